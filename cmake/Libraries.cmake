@@ -1,0 +1,13 @@
+# Third-party libraries, all from Debian, as SYSTEM targets (their headers' warnings are not ours to mend).
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(JSONC REQUIRED IMPORTED_TARGET json-c>=0.16)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3.0)
+pkg_check_modules(RABBITMQ REQUIRED IMPORTED_TARGET librabbitmq>=0.11)
+pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis>=0.14)
+# civetweb's CMake package of Debian names a static library that is not shipped: find the shared one.
+find_library(CIVETWEB_LIBRARY NAMES civetweb REQUIRED)
+find_path(CIVETWEB_INCLUDE_DIR NAMES civetweb.h REQUIRED)
+add_library(civetweb_system INTERFACE)
+target_link_libraries(civetweb_system INTERFACE ${CIVETWEB_LIBRARY})
+target_include_directories(civetweb_system SYSTEM INTERFACE ${CIVETWEB_INCLUDE_DIR})

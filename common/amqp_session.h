@@ -1,0 +1,57 @@
+/* One connection to RabbitMQ: connect, log in, declare the topology, close, and words for what went wrong.
+   A session belongs to one thread at a time. Every call returns within the deadline it is given. */
+#ifndef DROPBRIDGE_AMQP_SESSION_H
+#define DROPBRIDGE_AMQP_SESSION_H
+
+#include "amqp_lib.h"
+#include "error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What every connection of a program shares; the strings belong to the caller and outlive the sessions. */
+struct amqp_settings {
+    const char *urls; /* AMQP_URL: one or more, comma-separated */
+    const char *exchange;
+    const char *queue;
+    const char *rejected_queue;
+};
+
+enum {
+    AMQP_CHANNEL = 1,          /* the channel that amqp_session_open opens */
+    AMQP_HEARTBEAT_S = 10,     /* a peer silent for two of these is gone */
+    AMQP_OPEN_TIMEOUT_MS = 5000, /* connect, log in and declare, altogether */
+};
+
+struct amqp_session;
+
+/* How many URLs the list names, or 0 with *error (ERROR_CONFIG) naming the first that cannot be used. amqps:// is refused
+   for now. */
+size_t amqp_urls_count(const char *urls, struct error *error);
+
+/* Connects to the URL numbered index modulo the count, logs in (with the connection.blocked and consumer_cancel_notify
+   capabilities and `name` as connection_name), opens AMQP_CHANNEL and declares the topology of INTERFACE. NULL on failure:
+   ERROR_UNAVAILABLE (away, resource error, time out), ERROR_REFUSED (credentials, virtual host, permissions,
+   a queue or exchange that exists with other arguments: the text names it and what to do). */
+struct amqp_session *amqp_session_open(const struct amqp_settings *settings, size_t index, const char *name,
+                                       struct error *error);
+
+/* Says goodbye within about a second if the connection still works; frees. NULL is fine. */
+void amqp_session_close(struct amqp_session *session);
+/* Frees without a word to the broker (the connection is known dead). NULL is fine. */
+void amqp_session_drop(struct amqp_session *session);
+
+amqp_connection_state_t amqp_session_connection(const struct amqp_session *session);
+int amqp_session_fd(const struct amqp_session *session);
+/* host:port of the broker, for log lines. */
+const char *amqp_session_peer(const struct amqp_session *session);
+
+/* Turns a failed library status (`AMQP_STATUS_…`, negative) into *error: "publishing to 127.0.0.1:5672: …". */
+void amqp_error_of_status(struct error *error, const char *doing, const char *peer, int status);
+/* The same for a failed reply, classed REFUSED or UNAVAILABLE by its code (AMQP 0-9-1, section 1.2 "Reply codes"). */
+void amqp_error_of_reply(struct error *error, const char *doing, const char *peer, amqp_rpc_reply_t reply);
+/* The same for a channel.close or connection.close method that arrived unasked. */
+void amqp_error_of_close(struct error *error, const char *doing, const char *peer, const amqp_method_t *method);
+
+#endif

@@ -1,0 +1,33 @@
+/* One line an event to stderr, as text or JSON. Any thread may call; a line is written by one write(2). */
+#ifndef DROPBRIDGE_LOG_H
+#define DROPBRIDGE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+/* Call once in main before other threads start. `program` must outlive the process. Defaults: info, text. */
+void log_init(const char *program, enum log_level level, enum log_format format);
+
+bool log_enabled(enum log_level level);
+
+/* The message is cut at 1023 bytes; control characters and invalid UTF-8 are written as \xNN. */
+void log_message(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_message(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warn(...) log_message(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...) log_message(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)                                                                                                 \
+    do {                                                                                                               \
+        if (log_enabled(LOG_LEVEL_DEBUG))                                                                              \
+            log_message(LOG_LEVEL_DEBUG, __VA_ARGS__);                                                                 \
+    } while (0)
+
+enum { LOG_MASKED_PHONE = 24 };
+
+/* Writes a phone number with all but its last two digits as `*` ("+1*********42"), for log lines. Returns `out`. */
+const char *log_mask_phone(const char *phone, char out[LOG_MASKED_PHONE]);
+
+#endif

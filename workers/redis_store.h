@@ -1,0 +1,46 @@
+/* Redis, the live counters: one EVALSHA of apply_batch.lua a batch. The only place that sees hiredis.
+   One thread owns a store; redis_store_state may be read from any. Every call returns within REDIS_CALL_TIMEOUT_MS, twice at the most. */
+#ifndef DROPBRIDGE_REDIS_STORE_H
+#define DROPBRIDGE_REDIS_STORE_H
+
+#include "../common/error.h"
+#include "event.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { REDIS_CONNECT_TIMEOUT_MS = 2000, REDIS_CALL_TIMEOUT_MS = 5000 };
+
+struct redis_settings {
+    const char *url; /* REDIS_URL */
+    const char *prefix;
+    int64_t retention_s;
+    int64_t result_ttl_s;
+    int64_t results_stream_max;
+    int64_t wait_replicas;
+};
+
+struct redis_store;
+
+/* False with ERROR_CONFIG if the URL cannot be used. For --check-config. */
+bool redis_url_check(const char *url, struct error *error);
+
+/* Does not connect. The settings' strings must outlive the store. */
+struct redis_store *redis_store_new(const struct redis_settings *settings, struct error *error);
+void redis_store_free(struct redis_store *store);
+
+/* Connects if needed, and answers whether the server can be used now: logged in, the schema is ours. ERROR_UNAVAILABLE
+   (try again) or ERROR_REFUSED (wrong password, another schema, too old a server). */
+bool redis_store_check(struct redis_store *store, struct error *error);
+
+/* What became of an event. */
+enum applied { APPLIED_COUNTED, APPLIED_REVISED, APPLIED_DUPLICATE, APPLIED_OPT_OUT, APPLIED_CAMPAIGN, APPLIED_UNRECOGNIZED };
+
+/* Applies the events in order, all or none. True: all are in Redis (and on `wait_replicas` replicas), results[i] says what became of
+   events[i]. False: maybe applied, maybe not; the caller keeps the batch, waits and tries the same batch again, which is harmless:
+   everything is idempotent. *error says why, and names the key if one has a wrong type. Connects if needed. */
+bool redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count, enum applied *results,
+                       struct error *error);
+
+#endif
