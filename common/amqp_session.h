@@ -47,11 +47,13 @@ int amqp_session_fd(const struct amqp_session *session);
 /* host:port of the broker, for log lines. */
 const char *amqp_session_peer(const struct amqp_session *session);
 
-/* Turns a failed library status (`AMQP_STATUS_…`, negative) into *error: "publishing to 127.0.0.1:5672: …". */
+/* Turns a failed library status (`AMQP_STATUS_…`, negative) into *error: "publishing to 127.0.0.1:5672: …", with `doing`
+   "publishing to". */
 void amqp_error_of_status(struct error *error, const char *doing, const char *peer, int status);
 /* The same for a failed reply, classed REFUSED or UNAVAILABLE by its code (AMQP 0-9-1, section 1.2 "Reply codes"). */
 void amqp_error_of_reply(struct error *error, const char *doing, const char *peer, amqp_rpc_reply_t reply);
-/* The same for a channel.close or connection.close method that arrived unasked. */
+/* The same for a channel.close or connection.close method that arrived unasked. Here 404 on a channel and 406 are UNAVAILABLE:
+   opening again declares what is missing, and an acknowledgement that came too late is a 406 as well. */
 void amqp_error_of_close(struct error *error, const char *doing, const char *peer, const amqp_method_t *method);
 
 #endif

@@ -30,6 +30,9 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
 /* Byte order, a prefix before what it begins: <0, 0, >0 as memcmp. */
 int bytes_compare(struct bytes a, struct bytes b);
 
+/* The length of the UTF-8 character (RFC 3629) that `text` begins with; 0 if it begins with none. */
+size_t bytes_utf8_character(struct bytes text);
+
 /* The length of the longest prefix of at most `limit` bytes that does not cut a UTF-8 character. */
 size_t bytes_utf8_prefix(struct bytes text, size_t limit);
 

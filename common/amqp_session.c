@@ -1,0 +1,459 @@
+#include "amqp_session.h"
+
+#include "bytes.h"
+#include "clock.h"
+#include "uri.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+enum {
+    GOODBYE_MS = 1000,      /* what a connection.close may take */
+    USER_TIMEOUT_MS = 15000, /* unacknowledged bytes: the peer is gone; a send of the library has no deadline of its own */
+    FRAME_MAX = 131072,     /* the broker's own default */
+    URL_SIZE = 2048,
+    DELIVERY_LIMIT = 1000000,
+};
+
+struct amqp_session {
+    amqp_connection_state_t connection;
+    int64_t deadline_ms;       /* of the opening */
+    char peer[URI_PART + 8];   /* host:port */
+};
+
+/* ---- AMQP_URL ---- */
+
+/* The next of the comma-separated parts, without outer spaces; false after the last. *rest NULL: none left. */
+static bool next_url(const char **rest, struct bytes *url)
+{
+    if (!*rest)
+        return false;
+    const char *start = *rest;
+    const char *comma = strchr(start, ',');
+    size_t len = comma ? (size_t)(comma - start) : strlen(start);
+    *rest = comma ? comma + 1 : NULL;
+    while (len > 0 && *start == ' ') {
+        start++;
+        len--;
+    }
+    while (len > 0 && start[len - 1] == ' ')
+        len--;
+    *url = bytes_of(start, len);
+    return true;
+}
+
+static bool parse_url(struct bytes text, struct uri *out, struct error *error)
+{
+    char url[URL_SIZE];
+    if (text.len == 0 || text.len >= sizeof url) {
+        error_set(error, ERROR_CONFIG, "is %s", text.len == 0 ? "empty" : "too long");
+        return false;
+    }
+    memcpy(url, text.data, text.len);
+    url[text.len] = '\0';
+    struct error inner;
+    struct uri uri;
+    if (!uri_parse(url, &uri, &inner)) {
+        error_set(error, ERROR_CONFIG, "cannot be used: %.400s", inner.text);
+        return false;
+    }
+    if (strcmp(uri.scheme, "amqps") == 0) {
+        error_set(error, ERROR_CONFIG, "cannot be used: amqps:// is not supported yet");
+        return false;
+    }
+    if (strcmp(uri.scheme, "amqp") != 0) {
+        error_set(error, ERROR_CONFIG, "cannot be used: the scheme must be amqp, not %s", uri.scheme);
+        return false;
+    }
+    if (!uri.has_user) {
+        memcpy(uri.user, "guest", sizeof "guest");
+        memcpy(uri.password, "guest", sizeof "guest");
+    }
+    if (!uri.has_path)
+        memcpy(uri.path, "/", sizeof "/");
+    if (uri.port == 0)
+        uri.port = 5672;
+    *out = uri;
+    return true;
+}
+
+size_t amqp_urls_count(const char *urls, struct error *error)
+{
+    const char *rest = urls;
+    struct bytes text;
+    size_t count = 0;
+    while (next_url(&rest, &text)) {
+        struct uri uri;
+        struct error inner;
+        count++;
+        if (!parse_url(text, &uri, &inner)) {
+            error_set(error, ERROR_CONFIG, "URL %zu of the list %.400s", count, inner.text);
+            return 0;
+        }
+        explicit_bzero(&uri, sizeof uri);
+    }
+    if (count == 0)
+        error_set(error, ERROR_CONFIG, "no AMQP URL is given");
+    return count;
+}
+
+static bool pick_url(const char *urls, size_t index, struct uri *out, struct error *error)
+{
+    const size_t count = amqp_urls_count(urls, error);
+    const char *rest = urls;
+    struct bytes text = {0};
+    if (count == 0)
+        return false;
+    for (size_t i = 0; i <= index % count; i++)
+        (void)next_url(&rest, &text);
+    return parse_url(text, out, error);
+}
+
+/* ---- words for what went wrong ---- */
+
+void amqp_error_of_status(struct error *error, const char *doing, const char *peer, int status)
+{
+    enum error_code code = ERROR_UNAVAILABLE;
+    if (status == AMQP_STATUS_NO_MEMORY)
+        code = ERROR_NO_MEMORY;
+    else if (status == AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION || status == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD)
+        code = ERROR_REFUSED;
+    error_set(error, code, "%s %s: %s", doing, peer, amqp_error_string2(status));
+}
+
+/* The code and text of a close method; false for any other method. */
+static bool close_reason(const amqp_method_t *method, uint16_t *code, amqp_bytes_t *text)
+{
+    if (method->id == AMQP_CONNECTION_CLOSE_METHOD) {
+        const amqp_connection_close_t *closed = method->decoded;
+        *code = closed->reply_code;
+        *text = closed->reply_text;
+        return true;
+    }
+    if (method->id == AMQP_CHANNEL_CLOSE_METHOD) {
+        const amqp_channel_close_t *closed = method->decoded;
+        *code = closed->reply_code;
+        *text = closed->reply_text;
+        return true;
+    }
+    return false;
+}
+
+static void set_close_error(struct error *error, const char *doing, const char *peer, const amqp_method_t *method,
+                            bool asked)
+{
+    uint16_t code = 0;
+    amqp_bytes_t text = amqp_empty_bytes;
+    if (!close_reason(method, &code, &text)) {
+        error_set(error, ERROR_UNAVAILABLE, "%s %s: unexpected method 0x%08x", doing, peer, (unsigned)method->id);
+        return;
+    }
+    bool refused = false;
+    switch (code) {
+    case AMQP_ACCESS_REFUSED:
+    case AMQP_NOT_ALLOWED:
+    case AMQP_INVALID_PATH:
+    case AMQP_NOT_IMPLEMENTED:
+        refused = true;
+        break;
+    case AMQP_NOT_FOUND:
+        /* A virtual host; on a channel a queue whose node is down, or one deleted that opening again declares. */
+        refused = method->id == AMQP_CONNECTION_CLOSE_METHOD;
+        break;
+    case AMQP_PRECONDITION_FAILED:
+        /* To a declaration: other arguments. Unasked: an acknowledgement that came too late, for one. */
+        refused = asked;
+        break;
+    default:
+        break;
+    }
+    error_set(error, refused ? ERROR_REFUSED : ERROR_UNAVAILABLE, "%s %s: %u %.*s", doing, peer, (unsigned)code,
+              (int)(text.len < ERROR_TEXT ? text.len : ERROR_TEXT), text.bytes ? (const char *)text.bytes : "");
+}
+
+void amqp_error_of_reply(struct error *error, const char *doing, const char *peer, amqp_rpc_reply_t reply)
+{
+    switch (reply.reply_type) {
+    case AMQP_RESPONSE_LIBRARY_EXCEPTION:
+        amqp_error_of_status(error, doing, peer, reply.library_error);
+        return;
+    case AMQP_RESPONSE_SERVER_EXCEPTION:
+        set_close_error(error, doing, peer, &reply.reply, true);
+        return;
+    case AMQP_RESPONSE_NONE:
+    case AMQP_RESPONSE_NORMAL:
+        break;
+    }
+    error_set(error, ERROR_UNAVAILABLE, "%s %s: the connection ended", doing, peer);
+}
+
+void amqp_error_of_close(struct error *error, const char *doing, const char *peer, const amqp_method_t *method)
+{
+    set_close_error(error, doing, peer, method, false);
+}
+
+/* Puts what to do behind a refusal. */
+static void advise(struct error *error, const char *advice)
+{
+    if (!error || error->code != ERROR_REFUSED)
+        return;
+    const struct error cause = *error;
+    error_set(error, cause.code, "%.350s; %.150s", cause.text, advice);
+}
+
+/* ---- opening ---- */
+
+static struct timeval time_left(const struct amqp_session *session)
+{
+    const int64_t left_ms = session->deadline_ms - clock_monotonic_ms();
+    const int64_t ms = left_ms > 1 ? left_ms : 1;
+    return (struct timeval){.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+}
+
+/* To be called before each request to the broker: all of them share one deadline. */
+static void limit_call(struct amqp_session *session)
+{
+    const struct timeval left = time_left(session);
+    (void)amqp_set_rpc_timeout(session->connection, &left);
+}
+
+/* Whether the last call of the amqp_..._declare kind succeeded; else *error. */
+static bool call_succeeded(struct amqp_session *session, const char *doing, struct error *error)
+{
+    const amqp_rpc_reply_t reply = amqp_get_rpc_reply(session->connection);
+    if (reply.reply_type == AMQP_RESPONSE_NORMAL)
+        return true;
+    amqp_error_of_reply(error, doing, session->peer, reply);
+    return false;
+}
+
+static bool connect_socket(struct amqp_session *session, const struct uri *uri, struct error *error)
+{
+    const int on = 1;
+    const unsigned user_timeout_ms = USER_TIMEOUT_MS;
+    struct timeval left = time_left(session);
+    amqp_socket_t *socket = amqp_tcp_socket_new(session->connection);
+    if (!socket) {
+        error_set(error, ERROR_NO_MEMORY, "out of memory");
+        return false;
+    }
+    const int status = amqp_socket_open_noblock(socket, uri->host, uri->port, &left);
+    if (status == AMQP_STATUS_SOCKET_ERROR) { /* the library's own text says no more than that */
+        error_set(error, ERROR_UNAVAILABLE, "connecting to %s: no connection; is RabbitMQ running there?", session->peer);
+        return false;
+    }
+    if (status != AMQP_STATUS_OK) {
+        amqp_error_of_status(error, "connecting to", session->peer, status);
+        return false;
+    }
+    const int fd = amqp_get_sockfd(session->connection);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
+    return true;
+}
+
+static amqp_table_entry_t flag_entry(const char *key)
+{
+    return (amqp_table_entry_t){.key = amqp_cstring_bytes(key),
+                                .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1}};
+}
+
+static amqp_table_entry_t text_entry(const char *key, const char *text)
+{
+    return (amqp_table_entry_t){
+        .key = amqp_cstring_bytes(key),
+        .value = {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(text)}};
+}
+
+static amqp_table_entry_t integer_entry(const char *key, int32_t value)
+{
+    return (amqp_table_entry_t){.key = amqp_cstring_bytes(key),
+                                .value = {.kind = AMQP_FIELD_KIND_I32, .value.i32 = value}};
+}
+
+static bool log_in(struct amqp_session *session, const struct uri *uri, const char *name, struct error *error)
+{
+    amqp_table_entry_t capabilities[] = {flag_entry("connection.blocked"), flag_entry("consumer_cancel_notify"),
+                                         flag_entry("publisher_confirms"), flag_entry("basic.nack")};
+    amqp_table_entry_t entries[] = {text_entry("connection_name", name), {.key = amqp_cstring_bytes("capabilities")}};
+    entries[1].value.kind = AMQP_FIELD_KIND_TABLE;
+    entries[1].value.value.table =
+        (amqp_table_t){.num_entries = sizeof capabilities / sizeof capabilities[0], .entries = capabilities};
+    const amqp_table_t properties = {.num_entries = sizeof entries / sizeof entries[0], .entries = entries};
+    const struct timeval left = time_left(session);
+
+    (void)amqp_set_handshake_timeout(session->connection, &left);
+    const amqp_rpc_reply_t reply =
+        amqp_login_with_properties(session->connection, uri->path, AMQP_DEFAULT_MAX_CHANNELS, FRAME_MAX,
+                                   AMQP_HEARTBEAT_S, &properties, AMQP_SASL_METHOD_PLAIN, uri->user, uri->password);
+    if (reply.reply_type == AMQP_RESPONSE_NORMAL)
+        return true;
+    amqp_error_of_reply(error, "logging in to", session->peer, reply);
+    advise(error, "check the user, the password and the virtual host in AMQP_URL, and that user's permissions");
+    return false;
+}
+
+static bool open_channel(struct amqp_session *session, struct error *error)
+{
+    limit_call(session);
+    (void)amqp_channel_open(session->connection, AMQP_CHANNEL);
+    return call_succeeded(session, "opening a channel to", error);
+}
+
+/* ---- topology ---- */
+
+/* Says what to do when a name cannot be declared: whose setting it is decides. */
+static void advise_on_name(struct error *error, const char *what, const char *setting)
+{
+    char advice[128];
+    (void)snprintf(advice, sizeof advice,
+                   "if it exists with other arguments, delete that %s or set %s to another name; else check permissions",
+                   what, setting);
+    advise(error, advice);
+}
+
+static bool declare_exchange(struct amqp_session *session, const char *name, const char *type, const char *setting,
+                             struct error *error)
+{
+    char doing[300];
+    limit_call(session);
+    (void)amqp_exchange_declare(session->connection, AMQP_CHANNEL, amqp_cstring_bytes(name), amqp_cstring_bytes(type),
+                                0, 1, 0, 0, amqp_empty_table);
+    (void)snprintf(doing, sizeof doing, "declaring the exchange %.255s at", name);
+    if (call_succeeded(session, doing, error))
+        return true;
+    advise_on_name(error, "exchange", setting);
+    return false;
+}
+
+static bool declare_queue(struct amqp_session *session, const char *name, amqp_table_t arguments, const char *setting,
+                          struct error *error)
+{
+    char doing[300];
+    limit_call(session);
+    (void)amqp_queue_declare(session->connection, AMQP_CHANNEL, amqp_cstring_bytes(name), 0, 1, 0, 0, arguments);
+    (void)snprintf(doing, sizeof doing, "declaring the queue %.255s at", name);
+    if (call_succeeded(session, doing, error))
+        return true;
+    advise_on_name(error, "queue", setting);
+    return false;
+}
+
+static bool bind_queue(struct amqp_session *session, const char *queue, const char *exchange, const char *key,
+                       struct error *error)
+{
+    char doing[300];
+    limit_call(session);
+    (void)amqp_queue_bind(session->connection, AMQP_CHANNEL, amqp_cstring_bytes(queue), amqp_cstring_bytes(exchange),
+                          amqp_cstring_bytes(key), amqp_empty_table);
+    (void)snprintf(doing, sizeof doing, "binding the queue %.255s at", queue);
+    if (call_succeeded(session, doing, error))
+        return true;
+    advise(error, "check the user's permissions on the exchange and the queue");
+    return false;
+}
+
+/* In the order of INTERFACE: where rejected messages go exists before anything can be dead-lettered there. */
+static bool declare_topology(struct amqp_session *session, const struct amqp_settings *settings, struct error *error)
+{
+    amqp_table_entry_t rejected[] = {text_entry("x-queue-type", "quorum")};
+    amqp_table_entry_t events[] = {
+        text_entry("x-queue-type", "quorum"),
+        text_entry("x-overflow", "reject-publish"),
+        text_entry("x-dead-letter-exchange", settings->rejected_queue),
+        text_entry("x-dead-letter-strategy", "at-least-once"),
+        integer_entry("x-delivery-limit", DELIVERY_LIMIT),
+    };
+    const amqp_table_t rejected_table = {.num_entries = sizeof rejected / sizeof rejected[0], .entries = rejected};
+    const amqp_table_t events_table = {.num_entries = sizeof events / sizeof events[0], .entries = events};
+
+    return declare_exchange(session, settings->rejected_queue, "fanout", "AMQP_REJECTED_QUEUE", error) &&
+           declare_queue(session, settings->rejected_queue, rejected_table, "AMQP_REJECTED_QUEUE", error) &&
+           bind_queue(session, settings->rejected_queue, settings->rejected_queue, "", error) &&
+           declare_exchange(session, settings->exchange, "direct", "AMQP_EXCHANGE", error) &&
+           declare_queue(session, settings->queue, events_table, "AMQP_QUEUE", error) &&
+           bind_queue(session, settings->queue, settings->exchange, settings->queue, error);
+}
+
+struct amqp_session *amqp_session_open(const struct amqp_settings *settings, size_t index, const char *name,
+                                       struct error *error)
+{
+    struct amqp_session *session = NULL;
+    struct amqp_session *result = NULL;
+    struct uri uri = {0};
+
+    if (!pick_url(settings->urls, index, &uri, error))
+        goto out;
+    session = calloc(1, sizeof *session);
+    if (session)
+        session->connection = amqp_new_connection();
+    if (!session || !session->connection) {
+        error_set(error, ERROR_NO_MEMORY, "out of memory");
+        goto out;
+    }
+    session->deadline_ms = clock_monotonic_ms() + AMQP_OPEN_TIMEOUT_MS;
+    (void)snprintf(session->peer, sizeof session->peer, strchr(uri.host, ':') ? "[%s]:%u" : "%s:%u", uri.host,
+                   (unsigned)uri.port);
+    if (!connect_socket(session, &uri, error) || !log_in(session, &uri, name, error) ||
+        !open_channel(session, error) || !declare_topology(session, settings, error))
+        goto out;
+    (void)amqp_set_rpc_timeout(session->connection, &(struct timeval){.tv_sec = AMQP_OPEN_TIMEOUT_MS / 1000});
+    result = session;
+    session = NULL;
+out:
+    amqp_session_close(session);
+    explicit_bzero(&uri, sizeof uri);
+    return result;
+}
+
+/* ---- closing ---- */
+
+/* The library sends without a deadline: with a full socket the goodbye would wait for a broker that does not read. */
+static bool socket_takes_bytes(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    return fd >= 0 && poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLERR | POLLHUP)) == 0;
+}
+
+void amqp_session_close(struct amqp_session *session)
+{
+    if (!session)
+        return;
+    if (session->connection && socket_takes_bytes(amqp_get_sockfd(session->connection))) {
+        (void)amqp_set_rpc_timeout(session->connection,
+                                   &(struct timeval){.tv_sec = GOODBYE_MS / 1000, .tv_usec = GOODBYE_MS % 1000 * 1000});
+        (void)amqp_connection_close(session->connection, AMQP_REPLY_SUCCESS);
+    }
+    amqp_session_drop(session);
+}
+
+void amqp_session_drop(struct amqp_session *session)
+{
+    if (!session)
+        return;
+    if (session->connection)
+        (void)amqp_destroy_connection(session->connection);
+    free(session);
+}
+
+amqp_connection_state_t amqp_session_connection(const struct amqp_session *session)
+{
+    return session->connection;
+}
+
+int amqp_session_fd(const struct amqp_session *session)
+{
+    return amqp_get_sockfd(session->connection);
+}
+
+const char *amqp_session_peer(const struct amqp_session *session)
+{
+    return session->peer;
+}

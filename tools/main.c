@@ -1,0 +1,100 @@
+/* dropctl: the operator's command. One file a subcommand. */
+#include "../common/log.h"
+#include "callback_url.h"
+#include "send.h"
+#include "tool_config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    const char *usage;
+    const char *summary;
+    int (*run)(const struct tool_config *config, int argc, char **argv);
+} commands[] = {
+    {"callback-url", "--base URL [--campaign NAME] [--path-token]", "prints the callback_url to give the vendor",
+     callback_url_run},
+    {"send", "--url URL --scheme guide|v1|callback [--lines] FILE...",
+     "posts each FILE (- is stdin) as one event, or each line of it", send_run},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0], HELP_LIMIT = 16 * 1024 };
+
+static void print_help(void)
+{
+    struct buf text;
+    size_t count = 0;
+    const struct setting *settings = tool_settings(&count);
+
+    buf_init(&text, HELP_LIMIT);
+    (void)buf_append_text(&text, "usage: dropctl [--config FILE] COMMAND ...\n"
+                                 "       dropctl --help | --version | [--config FILE] --check-config\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        (void)buf_printf(&text, "  dropctl %s %s\n      %s\n", commands[i].name, commands[i].usage, commands[i].summary);
+    (void)buf_append_text(&text, "\nSettings, from the environment or from --config FILE (KEY=VALUE lines):\n");
+    config_print_help(settings, count, &text);
+    (void)fputs(text.data ? text.data : "", stdout);
+    buf_clear(&text);
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+/* Where the options common to all programs end and a command begins. */
+static int command_index(int argc, char **argv)
+{
+    int i = 1;
+    while (i < argc && argv[i][0] == '-')
+        i += strcmp(argv[i], "--config") == 0 ? 2 : 1;
+    return i < argc ? i : argc;
+}
+
+static int run(const struct config_arguments *arguments, const struct command *command, int argc, char **argv)
+{
+    struct tool_config config = {0};
+    struct config_report report;
+    int status = error_exit_status(ERROR_CONFIG);
+
+    config_report_init(&report);
+    const bool ok = tool_config_load(arguments->config_file, &config, &report);
+    if (report.warnings.len > 0)
+        (void)fputs(report.warnings.data, stderr);
+    if (report.problems.len > 0)
+        (void)fputs(report.problems.data, stderr);
+    if (ok) {
+        log_init("dropctl", (enum log_level)config.log_level, (enum log_format)config.log_format);
+        status = arguments->check_config ? 0 : command->run(&config, argc, argv);
+    }
+    tool_config_clear(&config);
+    config_report_clear(&report);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const int at = command_index(argc, argv);
+    struct config_arguments arguments;
+    struct error error = {.code = ERROR_NONE};
+    const struct command *command = at < argc ? find_command(argv[at]) : NULL;
+
+    if (!config_arguments_read(at, argv, &arguments, &error)) {
+        (void)fprintf(stderr, "dropctl: %s\n", error.text);
+    } else if (arguments.help) {
+        print_help();
+    } else if (arguments.version) {
+        (void)printf("dropctl %s\n", DROPBRIDGE_VERSION);
+    } else if (!command && (!arguments.check_config || at < argc)) {
+        error_set(&error, ERROR_USAGE, "\"%.100s\" is no command; --help lists them", at < argc ? argv[at] : "");
+        (void)fprintf(stderr, "dropctl: %s\n", error.text);
+    } else {
+        return run(&arguments, command, argc - at, argv + at);
+    }
+    return error_exit_status(error.code);
+}
