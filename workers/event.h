@@ -21,7 +21,7 @@ enum campaign_rank { CAMPAIGN_UNASSIGNED, CAMPAIGN_FROM_FOREIGN, CAMPAIGN_FROM_B
 enum { EVENT_ID_PACKED = 33, EVENT_ID_TEXT = 37, EVENT_PHONE_PACKED = 8 };
 
 /* Packed identities (the field names of the drop buckets): 24 hex digits are 12 bytes, a UUID 16 bytes, other texts
-   of up to 32 bytes a 't' and the text (a 'T', the text and a '.' where that would be 12 or 16 long), longer texts and bodies without
+   of up to 32 bytes a 't' and the text (a 'T', the text and a '.' where that would be 12 or 16 long), longer texts, texts with a NUL and bodies without
    an id an 'h' and the SHA-256. No two ids share a packed form. */
 struct event_id {
     uint8_t packed[EVENT_ID_PACKED + 3];

@@ -1,0 +1,214 @@
+#include "batch.h"
+
+#include "../common/backoff.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum item_state { ITEM_UNPARSED, ITEM_EVENT, ITEM_REJECTED };
+
+struct item {
+    struct delivery *delivery;
+    enum item_state state;
+    enum parse_verdict verdict;
+    char detail[PARSE_DETAIL];
+    struct event event;
+};
+
+enum phase { PHASE_GATHER, PHASE_APPLY, PHASE_REJECT, PHASE_ACKNOWLEDGE };
+
+struct batch {
+    struct batch_settings settings;
+    const struct batch_ports *ports;
+    struct backoff backoff;
+    enum phase phase;
+    int64_t due_ms;
+    size_t count;
+    size_t rejected;
+    struct item *items; /* settings.max of each of these */
+    const struct event **events;
+    enum applied *results;
+    struct rejection *rejections; /* filled when the phase begins, so that `confirmed` survives a retry */
+};
+
+struct batch *batch_new(const struct batch_settings *settings, const struct batch_ports *ports)
+{
+    struct batch *batch = calloc(1, sizeof *batch);
+    if (!batch)
+        return NULL;
+    batch->settings = *settings;
+    batch->ports = ports;
+    batch->items = calloc(settings->max, sizeof *batch->items);
+    batch->events = calloc(settings->max, sizeof *batch->events);
+    batch->results = calloc(settings->max, sizeof *batch->results);
+    batch->rejections = calloc(settings->max, sizeof *batch->rejections);
+    if (!batch->items || !batch->events || !batch->results || !batch->rejections) {
+        batch_free(batch);
+        return NULL;
+    }
+    backoff_init(&batch->backoff, BATCH_RETRY_FIRST_MS, BATCH_RETRY_MAX_MS, settings->seed);
+    return batch;
+}
+
+void batch_free(struct batch *batch)
+{
+    if (!batch)
+        return;
+    batch_drop(batch);
+    free(batch->items);
+    free(batch->events);
+    free(batch->results);
+    free(batch->rejections);
+    free(batch);
+}
+
+bool batch_open(const struct batch *batch)
+{
+    return batch->phase == PHASE_GATHER && batch->count < batch->settings.max;
+}
+
+size_t batch_count(const struct batch *batch)
+{
+    return batch->count;
+}
+
+static void parse(struct batch *batch, struct item *item)
+{
+    const struct delivery *delivery = item->delivery;
+    item->verdict =
+        event_parse(delivery_body(delivery), &delivery->envelope, &batch->settings.parse, &item->event, item->detail);
+    switch (item->verdict) {
+    case PARSE_OK:
+        item->state = ITEM_EVENT;
+        if (item->detail[0] != '\0')
+            batch->ports->remark(batch->ports->context, item->detail);
+        break;
+    case PARSE_NO_MEMORY:
+        item->state = ITEM_UNPARSED;
+        break;
+    case PARSE_INVALID_JSON:
+    case PARSE_UNRECOGNIZED_SHAPE:
+    case PARSE_UNUSABLE_STATUS:
+    case PARSE_OPTOUT_WITHOUT_PHONE:
+        item->state = ITEM_REJECTED;
+        break;
+    }
+}
+
+void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms)
+{
+    struct item *item = &batch->items[batch->count++];
+    item->delivery = delivery;
+    item->state = ITEM_UNPARSED;
+    parse(batch, item);
+    if (batch->count == 1)
+        batch->due_ms = now_ms + batch->settings.wait_ms;
+    if (batch->count == batch->settings.max)
+        batch->due_ms = now_ms;
+}
+
+int64_t batch_due_ms(const struct batch *batch)
+{
+    return batch->count > 0 ? batch->due_ms : INT64_MAX;
+}
+
+void batch_hurry(struct batch *batch, int64_t now_ms)
+{
+    if (batch->phase == PHASE_GATHER && batch->count > 0 && batch->due_ms > now_ms)
+        batch->due_ms = now_ms;
+}
+
+void batch_drop(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        delivery_free(batch->items[i].delivery);
+    batch->count = 0;
+    batch->rejected = 0;
+    batch->phase = PHASE_GATHER;
+    backoff_reset(&batch->backoff);
+}
+
+static enum batch_progress keep(struct batch *batch, int64_t now_ms)
+{
+    batch->due_ms = now_ms + backoff_next_ms(&batch->backoff);
+    return BATCH_KEPT;
+}
+
+/* Parses what lacked memory before. False if it still does. */
+static bool parse_rest(struct batch *batch, struct error *error)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct item *item = &batch->items[i];
+        if (item->state == ITEM_UNPARSED)
+            parse(batch, item);
+        if (item->state == ITEM_UNPARSED) {
+            error_set(error, ERROR_NO_MEMORY, "out of memory while reading a message");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* From now on the batch takes no more: what is applied and what is rejected is settled. */
+static void settle(struct batch *batch)
+{
+    batch->rejected = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct item *item = &batch->items[i];
+        if (item->state == ITEM_REJECTED)
+            batch->rejections[batch->rejected++] =
+                (struct rejection){item->delivery, parse_verdict_slug(item->verdict), item->detail, false};
+    }
+}
+
+static bool apply(struct batch *batch, struct error *error)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].state == ITEM_EVENT)
+            batch->events[count++] = &batch->items[i].event;
+    }
+    return count == 0 || batch->ports->apply(batch->ports->context, batch->events, count, batch->results, error);
+}
+
+static bool reject(struct batch *batch, struct error *error)
+{
+    return batch->rejected == 0 ||
+           batch->ports->reject(batch->ports->context, batch->rejections, batch->rejected, error);
+}
+
+static enum batch_progress acknowledge(struct batch *batch, struct error *error)
+{
+    uint64_t tag = batch->items[batch->count - 1].delivery->tag;
+    bool done = batch->ports->acknowledge(batch->ports->context, tag, error);
+    batch_drop(batch);
+    return done ? BATCH_DONE : BATCH_LOST;
+}
+
+enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error *error)
+{
+    if (batch_due_ms(batch) > now_ms)
+        return BATCH_NOT_DUE;
+    switch (batch->phase) {
+    case PHASE_GATHER:
+        if (!parse_rest(batch, error))
+            return keep(batch, now_ms);
+        settle(batch);
+        batch->phase = PHASE_APPLY;
+        break;
+    case PHASE_APPLY:
+        if (!apply(batch, error))
+            return keep(batch, now_ms);
+        batch->phase = PHASE_REJECT;
+        backoff_reset(&batch->backoff);
+        break;
+    case PHASE_REJECT:
+        if (!reject(batch, error))
+            return keep(batch, now_ms);
+        batch->phase = PHASE_ACKNOWLEDGE;
+        break;
+    case PHASE_ACKNOWLEDGE:
+        return acknowledge(batch, error);
+    }
+    return BATCH_FURTHER;
+}

@@ -1,0 +1,251 @@
+#include "consumer.h"
+
+#include "../common/backoff.h"
+#include "../common/clock.h"
+#include "../common/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CONSUMER_TAG = 128, RPC_TIMEOUT_S = 5 };
+
+/* A message may be larger than ours ever are if another program publishes to the queue, but not without end: RabbitMQ
+   refuses more than 512 MiB. */
+static const uint64_t BODY_MAX = UINT64_C(512) * 1024 * 1024;
+
+struct consumer {
+    struct consumer_settings settings;
+    char tag[CONSUMER_TAG];
+    struct amqp_session *session; /* NULL: not connected */
+    size_t url_index;
+    struct backoff backoff;
+    int64_t retry_at_ms;
+    /* The message that is being put together; `pending` is set from its header on. */
+    bool expect_header;
+    uint64_t pending_tag;
+    bool pending_redelivered;
+    struct delivery *pending;
+    size_t pending_got;
+};
+
+/* What one frame amounts to. */
+enum frame_meaning { FRAME_NONE, FRAME_PART, FRAME_MESSAGE, FRAME_LOST };
+
+struct consumer *consumer_new(const struct consumer_settings *settings)
+{
+    struct consumer *consumer = calloc(1, sizeof *consumer);
+    if (!consumer)
+        return NULL;
+    consumer->settings = *settings;
+    char host[64] = "";
+    if (gethostname(host, sizeof host - 1) != 0)
+        strcpy(host, "localhost");
+    snprintf(consumer->tag, sizeof consumer->tag, "%.32s-%s-%ld", settings->name, host, (long)getpid());
+    backoff_init(&consumer->backoff, CONSUMER_RETRY_FIRST_MS, CONSUMER_RETRY_MAX_MS, settings->seed);
+    return consumer;
+}
+
+static void forget_message(struct consumer *consumer)
+{
+    delivery_free(consumer->pending);
+    consumer->pending = NULL;
+    consumer->pending_got = 0;
+    consumer->expect_header = false;
+}
+
+void consumer_free(struct consumer *consumer)
+{
+    if (!consumer)
+        return;
+    forget_message(consumer);
+    amqp_session_close(consumer->session);
+    free(consumer);
+}
+
+static void lose(struct consumer *consumer)
+{
+    forget_message(consumer);
+    amqp_session_drop(consumer->session);
+    consumer->session = NULL;
+    consumer->retry_at_ms = clock_monotonic_ms() + backoff_next_ms(&consumer->backoff);
+}
+
+static const char *peer(const struct consumer *consumer)
+{
+    return amqp_session_peer(consumer->session);
+}
+
+/* Asks the broker to send messages. */
+static bool subscribe(struct consumer *consumer, struct error *error)
+{
+    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
+    struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
+    amqp_set_rpc_timeout(connection, &timeout);
+    if (!amqp_basic_qos(connection, AMQP_CHANNEL, 0, consumer->settings.prefetch, 0)) {
+        amqp_error_of_reply(error, "setting the prefetch on", peer(consumer), amqp_get_rpc_reply(connection));
+        return false;
+    }
+    if (!amqp_basic_consume(connection, AMQP_CHANNEL, amqp_cstring_bytes(consumer->settings.amqp.queue),
+                            amqp_cstring_bytes(consumer->tag), 0, 0, 0, amqp_empty_table)) {
+        amqp_error_of_reply(error, "consuming from", peer(consumer), amqp_get_rpc_reply(connection));
+        return false;
+    }
+    return true;
+}
+
+bool consumer_connect(struct consumer *consumer, struct error *error)
+{
+    if (consumer->session)
+        return true;
+    consumer->session =
+        amqp_session_open(&consumer->settings.amqp, consumer->url_index++, consumer->settings.name, error);
+    if (!consumer->session) {
+        consumer->retry_at_ms = clock_monotonic_ms() + backoff_next_ms(&consumer->backoff);
+        return false;
+    }
+    if (!subscribe(consumer, error)) {
+        lose(consumer);
+        return false;
+    }
+    return true;
+}
+
+static enum frame_meaning on_method(struct consumer *consumer, const amqp_method_t *method, struct error *error)
+{
+    switch (method->id) {
+    case AMQP_BASIC_DELIVER_METHOD: {
+        const amqp_basic_deliver_t *deliver = method->decoded;
+        consumer->pending_tag = deliver->delivery_tag;
+        consumer->pending_redelivered = deliver->redelivered;
+        consumer->expect_header = true;
+        return FRAME_PART;
+    }
+    case AMQP_BASIC_CANCEL_METHOD:
+        error_set(error, ERROR_UNAVAILABLE, "%s cancelled our consumer: the queue %s was deleted or has moved",
+                  peer(consumer), consumer->settings.amqp.queue);
+        return FRAME_LOST;
+    case AMQP_CHANNEL_CLOSE_METHOD:
+    case AMQP_CONNECTION_CLOSE_METHOD:
+        amqp_error_of_close(error, "consuming from", peer(consumer), method);
+        return FRAME_LOST;
+    default: /* connection.blocked and the like: they do not concern a consumer */
+        return FRAME_PART;
+    }
+}
+
+static enum frame_meaning on_header(struct consumer *consumer, const amqp_frame_t *frame, struct error *error)
+{
+    uint64_t size = frame->payload.properties.body_size;
+    if (!consumer->expect_header || consumer->pending || size > BODY_MAX) {
+        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: a message's header came out of turn, or is too large",
+                  peer(consumer));
+        return FRAME_LOST;
+    }
+    consumer->pending = delivery_new((size_t)size);
+    if (!consumer->pending) {
+        error_set(error, ERROR_NO_MEMORY, "out of memory for a message of %llu bytes", (unsigned long long)size);
+        return FRAME_LOST;
+    }
+    consumer->expect_header = false;
+    consumer->pending_got = 0;
+    consumer->pending->tag = consumer->pending_tag;
+    consumer->pending->redelivered = consumer->pending_redelivered;
+    envelope_from_properties(frame->payload.properties.decoded, &consumer->pending->envelope);
+    return size == 0 ? FRAME_MESSAGE : FRAME_PART;
+}
+
+static enum frame_meaning on_body(struct consumer *consumer, amqp_bytes_t fragment, struct error *error)
+{
+    struct delivery *pending = consumer->pending;
+    if (!pending || fragment.len > pending->body_len - consumer->pending_got) {
+        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: a message's body does not fit its header",
+                  peer(consumer));
+        return FRAME_LOST;
+    }
+    memcpy(pending->body + consumer->pending_got, fragment.bytes, fragment.len);
+    consumer->pending_got += fragment.len;
+    return consumer->pending_got == pending->body_len ? FRAME_MESSAGE : FRAME_PART;
+}
+
+static enum frame_meaning on_frame(struct consumer *consumer, const amqp_frame_t *frame, struct error *error)
+{
+    switch (frame->frame_type) {
+    case AMQP_FRAME_METHOD:
+        return on_method(consumer, &frame->payload.method, error);
+    case AMQP_FRAME_HEADER:
+        return on_header(consumer, frame, error);
+    case AMQP_FRAME_BODY:
+        return on_body(consumer, frame->payload.body_fragment, error);
+    default:
+        return FRAME_PART;
+    }
+}
+
+/* Waits for one frame and takes it in. After FRAME_LOST there is no session. */
+static enum frame_meaning next_frame(struct consumer *consumer, int64_t timeout_ms, struct error *error)
+{
+    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
+    struct timeval timeout = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    amqp_frame_t frame;
+    int status = amqp_simple_wait_frame_noblock(connection, &frame, &timeout);
+    if (status == AMQP_STATUS_TIMEOUT)
+        return FRAME_NONE;
+    enum frame_meaning meaning = FRAME_LOST;
+    if (status == AMQP_STATUS_OK)
+        meaning = on_frame(consumer, &frame, error);
+    else
+        amqp_error_of_status(error, "consuming from", peer(consumer), status);
+    if (meaning == FRAME_LOST)
+        lose(consumer);
+    else if (meaning == FRAME_MESSAGE || (!consumer->pending && !consumer->expect_header))
+        amqp_maybe_release_buffers(connection); /* the message is a copy: nothing points into them */
+    return meaning;
+}
+
+static enum consumer_result reconnect(struct consumer *consumer, int64_t timeout_ms, struct error *error)
+{
+    int64_t wait_ms = consumer->retry_at_ms - clock_monotonic_ms();
+    if (wait_ms > 0) {
+        clock_sleep_ms(wait_ms < timeout_ms ? wait_ms : timeout_ms);
+        return CONSUMER_NOTHING;
+    }
+    return consumer_connect(consumer, error) ? CONSUMER_CONNECTED : CONSUMER_AWAY;
+}
+
+enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, struct delivery **delivery,
+                                   struct error *error)
+{
+    if (!consumer->session)
+        return reconnect(consumer, timeout_ms, error);
+    int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+    int64_t left_ms = timeout_ms;
+    enum frame_meaning meaning = FRAME_PART;
+    while (meaning == FRAME_PART) {
+        meaning = next_frame(consumer, left_ms > 0 ? left_ms : 0, error);
+        left_ms = deadline_ms - clock_monotonic_ms();
+    }
+    if (meaning == FRAME_LOST)
+        return CONSUMER_LOST;
+    if (meaning == FRAME_NONE)
+        return CONSUMER_NOTHING;
+    *delivery = consumer->pending;
+    consumer->pending = NULL;
+    backoff_reset(&consumer->backoff);
+    return CONSUMER_DELIVERY;
+}
+
+bool consumer_acknowledge(struct consumer *consumer, uint64_t tag, struct error *error)
+{
+    if (!consumer->session) {
+        error_set(error, ERROR_UNAVAILABLE, "the connection that the messages came by is gone");
+        return false;
+    }
+    int status = amqp_basic_ack(amqp_session_connection(consumer->session), AMQP_CHANNEL, tag, 1);
+    if (status == AMQP_STATUS_OK)
+        return true;
+    amqp_error_of_status(error, "acknowledging to", peer(consumer), status);
+    lose(consumer);
+    return false;
+}

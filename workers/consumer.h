@@ -1,0 +1,50 @@
+/* The connection that messages come by: takes whole messages from AMQP_QUEUE, serves heartbeats, and connects again by
+   itself, to the next URL each time. One thread owns a consumer. */
+#ifndef DROPBRIDGE_CONSUMER_H
+#define DROPBRIDGE_CONSUMER_H
+
+#include "../common/amqp_session.h"
+#include "../common/error.h"
+#include "delivery.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct consumer_settings {
+    struct amqp_settings amqp;
+    uint16_t prefetch;
+    const char *name; /* of the connection, and the beginning of the consumer tag */
+    uint64_t seed;    /* of the jitter */
+};
+
+enum { CONSUMER_RETRY_FIRST_MS = 100, CONSUMER_RETRY_MAX_MS = 5000 };
+
+struct consumer;
+
+/* Does not connect. What the settings point to must outlive the consumer. NULL when out of memory. */
+struct consumer *consumer_new(const struct consumer_settings *settings);
+/* Says goodbye to the broker; what was not acknowledged will be delivered again. NULL is fine. */
+void consumer_free(struct consumer *consumer);
+
+/* Connects to the next URL and begins to consume, unless that is so already. False with *error as amqp_session_open's.
+ */
+bool consumer_connect(struct consumer *consumer, struct error *error);
+
+enum consumer_result {
+    CONSUMER_DELIVERY,  /* *delivery is the caller's */
+    CONSUMER_NOTHING,   /* nothing came in time */
+    CONSUMER_CONNECTED, /* the connection was made again */
+    CONSUMER_AWAY,      /* connecting failed; tried again after a while */
+    CONSUMER_LOST,      /* the connection is lost: every delivery not acknowledged is void, and will come again */
+};
+
+/* Waits up to timeout_ms for the next message; connects if there is no connection and it is time to. A dead connection
+   is noticed within two heartbeats, if this is called at least every few seconds. *error is set with AWAY and LOST. */
+enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, struct delivery **delivery,
+                                   struct error *error);
+
+/* Acknowledges every delivery up to and including the tag. False with *error: the connection is lost (CONSUMER_LOST is
+   not reported again). */
+bool consumer_acknowledge(struct consumer *consumer, uint64_t tag, struct error *error);
+
+#endif

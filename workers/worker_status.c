@@ -1,0 +1,144 @@
+#include "worker_status.h"
+
+#include "../common/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { REPEAT_LOG_MS = 10000 };
+
+static const struct {
+    const char *name;
+    const char *labels;
+    const char *help;
+    enum metric_type type;
+} described[WORKER_METRICS] = {
+    [WORKER_CONSUMED] = {"dropworker_consumed_total", NULL, "Messages dealt with, those delivered again included.",
+                         METRIC_COUNTER},
+    [WORKER_COUNTED] = {"dropworker_counted_total", NULL, "Results counted for the first time.", METRIC_COUNTER},
+    [WORKER_REVISED] = {"dropworker_revised_total", NULL, "Results that changed an outcome or a reason.",
+                        METRIC_COUNTER},
+    [WORKER_DUPLICATE] = {"dropworker_duplicate_total", NULL, "Copies that changed no outcome.", METRIC_COUNTER},
+    [WORKER_OPT_OUT_EVENTS] = {"dropworker_opt_out_events_total", NULL, "Opt-out events.", METRIC_COUNTER},
+    [WORKER_CAMPAIGN_EVENTS] = {"dropworker_campaign_events_total", NULL, "Campaign events.", METRIC_COUNTER},
+    [WORKER_UNRECOGNIZED] = {"dropworker_unrecognized_total", NULL, "Events of other kinds.", METRIC_COUNTER},
+    [WORKER_REJECTED_INVALID_JSON] = {"dropworker_rejected_total", "reason=\"invalid_json\"",
+                                      "Messages sent to the rejected queue.", METRIC_COUNTER},
+    [WORKER_REJECTED_UNRECOGNIZED_SHAPE] = {"dropworker_rejected_total", "reason=\"unrecognized_shape\"",
+                                            "Messages sent to the rejected queue.", METRIC_COUNTER},
+    [WORKER_REJECTED_UNUSABLE_STATUS] = {"dropworker_rejected_total", "reason=\"unusable_status\"",
+                                         "Messages sent to the rejected queue.", METRIC_COUNTER},
+    [WORKER_REJECTED_OPTOUT_WITHOUT_PHONE] = {"dropworker_rejected_total", "reason=\"optout_without_phone\"",
+                                              "Messages sent to the rejected queue.", METRIC_COUNTER},
+    [WORKER_REDELIVERED] = {"dropworker_redelivered_total", NULL,
+                            "Messages that the broker marked as delivered before.", METRIC_COUNTER},
+    [WORKER_BATCHES] = {"dropworker_batches_total", NULL, "Batches acknowledged.", METRIC_COUNTER},
+    [WORKER_REDIS_RETRIES] = {"dropworker_redis_retries_total", NULL, "Calls to Redis that failed and are made again.",
+                              METRIC_COUNTER},
+    [WORKER_REJECT_RETRIES] = {"dropworker_reject_retries_total", NULL,
+                               "Attempts to reject messages that failed and are made again.", METRIC_COUNTER},
+    [WORKER_RECONNECTS] = {"dropworker_reconnects_total", NULL, "Connections to RabbitMQ made again.", METRIC_COUNTER},
+    [WORKER_HELD] = {"dropworker_held", NULL, "Messages held and not yet acknowledged.", METRIC_GAUGE},
+};
+
+static const char *const part_names[WORKER_PARTS] = {
+    [PART_BROKER] = "broker", [PART_REDIS] = "redis", [PART_REJECTED_QUEUE] = "rejected_queue"};
+static const char *const part_titles[WORKER_PARTS] = {
+    [PART_BROKER] = "RabbitMQ", [PART_REDIS] = "Redis", [PART_REJECTED_QUEUE] = "the rejected queue"};
+
+void worker_status_init(struct worker_status *status)
+{
+    memset(status, 0, sizeof *status);
+    for (int i = 0; i < WORKER_METRICS; i++) {
+        status->metrics[i].name = described[i].name;
+        status->metrics[i].labels = described[i].labels;
+        status->metrics[i].help = described[i].help;
+        status->metrics[i].type = described[i].type;
+    }
+    pthread_mutex_init(&status->mutex, NULL);
+    for (int i = 0; i < WORKER_PARTS; i++)
+        snprintf(status->parts[i].problem, sizeof status->parts[i].problem, "not connected yet");
+    status->parts[PART_REJECTED_QUEUE].good = true;
+    status->parts[PART_REJECTED_QUEUE].problem[0] = '\0';
+}
+
+void worker_status_clear(struct worker_status *status)
+{
+    pthread_mutex_destroy(&status->mutex);
+}
+
+void worker_count_applied(struct worker_status *status, const enum applied *results, size_t count)
+{
+    static const enum worker_metric metrics[] = {
+        [APPLIED_COUNTED] = WORKER_COUNTED,          [APPLIED_REVISED] = WORKER_REVISED,
+        [APPLIED_DUPLICATE] = WORKER_DUPLICATE,      [APPLIED_OPT_OUT] = WORKER_OPT_OUT_EVENTS,
+        [APPLIED_CAMPAIGN] = WORKER_CAMPAIGN_EVENTS, [APPLIED_UNRECOGNIZED] = WORKER_UNRECOGNIZED,
+    };
+    for (size_t i = 0; i < count; i++)
+        worker_count(status, metrics[results[i]], 1);
+    worker_count(status, WORKER_CONSUMED, count);
+}
+
+void worker_count_rejected(struct worker_status *status, const char *slug)
+{
+    char labels[64];
+    snprintf(labels, sizeof labels, "reason=\"%s\"", slug);
+    for (int i = WORKER_REJECTED_INVALID_JSON; i <= WORKER_REJECTED_OPTOUT_WITHOUT_PHONE; i++) {
+        if (strcmp(described[i].labels, labels) == 0)
+            worker_count(status, (enum worker_metric)i, 1);
+    }
+    worker_count(status, WORKER_CONSUMED, 1);
+}
+
+void worker_part_good(struct worker_status *status, enum worker_part part, int64_t now_ms)
+{
+    pthread_mutex_lock(&status->mutex);
+    bool changed = !status->parts[part].good;
+    int64_t since_ms = status->parts[part].changed_at_ms;
+    status->parts[part].good = true;
+    status->parts[part].problem[0] = '\0';
+    if (changed)
+        status->parts[part].changed_at_ms = now_ms;
+    pthread_mutex_unlock(&status->mutex);
+    if (changed && since_ms == 0)
+        log_info("%s: ready", part_titles[part]);
+    else if (changed)
+        log_info("%s: ready again after %lld ms", part_titles[part], (long long)(now_ms - since_ms));
+}
+
+void worker_part_bad(struct worker_status *status, enum worker_part part, const char *problem, int64_t now_ms)
+{
+    pthread_mutex_lock(&status->mutex);
+    bool changed = status->parts[part].good || status->parts[part].changed_at_ms == 0;
+    bool other = strcmp(status->parts[part].problem, problem) != 0;
+    bool report = changed || (other && now_ms - status->parts[part].logged_at_ms >= REPEAT_LOG_MS);
+    status->parts[part].good = false;
+    snprintf(status->parts[part].problem, sizeof status->parts[part].problem, "%s", problem);
+    if (changed)
+        status->parts[part].changed_at_ms = now_ms;
+    if (report)
+        status->parts[part].logged_at_ms = now_ms;
+    pthread_mutex_unlock(&status->mutex);
+    if (report)
+        log_warn("%s: %s; trying again, nothing is acknowledged meanwhile", part_titles[part], problem);
+}
+
+bool worker_status_ready(void *context, struct buf *members)
+{
+    struct worker_status *status = context;
+    bool ready = true;
+    pthread_mutex_lock(&status->mutex);
+    for (int i = 0; i < WORKER_PARTS; i++) {
+        const char *problem = status->parts[i].problem;
+        buf_printf(members, "\"%s\":\"%s\",", part_names[i], status->parts[i].good ? "ready" : "away");
+        if (!status->parts[i].good) {
+            ready = false;
+            buf_printf(members, "\"%s_problem\":", part_names[i]);
+            buf_append_json_string(members, problem, strlen(problem));
+            buf_append_text(members, ",");
+        }
+    }
+    pthread_mutex_unlock(&status->mutex);
+    buf_printf(members, "\"held\":%lld", (long long)metric_get(&status->metrics[WORKER_HELD]));
+    return ready;
+}

@@ -1,0 +1,72 @@
+/* What the admin listener tells about the worker: metrics, and the state of what it depends on. The worker's thread
+   writes, admin threads read. */
+#ifndef DROPBRIDGE_WORKER_STATUS_H
+#define DROPBRIDGE_WORKER_STATUS_H
+
+#include "../common/buf.h"
+#include "../common/error.h"
+#include "../common/metrics.h"
+#include "batch.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* When no message is in flight: consumed = counted + revised + duplicate + opt_out_events + campaign_events +
+   unrecognized + rejected. A message delivered again counts again. */
+enum worker_metric {
+    WORKER_CONSUMED,
+    WORKER_COUNTED,
+    WORKER_REVISED,
+    WORKER_DUPLICATE,
+    WORKER_OPT_OUT_EVENTS,
+    WORKER_CAMPAIGN_EVENTS,
+    WORKER_UNRECOGNIZED,
+    WORKER_REJECTED_INVALID_JSON, /* one for each slug of parse_verdict_slug */
+    WORKER_REJECTED_UNRECOGNIZED_SHAPE,
+    WORKER_REJECTED_UNUSABLE_STATUS,
+    WORKER_REJECTED_OPTOUT_WITHOUT_PHONE,
+    WORKER_REDELIVERED,
+    WORKER_BATCHES,
+    WORKER_REDIS_RETRIES,
+    WORKER_REJECT_RETRIES,
+    WORKER_RECONNECTS,
+    WORKER_HELD,
+    WORKER_METRICS
+};
+
+enum worker_part { PART_BROKER, PART_REDIS, PART_REJECTED_QUEUE, WORKER_PARTS };
+
+struct worker_status {
+    struct metric metrics[WORKER_METRICS];
+    pthread_mutex_t mutex; /* of what follows */
+    struct {
+        bool good;
+        char problem[ERROR_TEXT]; /* empty while good */
+        int64_t changed_at_ms;    /* monotonic */
+        int64_t logged_at_ms;
+    } parts[WORKER_PARTS];
+};
+
+/* The broker and Redis begin as away, "not connected yet"; the rejected queue as ready. */
+void worker_status_init(struct worker_status *status);
+void worker_status_clear(struct worker_status *status);
+
+static inline void worker_count(struct worker_status *status, enum worker_metric metric, size_t n)
+{
+    metric_add(&status->metrics[metric], (int64_t)n);
+}
+
+/* Counts what Redis said of a batch, and what the broker confirmed as rejected. */
+void worker_count_applied(struct worker_status *status, const enum applied *results, size_t count);
+void worker_count_rejected(struct worker_status *status, const char *slug);
+
+/* Notes the state of a part; a change is logged once, a new sentence for the same trouble at most every ten seconds. */
+void worker_part_good(struct worker_status *status, enum worker_part part, int64_t now_ms);
+void worker_part_bad(struct worker_status *status, enum worker_part part, const char *problem, int64_t now_ms);
+
+/* For admin_config.ready: whether the worker can consume and write. `status` is a struct worker_status. */
+bool worker_status_ready(void *status, struct buf *members);
+
+#endif
