@@ -1,0 +1,62 @@
+#include "bridge_metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct {
+    enum bridge_metric row;
+    const char *name;
+    const char *labels;
+    const char *help;
+    enum metric_type type;
+} descriptions[] = {
+    {METRIC_ACCEPTED_BROKER, "dropbridge_accepted_total", "by=\"broker\"", "Events that were answered 200.",
+     METRIC_COUNTER},
+    {METRIC_KEPT_INVALID, "dropbridge_kept_invalid_total", NULL,
+     "Verified bodies that are no JSON object, kept in the rejected queue.", METRIC_COUNTER},
+    {METRIC_REFUSED_CALLBACKS, "dropbridge_refused_callbacks_total", NULL,
+     "Callbacks refused for their token; each is a result lost.", METRIC_COUNTER},
+    {METRIC_PUBLISHED, "dropbridge_published_total", NULL, "Messages handed to the broker.", METRIC_COUNTER},
+    {METRIC_RETURNED, "dropbridge_returned_total", NULL, "Messages that the broker could not route.", METRIC_COUNTER},
+    {METRIC_NACKED, "dropbridge_nacked_total", NULL, "Messages that the broker refused.", METRIC_COUNTER},
+    {METRIC_LATE_CONFIRMS, "dropbridge_late_confirms_total", NULL,
+     "Confirms that came after their request had been answered; a retry is then a duplicate.", METRIC_COUNTER},
+    {METRIC_CONFIRM_TIMEOUTS, "dropbridge_confirm_timeouts_total", NULL,
+     "Requests that no confirm reached within CONFIRM_TIMEOUT_MS.", METRIC_COUNTER},
+    {METRIC_RECONNECTS, "dropbridge_reconnects_total", NULL, "Connections to the broker opened after the first.",
+     METRIC_COUNTER},
+    {METRIC_PUBLISHERS_CONNECTED, "dropbridge_publishers_connected", NULL, "Publishing connections that can be used.",
+     METRIC_GAUGE},
+    {METRIC_IN_FLIGHT, "dropbridge_in_flight", NULL, "Requests being served.", METRIC_GAUGE},
+};
+
+struct bridge_metrics *bridge_metrics_new(void)
+{
+    struct bridge_metrics *metrics = calloc(1, sizeof *metrics);
+
+    if (!metrics)
+        return NULL;
+    for (int i = 0; i < ANSWER_COUNT; i++) {
+        struct metric *metric = &metrics->rows[METRIC_REQUESTS + i];
+
+        snprintf(metrics->labels[i], sizeof metrics->labels[i], "code=\"%s\"", answer_code((enum answer)i));
+        metric->name = "dropbridge_requests_total";
+        metric->labels = metrics->labels[i];
+        metric->help = "Requests by their answer.";
+        metric->type = METRIC_COUNTER;
+    }
+    for (size_t i = 0; i < sizeof descriptions / sizeof descriptions[0]; i++) {
+        struct metric *metric = &metrics->rows[descriptions[i].row];
+
+        metric->name = descriptions[i].name;
+        metric->labels = descriptions[i].labels;
+        metric->help = descriptions[i].help;
+        metric->type = descriptions[i].type;
+    }
+    return metrics;
+}
+
+void bridge_metrics_free(struct bridge_metrics *metrics)
+{
+    free(metrics);
+}

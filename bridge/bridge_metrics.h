@@ -1,0 +1,38 @@
+/* The rows of the bridge's /metrics. */
+#ifndef DROPBRIDGE_BRIDGE_METRICS_H
+#define DROPBRIDGE_BRIDGE_METRICS_H
+
+#include "../common/metrics.h"
+#include "answer.h"
+
+enum bridge_metric {
+    METRIC_REQUESTS, /* one row an answer: METRIC_REQUESTS + answer */
+    METRIC_ACCEPTED_BROKER = METRIC_REQUESTS + ANSWER_COUNT,
+    METRIC_KEPT_INVALID,
+    METRIC_REFUSED_CALLBACKS,
+    METRIC_PUBLISHED,
+    METRIC_RETURNED,
+    METRIC_NACKED,
+    METRIC_LATE_CONFIRMS,
+    METRIC_CONFIRM_TIMEOUTS,
+    METRIC_RECONNECTS,
+    METRIC_PUBLISHERS_CONNECTED,
+    METRIC_IN_FLIGHT,
+    BRIDGE_METRIC_COUNT
+};
+
+struct bridge_metrics {
+    struct metric rows[BRIDGE_METRIC_COUNT];
+    char labels[ANSWER_COUNT][48];
+};
+
+/* NULL without memory. */
+struct bridge_metrics *bridge_metrics_new(void);
+void bridge_metrics_free(struct bridge_metrics *metrics);
+
+static inline void bridge_count(struct bridge_metrics *metrics, enum bridge_metric row, int64_t n)
+{
+    metric_add(&metrics->rows[row], n);
+}
+
+#endif

@@ -1,0 +1,109 @@
+#include "confirm_window.h"
+
+#include <stdlib.h>
+
+struct confirm_window {
+    size_t capacity;
+    size_t count;
+    uint64_t first; /* the oldest tag that may wait */
+    uint64_t next;  /* the tag of the next publish */
+    void *items[];  /* tag modulo capacity; NULL: settled */
+};
+
+struct confirm_window *confirm_window_new(size_t capacity)
+{
+    struct confirm_window *window = calloc(1, sizeof *window + capacity * sizeof window->items[0]);
+
+    if (!window)
+        return NULL;
+    window->capacity = capacity;
+    window->first = 1;
+    window->next = 1;
+    return window;
+}
+
+void confirm_window_free(struct confirm_window *window)
+{
+    free(window);
+}
+
+size_t confirm_window_span(const struct confirm_window *window)
+{
+    return (size_t)(window->next - window->first);
+}
+
+size_t confirm_window_count(const struct confirm_window *window)
+{
+    return window->count;
+}
+
+size_t confirm_window_capacity(const struct confirm_window *window)
+{
+    return window->capacity;
+}
+
+static void **slot_of(struct confirm_window *window, uint64_t tag)
+{
+    return &window->items[tag & (window->capacity - 1)];
+}
+
+uint64_t confirm_window_push(struct confirm_window *window, void *item)
+{
+    if (confirm_window_span(window) == window->capacity)
+        return 0;
+    *slot_of(window, window->next) = item;
+    window->count++;
+    return window->next++;
+}
+
+static long settle_one(struct confirm_window *window, uint64_t tag, void (*settled)(void *, void *), void *context)
+{
+    void **slot = slot_of(window, tag);
+    void *item = *slot;
+
+    if (!item)
+        return 0;
+    *slot = NULL;
+    window->count--;
+    settled(context, item);
+    return 1;
+}
+
+long confirm_window_settle(struct confirm_window *window, uint64_t tag, bool multiple,
+                           void (*settled)(void *context, void *item), void *context)
+{
+    long taken = 0;
+
+    if (multiple && tag == 0)
+        tag = window->next - 1;
+    else if (tag == 0)
+        return -1;
+    if (tag >= window->next)
+        return -1;
+    if (tag < window->first)
+        return 0;
+    for (uint64_t t = multiple ? window->first : tag; t <= tag; t++)
+        taken += settle_one(window, t, settled, context);
+    while (window->first < window->next && !*slot_of(window, window->first))
+        window->first++;
+    return taken;
+}
+
+void *confirm_window_find(const struct confirm_window *window, bool (*matches)(const void *context, const void *item),
+                          const void *context)
+{
+    for (uint64_t tag = window->first; tag < window->next; tag++) {
+        void *item = window->items[tag & (window->capacity - 1)];
+
+        if (item && matches(context, item))
+            return item;
+    }
+    return NULL;
+}
+
+void confirm_window_reset(struct confirm_window *window, void (*settled)(void *context, void *item), void *context)
+{
+    confirm_window_settle(window, 0, true, settled, context);
+    window->first = 1;
+    window->next = 1;
+}

@@ -1,0 +1,123 @@
+#include "framing.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* Ours twice, or a second one that only the next reader looks at: which one was signed is anybody's guess. */
+static const char *const single_fields[] = {"Content-Length", "Transfer-Encoding", "X-DropCowboy-Signature",
+                                            "X-Signature", "X-Timestamp", "X-Signature-Version"};
+
+const char *framing_field(const struct http_field *fields, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcasecmp(fields[i].name, name) == 0)
+            return fields[i].value;
+    }
+    return NULL;
+}
+
+static bool any_repeated(const struct http_field *fields, size_t count)
+{
+    unsigned seen = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < sizeof single_fields / sizeof single_fields[0]; k++) {
+            if (strcasecmp(fields[i].name, single_fields[k]) != 0)
+                continue;
+            if (seen & (1u << k))
+                return true;
+            seen |= 1u << k;
+        }
+    }
+    return false;
+}
+
+static bool parse_length(const char *text, uint64_t *out)
+{
+    const size_t digits = strspn(text, "0123456789");
+    uint64_t length = 0;
+
+    /* 18 digits are far past any body that is taken, and fit 64 bits. */
+    if (digits == 0 || digits > 18 || text[digits + strspn(text + digits, " \t")] != '\0')
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        length = length * 10 + (uint64_t)(text[i] - '0');
+    *out = length;
+    return true;
+}
+
+const char *framing_of_fields(const char *version, const struct http_field *fields, size_t count, struct framing *out)
+{
+    const char *length = framing_field(fields, count, "Content-Length");
+    const char *encoding = framing_field(fields, count, "Transfer-Encoding");
+    const char *expect = framing_field(fields, count, "Expect");
+    struct framing framing = {.body = FRAMING_NO_BODY};
+
+    if (count >= FRAMING_MAX_FIELDS)
+        return "too many header fields";
+    if (any_repeated(fields, count))
+        return "a header field is given twice";
+    if (length && encoding)
+        return "both Content-Length and Transfer-Encoding";
+    if (encoding && (strcasecmp(encoding, "chunked") != 0 || strcmp(version, "1.1") != 0))
+        return "a Transfer-Encoding other than chunked";
+    if (length && !parse_length(length, &framing.length))
+        return "a malformed Content-Length";
+    if (encoding)
+        framing.body = FRAMING_CHUNKED;
+    else if (length && framing.length > 0)
+        framing.body = FRAMING_LENGTH;
+    framing.expect_continue = framing.body != FRAMING_NO_BODY && strcmp(version, "1.1") == 0 && expect &&
+                              strcasecmp(expect, "100-continue") == 0;
+    *out = framing;
+    return NULL;
+}
+
+const char *framing_of_buffer(const char *version, const struct http_field *fields, size_t count)
+{
+    const char *end = version + strlen(version);
+
+    if (count == 0)
+        return NULL;
+    if (fields[0].name != end + 2)
+        return "the request line does not end with CRLF";
+    for (size_t i = 0; i < count; i++) {
+        for (const char *p = fields[i].name + strlen(fields[i].name) + 1; p < fields[i].value; p++) {
+            if (*p == '\0')
+                return "a space before a colon";
+        }
+        end = fields[i].value + strlen(fields[i].value);
+        if (end[1] != '\0')
+            return "a header line does not end with CRLF";
+    }
+    /* The empty line: its CR is unread, its LF is where the parser ended the text. */
+    if (end[2] != '\r' || end[3] != '\0')
+        return "a folded or malformed header line";
+    return NULL;
+}
+
+static bool has_option(const char *list, const char *option)
+{
+    const size_t option_len = strlen(option);
+
+    while (*list) {
+        list += strspn(list, ", \t");
+        const size_t len = strcspn(list, ",");
+        size_t trimmed = len;
+        while (trimmed > 0 && (list[trimmed - 1] == ' ' || list[trimmed - 1] == '\t'))
+            trimmed--;
+        if (trimmed == option_len && strncasecmp(list, option, option_len) == 0)
+            return true;
+        list += len;
+    }
+    return false;
+}
+
+bool framing_keeps_alive(const char *version, const struct http_field *fields, size_t count)
+{
+    const char *connection = framing_field(fields, count, "Connection");
+
+    if (connection)
+        return has_option(connection, "keep-alive");
+    return strcmp(version, "1.1") == 0;
+}

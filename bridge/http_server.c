@@ -1,0 +1,464 @@
+#include "http_server.h"
+
+#include "../common/clock.h"
+#include "../common/log.h"
+#include "body_watch.h"
+#include "descriptors.h"
+#include "framing.h"
+
+#include <civetweb.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    MAX_PORTS = 4,
+    /* A first buffer for chunked bodies; the vendor's are some 400 bytes. */
+    CHUNKED_FIRST = 4096,
+    /* What is read and dropped after an early refusal, so that the client sees the answer and not a reset. */
+    DISCARD_BYTES = 256 * 1024,
+    DISCARD_MS = 1000,
+    DRAIN_POLL_MS = 5,
+    HEAD_SIZE = 320,
+};
+
+struct http_server {
+    struct http_settings settings;
+    struct intake *intake;
+    struct http_port port;
+    struct bridge_metrics *metrics;
+    struct body_watch *watch;
+    struct mg_context *context;
+    uint16_t ports[MAX_PORTS];
+    int port_count;
+    atomic_bool draining;
+    atomic_bool refusal_logged;
+    atomic_uint retry_turn;
+    /* While mg_start runs, in one thread, its complaints are kept for *error. */
+    atomic_bool starting;
+    char start_problem[256];
+};
+
+/* One request on its way through. */
+struct exchange {
+    struct http_server *server;
+    struct mg_connection *connection;
+    const struct mg_request_info *info;
+    struct http_field fields[FRAMING_MAX_FIELDS];
+    size_t field_count;
+    struct framing framing;
+    struct intake_request request;
+    struct intake_decision decision;
+    struct ticket *ticket;
+    size_t body_len;
+    bool body_unread; /* the client may still be sending */
+    bool continued;   /* 100 Continue was said */
+    bool must_close;
+};
+
+/* ---- the answer ---- */
+
+static void write_answer(struct exchange *x, enum answer answer, bool close)
+{
+    const char *body = answer_body(answer);
+    const size_t body_len = strlen(body);
+    char text[HEAD_SIZE + 256];
+    char extra[64] = "";
+    int len;
+
+    if (answer == ANSWER_METHOD_NOT_ALLOWED)
+        snprintf(extra, sizeof extra, "Allow: %s\r\n", routes_allow(x->decision.match.route));
+    else if (answer == ANSWER_UNAVAILABLE) /* spread, so that those refused together do not come back together */
+        snprintf(extra, sizeof extra, "Retry-After: %u\r\n", 1 + atomic_fetch_add(&x->server->retry_turn, 1) % 5);
+    len = snprintf(text, sizeof text,
+                   "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%sConnection: %s\r\n\r\n",
+                   answer_status(answer), answer_status_text(answer), body_len, extra, close ? "close" : "keep-alive");
+    /* HEAD_SIZE holds the longest head, the rest the longest body of errors.def. */
+    if (!x->request.method || strcmp(x->request.method, "HEAD") != 0) {
+        memcpy(text + len, body, body_len);
+        len += (int)body_len;
+    }
+    (void)mg_write(x->connection, text, (size_t)len);
+}
+
+static void count_answer(struct exchange *x, enum answer answer)
+{
+    struct bridge_metrics *metrics = x->server->metrics;
+
+    bridge_count(metrics, METRIC_REQUESTS + answer, 1);
+    if (answer == ANSWER_RECEIVED)
+        bridge_count(metrics, METRIC_ACCEPTED_BROKER, 1);
+    if (answer == ANSWER_INVALID_JSON && x->decision.scheme != ENVELOPE_OFF)
+        bridge_count(metrics, METRIC_KEPT_INVALID, 1);
+    if (answer != ANSWER_MISSING_TOKEN && answer != ANSWER_INVALID_TOKEN)
+        return;
+    bridge_count(metrics, METRIC_REFUSED_CALLBACKS, 1);
+    if (!atomic_exchange(&x->server->refusal_logged, true)) {
+        const char *campaign = x->decision.match.campaign;
+
+        log_warn("refused a callback from %s%s%s (%s): its result is lost. Put the URL that `dropctl callback-url --base "
+                 "URL%s%s` prints into callback_url; further refusals are counted only",
+                 x->info->remote_addr, *campaign ? " for campaign " : "", campaign, answer_code(answer),
+                 *campaign ? " --campaign " : "", campaign);
+    }
+}
+
+/* ---- the body ---- */
+
+static struct body_slot *slot_of(const struct exchange *x)
+{
+    return mg_get_thread_pointer(x->connection);
+}
+
+static void arm(const struct exchange *x, int64_t timeout_ms)
+{
+    body_slot_arm(slot_of(x), x->info->remote_addr, x->info->remote_port, x->info->server_port,
+                  clock_monotonic_ms() + timeout_ms);
+}
+
+/* Reads up to `want` bytes behind what is there. The count, 0 at the end of the body, -1 on a broken one. */
+static long read_more(struct exchange *x, size_t want)
+{
+    size_t got = 0;
+
+    while (got < want) {
+        const int n = mg_read(x->connection, ticket_body(x->ticket) + x->body_len, want - got);
+
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        got += (size_t)n;
+        x->body_len += (size_t)n;
+    }
+    return (long)got;
+}
+
+static enum answer read_sized(struct exchange *x)
+{
+    const size_t want = (size_t)x->framing.length;
+
+    x->ticket = ticket_new(want);
+    if (!x->ticket)
+        return ANSWER_UNAVAILABLE;
+    return read_more(x, want) == (long)want ? ANSWER_RECEIVED : ANSWER_BAD_REQUEST;
+}
+
+static enum answer read_chunked(struct exchange *x)
+{
+    const size_t limit = (size_t)x->server->settings.max_body_bytes;
+    size_t capacity = CHUNKED_FIRST;
+
+    x->ticket = ticket_new(capacity);
+    while (x->ticket) {
+        const size_t room = capacity - x->body_len;
+        const long got = read_more(x, room);
+
+        if (got < 0)
+            return ANSWER_BAD_REQUEST;
+        if (x->body_len > limit)
+            return ANSWER_PAYLOAD_TOO_LARGE;
+        if ((size_t)got < room)
+            return ANSWER_RECEIVED;
+        capacity *= 2;
+        struct ticket *grown = ticket_grow(x->ticket, capacity);
+        if (!grown)
+            break;
+        x->ticket = grown;
+    }
+    return ANSWER_UNAVAILABLE;
+}
+
+/* ANSWER_RECEIVED once the ticket holds the whole body. */
+static enum answer read_body(struct exchange *x)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    enum answer answer;
+
+    if (x->framing.body == FRAMING_NO_BODY)
+        return ANSWER_RECEIVED;
+    if (x->framing.body == FRAMING_LENGTH && x->framing.length > (uint64_t)x->server->settings.max_body_bytes)
+        return ANSWER_PAYLOAD_TOO_LARGE;
+    if (!slot_of(x)) /* no memory when the thread started */
+        return ANSWER_UNAVAILABLE;
+    if (x->framing.expect_continue)
+        (void)mg_write(x->connection, go_on, sizeof go_on - 1);
+    x->continued = true;
+    arm(x, x->server->settings.body_timeout_ms);
+    answer = x->framing.body == FRAMING_LENGTH ? read_sized(x) : read_chunked(x);
+    if (body_slot_disarm(slot_of(x))) {
+        x->must_close = true; /* the reading side is shut by now, even if the last byte just made it */
+        if (answer == ANSWER_BAD_REQUEST)
+            answer = ANSWER_BODY_TIMEOUT;
+    }
+    x->body_unread = answer != ANSWER_RECEIVED;
+    return answer;
+}
+
+/* A socket closed with unread bytes sends a reset, which can overtake the answer. */
+static void discard_body(struct exchange *x)
+{
+    char sink[4096];
+    size_t left = DISCARD_BYTES;
+
+    if (!slot_of(x) || (x->framing.expect_continue && !x->continued))
+        return;
+    arm(x, DISCARD_MS);
+    while (left > 0) {
+        const int n = mg_read(x->connection, sink, left < sizeof sink ? left : sizeof sink);
+
+        if (n <= 0)
+            break;
+        left -= (size_t)n;
+    }
+    (void)body_slot_disarm(slot_of(x));
+}
+
+/* ---- one request ---- */
+
+static enum publish_outcome publish(void *context, const struct envelope *envelope, const char *reject_reason,
+                                    const char *reject_detail)
+{
+    struct exchange *x = context;
+    const struct http_port *port = &x->server->port;
+
+    if (reject_reason)
+        ticket_set_rejected(x->ticket, envelope, reject_reason, reject_detail);
+    else
+        ticket_set_event(x->ticket, envelope);
+    return port->submit(port->context, x->ticket, clock_monotonic_ms() + x->server->settings.confirm_timeout_ms);
+}
+
+static const char *field(const struct exchange *x, const char *name)
+{
+    return framing_field(x->fields, x->field_count, name);
+}
+
+static void read_head(struct exchange *x)
+{
+    const struct mg_request_info *info = x->info;
+
+    x->field_count = info->num_headers > 0 ? (size_t)info->num_headers : 0;
+    for (size_t i = 0; i < x->field_count; i++)
+        x->fields[i] = (struct http_field){info->http_headers[i].name, info->http_headers[i].value};
+    x->request = (struct intake_request){
+        .method = info->request_method,
+        .path = info->local_uri_raw ? info->local_uri_raw : "",
+        .query = info->query_string,
+        .guide_signature = field(x, "X-DropCowboy-Signature"),
+        .v1_signature = field(x, "X-Signature"),
+        .v1_timestamp = field(x, "X-Timestamp"),
+        .v1_version = field(x, "X-Signature-Version"),
+        .event_id = field(x, "X-Event-Id"),
+        .attempt = field(x, "X-Attempt"),
+    };
+}
+
+static enum answer check_framing(struct exchange *x)
+{
+    const char *version = x->info->http_version;
+    const char *problem = framing_of_fields(version, x->fields, x->field_count, &x->framing);
+
+    if (!problem)
+        problem = framing_of_buffer(version, x->fields, x->field_count);
+    if (!problem)
+        return ANSWER_RECEIVED;
+    log_debug("refused a request from %s: %s", x->info->remote_addr, problem);
+    x->must_close = true;
+    x->body_unread = true;
+    return ANSWER_BAD_REQUEST;
+}
+
+static enum answer judge(struct exchange *x)
+{
+    const struct intake_port port = {.publish = publish, .context = x};
+    enum answer answer = check_framing(x);
+
+    if (answer != ANSWER_RECEIVED)
+        return answer;
+    x->body_unread = x->framing.body != FRAMING_NO_BODY;
+    answer = intake_before_body(x->server->intake, &x->request, clock_wall_ms() / 1000, &x->decision);
+    if (answer != ANSWER_RECEIVED)
+        return answer;
+    answer = read_body(x);
+    if (answer != ANSWER_RECEIVED)
+        return answer;
+    if (x->ticket)
+        ticket_set_body_len(x->ticket, x->body_len);
+    return intake_after_body(x->server->intake, &x->decision, &x->request,
+                             x->ticket ? ticket_body_bytes(x->ticket) : (struct bytes){0}, clock_wall_ms(), &port);
+}
+
+static int on_request(struct mg_connection *connection)
+{
+    struct exchange x;
+    enum answer answer;
+    bool close;
+
+    /* Not the whole: the field table need not be cleared. */
+    memset(&x.framing, 0, sizeof x - offsetof(struct exchange, framing));
+    x.connection = connection;
+    x.info = mg_get_request_info(connection);
+    x.server = x.info->user_data;
+    bridge_count(x.server->metrics, METRIC_IN_FLIGHT, 1);
+    read_head(&x);
+    answer = judge(&x);
+    count_answer(&x, answer);
+    close = x.must_close || x.body_unread || answer == ANSWER_BAD_REQUEST || atomic_load(&x.server->draining) ||
+            !framing_keeps_alive(x.info->http_version, x.fields, x.field_count);
+    if (close)
+        mg_disable_connection_keep_alive(connection);
+    write_answer(&x, answer, close);
+    if (x.body_unread && answer != ANSWER_BODY_TIMEOUT)
+        discard_body(&x);
+    ticket_release(x.ticket);
+    bridge_count(x.server->metrics, METRIC_IN_FLIGHT, -1);
+    return answer_status(answer);
+}
+
+/* ---- civetweb's other calls ---- */
+
+/* What its parser refuses; it closes the connection afterwards. */
+static int on_http_error(struct mg_connection *connection, int status, const char *message)
+{
+    struct exchange x;
+
+    memset(&x, 0, sizeof x);
+    x.connection = connection;
+    x.info = mg_get_request_info(connection);
+    x.server = mg_get_user_data(mg_get_context(connection));
+    log_debug("refused a request: %d %s", status, message);
+    count_answer(&x, ANSWER_BAD_REQUEST);
+    mg_disable_connection_keep_alive(connection);
+    write_answer(&x, ANSWER_BAD_REQUEST, true);
+    return 0;
+}
+
+static int on_log(const struct mg_connection *connection, const char *message)
+{
+    struct http_server *server = mg_get_user_data(mg_get_context(connection));
+
+    if (server && atomic_load(&server->starting))
+        snprintf(server->start_problem, sizeof server->start_problem, "%s", message);
+    else
+        log_warn("http: %s", message);
+    return 1;
+}
+
+static void *on_thread_start(const struct mg_context *context, int type)
+{
+    const struct http_server *server = mg_get_user_data(context);
+
+    return type == 1 ? body_slot_new(server->watch) : NULL;
+}
+
+static void on_thread_end(const struct mg_context *context, int type, void *pointer)
+{
+    (void)context;
+    if (type == 1)
+        body_slot_free(pointer);
+}
+
+/* ---- start and stop ---- */
+
+static void log_ports(struct http_server *server)
+{
+    struct mg_server_port ports[MAX_PORTS];
+    const char *colon = strrchr(server->settings.listen, ':');
+    const int host_len = colon ? (int)(colon - server->settings.listen) : 0;
+
+    memset(ports, 0, sizeof ports);
+    server->port_count = mg_get_server_ports(server->context, MAX_PORTS, ports);
+    for (int i = 0; i < server->port_count; i++) {
+        server->ports[i] = (uint16_t)ports[i].port;
+        log_info("listening on %.*s:%d", host_len, server->settings.listen, ports[i].port);
+    }
+}
+
+static bool start_civetweb(struct http_server *server, struct error *error)
+{
+    char threads[24];
+    /* keep_alive_timeout_ms past the 60 s after which usual load balancers drop an idle connection: they close first. */
+    const char *options[] = {"listening_ports", server->settings.listen,
+                             "num_threads", threads,
+                             "connection_queue", "512",
+                             "listen_backlog", "4096",
+                             "enable_keep_alive", "yes",
+                             "keep_alive_timeout_ms", "65000",
+                             "request_timeout_ms", "10000",
+                             "tcp_nodelay", "1",
+                             "decode_url", "no",
+                             "decode_query_string", "no",
+                             "max_request_size", "16384",
+                             NULL};
+    struct mg_callbacks callbacks;
+
+    snprintf(threads, sizeof threads, "%lld", (long long)server->settings.threads);
+    memset(&callbacks, 0, sizeof callbacks);
+    callbacks.begin_request = on_request;
+    callbacks.http_error = on_http_error;
+    callbacks.log_message = on_log;
+    callbacks.init_thread = on_thread_start;
+    callbacks.exit_thread = on_thread_end;
+    atomic_store(&server->starting, true);
+    server->context = mg_start(&callbacks, server, options);
+    atomic_store(&server->starting, false);
+    if (server->context)
+        return true;
+    error_set(error, ERROR_CONFIG, "cannot listen on %s: %s", server->settings.listen, server->start_problem);
+    return false;
+}
+
+struct http_server *http_server_start(const struct http_settings *settings, struct intake *intake,
+                                      const struct http_port *port, struct bridge_metrics *metrics,
+                                      struct error *error)
+{
+    struct http_server *server = calloc(1, sizeof *server);
+
+    if (!server) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for the HTTP server");
+        return NULL;
+    }
+    mg_init_library(MG_FEATURES_DEFAULT);
+    server->settings = *settings;
+    server->intake = intake;
+    server->port = *port;
+    server->metrics = metrics;
+    server->watch = body_watch_start(error);
+    if (!server->watch || !start_civetweb(server, error)) {
+        http_server_stop(server);
+        return NULL;
+    }
+    log_ports(server);
+    return server;
+}
+
+static void close_listener(void *context, int fd)
+{
+    const struct http_server *server = context;
+
+    /* civetweb owns it: it is shut, not closed. The kernel then refuses connections. */
+    if (descriptor_listens(fd, server->ports, server->port_count))
+        (void)shutdown(fd, SHUT_RDWR);
+}
+
+void http_server_drain(struct http_server *server, int64_t deadline_ms)
+{
+    atomic_store(&server->draining, true);
+    (void)descriptors_each(close_listener, server);
+    while (metric_get(&server->metrics->rows[METRIC_IN_FLIGHT]) > 0 && clock_monotonic_ms() < deadline_ms)
+        clock_sleep_ms(DRAIN_POLL_MS);
+}
+
+void http_server_stop(struct http_server *server)
+{
+    if (!server)
+        return;
+    if (server->context)
+        mg_stop(server->context);
+    body_watch_stop(server->watch);
+    mg_exit_library();
+    free(server);
+}

@@ -1,0 +1,40 @@
+/* The public listener: HTTP ↔ intake. The only file of the bridge that sees civetweb. */
+#ifndef DROPBRIDGE_HTTP_SERVER_H
+#define DROPBRIDGE_HTTP_SERVER_H
+
+#include "../common/error.h"
+#include "bridge_metrics.h"
+#include "intake.h"
+#include "publish_queue.h"
+
+#include <stdint.h>
+
+struct http_settings {
+    const char *listen; /* host:port; port 0 picks a free one */
+    int64_t threads;    /* connections served at once */
+    int64_t max_body_bytes;
+    int64_t body_timeout_ms;
+    int64_t confirm_timeout_ms;
+};
+
+/* Where tickets go; waits for the outcome until deadline_ms (CLOCK_MONOTONIC). Called from many threads at once. */
+struct http_port {
+    enum publish_outcome (*submit)(void *context, struct ticket *ticket, int64_t deadline_ms);
+    void *context;
+};
+
+struct http_server;
+
+/* Listens; logs "listening on host:port". What the arguments point to must outlive the server. NULL with *error
+   (ERROR_CONFIG: the address cannot be used) on failure. */
+struct http_server *http_server_start(const struct http_settings *settings, struct intake *intake,
+                                      const struct http_port *port, struct bridge_metrics *metrics,
+                                      struct error *error);
+
+/* Takes no new connections and waits for the requests in flight, at the most until deadline_ms (CLOCK_MONOTONIC). */
+void http_server_drain(struct http_server *server, int64_t deadline_ms);
+
+/* Closes all connections, waits for the threads, frees. NULL is fine. */
+void http_server_stop(struct http_server *server);
+
+#endif

@@ -1,0 +1,237 @@
+/* dropbridge: takes Drop Cowboy's webhooks over HTTP, verifies them, puts the raw bytes into RabbitMQ. */
+#include "../common/admin_server.h"
+#include "../common/clock.h"
+#include "../common/log.h"
+#include "../common/stop_signal.h"
+#include "bridge_config.h"
+#include "bridge_metrics.h"
+#include "http_server.h"
+#include "intake.h"
+#include "publisher.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    /* Longer than the slowest request that is served: body and confirm. */
+    DRAIN_MS = 8000,
+    FLUSH_MS = 3000,
+    WATCH_MS = 1000,
+    HELP_LIMIT = 64 * 1024,
+    /* Descriptors beside the connections: listeners, broker, files. */
+    SPARE_DESCRIPTORS = 128,
+};
+
+struct bridge {
+    struct bridge_config config;
+    struct amqp_settings amqp;
+    struct bridge_metrics *metrics;
+    struct publishers *publishers;
+    struct intake *intake;
+    struct admin_server *admin;
+    struct http_server *http;
+};
+
+static int print_help(void)
+{
+    struct buf text;
+
+    buf_init(&text, HELP_LIMIT);
+    buf_append_text(&text, "dropbridge " DROPBRIDGE_VERSION ": takes Drop Cowboy's webhooks over HTTP, verifies them, "
+                           "puts them into RabbitMQ.\n\n"
+                           "usage: dropbridge [--config FILE] [--check-config] [--help] [--version]\n\n"
+                           "Settings, from the environment or as KEY=VALUE lines of FILE (the environment wins):\n");
+    bridge_config_help(&text);
+    fputs(text.data ? text.data : "", stdout);
+    buf_clear(&text);
+    return 0;
+}
+
+static int fail(const struct error *error)
+{
+    log_error("%s", error->text);
+    return error_exit_status(error->code);
+}
+
+static bool report_ready(void *context, struct buf *members)
+{
+    static const char *const broker[] = {
+        [PUBLISH_GATE_AWAY] = "away", [PUBLISH_GATE_BLOCKED] = "blocked", [PUBLISH_GATE_OPEN] = "connected"};
+    struct bridge *bridge = context;
+    const enum publish_gate gate = publishers_gate(bridge->publishers);
+    const char *callback = "ready";
+
+    if (bridge->config.callback_auth == CALLBACK_AUTH_OFF)
+        callback = "unverified";
+    else if (!intake_takes_callbacks(bridge->intake))
+        callback = "not configured: POST /callbacks/dropcowboy answers 503";
+    buf_printf(members, "\"broker\":\"%s\",\"webhook\":\"%s\",\"callback\":\"%s\"", broker[gate],
+               intake_takes_webhooks(bridge->intake) ? "ready"
+                                                     : "not configured: POST /webhooks/dropcowboy answers 503",
+               callback);
+    return gate == PUBLISH_GATE_OPEN;
+}
+
+static enum publish_outcome submit(void *context, struct ticket *ticket, int64_t deadline_ms)
+{
+    struct bridge *bridge = context;
+    const enum publish_outcome outcome = publishers_submit(bridge->publishers, ticket, deadline_ms);
+
+    if (outcome == PUBLISH_TIMEOUT)
+        bridge_count(bridge->metrics, METRIC_CONFIRM_TIMEOUTS, 1);
+    return outcome;
+}
+
+/* A thread a connection, a descriptor each: the usual soft limit of 1024 is too low. */
+static void raise_descriptor_limit(int64_t threads)
+{
+    const rlim_t wanted = (rlim_t)threads * 2 + SPARE_DESCRIPTORS;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < (rlim_t)threads + SPARE_DESCRIPTORS)
+        log_warn("only %llu descriptors are allowed: HTTP_THREADS=%lld needs more (ulimit -n)",
+                 (unsigned long long)limit.rlim_cur, (long long)threads);
+}
+
+static bool start_core(struct bridge *bridge, struct error *error)
+{
+    const struct bridge_config *config = &bridge->config;
+    struct intake_settings intake = {.webhook_secrets = &config->webhook_secrets,
+                                     .callback_secrets = &config->callback_secrets,
+                                     .callback_auth_off = config->callback_auth == CALLBACK_AUTH_OFF,
+                                     .timestamp_tolerance_s = config->timestamp_tolerance_s};
+
+    if (getrandom(&intake.boot_id, sizeof intake.boot_id, 0) != (ssize_t)sizeof intake.boot_id) {
+        error_set(error, ERROR_INTERNAL, "no random number from the system");
+        return false;
+    }
+    bridge->metrics = bridge_metrics_new();
+    if (!bridge->metrics) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for the metrics");
+        return false;
+    }
+    bridge->intake = intake_new(&intake, error);
+    bridge->amqp = (struct amqp_settings){.urls = config->amqp_urls,
+                                          .exchange = config->amqp_exchange,
+                                          .queue = config->amqp_queue,
+                                          .rejected_queue = config->amqp_rejected_queue};
+    return bridge->intake != NULL;
+}
+
+static bool start_broker(struct bridge *bridge, struct error *error)
+{
+    struct error refusal = {0};
+
+    bridge->publishers =
+        publishers_start(&bridge->amqp, (size_t)bridge->config.amqp_publishers, bridge->metrics, error);
+    if (!bridge->publishers)
+        return false;
+    /* A broker that is away may come back; one that refuses us needs a person. */
+    if (publishers_first_attempt(bridge->publishers, &refusal) != ERROR_REFUSED)
+        return true;
+    *error = refusal;
+    return false;
+}
+
+static bool start_listeners(struct bridge *bridge, struct error *error)
+{
+    const struct bridge_config *config = &bridge->config;
+    const struct admin_config admin = {.listen = config->admin_listen,
+                                       .metrics = bridge->metrics->rows,
+                                       .metric_count = BRIDGE_METRIC_COUNT,
+                                       .ready = report_ready,
+                                       .context = bridge};
+    const struct http_settings http = {.listen = config->listen,
+                                       .threads = config->http_threads,
+                                       .max_body_bytes = config->max_body_bytes,
+                                       .body_timeout_ms = config->body_timeout_ms,
+                                       .confirm_timeout_ms = config->confirm_timeout_ms};
+    const struct http_port port = {.submit = submit, .context = bridge};
+
+    raise_descriptor_limit(config->http_threads);
+    bridge->http = http_server_start(&http, bridge->intake, &port, bridge->metrics, error);
+    if (!bridge->http)
+        return false;
+    /* Last: who sees it ready finds the public listener open. */
+    bridge->admin = admin_server_start(&admin, error);
+    return bridge->admin != NULL;
+}
+
+static void run_until_stopped(struct bridge *bridge)
+{
+    while (!stop_signal_wait(WATCH_MS))
+        publishers_watch(bridge->publishers);
+    log_info("stopping");
+    http_server_drain(bridge->http, clock_monotonic_ms() + DRAIN_MS);
+}
+
+static void stop(struct bridge *bridge)
+{
+    http_server_stop(bridge->http);
+    admin_server_stop(bridge->admin);
+    publishers_stop(bridge->publishers, clock_monotonic_ms() + FLUSH_MS);
+    intake_free(bridge->intake);
+    bridge_metrics_free(bridge->metrics);
+}
+
+static int serve(struct bridge *bridge)
+{
+    struct error error = {0};
+    int status = 0;
+
+    log_init("dropbridge", (enum log_level)bridge->config.log_level, (enum log_format)bridge->config.log_format);
+    stop_signal_init();
+    if (start_core(bridge, &error) && start_broker(bridge, &error) && start_listeners(bridge, &error))
+        run_until_stopped(bridge);
+    else
+        status = fail(&error);
+    stop(bridge);
+    if (status == 0)
+        log_info("stopped");
+    return status;
+}
+
+static void print_report(const struct config_report *report)
+{
+    if (report->problems.len > 0)
+        fprintf(stderr, "%s", report->problems.data);
+    if (report->warnings.len > 0)
+        fprintf(stderr, "%s", report->warnings.data);
+}
+
+int main(int argc, char **argv)
+{
+    struct config_arguments arguments = {0};
+    struct config_report report;
+    struct bridge bridge = {0};
+    struct error error = {0};
+    int status;
+
+    log_init("dropbridge", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    if (!config_arguments_read(argc, argv, &arguments, &error))
+        return fail(&error);
+    if (arguments.help)
+        return print_help();
+    if (arguments.version) {
+        puts("dropbridge " DROPBRIDGE_VERSION);
+        return 0;
+    }
+    config_report_init(&report);
+    if (!bridge_config_load(arguments.config_file, environ, &bridge.config, &report))
+        status = error_exit_status(ERROR_CONFIG);
+    else
+        status = 0;
+    print_report(&report);
+    config_report_clear(&report);
+    if (status == 0 && !arguments.check_config)
+        status = serve(&bridge);
+    bridge_config_clear(&bridge.config);
+    return status;
+}

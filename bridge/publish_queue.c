@@ -1,0 +1,367 @@
+#include "publish_queue.h"
+
+#include "../common/clock.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum ticket_state { TICKET_IDLE, TICKET_QUEUED, TICKET_SENT, TICKET_SETTLED, TICKET_ABANDONED };
+
+struct ticket {
+    atomic_int shares;
+    enum ticket_target target;
+    bool returned;
+    struct envelope envelope;
+    const char *reject_reason;
+    const char *reject_detail;
+    struct ticket *next; /* in the queue, under its mutex */
+
+    pthread_mutex_t mutex; /* guards state and outcome */
+    pthread_cond_t settled;
+    enum ticket_state state;
+    enum publish_outcome outcome;
+
+    size_t body_len;
+    uint8_t body[];
+};
+
+struct publish_queue {
+    pthread_mutex_t mutex; /* guards the list, the counts and `sleeping` */
+    struct ticket *first;
+    struct ticket *last;
+    size_t tickets;
+    size_t bytes;
+    size_t max_tickets;
+    size_t max_bytes;
+    bool sleeping;
+    _Atomic int gate;
+    int fd;
+};
+
+static void init_waiting(struct ticket *ticket)
+{
+    pthread_condattr_t attributes;
+
+    pthread_mutex_init(&ticket->mutex, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&ticket->settled, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+struct ticket *ticket_new(size_t capacity)
+{
+    struct ticket *ticket = malloc(sizeof *ticket + capacity);
+
+    if (!ticket)
+        return NULL;
+    memset(ticket, 0, sizeof *ticket);
+    atomic_init(&ticket->shares, 1);
+    return ticket;
+}
+
+struct ticket *ticket_grow(struct ticket *ticket, size_t capacity)
+{
+    return realloc(ticket, sizeof *ticket + capacity);
+}
+
+void ticket_release(struct ticket *ticket)
+{
+    if (!ticket || atomic_fetch_sub_explicit(&ticket->shares, 1, memory_order_acq_rel) != 1)
+        return;
+    if (ticket->state != TICKET_IDLE) {
+        pthread_cond_destroy(&ticket->settled);
+        pthread_mutex_destroy(&ticket->mutex);
+    }
+    free(ticket);
+}
+
+uint8_t *ticket_body(struct ticket *ticket)
+{
+    return ticket->body;
+}
+
+void ticket_set_body_len(struct ticket *ticket, size_t len)
+{
+    ticket->body_len = len;
+}
+
+struct bytes ticket_body_bytes(const struct ticket *ticket)
+{
+    return bytes_of(ticket->body, ticket->body_len);
+}
+
+void ticket_set_event(struct ticket *ticket, const struct envelope *envelope)
+{
+    ticket->target = TICKET_EVENT;
+    ticket->envelope = *envelope;
+}
+
+void ticket_set_rejected(struct ticket *ticket, const struct envelope *envelope, const char *reason, const char *detail)
+{
+    ticket->target = TICKET_REJECTED;
+    ticket->envelope = *envelope;
+    ticket->reject_reason = reason;
+    ticket->reject_detail = detail;
+}
+
+enum ticket_target ticket_target(const struct ticket *ticket)
+{
+    return ticket->target;
+}
+
+const struct envelope *ticket_envelope(const struct ticket *ticket)
+{
+    return &ticket->envelope;
+}
+
+const char *ticket_reject_reason(const struct ticket *ticket)
+{
+    return ticket->reject_reason;
+}
+
+const char *ticket_reject_detail(const struct ticket *ticket)
+{
+    return ticket->reject_detail;
+}
+
+void ticket_mark_returned(struct ticket *ticket)
+{
+    ticket->returned = true;
+}
+
+bool ticket_is_returned(const struct ticket *ticket)
+{
+    return ticket->returned;
+}
+
+bool ticket_settle(struct ticket *ticket, enum publish_outcome outcome)
+{
+    bool waited_for;
+
+    pthread_mutex_lock(&ticket->mutex);
+    waited_for = ticket->state != TICKET_ABANDONED;
+    if (waited_for) {
+        ticket->state = TICKET_SETTLED;
+        ticket->outcome = outcome;
+        pthread_cond_signal(&ticket->settled);
+    }
+    pthread_mutex_unlock(&ticket->mutex);
+    ticket_release(ticket);
+    return waited_for;
+}
+
+struct publish_queue *publish_queue_new(size_t max_tickets, size_t max_bytes, struct error *error)
+{
+    struct publish_queue *queue = calloc(1, sizeof *queue);
+
+    if (!queue) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for the publish queue");
+        return NULL;
+    }
+    queue->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (queue->fd < 0) {
+        error_set(error, ERROR_INTERNAL, "eventfd: %s", strerror(errno));
+        free(queue);
+        return NULL;
+    }
+    pthread_mutex_init(&queue->mutex, NULL);
+    queue->max_tickets = max_tickets;
+    queue->max_bytes = max_bytes;
+    atomic_init(&queue->gate, PUBLISH_GATE_AWAY);
+    return queue;
+}
+
+/* Takes the whole list out. */
+static struct ticket *take_all(struct publish_queue *queue)
+{
+    struct ticket *list;
+
+    pthread_mutex_lock(&queue->mutex);
+    list = queue->first;
+    queue->first = NULL;
+    queue->last = NULL;
+    queue->tickets = 0;
+    queue->bytes = 0;
+    pthread_mutex_unlock(&queue->mutex);
+    return list;
+}
+
+static void fail_waiting(struct publish_queue *queue)
+{
+    struct ticket *ticket = take_all(queue);
+
+    while (ticket) {
+        struct ticket *next = ticket->next;
+
+        ticket_settle(ticket, PUBLISH_AWAY);
+        ticket = next;
+    }
+}
+
+void publish_queue_free(struct publish_queue *queue)
+{
+    if (!queue)
+        return;
+    fail_waiting(queue);
+    close(queue->fd);
+    pthread_mutex_destroy(&queue->mutex);
+    free(queue);
+}
+
+/* On PUBLISH_CONFIRMED the queue holds a share. */
+static enum publish_outcome enqueue(struct publish_queue *queue, struct ticket *ticket)
+{
+    enum publish_outcome outcome = PUBLISH_CONFIRMED;
+    bool wake = false;
+
+    pthread_mutex_lock(&queue->mutex);
+    /* Read under the mutex: set_gate drains the list under it, so nothing slips in behind a shut gate. */
+    if (publish_queue_gate(queue) != PUBLISH_GATE_OPEN) {
+        outcome = PUBLISH_AWAY;
+    } else if (queue->tickets >= queue->max_tickets || ticket->body_len > queue->max_bytes - queue->bytes) {
+        outcome = PUBLISH_FULL;
+    } else {
+        ticket->next = NULL;
+        atomic_fetch_add_explicit(&ticket->shares, 1, memory_order_relaxed);
+        if (queue->last)
+            queue->last->next = ticket;
+        else
+            queue->first = ticket;
+        queue->last = ticket;
+        queue->tickets++;
+        queue->bytes += ticket->body_len;
+        wake = queue->sleeping;
+        queue->sleeping = false;
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    if (wake)
+        publish_queue_wake(queue);
+    return outcome;
+}
+
+static enum publish_outcome await(struct ticket *ticket, int64_t deadline_ms)
+{
+    const struct timespec deadline = clock_timespec_of_ms(deadline_ms);
+    enum publish_outcome outcome;
+    int waited = 0;
+
+    pthread_mutex_lock(&ticket->mutex);
+    while (ticket->state != TICKET_SETTLED && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&ticket->settled, &ticket->mutex, &deadline);
+    if (ticket->state == TICKET_SETTLED) {
+        outcome = ticket->outcome;
+    } else {
+        ticket->state = TICKET_ABANDONED;
+        outcome = PUBLISH_TIMEOUT;
+    }
+    pthread_mutex_unlock(&ticket->mutex);
+    return outcome;
+}
+
+enum publish_outcome publish_queue_submit(struct publish_queue *queue, struct ticket *ticket, int64_t deadline_ms)
+{
+    enum publish_outcome outcome;
+
+    if (publish_queue_gate(queue) != PUBLISH_GATE_OPEN)
+        return PUBLISH_AWAY;
+    /* Before anyone else sees it; after this the ticket may not be moved. */
+    if (ticket->state == TICKET_IDLE)
+        init_waiting(ticket);
+    ticket->state = TICKET_QUEUED;
+    outcome = enqueue(queue, ticket);
+    if (outcome != PUBLISH_CONFIRMED)
+        return outcome;
+    return await(ticket, deadline_ms);
+}
+
+enum publish_gate publish_queue_gate(const struct publish_queue *queue)
+{
+    return (enum publish_gate)atomic_load_explicit(&queue->gate, memory_order_relaxed);
+}
+
+void publish_queue_set_gate(struct publish_queue *queue, enum publish_gate gate)
+{
+    pthread_mutex_lock(&queue->mutex);
+    atomic_store_explicit(&queue->gate, (int)gate, memory_order_relaxed);
+    pthread_mutex_unlock(&queue->mutex);
+    if (gate != PUBLISH_GATE_OPEN)
+        fail_waiting(queue);
+}
+
+/* Marks the ticket as on its way. False if its waiter has gone. */
+static bool claim(struct ticket *ticket)
+{
+    bool waited_for;
+
+    pthread_mutex_lock(&ticket->mutex);
+    waited_for = ticket->state == TICKET_QUEUED;
+    if (waited_for)
+        ticket->state = TICKET_SENT;
+    pthread_mutex_unlock(&ticket->mutex);
+    return waited_for;
+}
+
+size_t publish_queue_take(struct publish_queue *queue, struct ticket **out, size_t max)
+{
+    size_t taken = 0;
+    size_t kept = 0;
+
+    pthread_mutex_lock(&queue->mutex);
+    while (taken < max && queue->first) {
+        struct ticket *ticket = queue->first;
+
+        queue->first = ticket->next;
+        if (!queue->first)
+            queue->last = NULL;
+        queue->tickets--;
+        queue->bytes -= ticket->body_len;
+        out[taken++] = ticket;
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    for (size_t i = 0; i < taken; i++) {
+        if (claim(out[i]))
+            out[kept++] = out[i];
+        else
+            ticket_release(out[i]);
+    }
+    return kept;
+}
+
+int publish_queue_fd(const struct publish_queue *queue)
+{
+    return queue->fd;
+}
+
+bool publish_queue_sleep(struct publish_queue *queue)
+{
+    bool empty;
+
+    pthread_mutex_lock(&queue->mutex);
+    empty = queue->first == NULL;
+    queue->sleeping = empty;
+    pthread_mutex_unlock(&queue->mutex);
+    return empty;
+}
+
+void publish_queue_awake(struct publish_queue *queue)
+{
+    eventfd_t count;
+
+    pthread_mutex_lock(&queue->mutex);
+    queue->sleeping = false;
+    pthread_mutex_unlock(&queue->mutex);
+    /* Non-blocking: failing with EAGAIN means that it was empty. */
+    (void)eventfd_read(queue->fd, &count);
+}
+
+void publish_queue_wake(struct publish_queue *queue)
+{
+    /* Fails only when 2^64 - 1 wakes are pending: it is readable then. */
+    (void)eventfd_write(queue->fd, 1);
+}

@@ -1,0 +1,37 @@
+/* The publishing connections: one thread each, which alone touches AMQP. HTTP threads hand over tickets and wait. */
+#ifndef DROPBRIDGE_PUBLISHER_H
+#define DROPBRIDGE_PUBLISHER_H
+
+#include "../common/amqp_session.h"
+#include "../common/error.h"
+#include "bridge_metrics.h"
+#include "publish_queue.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct publishers;
+
+/* Starts `count` threads, which connect and reconnect by themselves. The strings in `settings` and `metrics` must outlive
+   them. NULL with *error on failure. */
+struct publishers *publishers_start(const struct amqp_settings *settings, size_t count, struct bridge_metrics *metrics,
+                                    struct error *error);
+
+/* Waits until every publisher has tried to connect once. ERROR_NONE if one is connected, else why the last one is not. */
+enum error_code publishers_first_attempt(struct publishers *publishers, struct error *error);
+
+/* Any thread: gives the ticket to a usable publisher and waits for the outcome until deadline_ms (CLOCK_MONOTONIC);
+   PUBLISH_AWAY at once when none is usable. */
+enum publish_outcome publishers_submit(struct publishers *publishers, struct ticket *ticket, int64_t deadline_ms);
+
+/* Any thread: the best gate of all publishers; AWAY also for one that is stuck in a send. */
+enum publish_gate publishers_gate(struct publishers *publishers);
+
+/* Call about once a second: cuts the connection of a publisher that is stuck in a send. */
+void publishers_watch(struct publishers *publishers);
+
+/* Waits until deadline_ms for outstanding confirms, closes the connections, frees. Nobody may submit any more. NULL is
+   fine. */
+void publishers_stop(struct publishers *publishers, int64_t deadline_ms);
+
+#endif
