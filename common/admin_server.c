@@ -18,7 +18,7 @@ struct admin_server {
     struct admin_config config;
     struct mg_context *context;
     pthread_t starter;
-    char message[MESSAGE_SIZE]; /* civetweb's last complaint in the thread that started it */
+    char message[MESSAGE_SIZE]; /* civetweb's first complaint in the thread that started it */
 };
 
 /* ---- answers ---- */
@@ -57,8 +57,8 @@ static int answer_ready(struct admin_server *server, struct mg_connection *conne
     buf_init(&members, READY_LIMIT);
     buf_init(&body, READY_LIMIT + 64);
     const bool ready = server->config.ready(server->config.context, &members);
-    if (members.overflow || !buf_printf(&body, "{\"ready\":%s%s%s}", ready ? "true" : "false", members.len > 0 ? "," : "",
-                                        members.data ? members.data : ""))
+    if (members.overflow || !buf_printf(&body, "{\"ready\":%s%s%s}", ready ? "true" : "false",
+                                        members.len > 0 ? "," : "", members.data ? members.data : ""))
         status = answer_error(connection, 500, "Internal Server Error", "", "{\"error\":{\"code\":\"internal\"}}");
     else
         status = answer(connection, ready ? 200 : 503, ready ? "OK" : "Service Unavailable", type_json, "", body.data,
@@ -117,7 +117,8 @@ static int begin_request(struct mg_connection *connection)
 static int take_message(const struct mg_connection *connection, const char *message)
 {
     struct admin_server *server = server_of(connection);
-    if (server && pthread_equal(pthread_self(), server->starter))
+    const bool starting = server && pthread_equal(pthread_self(), server->starter);
+    if (starting && server->message[0] == '\0')
         (void)snprintf(server->message, sizeof server->message, "%s", message);
     else
         log_debug("admin: %s", message);
@@ -139,7 +140,8 @@ static bool check_address(const char *listen, struct error *error)
         return false;
     }
     if (listen[0] == '[' && mg_check_feature(MG_FEATURES_IPV6) == 0) {
-        error_set(error, ERROR_CONFIG, "ADMIN_LISTEN %s: this system's civetweb has no IPv6; give an IPv4 address", listen);
+        error_set(error, ERROR_CONFIG, "ADMIN_LISTEN %s: this system's civetweb has no IPv6; give an IPv4 address",
+                  listen);
         return false;
     }
     return true;
@@ -159,8 +161,21 @@ static void log_address(const struct admin_server *server)
 struct admin_server *admin_server_start(const struct admin_config *config, struct error *error)
 {
     const char *options[] = {
-        "listening_ports", config->listen, "num_threads", "4", "tcp_nodelay", "1", "enable_keep_alive", "no",
-        "request_timeout_ms", "5000", "decode_url", "no", "enable_directory_listing", "no", NULL,
+        "listening_ports",
+        config->listen,
+        "num_threads",
+        "4",
+        "tcp_nodelay",
+        "1",
+        "enable_keep_alive",
+        "no",
+        "request_timeout_ms",
+        "5000",
+        "decode_url",
+        "no",
+        "enable_directory_listing",
+        "no",
+        NULL,
     };
     const struct mg_callbacks callbacks = {.begin_request = begin_request, .log_message = take_message};
     struct admin_server *server = NULL;

@@ -14,17 +14,18 @@
 #include <sys/time.h>
 
 enum {
-    GOODBYE_MS = 1000,      /* what a connection.close may take */
-    USER_TIMEOUT_MS = 15000, /* unacknowledged bytes: the peer is gone; a send of the library has no deadline of its own */
-    FRAME_MAX = 131072,     /* the broker's own default */
+    GOODBYE_MS = 1000, /* what a connection.close may take */
+    USER_TIMEOUT_MS =
+        15000,          /* unacknowledged bytes: the peer is gone; a send of the library has no deadline of its own */
+    FRAME_MAX = 131072, /* the broker's own default */
     URL_SIZE = 2048,
     DELIVERY_LIMIT = 1000000,
 };
 
 struct amqp_session {
     amqp_connection_state_t connection;
-    int64_t deadline_ms;       /* of the opening */
-    char peer[URI_PART + 8];   /* host:port */
+    int64_t deadline_ms;     /* of the opening */
+    char peer[URI_PART + 8]; /* host:port */
 };
 
 /* ---- AMQP_URL ---- */
@@ -52,23 +53,20 @@ static bool parse_url(struct bytes text, struct uri *out, struct error *error)
 {
     char url[URL_SIZE];
     if (text.len == 0 || text.len >= sizeof url) {
-        error_set(error, ERROR_CONFIG, "is %s", text.len == 0 ? "empty" : "too long");
+        error_set(error, ERROR_CONFIG, "the URL is %s", text.len == 0 ? "empty" : "too long");
         return false;
     }
     memcpy(url, text.data, text.len);
     url[text.len] = '\0';
-    struct error inner;
     struct uri uri;
-    if (!uri_parse(url, &uri, &inner)) {
-        error_set(error, ERROR_CONFIG, "cannot be used: %.400s", inner.text);
+    if (!uri_parse(url, &uri, error))
         return false;
-    }
     if (strcmp(uri.scheme, "amqps") == 0) {
-        error_set(error, ERROR_CONFIG, "cannot be used: amqps:// is not supported yet");
+        error_set(error, ERROR_CONFIG, "amqps:// is not supported yet");
         return false;
     }
     if (strcmp(uri.scheme, "amqp") != 0) {
-        error_set(error, ERROR_CONFIG, "cannot be used: the scheme must be amqp, not %s", uri.scheme);
+        error_set(error, ERROR_CONFIG, "the scheme must be amqp, not %s", uri.scheme);
         return false;
     }
     if (!uri.has_user) {
@@ -93,23 +91,29 @@ size_t amqp_urls_count(const char *urls, struct error *error)
         struct error inner;
         count++;
         if (!parse_url(text, &uri, &inner)) {
-            error_set(error, ERROR_CONFIG, "URL %zu of the list %.400s", count, inner.text);
+            if (count == 1 && !rest)
+                error_set(error, ERROR_CONFIG, "cannot be used: %.400s", inner.text);
+            else
+                error_set(error, ERROR_CONFIG, "cannot be used: URL %zu of the list: %.400s", count, inner.text);
             return 0;
         }
         explicit_bzero(&uri, sizeof uri);
     }
     if (count == 0)
-        error_set(error, ERROR_CONFIG, "no AMQP URL is given");
+        error_set(error, ERROR_CONFIG, "names no URL");
     return count;
 }
 
 static bool pick_url(const char *urls, size_t index, struct uri *out, struct error *error)
 {
-    const size_t count = amqp_urls_count(urls, error);
+    struct error inner;
+    const size_t count = amqp_urls_count(urls, &inner);
     const char *rest = urls;
     struct bytes text = {0};
-    if (count == 0)
+    if (count == 0) {
+        error_set(error, inner.code, "AMQP_URL %.400s", inner.text);
         return false;
+    }
     for (size_t i = 0; i <= index % count; i++)
         (void)next_url(&rest, &text);
     return parse_url(text, out, error);
@@ -245,7 +249,8 @@ static bool connect_socket(struct amqp_session *session, const struct uri *uri, 
     }
     const int status = amqp_socket_open_noblock(socket, uri->host, uri->port, &left);
     if (status == AMQP_STATUS_SOCKET_ERROR) { /* the library's own text says no more than that */
-        error_set(error, ERROR_UNAVAILABLE, "connecting to %s: no connection; is RabbitMQ running there?", session->peer);
+        error_set(error, ERROR_UNAVAILABLE, "connecting to %s: no connection; is RabbitMQ running there?",
+                  session->peer);
         return false;
     }
     if (status != AMQP_STATUS_OK) {
@@ -267,9 +272,8 @@ static amqp_table_entry_t flag_entry(const char *key)
 
 static amqp_table_entry_t text_entry(const char *key, const char *text)
 {
-    return (amqp_table_entry_t){
-        .key = amqp_cstring_bytes(key),
-        .value = {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(text)}};
+    return (amqp_table_entry_t){.key = amqp_cstring_bytes(key),
+                                .value = {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(text)}};
 }
 
 static amqp_table_entry_t integer_entry(const char *key, int32_t value)
@@ -313,9 +317,10 @@ static bool open_channel(struct amqp_session *session, struct error *error)
 static void advise_on_name(struct error *error, const char *what, const char *setting)
 {
     char advice[128];
-    (void)snprintf(advice, sizeof advice,
-                   "if it exists with other arguments, delete that %s or set %s to another name; else check permissions",
-                   what, setting);
+    (void)snprintf(
+        advice, sizeof advice,
+        "if it exists with other arguments, delete that %s or set %s to another name; else check permissions", what,
+        setting);
     advise(error, advice);
 }
 
@@ -401,8 +406,8 @@ struct amqp_session *amqp_session_open(const struct amqp_settings *settings, siz
     session->deadline_ms = clock_monotonic_ms() + AMQP_OPEN_TIMEOUT_MS;
     (void)snprintf(session->peer, sizeof session->peer, strchr(uri.host, ':') ? "[%s]:%u" : "%s:%u", uri.host,
                    (unsigned)uri.port);
-    if (!connect_socket(session, &uri, error) || !log_in(session, &uri, name, error) ||
-        !open_channel(session, error) || !declare_topology(session, settings, error))
+    if (!connect_socket(session, &uri, error) || !log_in(session, &uri, name, error) || !open_channel(session, error) ||
+        !declare_topology(session, settings, error))
         goto out;
     (void)amqp_set_rpc_timeout(session->connection, &(struct timeval){.tv_sec = AMQP_OPEN_TIMEOUT_MS / 1000});
     result = session;

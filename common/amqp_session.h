@@ -26,8 +26,8 @@ enum {
 
 struct amqp_session;
 
-/* How many URLs the list names, or 0 with *error (ERROR_CONFIG) naming the first that cannot be used. amqps:// is refused
-   for now. */
+/* How many URLs the list names, or 0 with *error (ERROR_CONFIG) naming the first that cannot be used, as what follows the
+   setting's name: "cannot be used: URL 2 of the list: …". amqps:// is refused for now. */
 size_t amqp_urls_count(const char *urls, struct error *error);
 
 /* Connects to the URL numbered index modulo the count, logs in (with the connection.blocked and consumer_cancel_notify
@@ -52,8 +52,8 @@ const char *amqp_session_peer(const struct amqp_session *session);
 void amqp_error_of_status(struct error *error, const char *doing, const char *peer, int status);
 /* The same for a failed reply, classed REFUSED or UNAVAILABLE by its code (AMQP 0-9-1, section 1.2 "Reply codes"). */
 void amqp_error_of_reply(struct error *error, const char *doing, const char *peer, amqp_rpc_reply_t reply);
-/* The same for a channel.close or connection.close method that arrived unasked. Here 404 on a channel and 406 are UNAVAILABLE:
-   opening again declares what is missing, and an acknowledgement that came too late is a 406 as well. */
+/* The same for a channel.close or connection.close method that arrived unasked. Here 404 on a channel and 406 are
+   UNAVAILABLE: opening again declares what is missing, and an acknowledgement that came too late is a 406 as well. */
 void amqp_error_of_close(struct error *error, const char *doing, const char *peer, const amqp_method_t *method);
 
 #endif

@@ -90,10 +90,11 @@ bool buf_printf(struct buf *buf, const char *format, ...)
     return true;
 }
 
-/* Appends one character of a JSON string, escaped if it must be. Returns how many bytes of `rest` it took; 0 when it did not fit. */
+/* Appends one character of a JSON string, escaped if it must be. Returns how many bytes of `rest` it took; 0 when it
+ * did not fit. */
 static size_t append_json_character(struct buf *buf, struct bytes rest)
 {
-    static const char short_escapes[][3] = {['"'] = "\\\"",  ['\\'] = "\\\\", ['\b'] = "\\b", ['\f'] = "\\f",
+    static const char short_escapes[][3] = {['"'] = "\\\"", ['\\'] = "\\\\", ['\b'] = "\\b", ['\f'] = "\\f",
                                             ['\n'] = "\\n", ['\r'] = "\\r",  ['\t'] = "\\t"};
     const uint8_t c = rest.data[0];
     const size_t len = bytes_utf8_character(rest);

@@ -16,8 +16,8 @@ bool campaign_name_valid(struct bytes name);
    only when libcrypto fails. */
 bool callback_token_mint(const struct hmac_key *key, const char *campaign, char out[SHA256_HEX_SIZE]);
 
-/* Whether `token` (exactly 64 hex digits of either case) is that of `campaign` under any of the keys. Every key is tried,
-   so that the time tells nothing about which one matched. */
+/* Whether `token` (exactly 64 hex digits of either case) is that of `campaign` under any of the keys. Every key is
+   tried, so that the time tells nothing about which one matched. */
 bool callback_token_check(struct hmac_key *const *keys, size_t count, const char *campaign, struct bytes token);
 
 #endif

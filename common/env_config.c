@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 enum {
-    REPORT_LIMIT = 64 * 1024,       /* more problems than anybody reads */
+    REPORT_LIMIT = 64 * 1024,        /* more problems than anybody reads */
     CONFIG_FILE_LIMIT = 1024 * 1024, /* the largest --config file */
-    VALUE_FILE_LIMIT = 64 * 1024,   /* the largest NAME_FILE */
-    TYPO_DISTANCE = 2,              /* letters that make a name look like another */
-    TYPO_SHORTEST = 5,              /* below that everything resembles everything */
+    VALUE_FILE_LIMIT = 64 * 1024,    /* the largest NAME_FILE */
+    TYPO_DISTANCE = 2,               /* letters that make a name look like another */
+    TYPO_SHORTEST = 5,               /* below that everything resembles everything */
     NAME_LIMIT = 64,
 };
 
@@ -57,7 +57,7 @@ void config_report_clear(struct config_report *report)
     buf_clear(&report->warnings);
 }
 
-static void report_line(struct buf *out, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void report_line(struct buf *out, const char *format, va_list arguments)
 {
     char line[2 * ERROR_TEXT];
     (void)vsnprintf(line, sizeof line, format, arguments);
@@ -275,6 +275,7 @@ static void config_text_read(struct config_text *config, const char *path, const
     for (const char *c = config->text.data; *c != '\0'; c++)
         lines += *c == '\n';
     config->lines = calloc(lines, sizeof *config->lines);
+    config->count = 0;
     if (!config->lines) {
         config_problem(report, "--config: out of memory");
         return;
@@ -304,8 +305,8 @@ static bool parse_integer(const struct setting *row, const char *text, int64_t *
     errno = 0;
     const long long value = strtoll(text, &end, 10);
     if (*digits < '0' || *digits > '9' || *end != '\0' || errno == ERANGE || value < row->min || value > row->max) {
-        error_set(error, ERROR_CONFIG, "must be a whole number from %" PRId64 " to %" PRId64 ", not \"%.64s\"", row->min,
-                  row->max, text);
+        error_set(error, ERROR_CONFIG, "must be a whole number from %" PRId64 " to %" PRId64 ", not \"%.64s\"",
+                  row->min, row->max, text);
         return false;
     }
     *out = value;
@@ -341,8 +342,8 @@ static bool check_listen(const char *text, struct error *error)
     const bool bracket = text[0] == '[';
     if (bracket ? host_len < 3 || text[host_len - 1] != ']' : memchr(text, ':', host_len) != NULL)
         return bad(error, "must be host:port; an IPv6 address stands in brackets, as in [::1]:8080");
-    const char *allowed = bracket ? "0123456789abcdefABCDEF:."
-                                  : "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_";
+    const char *allowed =
+        bracket ? "0123456789abcdefABCDEF:." : "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_";
     if (strspn(text + bracket, allowed) < host_len - 2 * (size_t)bracket)
         return bad(error, "must be host:port; the host has characters that no host name has");
     for (digits = 0; colon[1 + digits] >= '0' && colon[1 + digits] <= '9' && digits < 6; digits++)

@@ -29,11 +29,11 @@ struct secrets {
 
 struct setting {
     const char *name;
-    enum setting_type type;
     size_t offset;               /* of the value in the program's configuration struct */
     const char *default_text;    /* NULL: empty */
     int64_t min, max;            /* SETTING_INTEGER */
     const char *const *choices;  /* SETTING_CHOICE */
+    enum setting_type type;
     bool file_variant;           /* NAME_FILE may name a file that holds the value */
     bool secret;                 /* never printed */
     const char *meaning;         /* one line for --help */

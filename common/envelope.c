@@ -75,8 +75,8 @@ void envelope_to_properties(const struct envelope *envelope, struct envelope_pro
 {
     memset(out, 0, sizeof *out);
     amqp_basic_properties_t *basic = &out->basic;
-    basic->_flags = AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_TYPE_FLAG | AMQP_BASIC_APP_ID_FLAG |
-                    AMQP_BASIC_HEADERS_FLAG;
+    basic->_flags =
+        AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_TYPE_FLAG | AMQP_BASIC_APP_ID_FLAG | AMQP_BASIC_HEADERS_FLAG;
     basic->delivery_mode = PERSISTENT;
     basic->type = amqp_cstring_bytes(envelope_type_name(envelope->type));
     basic->app_id = amqp_cstring_bytes("dropbridge");

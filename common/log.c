@@ -47,7 +47,8 @@ static const char *level_name(enum log_level level)
     return "error";
 }
 
-/* Copies `text`, with what could forge or break a line as \xNN. Returns the length without the NUL; `out` is 4 times as long. */
+/* Copies `text`, with what could forge or break a line as \xNN. Returns the length without the NUL; `out` is 4 times as
+ * long. */
 static size_t clean_text(struct bytes text, char out[LOG_CLEAN])
 {
     static const char digits[] = "0123456789abcdef";
@@ -94,8 +95,8 @@ static size_t format_line(enum log_level level, const char *message, char line[L
         len = snprintf(line, LOG_LINE - 1, "%s %s %.64s: %s", time_text, level_name(level), log_state.program, message);
         break;
     case LOG_FORMAT_JSON:
-        len = snprintf(line, LOG_LINE, "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%.64s\",\"message\":\"", time_text,
-                       level_name(level), log_state.program);
+        len = snprintf(line, LOG_LINE, "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%.64s\",\"message\":\"",
+                       time_text, level_name(level), log_state.program);
         break;
     }
     if (len < 0)

@@ -19,14 +19,14 @@ bool signature_guide_sign(const struct hmac_key *key, struct bytes body, char ou
 bool signature_v1_sign(const struct hmac_key *key, const char *timestamp, struct bytes body,
                        char out[SIGNATURE_V1_SIZE]);
 
-/* What can be said of a v1 request before its body is read: MISSING if a header is absent (NULL), STALE if the timestamp
-   is not 1 to 12 digits or is more than tolerance_s from now either way, else OK. */
+/* What can be said of a v1 request before its body is read: MISSING if a header is absent (NULL), STALE if the
+   timestamp is not 1 to 12 digits or is more than tolerance_s from now either way, else OK. */
 enum signature_verdict signature_v1_precheck(const char *timestamp, const char *signature, int64_t now_s,
                                              int64_t tolerance_s);
 
 /* OK if the signature is that of the body under any of the keys, else INVALID: another version than "v1" (NULL is none
-   given), no "sha256=" in front, not 64 hex digits (either case), no key that matches. An absent header is MISSING here too. Every key is tried, so that
-   the time tells nothing about which one matched. */
+   given), no "sha256=" in front, not 64 hex digits (either case), no key that matches. An absent header is MISSING here
+   too. Every key is tried, so that the time tells nothing about which one matched. */
 enum signature_verdict signature_v1_verify(struct hmac_key *const *keys, size_t count, const char *timestamp,
                                            const char *signature, const char *version, struct bytes body);
 

@@ -5,8 +5,8 @@
 
 #include <json-c/json.h>
 
-/* The grammar is checked here and not by json-c: its strict mode takes more than RFC 8259, and what more differs between
-   the releases. What passes here, json-c takes; a unit test holds the two against each other. */
+/* The grammar is checked here and not by json-c: its strict mode takes more than RFC 8259, and what more differs
+   between the releases. What passes here, json-c takes; a unit test holds the two against each other. */
 
 enum scan_state { SCAN_VALUE, SCAN_VALUE_OR_END, SCAN_KEY, SCAN_KEY_OR_END, SCAN_AFTER_VALUE, SCAN_DONE };
 
@@ -31,8 +31,7 @@ static enum json_verdict refuse(const struct scanner *scan)
 
 static void skip_space(struct scanner *scan)
 {
-    while (scan->at < scan->end &&
-           (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' || *scan->at == '\t'))
+    while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' || *scan->at == '\t'))
         scan->at++;
 }
 

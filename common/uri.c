@@ -110,9 +110,8 @@ static bool parse_host(struct bytes *rest, struct uri *uri, struct error *error)
         return fail(error, "the host in the URL is too long");
     for (size_t i = 0; i < host.len; i++) {
         const uint8_t c = host.data[i];
-        const bool allowed =
-            bracket ? hex_digit_value((char)c) >= 0 || c == ':' || c == '.'
-                    : is_letter(c) || is_digit(c) || c == '.' || c == '-' || c == '_';
+        const bool allowed = bracket ? hex_digit_value((char)c) >= 0 || c == ':' || c == '.'
+                                     : is_letter(c) || is_digit(c) || c == '.' || c == '-' || c == '_';
         if (!allowed)
             return fail(error, "the host in the URL has characters that no host name has");
     }
@@ -124,8 +123,8 @@ static bool parse_host(struct bytes *rest, struct uri *uri, struct error *error)
 static bool parse_port(struct bytes rest, struct uri *uri, struct error *error)
 {
     /* The text is not repeated: with a misplaced slash it would be a piece of the password. */
-    static const char sentence[] =
-        "the port in the URL must be a number from 1 to 65535 (in a password, @ : / ? # % are written as percent escapes)";
+    static const char sentence[] = "the port in the URL must be a number from 1 to 65535 (in a password, @ : / ? # % "
+                                   "are written as percent escapes)";
     uint32_t port = 0;
     if (rest.len == 0)
         return true;

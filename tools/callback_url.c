@@ -37,7 +37,8 @@ bool callback_url_build(const char *base, const char *campaign, bool path_token,
     if (!check_base(base, error))
         return false;
     if (campaign && !campaign_name_valid(bytes_of_text(campaign))) {
-        error_set(error, ERROR_USAGE, "--campaign: a name is 1 to %d of A-Z a-z 0-9 . _ - and not . or ..", LIMIT_CAMPAIGN);
+        error_set(error, ERROR_USAGE, "--campaign: a name is 1 to %d of A-Z a-z 0-9 . _ - and not . or ..",
+                  LIMIT_CAMPAIGN);
         return false;
     }
     if (path_token && !campaign) {
@@ -82,7 +83,8 @@ static bool read_arguments(int argc, char **argv, struct arguments *out, struct 
         }
     }
     if (!arguments.base) {
-        error_set(error, ERROR_USAGE, "callback-url: --base URL is needed: the bridge's address as the vendor reaches it");
+        error_set(error, ERROR_USAGE,
+                  "callback-url: --base URL is needed: the bridge's address as the vendor reaches it");
         return false;
     }
     *out = arguments;

@@ -9,9 +9,9 @@
 
 #include <stdbool.h>
 
-/* Appends the URL. `base` is what senders reach the bridge by: http or https, a host and perhaps a path; slashes at its end are
-   dropped. `campaign` may be NULL. path_token puts the token into the path, for senders that drop the query; it needs a
-   campaign. False with ERROR_USAGE on what cannot be used. */
+/* Appends the URL. `base` is what senders reach the bridge by: http or https, a host and perhaps a path; slashes at its
+   end are dropped. `campaign` may be NULL. path_token puts the token into the path, for senders that drop the query; it
+   needs a campaign. False with ERROR_USAGE on what cannot be used. */
 bool callback_url_build(const char *base, const char *campaign, bool path_token, const struct hmac_key *key,
                         struct buf *out, struct error *error);
 

@@ -68,7 +68,8 @@ static enum http_outcome outcome_of(CURLcode code, CURL *curl, struct error *err
     long sent = 0;
     if (code == CURLE_OK)
         return HTTP_ANSWERED;
-    error_set(error, ERROR_UNAVAILABLE, "%s", curl_easy_strerror(code));
+    const bool unusable = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
+    error_set(error, unusable ? ERROR_USAGE : ERROR_UNAVAILABLE, "%s", curl_easy_strerror(code));
     (void)curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &sent);
     return sent > 0 ? HTTP_NO_ANSWER : HTTP_NO_CONNECTION;
 }

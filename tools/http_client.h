@@ -27,8 +27,9 @@ struct http_client;
 struct http_client *http_client_new(struct error *error);
 void http_client_free(struct http_client *client); /* NULL is fine */
 
-/* Posts `body` to an http or https URL. Redirects are not followed, proxies not used. On HTTP_ANSWERED *status is set and
-   `answer` holds the body of the answer, up to its limit; else *error says why. */
+/* Posts `body` to an http or https URL. Redirects are not followed, proxies not used. On HTTP_ANSWERED *status is set
+   and `answer` holds the body of the answer, up to its limit; else *error says why (ERROR_USAGE: the URL cannot be
+   used). */
 enum http_outcome http_client_post(struct http_client *client, const char *url, const struct http_header *headers,
                                    size_t header_count, struct bytes body, long *status, struct buf *answer,
                                    struct error *error);

@@ -31,7 +31,8 @@ static void print_help(void)
     (void)buf_append_text(&text, "usage: dropctl [--config FILE] COMMAND ...\n"
                                  "       dropctl --help | --version | [--config FILE] --check-config\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        (void)buf_printf(&text, "  dropctl %s %s\n      %s\n", commands[i].name, commands[i].usage, commands[i].summary);
+        (void)buf_printf(&text, "  dropctl %s %s\n      %s\n", commands[i].name, commands[i].usage,
+                         commands[i].summary);
     (void)buf_append_text(&text, "\nSettings, from the environment or from --config FILE (KEY=VALUE lines):\n");
     config_print_help(settings, count, &text);
     (void)fputs(text.data ? text.data : "", stdout);
@@ -91,7 +92,10 @@ int main(int argc, char **argv)
     } else if (arguments.version) {
         (void)printf("dropctl %s\n", DROPBRIDGE_VERSION);
     } else if (!command && (!arguments.check_config || at < argc)) {
-        error_set(&error, ERROR_USAGE, "\"%.100s\" is no command; --help lists them", at < argc ? argv[at] : "");
+        if (at < argc)
+            error_set(&error, ERROR_USAGE, "\"%.100s\" is no command; --help lists them", argv[at]);
+        else
+            error_set(&error, ERROR_USAGE, "a command is needed; --help lists them");
         (void)fprintf(stderr, "dropctl: %s\n", error.text);
     } else {
         return run(&arguments, command, argc - at, argv + at);

@@ -4,6 +4,7 @@
 #include "../common/limits.h"
 #include "../common/signature.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -97,6 +98,8 @@ static bool make_uuid(char out[UUID_SIZE])
 /* An answer is printed on one line, whatever the server put into it. */
 static void print_answer(const char *label, long status, struct buf *answer)
 {
+    while (answer->len > 0 && isspace((unsigned char)answer->data[answer->len - 1]))
+        answer->data[--answer->len] = '\0';
     for (size_t i = 0; i < answer->len; i++) {
         const unsigned char c = (unsigned char)answer->data[i];
         if (c < ' ' || c == 0x7f)
@@ -132,7 +135,7 @@ static bool send_event(struct sending *sending, const char *label, struct bytes 
     case HTTP_NO_CONNECTION:
         break;
     }
-    error_set(error, ERROR_UNAVAILABLE, "no connection to the URL: %.400s", inner.text);
+    error_set(error, inner.code, "send: no connection to the URL: %.400s", inner.text);
     return false;
 }
 

@@ -26,8 +26,8 @@ struct send_headers {
 bool send_make_headers(enum send_scheme scheme, const struct hmac_key *key, struct bytes body, int64_t now_s,
                        const char *uuid, struct send_headers *out);
 
-/* Runs the subcommand (argv[0] is its name); returns the exit status: 0 if every answer was 2xx, 1 if not, 69 if there was no
-   connection. */
+/* Runs the subcommand (argv[0] is its name); returns the exit status: 0 if every answer was 2xx, 1 if not, 69 if there
+   was no connection. */
 int send_run(const struct tool_config *config, int argc, char **argv);
 
 #endif

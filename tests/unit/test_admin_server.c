@@ -1,0 +1,154 @@
+#include "common/admin_server.h"
+
+#include "cases.h"
+#include "common/log.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct fake_program {
+    bool ready;
+    struct metric metrics[1];
+};
+
+static bool is_ready(void *context, struct buf *members)
+{
+    const struct fake_program *program = context;
+    if (program->ready)
+        (void)buf_append_text(members, "\"broker\":\"connected\"");
+    return program->ready;
+}
+
+static void refresh(void *context)
+{
+    struct fake_program *program = context;
+    metric_set(&program->metrics[0], 42);
+}
+
+/* Starts a server on a free port and finds the port in its log line. */
+static struct admin_server *start(struct fake_program *program, int *port)
+{
+    const struct admin_config config = {.listen = "127.0.0.1:0",
+                                        .metrics = program->metrics,
+                                        .metric_count = 1,
+                                        .ready = is_ready,
+                                        .refresh = refresh,
+                                        .context = program};
+    char line[512] = "";
+    struct error error;
+    int ends[2];
+    const int saved = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    log_init("test", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    struct admin_server *server = admin_server_start(&config, &error);
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    (void)close(saved);
+    (void)close(ends[1]);
+    const ssize_t got = read(ends[0], line, sizeof line - 1);
+    (void)close(ends[0]);
+    assert_non_null(server);
+    assert_true(got > 0);
+    const char *at = strstr(line, "admin listening on 127.0.0.1:");
+    assert_non_null(at);
+    *port = atoi(at + strlen("admin listening on 127.0.0.1:"));
+    assert_in_range(*port, 1, 65535);
+    return server;
+}
+
+static void ask(int port, const char *request_line, char *out, size_t size)
+{
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    char request[256];
+    size_t len = 0;
+    ssize_t got = 0;
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    const int request_len = snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: x\r\n\r\n", request_line);
+    assert_int_equal(write(fd, request, (size_t)request_len), request_len);
+    while (len < size - 1 && (got = read(fd, out + len, size - 1 - len)) > 0)
+        len += (size_t)got;
+    out[len] = '\0';
+    (void)close(fd);
+}
+
+static void answers_its_three_routes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *request;
+        bool ready;
+        const char *status, *header, *body;
+    } cases[] = {
+        {"health", "GET /healthz", false, "200 OK", "application/json", "{\"ok\":true}"},
+        {"ready", "GET /readyz", true, "200 OK", "application/json", "{\"ready\":true,\"broker\":\"connected\"}"},
+        {"not ready", "GET /readyz", false, "503 Service Unavailable", "application/json", "{\"ready\":false}"},
+        {"metrics", "GET /metrics", true, "200 OK", "version=0.0.4",
+         "# HELP depth Depth\n# TYPE depth gauge\ndepth 42\n"},
+        {"health without its body", "HEAD /healthz", true, "200 OK", "Content-Length: 11", ""},
+        {"a query is ignored", "GET /healthz?x=1", true, "200 OK", "application/json", "{\"ok\":true}"},
+        {"another path", "GET /", true, "404 Not Found", "application/json", NULL},
+        {"a file", "GET /../etc/passwd", true, "404 Not Found", "application/json", NULL},
+        {"an encoded path", "GET /%68ealthz", true, "404 Not Found", "application/json", NULL},
+        {"another method", "POST /healthz", true, "405 Method Not Allowed", "Allow: GET, HEAD", NULL},
+        {"DELETE", "DELETE /metrics", true, "405 Method Not Allowed", "Allow: GET, HEAD", NULL},
+    };
+    struct fake_program program = {.metrics = {{.name = "depth", .help = "Depth", .type = METRIC_GAUGE}}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char answer[4096];
+        int port = 0;
+        program.ready = cases[i].ready;
+        struct admin_server *server = start(&program, &port);
+        ask(port, cases[i].request, answer, sizeof answer);
+        admin_server_stop(server);
+        CHECK_CASE(cases[i].name, strncmp(answer, "HTTP/1.1 ", 9) == 0);
+        CHECK_CASE(cases[i].name, strncmp(answer + 9, cases[i].status, strlen(cases[i].status)) == 0);
+        CHECK_CASE(cases[i].name, strstr(answer, cases[i].header) != NULL);
+        const char *body = strstr(answer, "\r\n\r\n");
+        CHECK_CASE(cases[i].name, body != NULL);
+        CHECK_CASE(cases[i].name, !cases[i].body || strcmp(body + 4, cases[i].body) == 0);
+    }
+}
+
+static void says_why_an_address_cannot_be_used(void **state)
+{
+    (void)state;
+    int port = 0;
+    char taken[32];
+    struct fake_program program = {.metrics = {{.name = "depth", .help = "Depth", .type = METRIC_GAUGE}}};
+    struct admin_server *server = start(&program, &port);
+    (void)snprintf(taken, sizeof taken, "127.0.0.1:%d", port);
+    const struct {
+        const char *name, *listen, *word;
+    } cases[] = {
+        {"taken", taken, "in use"},
+        {"TLS", "127.0.0.1:0s", "TLS"},
+        {"no port", "127.0.0.1", "host:port"},
+        {"no such host", "no-such-host.invalid:0", "no-such-host"},
+        {"not of this machine", "192.0.2.1:0", "192.0.2.1"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct admin_config config = {.listen = cases[i].listen, .ready = is_ready, .context = &program};
+        struct error error = {.code = ERROR_NONE};
+        CHECK_CASE(cases[i].name, admin_server_start(&config, &error) == NULL);
+        CHECK_CASE(cases[i].name, error.code == ERROR_CONFIG);
+        CHECK_CASE(error.text, strstr(error.text, cases[i].word) != NULL);
+    }
+    admin_server_stop(server);
+    admin_server_stop(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_its_three_routes),
+        cmocka_unit_test(says_why_an_address_cannot_be_used),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
