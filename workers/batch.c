@@ -39,7 +39,7 @@ struct batch *batch_new(const struct batch_settings *settings, const struct batc
     batch->settings = *settings;
     batch->ports = ports;
     batch->items = calloc(settings->max, sizeof *batch->items);
-    batch->events = calloc(settings->max, sizeof *batch->events);
+    batch->events = calloc(settings->max, sizeof(const struct event *));
     batch->results = calloc(settings->max, sizeof *batch->results);
     batch->rejections = calloc(settings->max, sizeof *batch->rejections);
     if (!batch->items || !batch->events || !batch->results || !batch->rejections) {

@@ -16,10 +16,10 @@
 
 /* A message on its way to the rejected queue. */
 struct rejection {
-    const struct delivery *delivery;
-    const char *reason; /* a slug */
-    const char *detail; /* a sentence */
-    bool confirmed;     /* set once the broker holds it; such a one is not published again */
+    struct delivery *delivery; /* only read */
+    const char *reason;        /* a slug */
+    const char *detail;        /* a sentence */
+    bool confirmed;            /* set once the broker holds it; such a one is not published again */
 };
 
 /* What the batch does to the world. Each returns false with *error on failure, and is then called again later. */

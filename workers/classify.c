@@ -252,7 +252,7 @@ static bool offer_campaign(struct bytes id, enum campaign_rank rank, struct even
 static bool campaign_into(const struct raw_event *raw, const struct envelope *envelope, struct bytes foreign_id,
                           const struct parse_settings *settings, struct event *event)
 {
-    strcpy(event->campaign, UNASSIGNED);
+    memcpy(event->campaign, UNASSIGNED, sizeof UNASSIGNED);
     event->campaign_rank = CAMPAIGN_UNASSIGNED;
     if (!offer_campaign(bytes_of_text(envelope->campaign), CAMPAIGN_FROM_URL, event))
         return false;

@@ -41,7 +41,7 @@ struct consumer *consumer_new(const struct consumer_settings *settings)
     consumer->settings = *settings;
     char host[64] = "";
     if (gethostname(host, sizeof host - 1) != 0)
-        strcpy(host, "localhost");
+        snprintf(host, sizeof host, "localhost");
     snprintf(consumer->tag, sizeof consumer->tag, "%.32s-%s-%ld", settings->name, host, (long)getpid());
     backoff_init(&consumer->backoff, CONSUMER_RETRY_FIRST_MS, CONSUMER_RETRY_MAX_MS, settings->seed);
     return consumer;

@@ -134,7 +134,7 @@ bool campaign_of_id(struct bytes id, char out[LIMIT_CAMPAIGN + 1])
             return false;
         hex_encode(digest, SHA256_SIZE / 2, name);
     }
-    strcpy(out, name);
+    memcpy(out, name, strlen(name) + 1);
     return true;
 }
 

@@ -75,13 +75,12 @@ static bool connect_if_needed(struct rejecter *rejecter, struct error *error)
 
 static bool publish_one(struct rejecter *rejecter, const struct rejection *rejection, struct error *error)
 {
-    const struct delivery *delivery = rejection->delivery;
+    struct delivery *delivery = rejection->delivery;
     const char *queue = rejecter->settings.rejected_queue;
     struct envelope_properties properties;
     envelope_to_properties(&delivery->envelope, &properties);
     envelope_add_rejection(&properties, rejection->reason, rejection->detail);
-    /* The library's structures have no const; it does not write to the body. */
-    amqp_bytes_t body = {.len = delivery->body_len, .bytes = (void *)(uintptr_t)delivery->body};
+    amqp_bytes_t body = {.len = delivery->body_len, .bytes = delivery->body};
     int status = amqp_basic_publish(amqp_session_connection(rejecter->session), AMQP_CHANNEL, amqp_cstring_bytes(queue),
                                     amqp_cstring_bytes(queue), 1, 0, &properties.basic, body);
     if (status != AMQP_STATUS_OK) {
@@ -213,7 +212,7 @@ static bool await_confirms(struct rejecter *rejecter, struct confirms *confirms,
 
 bool rejecter_publish(struct rejecter *rejecter, struct rejection *rejections, size_t count, struct error *error)
 {
-    struct confirms confirms = {.waiting = calloc(count, sizeof *confirms.waiting)};
+    struct confirms confirms = {.waiting = calloc(count, sizeof(struct rejection *))};
     bool done = false;
     if (!confirms.waiting) {
         error_set(error, ERROR_NO_MEMORY, "out of memory while rejecting %zu messages", count);

@@ -62,6 +62,12 @@ static void line_print(struct frequent_line *line, const char *what, int64_t now
     line->next_ms = now_ms + LINE_EVERY_MS;
 }
 
+static void print_lines(struct worker *worker, int64_t now_ms)
+{
+    line_print(&worker->remarks, "messages with values that were ignored", now_ms);
+    line_print(&worker->rejections, "messages sent to the rejected queue", now_ms);
+}
+
 static bool port_apply(void *context, const struct event *const *events, size_t count, enum applied *results,
                        struct error *error)
 {
@@ -298,9 +304,7 @@ static void step_batch(struct worker *worker, int64_t now_ms)
 
 static void tend(struct worker *worker, int64_t now_ms)
 {
-    metric_set(&worker->status->metrics[WORKER_HELD], (int64_t)(batch_count(worker->batch) + worker->waiting));
-    line_print(&worker->remarks, "messages with values that were ignored", now_ms);
-    line_print(&worker->rejections, "messages sent to the rejected queue", now_ms);
+    print_lines(worker, now_ms);
     rejecter_tend(worker->rejecter);
     if (batch_count(worker->batch) > 0)
         return;
@@ -340,8 +344,9 @@ static void finish(struct worker *worker)
     }
     if (batch_count(worker->batch) > 0)
         log_warn("stopping: %zu messages go back to the queue", batch_count(worker->batch));
-    line_print(&worker->remarks, "messages with values that were ignored", INT64_MAX);
-    line_print(&worker->rejections, "messages sent to the rejected queue", INT64_MAX);
+    worker->remarks.next_ms = 0;
+    worker->rejections.next_ms = 0;
+    print_lines(worker, now_ms);
 }
 
 void worker_run(struct worker *worker)
@@ -362,6 +367,7 @@ void worker_run(struct worker *worker)
         now_ms = clock_monotonic_ms();
         fill_batch(worker, now_ms);
         step_batch(worker, now_ms);
+        metric_set(&worker->status->metrics[WORKER_HELD], (int64_t)(batch_count(worker->batch) + worker->waiting));
     }
     finish(worker);
 }

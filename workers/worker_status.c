@@ -43,8 +43,9 @@ static const struct {
 
 static const char *const part_names[WORKER_PARTS] = {
     [PART_BROKER] = "broker", [PART_REDIS] = "redis", [PART_REJECTED_QUEUE] = "rejected_queue"};
-static const char *const part_titles[WORKER_PARTS] = {
-    [PART_BROKER] = "RabbitMQ", [PART_REDIS] = "Redis", [PART_REJECTED_QUEUE] = "the rejected queue"};
+/* What the worker cannot do while a part is away. */
+static const char *const part_verbs[WORKER_PARTS] = {
+    [PART_BROKER] = "consume", [PART_REDIS] = "count", [PART_REJECTED_QUEUE] = "reject"};
 
 void worker_status_init(struct worker_status *status)
 {
@@ -101,9 +102,9 @@ void worker_part_good(struct worker_status *status, enum worker_part part, int64
         status->parts[part].changed_at_ms = now_ms;
     pthread_mutex_unlock(&status->mutex);
     if (changed && since_ms == 0)
-        log_info("%s: ready", part_titles[part]);
+        log_info("can %s", part_verbs[part]);
     else if (changed)
-        log_info("%s: ready again after %lld ms", part_titles[part], (long long)(now_ms - since_ms));
+        log_info("can %s again after %lld ms", part_verbs[part], (long long)(now_ms - since_ms));
 }
 
 void worker_part_bad(struct worker_status *status, enum worker_part part, const char *problem, int64_t now_ms)
@@ -120,7 +121,7 @@ void worker_part_bad(struct worker_status *status, enum worker_part part, const 
         status->parts[part].logged_at_ms = now_ms;
     pthread_mutex_unlock(&status->mutex);
     if (report)
-        log_warn("%s: %s; trying again, nothing is acknowledged meanwhile", part_titles[part], problem);
+        log_warn("cannot %s: %s; trying again, nothing is acknowledged meanwhile", part_verbs[part], problem);
 }
 
 bool worker_status_ready(void *context, struct buf *members)

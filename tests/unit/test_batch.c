@@ -1,0 +1,281 @@
+/* What a batch does with its deliveries when Redis, the rejected queue or the connection fails. */
+#include "workers/batch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { JOURNAL = 512 };
+
+/* A world that fails as often as it is told, and writes down what it is asked. */
+struct world {
+    int apply_failures;
+    int reject_failures;
+    int acknowledge_failures;
+    size_t confirm_before_failing; /* rejections confirmed by an attempt that fails */
+    int remarks;
+    char journal[JOURNAL];
+};
+
+static void note(struct world *world, const char *what, size_t count)
+{
+    size_t used = strlen(world->journal);
+    snprintf(world->journal + used, JOURNAL - used, "%s%s%zu", used ? " " : "", what, count);
+}
+
+static bool fake_apply(void *context, const struct event *const *events, size_t count, enum applied *results,
+                       struct error *error)
+{
+    struct world *world = context;
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(events[i]->kind, EVENT_RESULT);
+        results[i] = APPLIED_COUNTED;
+    }
+    if (world->apply_failures > 0) {
+        world->apply_failures--;
+        note(world, "apply!", count);
+        error_set(error, ERROR_UNAVAILABLE, "no Redis");
+        return false;
+    }
+    note(world, "apply", count);
+    return true;
+}
+
+static bool fake_reject(void *context, struct rejection *rejections, size_t count, struct error *error)
+{
+    struct world *world = context;
+    size_t open = 0;
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(rejections[i].reason, "unrecognized_shape");
+        assert_true(strlen(rejections[i].detail) > 0);
+        open += !rejections[i].confirmed;
+    }
+    bool fails = world->reject_failures > 0;
+    for (size_t i = 0; i < count && (!fails || i < world->confirm_before_failing); i++)
+        rejections[i].confirmed = true;
+    note(world, fails ? "reject!" : "reject", open);
+    if (fails) {
+        world->reject_failures--;
+        error_set(error, ERROR_UNAVAILABLE, "no queue");
+    }
+    return !fails;
+}
+
+static bool fake_acknowledge(void *context, uint64_t tag, struct error *error)
+{
+    struct world *world = context;
+    bool fails = world->acknowledge_failures > 0;
+    note(world, fails ? "ack!" : "ack", (size_t)tag);
+    if (fails)
+        error_set(error, ERROR_UNAVAILABLE, "connection lost");
+    return !fails;
+}
+
+static void fake_remark(void *context, const char *remark)
+{
+    struct world *world = context;
+    assert_true(strlen(remark) > 0);
+    world->remarks++;
+}
+
+static const struct batch_settings settings = {.max = 4, .wait_ms = 20, .seed = 7};
+
+static struct delivery *delivery_of(const char *body, uint64_t tag)
+{
+    struct delivery *delivery = delivery_new(strlen(body));
+    assert_non_null(delivery);
+    memcpy(delivery->body, body, strlen(body));
+    delivery->tag = tag;
+    delivery->envelope.received_at_ms = 1780315200000;
+    return delivery;
+}
+
+/* `kinds`: a letter for each delivery, g for a good one, b for a bad one; tags from 1. */
+static void add_all(struct batch *batch, const char *kinds, int64_t now_ms)
+{
+    for (size_t i = 0; kinds[i]; i++) {
+        assert_true(batch_open(batch));
+        batch_add(batch, delivery_of(kinds[i] == 'g' ? "{\"status\":\"success\"}" : "{}", i + 1), now_ms);
+    }
+}
+
+/* Steps until the batch is over; the time jumps to what is due. Returns how it ended. */
+static enum batch_progress run(struct batch *batch, int64_t *now_ms)
+{
+    for (int steps = 0; steps < 1000; steps++) {
+        struct error error = {0};
+        if (batch_due_ms(batch) > *now_ms)
+            *now_ms = batch_due_ms(batch);
+        enum batch_progress progress = batch_step(batch, *now_ms, &error);
+        assert_int_not_equal(progress, BATCH_NOT_DUE);
+        assert_int_equal(error.text[0] != '\0', progress == BATCH_KEPT || progress == BATCH_LOST);
+        if (progress == BATCH_DONE || progress == BATCH_LOST)
+            return progress;
+    }
+    fail_msg("the batch never ends");
+    return BATCH_NOT_DUE;
+}
+
+static void acknowledges_only_after_redis_and_the_rejected_queue(void **state)
+{
+    static const struct {
+        const char *kinds;
+        struct world world;
+        enum batch_progress end;
+        const char *journal;
+    } cases[] = {
+        {"g", {0}, BATCH_DONE, "apply1 ack1"},
+        {"gggg", {0}, BATCH_DONE, "apply4 ack4"},
+        {"b", {0}, BATCH_DONE, "reject1 ack1"},
+        {"gb", {0}, BATCH_DONE, "apply1 reject1 ack2"},
+        {"bgb", {0}, BATCH_DONE, "apply1 reject2 ack3"},
+        {"gg", {.apply_failures = 3}, BATCH_DONE, "apply!2 apply!2 apply!2 apply2 ack2"},
+        {"gb", {.apply_failures = 1}, BATCH_DONE, "apply!1 apply1 reject1 ack2"},
+        {"gb", {.reject_failures = 2}, BATCH_DONE, "apply1 reject!1 reject!1 reject1 ack2"},
+        {"gbb", {.apply_failures = 1, .reject_failures = 1}, BATCH_DONE, "apply!1 apply1 reject!2 reject2 ack3"},
+        {"bbb", {.reject_failures = 1, .confirm_before_failing = 2}, BATCH_DONE, "reject!3 reject1 ack3"},
+        {"gb", {.acknowledge_failures = 1}, BATCH_LOST, "apply1 reject1 ack!2"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world world = cases[i].world;
+        const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+        struct batch *batch = batch_new(&settings, &ports);
+        int64_t now_ms = 1000;
+        assert_non_null(batch);
+        add_all(batch, cases[i].kinds, now_ms);
+        assert_int_equal(run(batch, &now_ms), cases[i].end);
+        assert_string_equal(world.journal, cases[i].journal);
+        assert_int_equal(batch_count(batch), 0);
+        assert_true(batch_open(batch));
+        assert_int_equal(batch_due_ms(batch), INT64_MAX);
+        batch_free(batch);
+    }
+}
+
+static void waits_for_more_until_full_or_late(void **state)
+{
+    struct world world = {0};
+    const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+    struct batch *batch = batch_new(&settings, &ports);
+    struct error error = {0};
+    (void)state;
+    assert_int_equal(batch_step(batch, 1000, &error), BATCH_NOT_DUE);
+    add_all(batch, "g", 1000);
+    assert_int_equal(batch_due_ms(batch), 1020);
+    assert_int_equal(batch_step(batch, 1019, &error), BATCH_NOT_DUE);
+    add_all(batch, "g", 1010); /* a later one does not prolong the wait */
+    assert_int_equal(batch_due_ms(batch), 1020);
+    add_all(batch, "gg", 1015);
+    assert_false(batch_open(batch));
+    assert_int_equal(batch_due_ms(batch), 1015);
+    assert_int_equal(batch_step(batch, 1015, &error), BATCH_FURTHER);
+    batch_free(batch);
+}
+
+static void takes_nothing_more_once_work_has_begun(void **state)
+{
+    struct world world = {.apply_failures = 1};
+    const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+    struct batch *batch = batch_new(&settings, &ports);
+    struct error error = {0};
+    (void)state;
+    add_all(batch, "g", 1000);
+    assert_int_equal(batch_step(batch, 1020, &error), BATCH_FURTHER);
+    assert_false(batch_open(batch));
+    assert_int_equal(batch_step(batch, 1020, &error), BATCH_KEPT);
+    assert_false(batch_open(batch));
+    assert_int_equal(batch_count(batch), 1);
+    batch_free(batch);
+}
+
+static void backs_off_with_jitter_and_not_past_five_seconds(void **state)
+{
+    struct world world = {.apply_failures = 20};
+    const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+    struct batch *batch = batch_new(&settings, &ports);
+    struct error error = {0};
+    int64_t now_ms = 1020;
+    (void)state;
+    add_all(batch, "g", 1000);
+    assert_int_equal(batch_step(batch, now_ms, &error), BATCH_FURTHER);
+    for (int64_t step = 100; world.apply_failures > 0; step = step * 2 > 5000 ? 5000 : step * 2) {
+        assert_int_equal(batch_step(batch, now_ms, &error), BATCH_KEPT);
+        int64_t wait_ms = batch_due_ms(batch) - now_ms;
+        assert_in_range(wait_ms, step / 2, step);
+        assert_int_equal(batch_step(batch, batch_due_ms(batch) - 1, &error), BATCH_NOT_DUE);
+        batch_hurry(batch, now_ms); /* does not cut a back-off short */
+        assert_int_equal(batch_due_ms(batch) - now_ms, wait_ms);
+        now_ms = batch_due_ms(batch);
+    }
+    assert_int_equal(run(batch, &now_ms), BATCH_DONE);
+    batch_free(batch);
+}
+
+static void a_lost_connection_drops_all_in_any_phase(void **state)
+{
+    (void)state;
+    for (int steps = 0; steps < 4; steps++) {
+        struct world world = {0};
+        const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+        struct batch *batch = batch_new(&settings, &ports);
+        struct error error = {0};
+        int64_t now_ms = 1020;
+        add_all(batch, "gb", 1000);
+        for (int i = 0; i < steps; i++)
+            assert_int_equal(batch_step(batch, now_ms, &error), BATCH_FURTHER);
+        batch_drop(batch);
+        assert_int_equal(batch_count(batch), 0);
+        assert_int_equal(batch_step(batch, now_ms, &error), BATCH_NOT_DUE);
+        assert_null(strstr(world.journal, "ack"));
+        world.journal[0] = '\0';
+        add_all(batch, "bg", now_ms); /* delivered again, with new tags */
+        assert_int_equal(run(batch, &now_ms), BATCH_DONE);
+        assert_string_equal(world.journal, "apply1 reject1 ack2");
+        batch_free(batch);
+    }
+}
+
+static void hurrying_makes_a_waiting_batch_due(void **state)
+{
+    struct world world = {0};
+    const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+    struct batch *batch = batch_new(&settings, &ports);
+    (void)state;
+    batch_hurry(batch, 1000);
+    assert_int_equal(batch_due_ms(batch), INT64_MAX);
+    add_all(batch, "g", 1000);
+    batch_hurry(batch, 1001);
+    assert_int_equal(batch_due_ms(batch), 1001);
+    batch_free(batch);
+}
+
+static void remarks_are_passed_on(void **state)
+{
+    struct world world = {0};
+    const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+    struct batch *batch = batch_new(&settings, &ports);
+    (void)state;
+    batch_add(batch, delivery_of("{\"status\":\"success\",\"tts_fee\":-1}", 1), 1000);
+    batch_add(batch, delivery_of("{\"status\":\"success\",\"tts_fee\":1}", 2), 1000);
+    assert_int_equal(world.remarks, 1);
+    batch_free(batch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(acknowledges_only_after_redis_and_the_rejected_queue),
+        cmocka_unit_test(waits_for_more_until_full_or_late),
+        cmocka_unit_test(takes_nothing_more_once_work_has_begun),
+        cmocka_unit_test(backs_off_with_jitter_and_not_past_five_seconds),
+        cmocka_unit_test(a_lost_connection_drops_all_in_any_phase),
+        cmocka_unit_test(hurrying_makes_a_waiting_batch_due),
+        cmocka_unit_test(remarks_are_passed_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,263 @@
+/* Phones, money, campaign names and identities. */
+#include "workers/normalize.h"
+
+#include "common/hex.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void phones_of_every_shape(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *phone; /* NULL: none */
+    } cases[] = {
+        {"+15552224444", "+15552224444"},
+        {"15552224444", "+15552224444"},
+        {"5552224444", "+15552224444"},
+        {"(555) 222-4444", "+15552224444"},
+        {"+1 (555) 222-4444", "+15552224444"},
+        {"1.555.222.4444", "+15552224444"},
+        {"+44 20 7946 0958", "+442079460958"},
+        {"123456789012345", "+123456789012345"},
+        {"1234567890123456", NULL},
+        {"7", "+7"},
+        {"+", NULL},
+        {"", NULL},
+        {"none", NULL},
+        {"\xd9\xa1\xd9\xa2\xd9\xa3", NULL}, /* other scripts' digits */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char phone[LIMIT_PHONE + 1] = "untouched";
+        assert_int_equal(phone_normalize(bytes_of_text(cases[i].text), phone), cases[i].phone != NULL);
+        assert_string_equal(phone, cases[i].phone ? cases[i].phone : "untouched");
+    }
+    char phone[LIMIT_PHONE + 1];
+    assert_true(phone_normalize(bytes_of("555222\0"
+                                         "4444",
+                                         11),
+                                phone));
+    assert_string_equal(phone, "+15552224444");
+}
+
+static void money_in_texts(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t micros; /* -1: refused */
+    } cases[] = {
+        {"0", 0},
+        {"0.0029", 2900},
+        {"0.099", 99000},
+        {"1e-6", 1},
+        {"1E+1", 10000000},
+        {"-0", 0},
+        {"1000000", INT64_C(1000000000000)},
+        {"1000000.1", -1},
+        {"1e7", -1},
+        {"1e999", -1},
+        {"-0.01", -1},
+        {"abc", -1},
+        {"", -1},
+        {" 1", -1},
+        {"1 ", -1},
+        {"$1", -1},
+        {"+1", -1},
+        {".5", -1},
+        {"5.", -1},
+        {"01", -1},
+        {"1e", -1},
+        {"0x10", -1},
+        {"inf", -1},
+        {"nan", -1},
+        {"1,5", -1},
+        {"0.0000004", 0},
+        {"0.0000006", 1},
+        {"1.2.3", -1},
+        {"-", -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t micros = -1;
+        bool good = money_of_text(bytes_of_text(cases[i].text), &micros);
+        if (micros != cases[i].micros || good != (cases[i].micros >= 0))
+            fail_msg("\"%s\": got %lld", cases[i].text, (long long)micros);
+    }
+    int64_t micros = -1;
+    assert_false(money_of_text(bytes_of("1\0", 2), &micros));
+    char long_text[200];
+    memset(long_text, '0', sizeof long_text);
+    long_text[1] = '.';
+    assert_false(money_of_text(bytes_of(long_text, sizeof long_text), &micros));
+}
+
+static void money_in_numbers(void **state)
+{
+    int64_t micros = -1;
+    (void)state;
+    assert_false(money_of_number(-0.000001, &micros));
+    assert_false(money_of_number(1e7, &micros));
+    assert_false(money_of_number(HUGE_VAL, &micros));
+    assert_false(money_of_number(nan(""), &micros));
+    assert_int_equal(micros, -1);
+    assert_true(money_of_number(0.0029, &micros));
+    assert_int_equal(micros, 2900);
+    assert_true(money_of_number(1e6, &micros));
+    assert_int_equal(micros, INT64_C(1000000000000));
+}
+
+#define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+static void campaign_names_from_bodies(void **state)
+{
+    static const struct {
+        const char *id;
+        const char *name;
+    } cases[] = {
+        {"spring", "spring"},
+        {"Spring-2026_v1.0", "Spring-2026_v1.0"},
+        {"spring sale", "spring%20sale"},
+        {"a/b", "a%2Fb"},
+        {"fr\xc3\xbchling", "fr%C3%BChling"},
+        {"50%", "50%25"},
+        {"{x}", "%7Bx%7D"},
+        {".", "%2E"},
+        {"..", "%2E%2E"},
+        {"...", "..."},
+        {A64, A64},
+        /* the first half of sha256 of 65 times "a", from coreutils */
+        {A64 "a", "635361c48bb9eab14198e76ea8ab7f1a"},
+        {"\x01\n", "%01%0A"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char name[LIMIT_CAMPAIGN + 1];
+        assert_true(campaign_of_id(bytes_of_text(cases[i].id), name));
+        assert_string_equal(name, cases[i].name);
+    }
+    char name[LIMIT_CAMPAIGN + 1];
+    assert_true(campaign_of_id(bytes_of("a\0b", 3), name));
+    assert_string_equal(name, "a%00b");
+    char spaces[22];
+    memset(spaces, ' ', sizeof spaces);
+    assert_true(campaign_of_id(bytes_of(spaces, 21), name));
+    assert_int_equal(strlen(name), 63);
+    assert_true(campaign_of_id(bytes_of(spaces, 22), name)); /* 66 when encoded */
+    assert_int_equal(strlen(name), 32);
+    assert_int_equal(strspn(name, "0123456789abcdef"), 32);
+}
+
+static void identities_are_packed(void **state)
+{
+    static const struct {
+        const char *id;
+        const char *packed; /* hex */
+        const char *text;
+    } cases[] = {
+        {"5c8eb7940a057a4ab0823e1a", "5c8eb7940a057a4ab0823e1a", "5c8eb7940a057a4ab0823e1a"},
+        {"5C8EB7940A057A4AB0823E1A", "5c8eb7940a057a4ab0823e1a", "5c8eb7940a057a4ab0823e1a"},
+        {"B3E7A1C9-8D5F-4B2E-9A6C-1F4D7B3E8A52", "b3e7a1c98d5f4b2e9a6c1f4d7b3e8a52",
+         "b3e7a1c9-8d5f-4b2e-9a6c-1f4d7b3e8a52"},
+        {"a", "7461", "a"},
+        {"12345678901",
+         "543132333435363738393031"
+         "2e",
+         "12345678901"},
+        {"123456789012345",
+         "54313233343536373839303132333435"
+         "2e",
+         "123456789012345"},
+        {"Mixed", "744d69786564", "Mixed"},
+        {"5c8eb7940a057a4ab0823e1g", "74356338656237393430613035376134616230383233653167", "5c8eb7940a057a4ab0823e1g"},
+        {"b3e7a1c9+8d5f-4b2e-9a6c-1f4d7b3e8a52", NULL, "b3e7a1c9+8d5f-4b2e-9a6c-1f4d7b3e8a52"},
+        {"12345678901234567890123456789012", "743132333435363738393031323334353637383930313233343536373839303132",
+         "12345678901234567890123456789012"},
+        {"123456789012345678901234567890123", NULL, "123456789012345678901234567890123"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct event_id id;
+        char packed[2 * sizeof id.packed + 1];
+        memset(&id, 0, sizeof id);
+        assert_true(event_id_of_text(bytes_of_text(cases[i].id), &id));
+        hex_encode(id.packed, id.packed_len, packed);
+        assert_string_equal(id.text, cases[i].text);
+        if (cases[i].packed) {
+            assert_string_equal(packed, cases[i].packed);
+        } else { /* a hash */
+            assert_int_equal(id.packed_len, 33);
+            assert_int_equal(id.packed[0], 'h');
+        }
+        assert_true(id.packed_len == 12 || id.packed_len == 16 || id.packed[0] == 't' || id.packed[0] == 'T' ||
+                    id.packed[0] == 'h');
+    }
+}
+
+static void a_body_without_id_is_its_hash_and_shows_nothing(void **state)
+{
+    struct event_id id;
+    char packed[2 * sizeof id.packed + 1];
+    (void)state;
+    assert_true(event_id_of_body(bytes_of_text("{}"), &id));
+    hex_encode(id.packed, id.packed_len, packed);
+    assert_string_equal(packed, "6844136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
+    assert_string_equal(id.text, "");
+}
+
+static void no_two_text_ids_of_11_to_17_bytes_have_a_packed_length_of_12_or_16(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len <= 32; len++) {
+        char text[33];
+        struct event_id id;
+        memset(text, 'x', sizeof text);
+        assert_true(event_id_of_text(bytes_of(text, len), &id));
+        assert_true(id.packed_len != 12 && id.packed_len != 16);
+        assert_true(id.packed_len <= EVENT_ID_PACKED);
+    }
+}
+
+static void texts_are_cut_between_characters_and_show_nul(void **state)
+{
+    char out[LIMIT_RAW_TEXT + 1];
+    (void)state;
+    text_for_display(bytes_of("a\0b", 3), LIMIT_RAW_TEXT, out);
+    assert_string_equal(out, "a\xef\xbf\xbd"
+                             "b");
+    text_for_display(bytes_of_text("ab\xc3\xa4"), 3, out);
+    assert_string_equal(out, "ab");
+    text_for_display(bytes_of_text("ab\xc3\xa4"), 4, out);
+    assert_string_equal(out, "ab\xc3\xa4");
+    text_for_display(bytes_of("ab\0", 3), 4, out);
+    assert_string_equal(out, "ab");
+    text_for_display(bytes_of(NULL, 0), 4, out);
+    assert_string_equal(out, "");
+    char *big = malloc(10000);
+    assert_non_null(big);
+    memset(big, 'x', 10000);
+    text_for_display(bytes_of(big, 10000), LIMIT_RAW_TEXT, out);
+    assert_int_equal(strlen(out), LIMIT_RAW_TEXT);
+    free(big);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(phones_of_every_shape),
+        cmocka_unit_test(money_in_texts),
+        cmocka_unit_test(money_in_numbers),
+        cmocka_unit_test(campaign_names_from_bodies),
+        cmocka_unit_test(identities_are_packed),
+        cmocka_unit_test(a_body_without_id_is_its_hash_and_shows_nothing),
+        cmocka_unit_test(no_two_text_ids_of_11_to_17_bytes_have_a_packed_length_of_12_or_16),
+        cmocka_unit_test(texts_are_cut_between_characters_and_show_nul),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

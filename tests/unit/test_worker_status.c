@@ -1,0 +1,97 @@
+/* Readiness and metrics of the worker. */
+#include "workers/worker_status.h"
+
+#include "common/log.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static bool readiness(struct worker_status *status, struct buf *members)
+{
+    buf_reset(members);
+    return worker_status_ready(status, members);
+}
+
+static void ready_only_when_every_part_is(void **state)
+{
+    struct worker_status status;
+    struct buf members;
+    (void)state;
+    worker_status_init(&status);
+    buf_init(&members, 65536);
+    assert_false(readiness(&status, &members));
+    worker_part_good(&status, PART_BROKER, 10);
+    assert_false(readiness(&status, &members));
+    worker_part_good(&status, PART_REDIS, 10);
+    assert_true(readiness(&status, &members));
+    assert_string_equal(members.data,
+                        "\"broker\":\"ready\",\"redis\":\"ready\",\"rejected_queue\":\"ready\",\"held\":0");
+    worker_part_bad(&status, PART_REDIS, "the key \"dc:totals\" is a list", 20);
+    assert_false(readiness(&status, &members));
+    assert_non_null(
+        strstr(members.data, "\"redis\":\"away\",\"redis_problem\":\"the key \\\"dc:totals\\\" is a list\""));
+    worker_part_good(&status, PART_REDIS, 30);
+    assert_true(readiness(&status, &members));
+    worker_part_bad(&status, PART_REJECTED_QUEUE, "no queue", 20);
+    assert_false(readiness(&status, &members));
+    buf_clear(&members);
+    worker_status_clear(&status);
+}
+
+static int64_t value_of(struct worker_status *status, enum worker_metric metric)
+{
+    return metric_get(&status->metrics[metric]);
+}
+
+static void what_was_consumed_is_the_sum_of_what_became_of_it(void **state)
+{
+    static const enum applied results[] = {APPLIED_COUNTED,  APPLIED_REVISED, APPLIED_DUPLICATE,   APPLIED_OPT_OUT,
+                                           APPLIED_CAMPAIGN, APPLIED_COUNTED, APPLIED_UNRECOGNIZED};
+    static const enum parse_verdict rejected[] = {PARSE_INVALID_JSON, PARSE_UNRECOGNIZED_SHAPE, PARSE_UNUSABLE_STATUS,
+                                                  PARSE_OPTOUT_WITHOUT_PHONE};
+    struct worker_status status;
+    (void)state;
+    worker_status_init(&status);
+    worker_count_applied(&status, results, sizeof results / sizeof results[0]);
+    for (size_t i = 0; i < sizeof rejected / sizeof rejected[0]; i++)
+        worker_count_rejected(&status, parse_verdict_slug(rejected[i]));
+    int64_t sum = 0;
+    for (int i = WORKER_COUNTED; i <= WORKER_REJECTED_OPTOUT_WITHOUT_PHONE; i++) {
+        assert_int_equal(value_of(&status, (enum worker_metric)i), i == WORKER_COUNTED ? 2 : 1);
+        sum += value_of(&status, (enum worker_metric)i);
+    }
+    assert_int_equal(value_of(&status, WORKER_CONSUMED), sum);
+    worker_status_clear(&status);
+}
+
+static void metrics_print_with_their_names(void **state)
+{
+    static const char *const names[] = {
+        "dropworker_consumed_total 0\n", "dropworker_rejected_total{reason=\"invalid_json\"} 0\n",
+        "dropworker_redis_retries_total 0\n", "dropworker_reconnects_total 0\n", "# TYPE dropworker_held gauge\n"};
+    struct worker_status status;
+    struct buf text;
+    (void)state;
+    worker_status_init(&status);
+    buf_init(&text, 65536);
+    metrics_print(status.metrics, WORKER_METRICS, &text);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        assert_non_null(strstr(text.data, names[i]));
+    buf_clear(&text);
+    worker_status_clear(&status);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ready_only_when_every_part_is),
+        cmocka_unit_test(what_was_consumed_is_the_sum_of_what_became_of_it),
+        cmocka_unit_test(metrics_print_with_their_names),
+    };
+    log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
