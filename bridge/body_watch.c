@@ -16,7 +16,7 @@ struct body_slot {
     struct body_watch *watch;
     struct body_slot *next;
     struct body_slot *next_overdue; /* the watcher's, for one walk */
-    pthread_mutex_t mutex; /* holding it keeps the armed connection open: its thread cannot disarm and close */
+    pthread_mutex_t mutex;          /* holding it keeps the armed connection open: its thread cannot disarm and close */
     bool armed;
     bool expired;
     int64_t deadline_ms;

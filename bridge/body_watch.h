@@ -1,5 +1,5 @@
-/* A deadline for reading a body that a dripping client cannot stretch. The HTTP library loops inside its read as long as
-   bytes come; one watcher thread shuts the reading side of overdue connections down, and the read returns. */
+/* A deadline for reading a body that a dripping client cannot stretch. The HTTP library loops inside its read as long
+   as bytes come; one watcher thread shuts the reading side of overdue connections down, and the read returns. */
 #ifndef DROPBRIDGE_BODY_WATCH_H
 #define DROPBRIDGE_BODY_WATCH_H
 
@@ -20,8 +20,8 @@ void body_watch_stop(struct body_watch *watch);
 struct body_slot *body_slot_new(struct body_watch *watch);
 void body_slot_free(struct body_slot *slot);
 
-/* From now until body_slot_disarm the connection from `remote_address` is cut for reading once deadline_ms (CLOCK_MONOTONIC)
-   has passed, give or take 100 ms. The text must live as long. */
+/* From now until body_slot_disarm the connection from `remote_address` is cut for reading once deadline_ms
+   (CLOCK_MONOTONIC) has passed, give or take 100 ms. The text must live as long. */
 void body_slot_arm(struct body_slot *slot, const char *remote_address, int remote_port, int local_port,
                    int64_t deadline_ms);
 /* True if the deadline struck. */

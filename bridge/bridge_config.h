@@ -34,8 +34,8 @@ struct bridge_config {
     int log_format;
 };
 
-/* Reads and cross-checks. True when the bridge can start; `report` has every problem and warning. *out is always filled, to be
-   cleared with bridge_config_clear. */
+/* Reads and cross-checks. True when the bridge can start; `report` has every problem and warning. *out is always
+   filled, to be cleared with bridge_config_clear. */
 bool bridge_config_load(const char *config_file, char *const *environment, struct bridge_config *out,
                         struct config_report *report);
 void bridge_config_clear(struct bridge_config *config);

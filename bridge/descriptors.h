@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Calls `visit` for each descriptor open at the moment. False if /proc cannot be read. Another thread may close or reuse one
-   at any time: whoever acts on a descriptor must hold what keeps it open. */
+/* Calls `visit` for each descriptor open at the moment. False if /proc cannot be read. Another thread may close or
+   reuse one at any time: whoever acts on a descriptor must hold what keeps it open. */
 bool descriptors_each(void (*visit)(void *context, int fd), void *context);
 
 enum { DESCRIPTOR_ADDRESS = INET6_ADDRSTRLEN };

@@ -5,7 +5,7 @@
 
 /* Ours twice, or a second one that only the next reader looks at: which one was signed is anybody's guess. */
 static const char *const single_fields[] = {"Content-Length", "Transfer-Encoding", "X-DropCowboy-Signature",
-                                            "X-Signature", "X-Timestamp", "X-Signature-Version"};
+                                            "X-Signature",    "X-Timestamp",       "X-Signature-Version"};
 
 const char *framing_field(const struct http_field *fields, size_t count, const char *name)
 {

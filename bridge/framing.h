@@ -25,9 +25,9 @@ struct framing {
    untouched. `version` is "1.0" or "1.1". */
 const char *framing_of_fields(const char *version, const struct http_field *fields, size_t count, struct framing *out);
 
-/* Judges what the HTTP parser skipped in silence: a space before a colon, a bare line feed, a folded line. The texts must
-   lie in the buffer that the parser cut up in place by writing NULs: each separator byte it consumed is NUL now, and
-   what it did not understand stands unread behind the last value. NULL or what is wrong. */
+/* Judges what the HTTP parser skipped in silence: a space before a colon, a bare line feed, a folded line. The texts
+   must lie in the buffer that the parser cut up in place by writing NULs: each separator byte it consumed is NUL now,
+   and what it did not understand stands unread behind the last value. NULL or what is wrong. */
 const char *framing_of_buffer(const char *version, const struct http_field *fields, size_t count);
 
 /* Whether the HTTP library will keep the connection after this request. */

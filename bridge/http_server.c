@@ -72,9 +72,10 @@ static void write_answer(struct exchange *x, enum answer answer, bool close)
         snprintf(extra, sizeof extra, "Allow: %s\r\n", routes_allow(x->decision.match.route));
     else if (answer == ANSWER_UNAVAILABLE) /* spread, so that those refused together do not come back together */
         snprintf(extra, sizeof extra, "Retry-After: %u\r\n", 1 + atomic_fetch_add(&x->server->retry_turn, 1) % 5);
-    len = snprintf(text, sizeof text,
-                   "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%sConnection: %s\r\n\r\n",
-                   answer_status(answer), answer_status_text(answer), body_len, extra, close ? "close" : "keep-alive");
+    len =
+        snprintf(text, sizeof text,
+                 "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%sConnection: %s\r\n\r\n",
+                 answer_status(answer), answer_status_text(answer), body_len, extra, close ? "close" : "keep-alive");
     /* HEAD_SIZE holds the longest head, the rest the longest body of errors.def. */
     if (!x->request.method || strcmp(x->request.method, "HEAD") != 0) {
         memcpy(text + len, body, body_len);
@@ -98,10 +99,11 @@ static void count_answer(struct exchange *x, enum answer answer)
     if (!atomic_exchange(&x->server->refusal_logged, true)) {
         const char *campaign = x->decision.match.campaign;
 
-        log_warn("refused a callback from %s%s%s (%s): its result is lost. Put the URL that `dropctl callback-url --base "
-                 "URL%s%s` prints into callback_url; further refusals are counted only",
-                 x->info->remote_addr, *campaign ? " for campaign " : "", campaign, answer_code(answer),
-                 *campaign ? " --campaign " : "", campaign);
+        log_warn(
+            "refused a callback from %s%s%s (%s): its result is lost. Put the URL that `dropctl callback-url --base "
+            "URL%s%s` prints into callback_url; further refusals are counted only",
+            x->info->remote_addr, *campaign ? " for campaign " : "", campaign, answer_code(answer),
+            *campaign ? " --campaign " : "", campaign);
     }
 }
 
@@ -297,8 +299,7 @@ static int on_request(struct mg_connection *connection)
     enum answer answer;
     bool close;
 
-    /* Not the whole: the field table need not be cleared. */
-    memset(&x.framing, 0, sizeof x - offsetof(struct exchange, framing));
+    memset(&x, 0, sizeof x);
     x.connection = connection;
     x.info = mg_get_request_info(connection);
     x.server = x.info->user_data;
@@ -340,10 +341,10 @@ static int on_log(const struct mg_connection *connection, const char *message)
 {
     struct http_server *server = mg_get_user_data(mg_get_context(connection));
 
-    if (server && atomic_load(&server->starting))
-        snprintf(server->start_problem, sizeof server->start_problem, "%s", message);
-    else
+    if (!server || !atomic_load(&server->starting))
         log_warn("http: %s", message);
+    else if (server->start_problem[0] == '\0') /* the first one names the cause */
+        snprintf(server->start_problem, sizeof server->start_problem, "%s", message);
     return 1;
 }
 
@@ -380,18 +381,30 @@ static void log_ports(struct http_server *server)
 static bool start_civetweb(struct http_server *server, struct error *error)
 {
     char threads[24];
-    /* keep_alive_timeout_ms past the 60 s after which usual load balancers drop an idle connection: they close first. */
-    const char *options[] = {"listening_ports", server->settings.listen,
-                             "num_threads", threads,
-                             "connection_queue", "512",
-                             "listen_backlog", "4096",
-                             "enable_keep_alive", "yes",
-                             "keep_alive_timeout_ms", "65000",
-                             "request_timeout_ms", "10000",
-                             "tcp_nodelay", "1",
-                             "decode_url", "no",
-                             "decode_query_string", "no",
-                             "max_request_size", "16384",
+    /* keep_alive_timeout_ms past the 60 s after which usual load balancers drop an idle connection: they close first.
+     */
+    const char *options[] = {"listening_ports",
+                             server->settings.listen,
+                             "num_threads",
+                             threads,
+                             "connection_queue",
+                             "512",
+                             "listen_backlog",
+                             "4096",
+                             "enable_keep_alive",
+                             "yes",
+                             "keep_alive_timeout_ms",
+                             "65000",
+                             "request_timeout_ms",
+                             "10000",
+                             "tcp_nodelay",
+                             "1",
+                             "decode_url",
+                             "no",
+                             "decode_query_string",
+                             "no",
+                             "max_request_size",
+                             "16384",
                              NULL};
     struct mg_callbacks callbacks;
 
@@ -412,8 +425,7 @@ static bool start_civetweb(struct http_server *server, struct error *error)
 }
 
 struct http_server *http_server_start(const struct http_settings *settings, struct intake *intake,
-                                      const struct http_port *port, struct bridge_metrics *metrics,
-                                      struct error *error)
+                                      const struct http_port *port, struct bridge_metrics *metrics, struct error *error)
 {
     struct http_server *server = calloc(1, sizeof *server);
 

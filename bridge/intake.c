@@ -105,8 +105,8 @@ static enum answer check_webhook_headers(const struct intake *intake, const stru
         return ANSWER_WEBHOOK_NOT_CONFIGURED;
     if (request->v1_signature || request->v1_timestamp) {
         out->scheme = ENVELOPE_V1;
-        return answer_of_verdict(signature_v1_precheck(request->v1_timestamp, request->v1_signature, now_s,
-                                                       intake->timestamp_tolerance_s));
+        return answer_of_verdict(
+            signature_v1_precheck(request->v1_timestamp, request->v1_signature, now_s, intake->timestamp_tolerance_s));
     }
     out->scheme = ENVELOPE_GUIDE;
     return request->guide_signature ? ANSWER_RECEIVED : ANSWER_MISSING_SIGNATURE;

@@ -1,5 +1,5 @@
-/* The policy: what a request must prove, in the order that INTERFACE fixes, and what becomes of it. Pure: the clock is passed
-   in, publishing goes through a port. Any number of threads may use one intake. */
+/* The policy: what a request must prove, in the order that INTERFACE fixes, and what becomes of it. Pure: the clock is
+   passed in, publishing goes through a port. Any number of threads may use one intake. */
 #ifndef DROPBRIDGE_INTAKE_H
 #define DROPBRIDGE_INTAKE_H
 
@@ -43,8 +43,8 @@ struct intake_decision {
     enum envelope_scheme scheme;
 };
 
-/* Puts one message where it belongs and waits until it is safe there. `reject_reason` NULL: an event; else a slug, with a
-   sentence in `reject_detail` (both literals). */
+/* Puts one message where it belongs and waits until it is safe there. `reject_reason` NULL: an event; else a slug, with
+   a sentence in `reject_detail` (both literals). */
 struct intake_port {
     enum publish_outcome (*publish)(void *context, const struct envelope *envelope, const char *reject_reason,
                                     const char *reject_detail);
@@ -58,8 +58,8 @@ void intake_free(struct intake *intake);
 bool intake_takes_webhooks(const struct intake *intake);
 bool intake_takes_callbacks(const struct intake *intake);
 
-/* Route, configuration, token, timestamp: ANSWER_RECEIVED means go on and read the body, ANSWER_HEALTHY is final, all else is
-   the refusal. *out is always written. */
+/* Route, configuration, token, timestamp: ANSWER_RECEIVED means go on and read the body, ANSWER_HEALTHY is final, all
+   else is the refusal. *out is always written. */
 enum answer intake_before_body(const struct intake *intake, const struct intake_request *request, int64_t now_s,
                                struct intake_decision *out);
 

@@ -186,7 +186,6 @@ static int serve(struct bridge *bridge)
     struct error error = {0};
     int status = 0;
 
-    log_init("dropbridge", (enum log_level)bridge->config.log_level, (enum log_format)bridge->config.log_format);
     stop_signal_init();
     if (start_core(bridge, &error) && start_broker(bridge, &error) && start_listeners(bridge, &error))
         run_until_stopped(bridge);
@@ -198,18 +197,36 @@ static int serve(struct bridge *bridge)
     return status;
 }
 
-static void print_report(const struct config_report *report)
+static void log_lines(const struct buf *lines, enum log_level level)
 {
-    if (report->problems.len > 0)
-        fprintf(stderr, "%s", report->problems.data);
-    if (report->warnings.len > 0)
-        fprintf(stderr, "%s", report->warnings.data);
+    const char *line = lines->data;
+
+    while (line && *line) {
+        const size_t len = strcspn(line, "\n");
+
+        log_message(level, "%.*s", (int)len, line);
+        line += len + (line[len] == '\n');
+    }
+}
+
+/* Reads the settings into *config and says what is wrong with them. The exit status, 0 if the bridge can start. */
+static int load_config(const char *file, struct bridge_config *config)
+{
+    struct config_report report;
+    bool ok;
+
+    config_report_init(&report);
+    ok = bridge_config_load(file, environ, config, &report);
+    log_init("dropbridge", (enum log_level)config->log_level, (enum log_format)config->log_format);
+    log_lines(&report.problems, LOG_LEVEL_ERROR);
+    log_lines(&report.warnings, LOG_LEVEL_WARN);
+    config_report_clear(&report);
+    return ok ? 0 : error_exit_status(ERROR_CONFIG);
 }
 
 int main(int argc, char **argv)
 {
     struct config_arguments arguments = {0};
-    struct config_report report;
     struct bridge bridge = {0};
     struct error error = {0};
     int status;
@@ -223,13 +240,7 @@ int main(int argc, char **argv)
         puts("dropbridge " DROPBRIDGE_VERSION);
         return 0;
     }
-    config_report_init(&report);
-    if (!bridge_config_load(arguments.config_file, environ, &bridge.config, &report))
-        status = error_exit_status(ERROR_CONFIG);
-    else
-        status = 0;
-    print_report(&report);
-    config_report_clear(&report);
+    status = load_config(arguments.config_file, &bridge.config);
     if (status == 0 && !arguments.check_config)
         status = serve(&bridge);
     bridge_config_clear(&bridge.config);

@@ -1,5 +1,5 @@
-/* The bounded hand-off from HTTP threads to one publisher. A ticket is one message on its way: body, envelope, target; shared
-   by the thread that waits for the outcome and the publisher, and freed by whichever lets go last. */
+/* The bounded hand-off from HTTP threads to one publisher. A ticket is one message on its way: body, envelope, target;
+   shared by the thread that waits for the outcome and the publisher, and freed by whichever lets go last. */
 #ifndef DROPBRIDGE_PUBLISH_QUEUE_H
 #define DROPBRIDGE_PUBLISH_QUEUE_H
 
@@ -25,7 +25,8 @@ struct ticket;
 
 /* A ticket with room for `capacity` bytes of body, owned by the caller alone. NULL without memory. */
 struct ticket *ticket_new(size_t capacity);
-/* The same ticket with room for more, the body kept; only before it is submitted. NULL without memory: `ticket` lives on. */
+/* The same ticket with room for more, the body kept; only before it is submitted. NULL without memory: `ticket` lives
+ * on. */
 struct ticket *ticket_grow(struct ticket *ticket, size_t capacity);
 /* Lets go of one share. NULL is fine. */
 void ticket_release(struct ticket *ticket);
@@ -36,7 +37,8 @@ void ticket_set_body_len(struct ticket *ticket, size_t len);
 struct bytes ticket_body_bytes(const struct ticket *ticket);
 void ticket_set_event(struct ticket *ticket, const struct envelope *envelope);
 /* `reason` and `detail` must be literals: the ticket keeps the pointers. */
-void ticket_set_rejected(struct ticket *ticket, const struct envelope *envelope, const char *reason, const char *detail);
+void ticket_set_rejected(struct ticket *ticket, const struct envelope *envelope, const char *reason,
+                         const char *detail);
 
 enum ticket_target ticket_target(const struct ticket *ticket);
 const struct envelope *ticket_envelope(const struct ticket *ticket);
@@ -57,8 +59,8 @@ struct publish_queue *publish_queue_new(size_t max_tickets, size_t max_bytes, st
 /* Nobody may use it any more; waiting tickets are failed. NULL is fine. */
 void publish_queue_free(struct publish_queue *queue);
 
-/* Any thread. Hands the ticket over and waits for its outcome until deadline_ms (CLOCK_MONOTONIC). The caller keeps its share.
-   A ticket not yet taken by the publisher at the deadline is not sent. */
+/* Any thread. Hands the ticket over and waits for its outcome until deadline_ms (CLOCK_MONOTONIC). The caller keeps its
+   share. A ticket not yet taken by the publisher at the deadline is not sent. */
 enum publish_outcome publish_queue_submit(struct publish_queue *queue, struct ticket *ticket, int64_t deadline_ms);
 
 /* Any thread. */

@@ -46,6 +46,7 @@ struct publisher {
     struct publishers *owner;
     pthread_t thread;
     bool started;
+    bool finished; /* under the owner's mutex */
     struct publish_queue *queue;
     struct confirm_window *window;
     struct ticket **burst;
@@ -53,7 +54,7 @@ struct publisher {
     size_t url_index;
     bool connected_before;
     bool blocked;
-    bool reopen; /* a message came back: the queue is gone, and opening a session declares it again */
+    bool reopen;                   /* a message came back: the queue is gone, and opening a session declares it again */
     char last_problem[ERROR_TEXT]; /* why the last attempt to connect failed, as logged */
     int64_t last_problem_ms;
     struct amqp_session *session; /* publisher thread only */
@@ -72,8 +73,8 @@ struct publishers {
     size_t count;
     _Atomic unsigned turn;
 
-    pthread_mutex_t mutex; /* guards the three below */
-    pthread_cond_t attempted;
+    pthread_mutex_t mutex; /* guards the three below and `finished` of each */
+    pthread_cond_t changed;
     size_t attempts;
     size_t connected_at_first;
     struct error first_error;
@@ -346,7 +347,8 @@ static void wait_for_work(struct publisher *publisher)
                             {.fd = publish_queue_fd(publisher->queue), .events = POLLIN}};
 
     const struct confirm_window *window = publisher->window;
-    const bool can_send = !publisher->blocked && !publisher->reopen && confirm_window_span(window) < confirm_window_capacity(window);
+    const bool can_send =
+        !publisher->blocked && !publisher->reopen && confirm_window_span(window) < confirm_window_capacity(window);
 
     if (can_send && !publish_queue_sleep(publisher->queue))
         return;
@@ -368,7 +370,8 @@ static bool serve(struct publisher *publisher, struct error *error)
         if (stop_at && (confirm_window_count(publisher->window) == 0 || clock_monotonic_ms() >= stop_at))
             return true;
         if (publisher->reopen && confirm_window_count(publisher->window) == 0) {
-            error_set(error, ERROR_UNAVAILABLE, "%s could not route a message (was a queue deleted?): declaring all again",
+            error_set(error, ERROR_UNAVAILABLE,
+                      "%s could not route a message (was a queue deleted?): declaring all again",
                       amqp_session_peer(publisher->session));
             return false;
         }
@@ -392,8 +395,7 @@ static bool select_confirms(struct publisher *publisher, struct error *error)
 
 static bool open_session(struct publisher *publisher, struct error *error)
 {
-    publisher->session =
-        amqp_session_open(publisher->owner->settings, publisher->url_index++, publisher->name, error);
+    publisher->session = amqp_session_open(publisher->owner->settings, publisher->url_index++, publisher->name, error);
     if (!publisher->session)
         return false;
     if (!select_confirms(publisher, error)) {
@@ -435,7 +437,7 @@ static void report_first_attempt(struct publisher *publisher, bool connected, co
         owner->connected_at_first++;
     else
         owner->first_error = *error;
-    pthread_cond_signal(&owner->attempted);
+    pthread_cond_broadcast(&owner->changed);
     pthread_mutex_unlock(&owner->mutex);
 }
 
@@ -495,7 +497,8 @@ static void *publisher_run(void *argument)
         struct error error = {0};
         const bool connected = open_session(publisher, &error);
 
-        if (!connected)
+        /* main says the first refusal, as the reason why it stops. */
+        if (!connected && !(first && error.code == ERROR_REFUSED))
             log_problem(publisher, &error);
         if (connected) {
             publisher->last_problem[0] = '\0';
@@ -510,6 +513,10 @@ static void *publisher_run(void *argument)
             serve_session(publisher);
         wait_before_retry(publisher, &backoff);
     }
+    pthread_mutex_lock(&publisher->owner->mutex);
+    publisher->finished = true;
+    pthread_cond_broadcast(&publisher->owner->changed);
+    pthread_mutex_unlock(&publisher->owner->mutex);
     return NULL;
 }
 
@@ -544,6 +551,7 @@ struct publishers *publishers_start(const struct amqp_settings *settings, size_t
                                     struct error *error)
 {
     struct publishers *publishers = calloc(1, sizeof *publishers + count * sizeof publishers->items[0]);
+    pthread_condattr_t attributes;
 
     if (!publishers) {
         error_set(error, ERROR_NO_MEMORY, "no memory for the publishers");
@@ -552,7 +560,10 @@ struct publishers *publishers_start(const struct amqp_settings *settings, size_t
     publishers->settings = settings;
     publishers->metrics = metrics;
     pthread_mutex_init(&publishers->mutex, NULL);
-    pthread_cond_init(&publishers->attempted, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&publishers->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
     for (size_t i = 0; i < count; i++) {
         publishers->count = i + 1;
         if (!publisher_init(&publishers->items[i], publishers, i, error)) {
@@ -569,7 +580,7 @@ enum error_code publishers_first_attempt(struct publishers *publishers, struct e
 
     pthread_mutex_lock(&publishers->mutex);
     while (publishers->attempts < publishers->count)
-        pthread_cond_wait(&publishers->attempted, &publishers->mutex);
+        pthread_cond_wait(&publishers->changed, &publishers->mutex);
     if (publishers->connected_at_first == 0) {
         code = publishers->first_error.code;
         *error = publishers->first_error;
@@ -629,11 +640,16 @@ void publishers_watch(struct publishers *publishers)
 /* Joins the thread; one that is stuck in a send past the deadline loses its connection. */
 static void join_publisher(struct publisher *publisher, int64_t deadline_ms)
 {
+    struct publishers *owner = publisher->owner;
     const struct timespec until = clock_timespec_of_ms(deadline_ms + STUCK_MS);
+    int waited = 0;
 
-    if (pthread_clockjoin_np(publisher->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-        return;
-    cut_connection(publisher);
+    pthread_mutex_lock(&owner->mutex);
+    while (!publisher->finished && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&owner->changed, &owner->mutex, &until);
+    pthread_mutex_unlock(&owner->mutex);
+    if (waited == ETIMEDOUT)
+        cut_connection(publisher);
     pthread_join(publisher->thread, NULL);
 }
 
@@ -658,7 +674,7 @@ void publishers_stop(struct publishers *publishers, int64_t deadline_ms)
         free(publisher->burst);
         pthread_mutex_destroy(&publisher->fd_mutex);
     }
-    pthread_cond_destroy(&publishers->attempted);
+    pthread_cond_destroy(&publishers->changed);
     pthread_mutex_destroy(&publishers->mutex);
     free(publishers);
 }

@@ -12,12 +12,13 @@
 
 struct publishers;
 
-/* Starts `count` threads, which connect and reconnect by themselves. The strings in `settings` and `metrics` must outlive
-   them. NULL with *error on failure. */
+/* Starts `count` threads, which connect and reconnect by themselves. The strings in `settings` and `metrics` must
+   outlive them. NULL with *error on failure. */
 struct publishers *publishers_start(const struct amqp_settings *settings, size_t count, struct bridge_metrics *metrics,
                                     struct error *error);
 
-/* Waits until every publisher has tried to connect once. ERROR_NONE if one is connected, else why the last one is not. */
+/* Waits until every publisher has tried to connect once. ERROR_NONE if one is connected, else why the last one is not.
+ */
 enum error_code publishers_first_attempt(struct publishers *publishers, struct error *error);
 
 /* Any thread: gives the ticket to a usable publisher and waits for the outcome until deadline_ms (CLOCK_MONOTONIC);

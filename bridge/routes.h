@@ -18,7 +18,8 @@ struct route_match {
 };
 
 /* `path` and `query` as received, not decoded; query may be NULL. ANSWER_RECEIVED when the route takes the method, else
-   NOT_FOUND, METHOD_NOT_ALLOWED or INVALID_CAMPAIGN. *out is always written; its route is ROUTE_NONE only for NOT_FOUND. */
+   NOT_FOUND, METHOD_NOT_ALLOWED or INVALID_CAMPAIGN. *out is always written; its route is ROUTE_NONE only for
+   NOT_FOUND. */
 enum answer routes_match(const char *method, const char *path, const char *query, struct route_match *out);
 
 /* The value of Allow. */

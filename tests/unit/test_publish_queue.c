@@ -1,0 +1,275 @@
+#include "bridge/publish_queue.h"
+
+#include "common/clock.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* A thread that submits one ticket, as an HTTP thread does. */
+struct submitter {
+    struct publish_queue *queue;
+    struct ticket *ticket;
+    int64_t wait_ms;
+    enum publish_outcome outcome;
+    pthread_t thread;
+};
+
+static void *submit(void *argument)
+{
+    struct submitter *submitter = argument;
+
+    submitter->outcome =
+        publish_queue_submit(submitter->queue, submitter->ticket, clock_monotonic_ms() + submitter->wait_ms);
+    ticket_release(submitter->ticket);
+    return NULL;
+}
+
+static struct ticket *ticket_of(const char *body)
+{
+    struct ticket *ticket = ticket_new(strlen(body));
+
+    assert_non_null(ticket);
+    memcpy(ticket_body(ticket), body, strlen(body));
+    ticket_set_body_len(ticket, strlen(body));
+    return ticket;
+}
+
+static void start(struct submitter *submitter, struct publish_queue *queue, const char *body, int64_t wait_ms)
+{
+    submitter->queue = queue;
+    submitter->ticket = ticket_of(body);
+    submitter->wait_ms = wait_ms;
+    assert_int_equal(pthread_create(&submitter->thread, NULL, submit, submitter), 0);
+}
+
+static enum publish_outcome finish(struct submitter *submitter)
+{
+    pthread_join(submitter->thread, NULL);
+    return submitter->outcome;
+}
+
+static struct publish_queue *open_queue(size_t tickets, size_t bytes)
+{
+    struct error error;
+    struct publish_queue *queue = publish_queue_new(tickets, bytes, &error);
+
+    assert_non_null(queue);
+    publish_queue_set_gate(queue, PUBLISH_GATE_OPEN);
+    return queue;
+}
+
+static struct ticket *take_one(struct publish_queue *queue)
+{
+    struct ticket *ticket;
+
+    while (publish_queue_take(queue, &ticket, 1) == 0)
+        clock_sleep_ms(1);
+    return ticket;
+}
+
+static void the_waiter_hears_the_outcome(void **state)
+{
+    static const enum publish_outcome outcomes[] = {PUBLISH_CONFIRMED, PUBLISH_FAILED};
+    struct publish_queue *queue = open_queue(4, 100);
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct submitter submitter;
+        struct ticket *ticket;
+
+        start(&submitter, queue, "{}", 10000);
+        ticket = take_one(queue);
+        assert_true(bytes_equal(ticket_body_bytes(ticket), bytes_of_text("{}")));
+        assert_true(ticket_settle(ticket, outcomes[i]));
+        assert_int_equal(finish(&submitter), outcomes[i]);
+    }
+    publish_queue_free(queue);
+}
+
+static void a_shut_gate_refuses_at_once(void **state)
+{
+    static const enum publish_gate gates[] = {PUBLISH_GATE_AWAY, PUBLISH_GATE_BLOCKED};
+    struct publish_queue *queue = open_queue(4, 100);
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct ticket *ticket = ticket_of("{}");
+
+        publish_queue_set_gate(queue, gates[i]);
+        assert_int_equal(publish_queue_submit(queue, ticket, clock_monotonic_ms() + 10000), PUBLISH_AWAY);
+        ticket_release(ticket);
+    }
+    publish_queue_free(queue);
+}
+
+static void shutting_the_gate_fails_what_waits(void **state)
+{
+    struct publish_queue *queue = open_queue(4, 100);
+    struct submitter submitter;
+
+    (void)state;
+    assert_true(publish_queue_sleep(queue));
+    start(&submitter, queue, "{}", 10000);
+    while (publish_queue_sleep(queue))
+        clock_sleep_ms(1);
+    publish_queue_set_gate(queue, PUBLISH_GATE_BLOCKED);
+    assert_int_equal(finish(&submitter), PUBLISH_AWAY);
+    publish_queue_free(queue);
+}
+
+static void a_ticket_past_its_deadline_is_not_sent(void **state)
+{
+    struct publish_queue *queue = open_queue(4, 100);
+    struct submitter submitter;
+    struct ticket *ticket;
+
+    (void)state;
+    start(&submitter, queue, "{}", 10);
+    assert_int_equal(finish(&submitter), PUBLISH_TIMEOUT);
+    assert_int_equal(publish_queue_take(queue, &ticket, 1), 0);
+    publish_queue_free(queue);
+}
+
+static void a_late_confirm_finds_nobody(void **state)
+{
+    struct publish_queue *queue = open_queue(4, 100);
+    struct submitter submitter;
+    struct ticket *ticket;
+
+    (void)state;
+    start(&submitter, queue, "{}", 100);
+    ticket = take_one(queue);
+    assert_int_equal(finish(&submitter), PUBLISH_TIMEOUT);
+    assert_false(ticket_settle(ticket, PUBLISH_CONFIRMED));
+    publish_queue_free(queue);
+}
+
+static void the_bounds_hold(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t tickets, bytes;
+        const char *second;
+        enum publish_outcome outcome;
+    } cases[] = {
+        {"a second ticket fits", 2, 10, "12345", PUBLISH_TIMEOUT},
+        {"too many tickets", 1, 100, "12345", PUBLISH_FULL},
+        {"too many bytes", 9, 9, "12345", PUBLISH_FULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct publish_queue *queue = open_queue(cases[i].tickets, cases[i].bytes);
+        struct ticket *first = ticket_of("12345");
+        struct ticket *second = ticket_of(cases[i].second);
+        const int64_t now = clock_monotonic_ms();
+
+        assert_int_equal(publish_queue_submit(queue, first, now), PUBLISH_TIMEOUT);
+        if (publish_queue_submit(queue, second, now) != cases[i].outcome)
+            fail_msg("%s", cases[i].name);
+        ticket_release(first);
+        ticket_release(second);
+        publish_queue_free(queue);
+    }
+}
+
+static bool is_readable(struct publish_queue *queue)
+{
+    struct pollfd fd = {.fd = publish_queue_fd(queue), .events = POLLIN};
+
+    return poll(&fd, 1, 0) == 1;
+}
+
+static void the_descriptor_wakes_a_sleeper_only(void **state)
+{
+    struct publish_queue *queue = open_queue(4, 100);
+    struct ticket *first = ticket_of("1");
+    struct ticket *second = ticket_of("2");
+    struct ticket *taken[2];
+    const int64_t past = clock_monotonic_ms();
+
+    (void)state;
+    assert_int_equal(publish_queue_submit(queue, first, past), PUBLISH_TIMEOUT);
+    assert_false(is_readable(queue));
+    assert_false(publish_queue_sleep(queue));
+    assert_int_equal(publish_queue_take(queue, taken, 2), 0);
+    assert_true(publish_queue_sleep(queue));
+    assert_int_equal(publish_queue_submit(queue, second, past), PUBLISH_TIMEOUT);
+    assert_true(is_readable(queue));
+    publish_queue_awake(queue);
+    assert_false(is_readable(queue));
+    publish_queue_wake(queue);
+    assert_true(is_readable(queue));
+    ticket_release(first);
+    ticket_release(second);
+    publish_queue_free(queue);
+}
+
+static void a_ticket_grows_with_its_body(void **state)
+{
+    struct ticket *ticket = ticket_of("abc");
+    struct envelope envelope = {.message_id = "id-1"};
+    struct ticket *grown = ticket_grow(ticket, 1000);
+
+    (void)state;
+    assert_non_null(grown);
+    assert_true(bytes_equal(ticket_body_bytes(grown), bytes_of_text("abc")));
+    ticket_set_rejected(grown, &envelope, "invalid_json", "a sentence");
+    assert_int_equal(ticket_target(grown), TICKET_REJECTED);
+    assert_string_equal(ticket_envelope(grown)->message_id, "id-1");
+    assert_string_equal(ticket_reject_reason(grown), "invalid_json");
+    assert_string_equal(ticket_reject_detail(grown), "a sentence");
+    ticket_release(grown);
+    ticket_release(NULL);
+}
+
+/* Many threads against one publisher that confirms, with deadlines about as long as the work. */
+static void nothing_is_lost_between_threads(void **state)
+{
+    enum { THREADS = 8, ROUNDS = 300 };
+    struct publish_queue *queue = open_queue(64, 10000);
+    struct submitter submitters[THREADS];
+    int confirmed = 0;
+    int heard = 0;
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct ticket *taken[THREADS];
+        int settled = 0;
+
+        for (int i = 0; i < THREADS; i++)
+            start(&submitters[i], queue, "{}", 5000);
+        while (settled < THREADS) {
+            const size_t count = publish_queue_take(queue, taken, THREADS);
+
+            for (size_t i = 0; i < count; i++)
+                confirmed += ticket_settle(taken[i], PUBLISH_CONFIRMED);
+            settled += (int)count;
+        }
+        for (int i = 0; i < THREADS; i++)
+            heard += finish(&submitters[i]) == PUBLISH_CONFIRMED;
+    }
+    assert_int_equal(confirmed, THREADS * ROUNDS);
+    assert_int_equal(heard, confirmed);
+    publish_queue_free(queue);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_waiter_hears_the_outcome),        cmocka_unit_test(a_shut_gate_refuses_at_once),
+        cmocka_unit_test(shutting_the_gate_fails_what_waits),  cmocka_unit_test(a_ticket_past_its_deadline_is_not_sent),
+        cmocka_unit_test(a_late_confirm_finds_nobody),         cmocka_unit_test(the_bounds_hold),
+        cmocka_unit_test(the_descriptor_wakes_a_sleeper_only), cmocka_unit_test(a_ticket_grows_with_its_body),
+        cmocka_unit_test(nothing_is_lost_between_threads),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
