@@ -1,0 +1,201 @@
+"""Fixtures: one broker a session, names of its own and a Redis of its own for each test, programs stopped at its end."""
+
+import itertools
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import servers  # noqa: E402
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory):
+    broker = servers.RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
+    try:
+        yield broker.start()
+    finally:
+        broker.stop()
+
+
+@pytest.fixture
+def redis_server(tmp_path):
+    server = servers.Redis(tmp_path / "redis")
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+def queue_names(number):
+    return {
+        "AMQP_EXCHANGE": f"test.{number}",
+        "AMQP_QUEUE": f"test.{number}.events",
+        "AMQP_REJECTED_QUEUE": f"test.{number}.rejected",
+    }
+
+
+@pytest.fixture
+def names():
+    """Names of exchange and queues that no other test uses."""
+    return queue_names(f"{os.getpid()}.{next(NUMBERS)}")
+
+
+class Queues:
+    """The test's view of its queues."""
+
+    def __init__(self, rabbitmq, names):
+        self.names = names
+        self.connection = rabbitmq.connect()
+        self.channel = self.connection.channel()
+        self.channel.confirm_delivery()
+        self.seen = {}
+
+    def take(self, queue, count, timeout=10.0):
+        """Waits for `count` messages of AMQP_QUEUE or AMQP_REJECTED_QUEUE and takes them: [(properties, body)]."""
+        taken = []
+
+        def enough():
+            while len(taken) < count:
+                method, properties, body = self.channel.basic_get(self.names[queue], auto_ack=True)
+                if method is None:
+                    return False
+                # The broker's own: how often a quorum queue has delivered the message before.
+                (properties.headers or {}).pop("x-delivery-count", None)
+                taken.append((properties, body))
+            return True
+
+        if count:
+            servers.wait_until(enough, timeout, lambda: f"{count} messages in {queue}; there were {len(taken)}")
+        return taken
+
+    def depth(self, queue):
+        return self.channel.queue_declare(self.names[queue], passive=True).method.message_count
+
+    def publish(self, body, properties=None, exchange=None, routing_key=None):
+        """To the exchange of events, confirmed and routed."""
+        self.channel.basic_publish(
+            self.names["AMQP_EXCHANGE"] if exchange is None else exchange,
+            self.names["AMQP_QUEUE"] if routing_key is None else routing_key,
+            body,
+            properties,
+            mandatory=True,
+        )
+
+    def close(self):
+        if not self.connection.is_open:
+            return
+        for queue in ("AMQP_QUEUE", "AMQP_REJECTED_QUEUE"):
+            self.connection.channel().queue_delete(self.names[queue])
+        for exchange in ("AMQP_EXCHANGE", "AMQP_REJECTED_QUEUE"):
+            self.connection.channel().exchange_delete(self.names[exchange])
+        self.connection.close()
+
+
+@pytest.fixture
+def queues(rabbitmq, names):
+    view = Queues(rabbitmq, names)
+    try:
+        yield view
+    finally:
+        view.close()
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """start(kind, settings) starts a program; all are stopped and judged at the end of the test. Ask for it behind the
+    servers, so that it ends before them."""
+    started = []
+
+    def start(kind, settings, name=None, **options):
+        label = name or f"{kind.__name__.lower()}{len(started)}"
+        program = kind(tmp_path, settings, name=label, **options)
+        started.append(program)
+        return program
+
+    yield start
+    problems = []
+    for program in reversed(started):
+        try:
+            program.finish()
+        except AssertionError as problem:
+            problems.append(str(problem))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def start_bridge(rabbitmq, names, queues, programs):
+    """start_bridge(**settings): a bridge on the session's broker, ready to take events."""
+
+    def start(wait_ready=True, options=None, **settings):
+        bridge = programs(servers.Bridge, {"AMQP_URL": rabbitmq.url, **names, **settings}, **(options or {}))
+        if wait_ready:
+            assert bridge.port
+            servers.wait_until(lambda: bridge.readyz()[0] == 200, 20, lambda: bridge.stderr[-2000:])
+        return bridge
+
+    return start
+
+
+@pytest.fixture
+def start_worker(rabbitmq, redis_server, names, queues, programs):
+    """start_worker(**settings): a worker on the session's broker and the test's Redis, consuming."""
+
+    def start(wait_ready=True, options=None, **settings):
+        base = {"AMQP_URL": rabbitmq.url, "REDIS_URL": redis_server.url, **names}
+        worker = programs(servers.Worker, {**base, **settings}, **(options or {}))
+        if wait_ready:
+            servers.wait_until(lambda: worker.readyz()[0] == 200, 20, lambda: worker.stderr[-2000:])
+        return worker
+
+    return start
+
+
+class Station:
+    """A bridge that many cases of one module share, with its queues."""
+
+    def __init__(self, bridge, queues):
+        self.bridge = bridge
+        self.queues = queues
+        self.port = bridge.port
+
+
+@pytest.fixture(scope="module")
+def station(rabbitmq, tmp_path_factory):
+    number = f"{os.getpid()}.{next(NUMBERS)}"
+    own_names = queue_names(number)
+    view = Queues(rabbitmq, own_names)
+    folder = tmp_path_factory.mktemp("station")
+    bridge = servers.Bridge(folder, {"AMQP_URL": rabbitmq.url, **own_names, "BODY_TIMEOUT_MS": 1500})
+    try:
+        servers.wait_until(lambda: bridge.readyz()[0] == 200, 20, lambda: bridge.stderr[-2000:])
+        yield Station(bridge, view)
+        bridge.finish()
+    finally:
+        bridge.kill()
+        view.close()
+
+
+@pytest.fixture(scope="module")
+def counting(rabbitmq, tmp_path_factory):
+    """A worker that many cases of one module share: .redis is emptied by each case, .queues publishes."""
+    own_names = queue_names(f"{os.getpid()}.{next(NUMBERS)}")
+    view = Queues(rabbitmq, own_names)
+    folder = tmp_path_factory.mktemp("counting")
+    store = servers.Redis(folder / "redis").start()
+    worker = servers.Worker(folder, {"AMQP_URL": rabbitmq.url, "REDIS_URL": store.url, **own_names})
+    try:
+        servers.wait_until(lambda: worker.readyz()[0] == 200, 20, lambda: worker.stderr[-2000:])
+        view.worker = worker
+        view.redis = store.client
+        yield view
+        worker.finish()
+    finally:
+        worker.kill()
+        store.stop()
+        view.close()

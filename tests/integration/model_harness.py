@@ -1,0 +1,295 @@
+"""Runs sequences through the real parser and script (apply_driver) and compares every public key with the model."""
+
+import contextlib
+import json
+import re
+import struct
+import subprocess
+import tempfile
+
+import servers
+from model import Model, read_reasons
+
+PREFIX = "dc:"
+# What the worker keeps in public keys for itself: not promised to anybody.
+PRIVATE_FIELDS = {"last_result_at", "event_at", "event_state", "id_sha256"}
+REASONS = read_reasons()
+TYPES = {"webhook": 0, "callback": 1}
+SCHEMES = {"guide": 0, "v1": 1, "token": 2, "off": 3}
+
+# Everything under the prefix in one call: key, type, TTL and value; of internal keys the TTL alone.
+DUMP = """
+local reply = {}
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
+  local kind = redis.call('TYPE', key).ok
+  local value = cjson.null
+  if string.sub(key, #ARGV[1] + 1, #ARGV[1] + 6) ~= 'drops:' then
+    if kind == 'hash' then value = redis.call('HGETALL', key)
+    elseif kind == 'zset' then value = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+    elseif kind == 'string' then value = redis.call('GET', key)
+    elseif kind == 'stream' then
+      value = {}
+      for _, one in ipairs(redis.call('XRANGE', key, '-', '+')) do value[#value + 1] = one[2] end
+    end
+  end
+  reply[#reply + 1] = {key, kind, redis.call('TTL', key), value}
+end
+return cjson.encode(reply)
+"""
+
+
+def pairs(flat):
+    return dict(zip(flat[::2], flat[1::2]))
+
+
+def decode(kind, value):
+    if kind == "hash":
+        return {name: text for name, text in pairs(value).items() if name not in PRIVATE_FIELDS}
+    if kind == "zset":
+        return {member: int(score) for member, score in pairs(value).items()}
+    if kind == "stream":
+        return [pairs(fields) for fields in value] if value else []
+    return value
+
+
+def keys_of(reply):
+    """What DUMP says: (key without prefix -> (type, value), key -> TTL of all keys, internal ones too)."""
+    keys, ttls = {}, {}
+    for key, kind, ttl, value in json.loads(reply.decode("utf-8", "surrogateescape")):
+        name = key[len(PREFIX) :]
+        ttls[name] = ttl
+        if not name.startswith("drops:"):
+            keys[name] = (kind, decode(kind, value))
+    return keys, ttls
+
+
+class Driver:
+    """One apply_driver with a Redis of its own."""
+
+    def __init__(self, folder):
+        self.redis = servers.Redis(folder, "--appendonly", "no").start()
+        self.errors = tempfile.TemporaryFile()
+        self.process = None
+        self.settings = None
+        self.dump_sha = self.redis.client.script_load(DUMP)
+
+    def start(self):
+        binary = servers.BUILD / "tests" / "integration" / "apply_driver"
+        assert binary.exists(), f"{binary} is not built"
+        self.process = subprocess.Popen(
+            [binary, self.redis.url, PREFIX],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            env=servers.clean_environment(),
+        )
+
+    def close(self):
+        """Ends the driver; fails if it, or a sanitizer, found fault."""
+        try:
+            if self.process:
+                self.process.stdin.close()
+                assert self.process.wait(20 * servers.PATIENCE) == 0, self.error_text()
+        finally:
+            self.redis.stop()
+            self.errors.close()
+
+    def error_text(self):
+        self.errors.seek(0)
+        return self.errors.read().decode(errors="replace")
+
+    def run(self, sequence, copies=None):
+        """Applies the copies to an empty Redis. What became of each, in order."""
+        if self.process is None:
+            self.start()
+        self.redis.client.flushall()
+        return self.more(sequence, sequence.copies if copies is None else copies)
+
+    def more(self, sequence, copies):
+        settings = struct.pack(">qqqI", *sequence.settings[:3], sequence.batch) + sequence.settings.separator.encode()
+        records = [] if self.settings == settings else [b"S" + settings]
+        self.settings = settings
+        for body, envelope in copies:
+            campaign = envelope.get("campaign", "").encode()
+            head = struct.pack(
+                ">BBqB", TYPES[envelope["type"]], SCHEMES[envelope["scheme"]], envelope["received_at"], len(campaign)
+            )
+            records.append(b"C" + head + campaign + body)
+        records.append(b"E")
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(b"".join(struct.pack(">I", len(record)) + record for record in records))
+            self.process.stdin.flush()
+        outcomes = []
+        for line in self.process.stdout:
+            text = line.decode().strip()
+            if text == "end":
+                return outcomes
+            if text != "batch":
+                outcomes.append(text)
+        self.process.wait(20)
+        raise AssertionError(f"apply_driver ended with {self.process.returncode}: {self.error_text()}")
+
+    def state(self):
+        """As keys_of, now."""
+        return keys_of(self.redis.client.evalsha(self.dump_sha, 0, PREFIX))
+
+
+# ---- comparing ----
+
+
+def unordered(keys):
+    """The stream with the opt-outs that follow one another sorted: a copy adds several in no fixed order."""
+    if "results" not in keys:
+        return keys
+    entries, run = [], []
+    for one in keys["results"][1]:
+        if one.get("kind") != "opt_out":
+            entries += sorted(run, key=str) + [one]
+            run = []
+        else:
+            run.append(dict(sorted(one.items())))
+    return {**keys, "results": ("stream", entries + sorted(run, key=str))}
+
+
+def final(keys):
+    """What the order of the copies must not change."""
+    kept = {}
+    for key, (kind, value) in keys.items():
+        if key == "results" or key == "unknown_reasons" or key.startswith("minute:"):
+            continue
+        if key == "totals" or key.endswith(":counters"):
+            value = {name: count for name, count in value.items() if name not in ("duplicate", "revised")}
+        if value:
+            kept[key] = (kind, value)
+    return kept
+
+
+def differences(expected, found):
+    """One line for each difference."""
+    lines = []
+    for key in sorted(set(expected) | set(found)):
+        if key not in found:
+            lines.append(f"{key}: missing; expected {expected[key][1]}")
+        elif key not in expected:
+            lines.append(f"{key}: not expected; holds {found[key][1]}")
+        elif expected[key] != found[key]:
+            lines += difference(key, expected[key], found[key])
+    return lines
+
+
+def difference(key, expected, found):
+    (kind, wanted), (found_kind, held) = expected, found
+    if kind != found_kind:
+        return [f"{key}: a {found_kind}, expected a {kind}"]
+    if isinstance(wanted, dict):
+        return [
+            f"{key} {name}: {held.get(name, 'missing')!r}, expected {wanted.get(name, 'none')!r}"
+            for name in sorted(set(wanted) | set(held))
+            if wanted.get(name) != held.get(name)
+        ]
+    if isinstance(wanted, list):
+        for number in range(max(len(wanted), len(held))):
+            ours = wanted[number] if number < len(wanted) else None
+            theirs = held[number] if number < len(held) else None
+            if ours != theirs:
+                head = f"{key} entry {number} of {len(held)}, expected {len(wanted)}"
+                return [f"{head}:\n    found    {theirs}\n    expected {ours}"]
+    return [f"{key}: {held!r}, expected {wanted!r}"]
+
+
+def remembered(sequence, key):
+    """How long an internal key must live, in seconds: what ranks the drops of a foreign_id, as long as their result."""
+    return sequence.settings.result_ttl_s if key.startswith("drops:shared:") else sequence.settings.retention_s
+
+
+def wrong_ttls(sequence, ttls):
+    limits = {"result:": sequence.settings.result_ttl_s, "minute:": 86400}
+    wrong = []
+    for key, ttl in ttls.items():
+        limit = next((limit for start, limit in limits.items() if key.startswith(start)), None)
+        if limit is not None and not limit - 120 <= ttl <= limit:
+            wrong.append(f"{key}: TTL {ttl}, expected at most {limit}")
+        elif limit is None and not key.startswith("drops:") and ttl != -1:
+            wrong.append(f"{key}: TTL {ttl}, expected none")
+        elif key.startswith("drops:") and ttl != -1 and ttl < remembered(sequence, key) - 120:
+            wrong.append(f"{key}: TTL {ttl}, expected at least {remembered(sequence, key)}")
+    return wrong
+
+
+def broken_invariants(keys):
+    """What INTERFACE.md says is always true."""
+    wrong = []
+
+    def counts(key):
+        return {name: int(count) for name, count in keys.get(key, ("hash", {}))[1].items()}
+
+    names = keys.get("campaigns", ("zset", {}))[1]
+    summed, reasons = {}, {}
+    for scope, suffix in [("totals", "")] + [(f"campaign:{name}", ":counters") for name in names]:
+        held = counts(scope + suffix)
+        slugs = counts(scope + ":reasons")
+        if held.get("messages", 0) != held.get("success", 0) + held.get("failure", 0):
+            wrong.append(f"{scope}: messages is not success + failure: {held}")
+        if held.get("failure", 0) != sum(slugs.values()):
+            wrong.append(f"{scope}: failure is not the sum of its reasons: {held} {slugs}")
+        if any(count <= 0 for count in [*held.values(), *slugs.values()]):
+            wrong.append(f"{scope}: a count that is not positive: {held} {slugs}")
+        if held.get("opt_out", 0) != len(keys.get("optouts" if not suffix else scope + ":optouts", ("zset", {}))[1]):
+            wrong.append(f"{scope}: opt_out is not the number of its phones: {held}")
+        for into, counted in ((summed, held), (reasons, slugs)):
+            for name, count in counted.items():
+                if suffix and name != "opt_out":
+                    into[name] = into.get(name, 0) + count
+    totals = {name: count for name, count in counts("totals").items() if name != "opt_out"}
+    if totals != summed:
+        wrong.append(f"totals are not the sum of the campaigns: {totals} and {summed}")
+    if counts("totals:reasons") != reasons:
+        wrong.append(f"totals:reasons are not the sum of the campaigns': {counts('totals:reasons')} and {reasons}")
+    return wrong
+
+
+def check(driver, sequence, copies=None, model=Model):
+    """Every difference between the model and Redis after the copies; [] if there is none."""
+    copies = sequence.copies if copies is None else copies
+    expected = model(sequence.settings, copies[0][1]["received_at"], REASONS)
+    outcomes = driver.run(sequence, copies)
+    lines = []
+    for number, ((body, envelope), outcome) in enumerate(zip(copies, outcomes)):
+        wanted = expected.apply(body, envelope)
+        if wanted != outcome:
+            lines.append(f"copy {number}: {outcome}, expected {wanted}")
+    if len(outcomes) != len(copies):
+        lines.append(f"{len(outcomes)} outcomes of {len(copies)} copies")
+    keys, ttls = driver.state()
+    lines += differences(unordered(expected.state()), unordered(keys))
+    return lines + wrong_ttls(sequence, ttls) + broken_invariants(keys)
+
+
+def smallest(driver, sequence, model=Model):
+    """The shortest failing prefix, then what can be left out of it: (copies, differences)."""
+    copies = list(sequence.copies)
+    for count in range(1, len(copies) + 1):
+        if check(driver, sequence, copies[:count], model):
+            copies = copies[:count]
+            break
+    number = 0
+    while number < len(copies) and len(copies) > 1:
+        without = copies[:number] + copies[number + 1 :]
+        if check(driver, sequence, without, model):
+            copies = without
+        else:
+            number += 1
+    return copies, check(driver, sequence, copies, model)
+
+
+def shorter(text):
+    """Long runs of one character as their length."""
+    return re.sub(r"(.)\1{24,}", lambda run: f"{run[1]}<{len(run[0])} times>", text)
+
+
+def explain(driver, sequence, model=Model):
+    copies, lines = smallest(driver, sequence, model)
+    shown = "\n".join(f"  {number}: {envelope} {body!r}" for number, (body, envelope) in enumerate(copies))
+    found = "\n".join(f"  {line}" for line in lines)
+    head = f"seed {sequence.seed}, {sequence.settings}, batch {sequence.batch}"
+    return shorter(f"{head}\ncopies:\n{shown}\ndifferences:\n{found}")

@@ -1,0 +1,417 @@
+"""Real servers and the real programs, started on free ports of 127.0.0.1 and stopped by their pid.
+
+Every child is started through setpriv, so that it dies with this process even when Python is killed.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.parse
+
+import pika
+import redis
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = (ROOT / os.environ.get("DROPBRIDGE_BUILD", "build/dev")).resolve()
+SANITIZER_REPORT = re.compile(r"ERROR: AddressSanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer")
+# A sanitized program is several times slower; a busy machine more so.
+PATIENCE = float(os.environ.get("DROPBRIDGE_PATIENCE", "1"))
+
+WEBHOOK_SECRET = "first-webhook-secret"
+OTHER_WEBHOOK_SECRET = "second-webhook-secret"
+CALLBACK_SECRET = "first-callback-secret"
+OTHER_CALLBACK_SECRET = "second-callback-secret"
+
+
+def wait_until(condition, timeout=10.0, why=""):
+    """Polls until condition() is true and returns its value; fails with `why` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout * PATIENCE
+    pause = 0.005
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            detail = why() if callable(why) else why
+            raise AssertionError(f"not within {timeout * PATIENCE:g} s: {detail or condition}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def sanitizer_environment():
+    tsan = "halt_on_error=1:exitcode=66:second_deadlock_stack=1"
+    suppressions = ROOT / "tests" / "tsan.supp"
+    if suppressions.exists():
+        tsan += f":suppressions={suppressions}"
+    return {
+        "ASAN_OPTIONS": "halt_on_error=1:exitcode=66:detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "TSAN_OPTIONS": tsan,
+    }
+
+
+def clean_environment():
+    """Nothing of the caller's settings reaches the programs: only what they need to run."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ}
+    return {**kept, **sanitizer_environment()}
+
+
+class Child:
+    """A process of ours, its output in files, stopped by pid."""
+
+    def __init__(self, arguments, folder, name, environment=None, stop_seconds=15.0):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.name = name
+        self.stop_seconds = stop_seconds
+        self.stdout_path = folder / f"{name}.out"
+        self.stderr_path = folder / f"{name}.err"
+        with open(self.stdout_path, "ab") as out, open(self.stderr_path, "ab") as err:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *map(str, arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=environment if environment is not None else clean_environment(),
+                cwd=folder,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def stderr(self):
+        return self.stderr_path.read_text(errors="replace")
+
+    @property
+    def stdout(self):
+        return self.stdout_path.read_text(errors="replace")
+
+    def running(self):
+        return self.process.poll() is None
+
+    def wait_exit(self, timeout=15.0):
+        try:
+            return self.process.wait(timeout * PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} still runs after {timeout * PATIENCE:g} s:\n{self.stderr[-4000:]}") from None
+
+    def kill(self):
+        if self.running():
+            self.process.kill()
+        self.process.wait()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self):
+        """SIGTERM and a deadline; SIGKILL and a failure past it. Returns the exit status."""
+        if self.running():
+            self.process.terminate()
+        try:
+            return self.process.wait(self.stop_seconds * PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(
+                f"{self.name} did not stop within {self.stop_seconds * PATIENCE:g} s of SIGTERM:\n{self.stderr[-4000:]}"
+            ) from None
+
+
+class RabbitMQ:
+    """A broker of our own (scripts/private-rabbitmq does the work)."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.child = None
+        self.url = None
+
+    def start(self):
+        environment = {"PATH": os.environ["PATH"]}
+        for attempt in range(2):
+            self.child = Child(
+                [ROOT / "scripts" / "private-rabbitmq", self.folder / "node"],
+                self.folder,
+                f"private-rabbitmq-{attempt}-{time.monotonic_ns()}",
+                environment,
+                stop_seconds=30,
+            )
+            wait_until(lambda: not self.child.running() or "ready " in self.child.stdout, 100, "RabbitMQ answers")
+            if self.child.running():
+                self.url = re.search(r"^ready (\S+)", self.child.stdout, re.M).group(1)
+                return self
+        raise AssertionError("RabbitMQ did not start:\n" + self.child.stderr[-4000:])
+
+    @property
+    def port(self):
+        return urllib.parse.urlsplit(self.url).port
+
+    def vm_pid(self):
+        return int((self.folder / "node" / "rabbitmq.pid").read_text())
+
+    def control(self, *arguments):
+        """rabbitmqctl against this node (the command on PATH cannot reach it). Takes seconds."""
+        name, _, _, epmd_port = (self.folder / "node" / "names").read_text().split()
+        home = self.folder / "node" / "home"
+        done = subprocess.run(
+            ["/usr/lib/rabbitmq/bin/rabbitmqctl", "-n", name, *arguments],
+            env={"PATH": os.environ["PATH"], "HOME": str(home), "ERL_EPMD_PORT": epmd_port, "LC_ALL": "C.UTF-8",
+                 "RABBITMQ_CONF_ENV_FILE": str(self.folder / "node" / "rabbitmq-env.conf")},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout.decode(errors="replace")
+        return done.stdout.decode()
+
+    def connect(self, url=None):
+        return pika.BlockingConnection(pika.URLParameters((url or self.url) + "?heartbeat=0&socket_timeout=10"))
+
+    def stop(self):
+        if self.child is not None:
+            self.child.stop()
+
+
+class Redis:
+    """A Redis of our own with an append-only file synced at every write. Restarts keep port and data."""
+
+    def __init__(self, folder, *options):
+        self.folder = folder
+        self.options = options
+        self.port = None
+        self.child = None
+        self.client = None
+
+    def start(self):
+        for _ in range(5):
+            port = self.port or free_port()
+            if self._start_on(port):
+                self.port = port
+                return self
+        raise AssertionError("redis-server did not start:\n" + self.child.stdout[-4000:])
+
+    def _start_on(self, port):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.child = Child(
+            ["redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", self.folder, "--appendonly", "yes",
+             "--appendfsync", "always", "--save", "", "--daemonize", "no", *self.options],
+            self.folder, "redis", {"PATH": os.environ["PATH"]})
+        # decode_responses off: keys and values are compared as bytes where it matters.
+        self.client = redis.Redis("127.0.0.1", port, socket_timeout=10)
+
+        def answers():
+            try:
+                return self.client.ping()
+            except redis.exceptions.BusyLoadingError:
+                return False
+            except redis.exceptions.ConnectionError:
+                return not self.child.running()
+
+        wait_until(answers, 15, "redis-server answers PING")
+        return self.child.running()
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def kill(self):
+        self.child.kill()
+
+    def stop(self):
+        if self.child is not None:
+            self.client.close()
+            if self.child.running():
+                self.child.stop()
+
+
+class Program(Child):
+    """dropbridge or dropworker under the build folder of DROPBRIDGE_BUILD."""
+
+    def __init__(self, binary, folder, name, settings, arguments=(), clean_exit=(0,)):
+        self.settings = {key: str(value) for key, value in settings.items() if value is not None}
+        self.clean_exit = clean_exit
+        super().__init__([BUILD / binary, *arguments], folder, name, {**clean_environment(), **self.settings})
+
+    def _port_of(self, text):
+        found = re.search(rf"(?<!admin ){text} 127\.0\.0\.1:(\d+)", self.stderr)
+        return int(found.group(1)) if found else None
+
+    def wait_for_port(self, text):
+        wait_until(lambda: self._port_of(text) or not self.running(), 20, lambda: f'"{text}" in:\n{self.stderr[-2000:]}')
+        port = self._port_of(text)
+        assert port, f"{self.name} ended with {self.process.poll()}:\n{self.stderr[-4000:]}"
+        return port
+
+    @property
+    def admin_port(self):
+        return self.wait_for_port("admin listening on")
+
+    def admin(self, path):
+        """(status, text) of GET on the private listener."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=10 * PATIENCE)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+    def readyz(self):
+        status, text = self.admin("/readyz")
+        return status, json.loads(text)
+
+    def metrics(self):
+        """{'name{labels}': value}"""
+        status, text = self.admin("/metrics")
+        assert status == 200
+        lines = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+        return {name: float(value) for name, value in lines}
+
+    def finish(self):
+        """Stops; asserts a clean exit status and no report of a sanitizer."""
+        status = self.stop()
+        report = SANITIZER_REPORT.search(self.stderr)
+        assert not report, f"{self.name}: sanitizer report:\n{self.stderr[report.start():][:8000]}"
+        assert status in self.clean_exit, f"{self.name} exited with {status}:\n{self.stderr[-4000:]}"
+        return status
+
+
+class Bridge(Program):
+    def __init__(self, folder, settings, name="bridge", **options):
+        defaults = {
+            "LISTEN": "127.0.0.1:0",
+            "ADMIN_LISTEN": "127.0.0.1:0",
+            "WEBHOOK_SECRET": f"{WEBHOOK_SECRET},{OTHER_WEBHOOK_SECRET}",
+            "CALLBACK_SECRET": f"{CALLBACK_SECRET},{OTHER_CALLBACK_SECRET}",
+            # The default of 2048 threads is dear under a sanitizer.
+            "HTTP_THREADS": 64,
+            "SPOOL_PATH": folder / f"{name}.spool.db",
+        }
+        super().__init__("bridge/dropbridge", folder, name, {**defaults, **settings}, **options)
+
+    @property
+    def port(self):
+        return self.wait_for_port("listening on")
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+
+class Worker(Program):
+    def __init__(self, folder, settings, name="worker", **options):
+        super().__init__("workers/dropworker", folder, name, {"ADMIN_LISTEN": "127.0.0.1:0", **settings}, **options)
+
+
+def run_program(binary, arguments=(), settings=None, stdin=b"", timeout=30):
+    """Runs a program to its end. (status, stdout, stderr) as text; fails on a report of a sanitizer."""
+    environment = {**clean_environment(), **{key: str(value) for key, value in (settings or {}).items()}}
+    done = subprocess.run(
+        [str(BUILD / binary), *map(str, arguments)],
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        timeout=timeout * PATIENCE,
+        check=False,
+    )
+    stderr = done.stderr.decode(errors="replace")
+    assert not SANITIZER_REPORT.search(stderr), stderr
+    return done.returncode, done.stdout.decode(errors="replace"), stderr
+
+
+class CuttableProxy:
+    """A TCP proxy on a fixed port of 127.0.0.1: cut() ends what runs through and refuses, freeze() keeps connections but
+    moves no byte, restore() works again."""
+
+    def __init__(self, target_port):
+        self.target_port = target_port
+        self.port = free_port()
+        self._moving = threading.Event()
+        self._moving.set()
+        self._closed = threading.Event()
+        self._pairs = []
+        self._lock = threading.Lock()
+        self._listener = None
+        self.restore()
+
+    def restore(self):
+        self._moving.set()
+        if self._listener is None:
+            listener = socket.socket()
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", self.port))
+            listener.listen(64)
+            self._listener = listener
+            threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def freeze(self):
+        self._moving.clear()
+
+    def cut(self):
+        with self._lock:
+            listener, self._listener = self._listener, None
+            pairs, self._pairs = self._pairs, []
+        if listener is not None:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        for one in pairs:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self._moving.set()
+
+    def close(self):
+        self._closed.set()
+        self.cut()
+
+    def _accept(self, listener):
+        while not self._closed.is_set():
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target_port), 5)
+            except OSError:
+                client.close()
+                continue
+            server.settimeout(None)
+            with self._lock:
+                if self._listener is not listener:
+                    client.close()
+                    server.close()
+                    return
+                self._pairs += [client, server]
+            threading.Thread(target=self._move, args=(client, server), daemon=True).start()
+
+    def _move(self, client, server):
+        other = {client: server, server: client}
+        try:
+            while True:
+                self._moving.wait()
+                ready, _, _ = select.select([client, server], [], [], 0.1)
+                for one in ready:
+                    data = one.recv(65536)
+                    self._moving.wait()
+                    if not data:
+                        return
+                    other[one].sendall(data)
+        except (OSError, ValueError):
+            pass
+        finally:
+            client.close()
+            server.close()
+
+
+SIGTERM = signal.SIGTERM

@@ -1,0 +1,182 @@
+"""Requests that no honest client sends, over raw sockets: framing that two readers could read differently, bodies that
+do not end, clients that drip."""
+
+import socket
+import time
+
+import pytest
+import servers
+import wire
+
+BODY = b'{"type":"message.delivered"}'
+SIGNED = list(wire.guide(BODY).items())
+LENGTH = ("Content-Length", len(BODY))
+START = f"POST {wire.WEBHOOK} HTTP/1.1\r\nHost: bridge\r\n".encode()
+SIGNATURE_LINE = b"X-DropCowboy-Signature: " + SIGNED[0][1].encode() + b"\r\n"
+LENGTH_LINE = b"Content-Length: %d\r\n" % len(BODY)
+
+
+def with_headers(*more):
+    return wire.head("POST", wire.WEBHOOK, [*SIGNED, *more])
+
+
+AMBIGUOUS = [
+    ("a length and a transfer encoding", with_headers(LENGTH, ("Transfer-Encoding", "chunked")) + wire.chunked(BODY, 100)),
+    ("two lengths that differ", with_headers(LENGTH, ("Content-Length", len(BODY) + 1)) + BODY),
+    ("two lengths that agree", with_headers(LENGTH, LENGTH) + BODY),
+    ("a length with letters behind it", with_headers(("Content-Length", f"{len(BODY)}x")) + BODY),
+    ("a length with a plus sign", with_headers(("Content-Length", f"+{len(BODY)}")) + BODY),
+    ("a negative length", with_headers(("Content-Length", "-1")) + BODY),
+    ("a length in hexadecimal", with_headers(("Content-Length", hex(len(BODY)))) + BODY),
+    ("a length of two values", with_headers(("Content-Length", f"{len(BODY)}, {len(BODY)}")) + BODY),
+    ("a length that overflows", with_headers(("Content-Length", "18446744073709551616")) + BODY),
+    ("an empty length", with_headers(("Content-Length", "")) + BODY),
+    ("a transfer encoding other than chunked", with_headers(("Transfer-Encoding", "gzip")) + BODY),
+    ("two codings in one transfer encoding", with_headers(("Transfer-Encoding", "gzip, chunked")) + wire.chunked(BODY, 100)),
+    ("two transfer encodings", with_headers(("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")) + wire.chunked(BODY, 100)),
+    ("the identity transfer encoding with a length", with_headers(LENGTH, ("Transfer-Encoding", "identity")) + BODY),
+    ("a space before the colon of the length", START + SIGNATURE_LINE + b"Content-Length : %d\r\n\r\n" % len(BODY) + BODY),
+    ("a space before the colon of the transfer encoding", START + SIGNATURE_LINE + LENGTH_LINE + b"Transfer-Encoding : chunked\r\n\r\n" + BODY),
+    ("a bare line feed between headers", START + SIGNATURE_LINE[:-2] + b"\n" + LENGTH_LINE + b"\r\n" + BODY),
+    ("a folded header", START + SIGNATURE_LINE + LENGTH_LINE + b"X-Long: a\r\n b\r\n\r\n" + BODY),
+    ("a header without a colon", START + SIGNATURE_LINE + LENGTH_LINE + b"nonsense\r\n\r\n" + BODY),
+    ("two guide signatures", with_headers(LENGTH, SIGNED[0]) + BODY),
+    ("two timestamps", wire.head("POST", wire.WEBHOOK, [*wire.v1(BODY).items(), ("X-Timestamp", "1"), LENGTH]) + BODY),
+    ("two v1 signatures", wire.head("POST", wire.WEBHOOK, [*wire.v1(BODY).items(), ("X-Signature", "x"), LENGTH]) + BODY),
+    ("a hundred headers", with_headers(*[(f"X-{n}", n) for n in range(100)], LENGTH) + BODY),
+    ("headers of 64 KiB", with_headers(("X-Long", "x" * 65536), LENGTH) + BODY),
+    ("no request at all", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n"),
+    ("a request line without a version", f"POST {wire.WEBHOOK}\r\n\r\n".encode()),
+    ("a version from the future", f"POST {wire.WEBHOOK} HTTP/9.9\r\nHost: bridge\r\n\r\n".encode()),
+]
+
+
+@pytest.mark.parametrize("request_bytes", [one[1] for one in AMBIGUOUS], ids=[one[0] for one in AMBIGUOUS])
+def test_refuses_and_closes(station, request_bytes):
+    with wire.Raw(station.port) as raw:
+        raw.send(request_bytes)
+        answer = raw.answer()
+        assert (answer.status, answer.code) == (400, "bad_request"), answer
+        assert answer.closes
+        assert raw.closed_by_peer()
+
+
+UNFINISHED = [
+    ("a body shorter than its length", with_headers(("Content-Length", len(BODY) + 5)) + BODY),
+    ("headers and no body", with_headers(LENGTH)),
+    ("chunks without their end", with_headers(("Transfer-Encoding", "chunked")) + wire.chunked(BODY, 10)[:-5]),
+    ("a chunk cut short", with_headers(("Transfer-Encoding", "chunked")) + b"1c\r\n" + BODY[:10]),
+]
+
+
+@pytest.mark.parametrize("request_bytes", [one[1] for one in UNFINISHED], ids=[one[0] for one in UNFINISHED])
+def test_a_client_that_ends_early_is_told_so_and_nothing_is_queued(station, request_bytes):
+    with wire.Raw(station.port) as raw:
+        answer = raw.send(request_bytes).finish_sending().answer()
+        assert answer.status == 400 and answer.code in ("bad_request", "empty_body"), answer
+        assert raw.closed_by_peer()
+
+
+BROKEN_CHUNKS = [
+    ("a size that is no number", b"zz\r\n" + BODY + b"\r\n0\r\n\r\n"),
+    ("a negative size", b"-1c\r\n" + BODY + b"\r\n0\r\n\r\n"),
+    ("a size that overflows", b"ffffffffffffffffff\r\n" + BODY + b"\r\n0\r\n\r\n"),
+    ("no line end behind a chunk", b"1c\r\n" + BODY + b"xx0\r\n\r\n"),
+]
+
+
+@pytest.mark.parametrize("chunks", [one[1] for one in BROKEN_CHUNKS], ids=[one[0] for one in BROKEN_CHUNKS])
+def test_refuses_chunks_with(station, chunks):
+    with wire.Raw(station.port) as raw:
+        answer = raw.send(with_headers(("Transfer-Encoding", "chunked")) + chunks).finish_sending().answer()
+        assert 400 <= answer.status < 500, answer
+        assert raw.closed_by_peer()
+
+
+def test_nothing_of_all_this_is_in_a_queue(station):
+    assert station.queues.depth("AMQP_QUEUE") == 0
+    assert station.queues.depth("AMQP_REJECTED_QUEUE") == 0
+
+
+def test_a_body_without_length_and_chunks_is_empty(station):
+    with wire.Raw(station.port) as raw:
+        answer = raw.send(with_headers()).answer()
+    assert (answer.status, answer.code) == (400, "empty_body")
+
+
+def test_an_announced_body_past_the_limit_is_refused_before_it_is_sent(station):
+    with wire.Raw(station.port) as raw:
+        answer = raw.send(with_headers(("Content-Length", 1048577))).answer()
+        assert (answer.status, answer.code) == (413, "payload_too_large")
+        assert answer.closes
+
+
+def test_an_announced_body_past_the_limit_is_refused_in_place_of_a_continue(station):
+    with wire.Raw(station.port) as raw:
+        answer = raw.send(with_headers(("Content-Length", 1048577), ("Expect", "100-continue"))).answer()
+        assert (answer.status, answer.code) == (413, "payload_too_large")
+
+
+def test_chunks_past_the_limit_are_refused_as_soon_as_they_pass_it(station):
+    with wire.Raw(station.port) as raw:
+        raw.send(with_headers(("Transfer-Encoding", "chunked")))
+        for _ in range(17):
+            raw.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+        answer = raw.answer()
+        assert (answer.status, answer.code) == (413, "payload_too_large")
+        assert answer.closes
+
+
+@pytest.mark.parametrize("encoding", ["length", "chunks"])
+def test_a_dripping_client_is_answered_408_at_the_deadline_of_the_body(station, encoding):
+    """BODY_TIMEOUT_MS is 1500 here; a byte every 100 ms would take 30 s."""
+    header = ("Content-Length", 300) if encoding == "length" else ("Transfer-Encoding", "chunked")
+    piece = b"x" if encoding == "length" else b"1\r\nx\r\n"
+    with wire.Raw(station.port) as raw:
+        raw.send(with_headers(header))
+        start = time.monotonic()
+        raw.socket.settimeout(0.1)
+        while time.monotonic() - start < 10:
+            raw.send(piece)
+            try:
+                if raw.socket.recv(1, socket.MSG_PEEK):
+                    break
+            except TimeoutError:
+                continue
+        took = time.monotonic() - start
+        raw.socket.settimeout(10)
+        answer = raw.answer()
+        assert (answer.status, answer.code) == (408, "body_timeout"), answer
+        assert answer.closes
+        assert 1.3 <= took <= 3 * servers.PATIENCE
+
+
+def test_a_silent_client_is_answered_408(station):
+    with wire.Raw(station.port) as raw:
+        answer = raw.send(with_headers(LENGTH)).answer()
+        assert (answer.status, answer.code) == (408, "body_timeout")
+
+
+def test_slow_clients_do_not_keep_others_waiting(start_bridge, queues):
+    bridge = start_bridge(BODY_TIMEOUT_MS=9000, HTTP_THREADS=64)
+    slow = [wire.Raw(bridge.port).send(with_headers(LENGTH)) for _ in range(48)]
+    start = time.monotonic()
+    assert wire.post(bridge.port, wire.WEBHOOK, BODY, dict(SIGNED)).status == 200
+    assert time.monotonic() - start < 2 * servers.PATIENCE
+    for one in slow:
+        assert one.send(BODY).answer().status == 200
+        one.socket.close()
+    queues.take("AMQP_QUEUE", 49)
+
+
+def test_the_bridge_still_takes_events_after_all_this(station):
+    assert wire.post(station.port, wire.WEBHOOK, BODY, dict(SIGNED)).status == 200
+    station.queues.take("AMQP_QUEUE", 1)
+
+
+def test_pipelined_requests_are_answered_one_by_one(station):
+    one = with_headers(LENGTH) + BODY
+    with wire.Raw(station.port) as raw:
+        raw.send(one * 3)
+        assert [raw.answer().status for _ in range(3)] == [200, 200, 200]
+    station.queues.take("AMQP_QUEUE", 3)

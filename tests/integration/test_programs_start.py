@@ -1,0 +1,157 @@
+"""Command lines and settings of all programs: exit codes, and every problem named at once."""
+
+import socket
+
+import pytest
+import servers
+
+PROGRAMS = ["bridge/dropbridge", "workers/dropworker", "tools/dropctl"]
+GOOD = {
+    "bridge/dropbridge": {"WEBHOOK_SECRET": "w", "CALLBACK_SECRET": "c"},
+    "workers/dropworker": {},
+    "tools/dropctl": {},
+}
+
+
+def run(binary, *arguments, **settings):
+    status, out, err = servers.run_program(binary, arguments, settings)
+    return status, out + err
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+def test_help_and_version_exit_0(binary):
+    status, text = run(binary, "--help")
+    assert status == 0 and binary.rsplit("/", 1)[1] in text
+    status, text = run(binary, "--version")
+    assert status == 0 and "0." in text
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+def test_help_names_its_settings(binary):
+    assert "REDIS_URL" in run(binary, "--help")[1]
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["--config"]], ids=["unknown option", "option without its value"])
+def test_a_wrong_command_line_exits_64(binary, arguments):
+    assert run(binary, *arguments, **GOOD[binary])[0] == 64
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+def test_good_settings_exit_0(binary):
+    status, text = run(binary, "--check-config", **GOOD[binary])
+    assert status == 0, text
+
+
+EVERY_PROBLEM = {
+    "bridge/dropbridge": {
+        "LISTEN": "nowhere",
+        "ADMIN_LISTEN": "127.0.0.1:70000",
+        "AMQP_URL": "http://127.0.0.1/",
+        "MAX_BODY_BYTES": "many",
+        "BODY_TIMEOUT_MS": "-1",
+        "CONFIRM_TIMEOUT_MS": "1.5",
+        "HTTP_THREADS": "0",
+        "TIMESTAMP_TOLERANCE_S": "99999999999999999999",
+        "CALLBACK_AUTH": "perhaps",
+        "LOG_LEVEL": "loud",
+        "LOG_FORMAT": "xml",
+        "WEBHOOK_SECRET_FILE": "/nowhere/secret",
+    },
+    "workers/dropworker": {
+        "ADMIN_LISTEN": "nowhere",
+        "AMQP_URL": "amqp://127.0.0.1:port/",
+        "REDIS_URL": "http://127.0.0.1/",
+        "PREFETCH": "0",
+        "BATCH_MAX": "x",
+        "BATCH_WAIT_MS": "-1",
+        "RETENTION_S": "0",
+        "RESULT_TTL_S": "-5",
+        "RESULTS_STREAM_MAX": "1e3",
+        "REDIS_WAIT_REPLICAS": "some",
+        "LOG_LEVEL": "loud",
+    },
+}
+
+
+@pytest.mark.parametrize("binary", EVERY_PROBLEM)
+def test_every_problem_is_named_and_exits_78(binary):
+    status, text = run(binary, "--check-config", **EVERY_PROBLEM[binary])
+    assert status == 78
+    assert [name for name in EVERY_PROBLEM[binary] if name not in text] == []
+
+
+@pytest.mark.parametrize("binary", EVERY_PROBLEM)
+def test_a_start_with_problems_exits_78_too(binary):
+    status, text = run(binary, **EVERY_PROBLEM[binary])
+    assert status == 78
+    assert [name for name in EVERY_PROBLEM[binary] if name not in text] == []
+
+
+@pytest.mark.parametrize("arguments", [["--check-config"], []], ids=["check", "start"])
+def test_a_bridge_with_nothing_to_verify_by_exits_78(arguments):
+    status, text = run("bridge/dropbridge", *arguments)
+    assert status == 78
+    assert all(name in text for name in ("WEBHOOK_SECRET", "CALLBACK_SECRET", "CALLBACK_AUTH"))
+
+
+@pytest.mark.parametrize("settings", [{"WEBHOOK_SECRET": "w"}, {"CALLBACK_SECRET": "c"}, {"CALLBACK_AUTH": "off"}],
+                         ids=lambda settings: next(iter(settings)))
+def test_one_of_them_is_enough(settings):
+    status, text = run("bridge/dropbridge", "--check-config", **settings)
+    assert status == 0, text
+
+
+UNUSABLE_URLS = [
+    ("bridge/dropbridge", "AMQP_URL", "amqps://127.0.0.1/"),
+    ("bridge/dropbridge", "AMQP_URL", "amqp://127.0.0.1:99999/"),
+    ("bridge/dropbridge", "AMQP_URL", "amqp://127.0.0.1/%2f,nonsense"),
+    ("bridge/dropbridge", "LISTEN", "127.0.0.1:8443s"),
+    ("workers/dropworker", "REDIS_URL", "rediss://127.0.0.1/"),
+    ("workers/dropworker", "REDIS_URL", "redis-sentinel://127.0.0.1:1/name/0"),
+    ("workers/dropworker", "REDIS_URL", "redis://127.0.0.1/notanumber"),
+]
+
+
+@pytest.mark.parametrize(("binary", "name", "value"), UNUSABLE_URLS)
+def test_an_address_that_cannot_be_used_is_named(binary, name, value):
+    status, text = run(binary, "--check-config", **{**GOOD[binary], name: value})
+    assert status == 78 and name in text
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+def test_a_password_in_a_wrong_url_is_not_repeated(binary):
+    name = "AMQP_URL"
+    status, text = run(binary, "--check-config", **{**GOOD[binary], name: "amqp://me:hidden-word@127.0.0.1:x/"})
+    assert status == 78 and "hidden-word" not in text
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+def test_an_unknown_key_in_the_file_is_an_error_with_its_line(binary, tmp_path):
+    file = tmp_path / "settings"
+    file.write_text("# comment\nLOG_LEVEL=info\nLOG_LEVLE=debug\n")
+    status, text = run(binary, "--check-config", "--config", file, **GOOD[binary])
+    assert status == 78 and "LOG_LEVLE" in text and "3" in text and "LOG_LEVEL" in text.replace("LOG_LEVLE", "")
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+def test_a_file_that_is_not_there_exits_78(binary, tmp_path):
+    status, text = run(binary, "--check-config", "--config", tmp_path / "nothing", **GOOD[binary])
+    assert status == 78 and "nothing" in text
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+def test_a_name_two_letters_off_in_the_environment_is_a_warning(binary):
+    status, text = run(binary, "--check-config", **{**GOOD[binary], "LOG_LEVLE": "debug", "SOMETHING_ELSE": "x"})
+    assert status == 0 and "LOG_LEVLE" in text and "SOMETHING_ELSE" not in text
+
+
+def test_an_address_in_use_exits_78(programs, rabbitmq):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        for name in ("LISTEN", "ADMIN_LISTEN"):
+            bridge = programs(servers.Bridge, {"AMQP_URL": rabbitmq.url, name: address}, clean_exit=(78,))
+            assert bridge.wait_exit() == 78
+            assert address.rsplit(":", 1)[1] in bridge.stderr

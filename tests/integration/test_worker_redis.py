@@ -1,0 +1,236 @@
+"""The worker and a Redis that is away, full, read-only, of another mind: nothing lost, nothing counted twice, nothing
+acknowledged before it is counted."""
+
+import time
+
+import servers
+from events import callback, counters, message
+
+
+def publish(queues, count, campaign="spring"):
+    for _ in range(count):
+        queues.publish(*message(callback(), campaign))
+
+
+def counted(redis_server):
+    return counters(redis_server.client).get("messages", 0)
+
+
+def wait_counted(redis_server, worker, count, timeout=30):
+    servers.wait_until(lambda: counted(redis_server) == count, timeout,
+                       lambda: f"{counted(redis_server)} of {count}\n{worker.stderr[-2000:]}")
+
+
+def wait_not_ready(worker, *words):
+    def tells():
+        status, text = worker.admin("/readyz")
+        return status == 503 and all(word in text for word in words)
+
+    servers.wait_until(tells, 20, lambda: f"{worker.admin('/readyz')}\n{worker.stderr[-2000:]}")
+
+
+def wait_ready(worker):
+    servers.wait_until(lambda: worker.readyz()[0] == 200, 30, lambda: worker.stderr[-2000:])
+
+
+def test_redis_killed_and_back_loses_nothing(start_worker, queues, redis_server):
+    worker = start_worker()
+    publish(queues, 50)
+    wait_counted(redis_server, worker, 50)
+    redis_server.kill()
+    publish(queues, 50)
+    wait_not_ready(worker)
+    assert worker.admin("/healthz")[0] == 200
+    redis_server.start()
+    wait_counted(redis_server, worker, 100)
+    wait_ready(worker)
+
+
+def test_redis_away_at_the_start_is_waited_for(start_worker, queues, redis_server):
+    redis_server.kill()
+    worker = start_worker(wait_ready=False)
+    servers.wait_until(lambda: worker.admin_port, 10, "the private listener")
+    wait_not_ready(worker)
+    redis_server.start()
+    wait_ready(worker)
+    publish(queues, 3)
+    wait_counted(redis_server, worker, 3)
+
+
+def test_a_read_only_replica_is_waited_out(start_worker, queues, redis_server):
+    worker = start_worker()
+    redis_server.client.replicaof("127.0.0.1", servers.free_port())
+    publish(queues, 10)
+    wait_not_ready(worker)
+    redis_server.client.replicaof("NO", "ONE")
+    wait_counted(redis_server, worker, 10)
+    wait_ready(worker)
+
+
+def test_a_full_redis_is_waited_out(start_worker, queues, redis_server):
+    worker = start_worker()
+    redis_server.client.config_set("maxmemory", "1")
+    publish(queues, 10)
+    wait_not_ready(worker)
+    redis_server.client.config_set("maxmemory", "0")
+    wait_counted(redis_server, worker, 10)
+    wait_ready(worker)
+
+
+def test_a_key_of_a_wrong_type_is_named_and_changes_nothing_until_it_is_mended(start_worker, queues, redis_server):
+    worker = start_worker()
+    redis_server.client.set("dc:totals:reasons", "a string")
+    queues.publish(*message(callback("failure", "No Funds"), "spring"))
+    wait_not_ready(worker, "dc:totals:reasons")
+    assert "dc:totals:reasons" in worker.stderr
+    assert redis_server.client.hgetall("dc:totals") == {}
+    assert redis_server.client.hgetall("dc:campaign:spring:counters") == {}
+    redis_server.client.delete("dc:totals:reasons")
+    wait_counted(redis_server, worker, 1)
+    wait_ready(worker)
+
+
+def test_scripts_flushed_under_the_worker_are_loaded_again(start_worker, queues, redis_server):
+    worker = start_worker()
+    publish(queues, 1)
+    wait_counted(redis_server, worker, 1)
+    redis_server.client.script_flush()
+    publish(queues, 1)
+    wait_counted(redis_server, worker, 2)
+
+
+def test_a_password_and_a_database_of_the_url_are_used(start_worker, queues, redis_server):
+    redis_server.client.config_set("requirepass", "a password")
+    worker = start_worker(REDIS_URL=f"redis://:a%20password@127.0.0.1:{redis_server.port}/3")
+    publish(queues, 2)
+    client = servers.redis.Redis("127.0.0.1", redis_server.port, db=3, password="a password")
+    servers.wait_until(lambda: counters(client).get("messages") == 2, 20, lambda: worker.stderr[-2000:])
+    client.close()
+    redis_server.client = servers.redis.Redis("127.0.0.1", redis_server.port, password="a password")
+    assert "a password" not in worker.stderr and "a%20password" not in worker.stderr
+
+
+def test_a_wrong_password_ends_it_with_69(rabbitmq, redis_server, names, queues, programs):
+    redis_server.client.config_set("requirepass", "right")
+    worker = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names,
+                                       "REDIS_URL": f"redis://:wrong-word@127.0.0.1:{redis_server.port}/0"}, clean_exit=(69,))
+    assert worker.wait_exit() == 69
+    assert "wrong-word" not in worker.stderr
+    redis_server.client = servers.redis.Redis("127.0.0.1", redis_server.port, password="right")
+
+
+def test_another_schema_ends_it_with_69(rabbitmq, redis_server, names, queues, programs):
+    redis_server.client.set("dc:schema", "2")
+    worker = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": redis_server.url}, clean_exit=(69,))
+    assert worker.wait_exit() == 69
+    assert "schema" in worker.stderr
+
+
+def test_a_queue_with_other_arguments_ends_it_with_69(rabbitmq, redis_server, names, queues, programs):
+    queues.channel.queue_declare(names["AMQP_QUEUE"], durable=True)
+    worker = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": redis_server.url}, clean_exit=(69,))
+    assert worker.wait_exit() == 69
+    assert names["AMQP_QUEUE"] in worker.stderr
+
+
+def test_the_prefix_is_the_settings(start_worker, queues, redis_server):
+    worker = start_worker(REDIS_PREFIX="other:")
+    publish(queues, 1)
+    servers.wait_until(lambda: counters(redis_server.client, prefix="other:").get("messages") == 1, 10, lambda: worker.stderr)
+    assert redis_server.client.keys("dc:*") == []
+
+
+def test_a_separator_takes_the_campaign_from_the_foreign_id(start_worker, queues, redis_server):
+    worker = start_worker(CAMPAIGN_FROM_FOREIGN_ID="/")
+    queues.publish(*message(callback(foreign_id="spring/8812")))
+    wait_counted(redis_server, worker, 1)
+    assert counters(redis_server.client, "spring")["messages"] == 1
+
+
+def test_lookup_and_stream_can_be_turned_off(start_worker, queues, redis_server):
+    worker = start_worker(RESULT_TTL_S=0, RESULTS_STREAM_MAX=0)
+    publish(queues, 1)
+    wait_counted(redis_server, worker, 1)
+    assert redis_server.client.keys("dc:result*") == []
+
+
+def test_a_connection_to_the_broker_that_is_cut_is_opened_again_and_nothing_counts_twice(
+        start_worker, queues, redis_server, rabbitmq):
+    proxy = servers.CuttableProxy(rabbitmq.port)
+    try:
+        worker = start_worker(AMQP_URL=f"amqp://guest:guest@127.0.0.1:{proxy.port}/%2f", BATCH_MAX=7, PREFETCH=20)
+        for _ in range(4):
+            publish(queues, 60)
+            proxy.cut()
+            wait_not_ready(worker)
+            proxy.restore()
+            wait_ready(worker)
+        wait_counted(redis_server, worker, 240)
+        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, 20, "the queue is empty")
+        assert counted(redis_server) == 240
+    finally:
+        proxy.close()
+
+
+def test_a_killed_worker_leaves_everything_to_the_others(start_worker, queues, redis_server):
+    workers = [start_worker(PREFETCH=16, BATCH_MAX=4) for _ in range(3)]
+    for round_number in range(5):
+        publish(queues, 60)
+        victim = workers[round_number % 3]
+        victim.clean_exit = (-9,)
+        victim.kill()
+        workers[round_number % 3] = start_worker(PREFETCH=16, BATCH_MAX=4)
+    wait_counted(redis_server, workers[0], 300)
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, 20, "the queue is empty")
+    assert counted(redis_server) == 300
+
+
+def test_a_worker_holds_no_more_than_its_prefetch(start_worker, queues, redis_server):
+    worker = start_worker(PREFETCH=5)
+    redis_server.kill()
+    publish(queues, 20)
+    servers.wait_until(lambda: worker.readyz()[1]["held"] == 5, 20, lambda: worker.admin("/readyz"))
+    time.sleep(0.3)
+    assert worker.readyz()[1]["held"] == 5
+    assert queues.depth("AMQP_QUEUE") == 15
+    redis_server.start()
+    wait_counted(redis_server, worker, 20)
+
+
+def test_a_stop_while_redis_is_away_is_in_time_and_loses_nothing(start_worker, queues, redis_server):
+    worker = start_worker()
+    redis_server.kill()
+    publish(queues, 10)
+    wait_not_ready(worker)
+    assert worker.finish() == 0
+    redis_server.start()
+    second = start_worker()
+    wait_counted(redis_server, second, 10)
+
+
+def test_a_stop_in_the_middle_of_work_counts_each_once(start_worker, queues, redis_server):
+    for _ in range(3):
+        worker = start_worker(BATCH_MAX=3)
+        publish(queues, 100)
+        assert worker.finish() == 0
+    last = start_worker()
+    wait_counted(redis_server, last, 300)
+
+
+def test_metrics_add_up(start_worker, queues, redis_server):
+    worker = start_worker()
+    body = callback()
+    for _ in range(2):
+        queues.publish(*message(body, "spring"))
+    queues.publish(*message(b"broken"))
+    queues.take("AMQP_REJECTED_QUEUE", 1)
+    servers.wait_until(lambda: counters(redis_server.client).get("duplicate") == 1, 10, lambda: worker.stderr)
+
+    def adds_up():
+        values = {name.removeprefix("dropworker_"): value for name, value in worker.metrics().items()}
+        parts = ("counted_total", "revised_total", "duplicate_total", "opt_out_events_total", "campaign_events_total",
+                 "unrecognized_total")
+        total = sum(values[name] for name in parts) + sum(value for name, value in values.items() if "rejected_total" in name)
+        return values["consumed_total"] == total == 3 and values["counted_total"] == values["duplicate_total"] == 1
+
+    servers.wait_until(adds_up, 10, worker.metrics)

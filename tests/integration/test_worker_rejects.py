@@ -1,0 +1,75 @@
+"""What the worker cannot count goes to the rejected queue, byte for byte, with its reason, and stops nothing."""
+
+import time
+
+import pytest
+import servers
+from events import callback, counters, guide, message
+
+REJECTED = [
+    ("text", b"not json", "invalid_json"),
+    ("nothing", b"", "invalid_json"),
+    ("an array", b"[1]", "invalid_json"),
+    ("an object cut short", b'{"status":"success"', "invalid_json"),
+    ("invalid UTF-8", b'{"status":"\xff"}', "invalid_json"),
+    ("every byte there is", bytes(range(256)) * 4, "invalid_json"),
+    ("1 MiB of noise", b"\x00\xff" * 524288, "invalid_json"),
+    ("deep nesting", b'{"a":' + b"[" * 40 + b"]" * 40 + b"}", "invalid_json"),
+    ("an object of nothing known", b'{ "anything": "goes" }', "unrecognized_shape"),
+    ("an empty object", b"{}", "unrecognized_shape"),
+    ("a result with an unknown status", b'{"status":"maybe","drop_id":"1"}', "unusable_status"),
+    ("a result whose status is a number", b'{"event":"contact.sms.status","data":{"status":7}}', "unusable_status"),
+    ("an opt-out without a phone", b'{"type":"contact.opted_out","data":{"phone":""}}', "optout_without_phone"),
+]
+
+
+@pytest.mark.parametrize(("body", "reason"), [one[1:] for one in REJECTED], ids=[one[0] for one in REJECTED])
+def test_rejects(counting, body, reason):
+    counting.redis.flushdb()
+    _, properties = message(b"", "spring", kind="webhook", **{"x-event-id": "event-1", "x-attempt": "2"})
+    counting.publish(body, properties)
+    ((kept, kept_body),) = counting.take("AMQP_REJECTED_QUEUE", 1)
+    assert kept_body == body
+    headers = dict(kept.headers)
+    assert headers.pop("x-reject-reason") == reason
+    assert headers.pop("x-reject-detail")
+    assert headers == properties.headers
+    for name in ("delivery_mode", "message_id", "timestamp", "type", "app_id"):
+        assert getattr(kept, name) == getattr(properties, name), name
+    assert counting.redis.hgetall("dc:totals") == {}
+
+
+def test_good_ones_between_rejected_ones_are_counted(counting):
+    counting.redis.flushdb()
+    for number in range(60):
+        counting.publish(*message(b"broken %d" % number if number % 3 == 0 else callback(), "spring"))
+    kept = counting.take("AMQP_REJECTED_QUEUE", 20)
+    assert sorted(body for _, body in kept) == sorted(b"broken %d" % number for number in range(0, 60, 3))
+    servers.wait_until(lambda: counters(counting.redis).get("messages") == 40, 10, lambda: counters(counting.redis))
+
+
+def test_the_log_tells_of_rejects_without_phone_or_body(counting):
+    counting.publish(*message(b'{"unknown":"+12065550142 marker-word"}'))
+    counting.take("AMQP_REJECTED_QUEUE", 1)
+    assert "2065550142" not in counting.worker.stderr and "marker-word" not in counting.worker.stderr
+
+
+def test_nothing_is_acknowledged_while_the_rejected_queue_is_away(start_worker, queues, names, redis_server):
+    worker = start_worker()
+    queues.channel.queue_delete(names["AMQP_REJECTED_QUEUE"])
+    queues.publish(*message(b"broken"))
+    queues.publish(*message(callback()))
+    time.sleep(1.5)
+    assert worker.running()
+    queues.channel.queue_declare(names["AMQP_REJECTED_QUEUE"], durable=True, arguments={"x-queue-type": "quorum"})
+    queues.channel.queue_bind(names["AMQP_REJECTED_QUEUE"], names["AMQP_REJECTED_QUEUE"])
+    kept = queues.take("AMQP_REJECTED_QUEUE", 1, 30)
+    assert kept[0][1] == b"broken"
+    servers.wait_until(lambda: counters(redis_server.client).get("messages") == 1, 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.readyz()[0] == 200, 20, lambda: worker.stderr[-2000:])
+
+
+def test_an_opt_out_in_the_guides_shape_names_no_phone_in_the_log(counting):
+    counting.publish(*message(guide("contact.opted_out", phone="+12065550143"), kind="webhook"))
+    servers.wait_until(lambda: counting.redis.zcard("dc:optouts") == 1, 10, "counted")
+    assert "2065550143" not in counting.worker.stderr

@@ -1,0 +1,53 @@
+"""Sums JUnit reports: what failed, why what was skipped was, and one closing line "N passed, N failed, N skipped".
+
+usage: tally.py [--failed N] FOLDER
+
+N failures from elsewhere are added. With CLOSING_LINE_FILE in the environment the closing line goes there instead.
+Exit status 1 if anything failed or nothing ran.
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+import xml.etree.ElementTree as ElementTree
+
+
+def judge(case):
+    """'failed', 'skipped' or 'passed' with the reason, for a <testcase> of pytest or ctest."""
+    for tag in ("failure", "error"):
+        found = case.find(tag)
+        if found is not None:
+            return "failed", found.get("message") or ""
+    found = case.find("skipped")
+    if found is not None or case.get("status") in ("notrun", "disabled"):
+        return "skipped", (found.get("message") if found is not None else "") or "not run"
+    if case.get("status") == "fail":
+        return "failed", ""
+    return "passed", ""
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--failed", type=int, default=0)
+    parser.add_argument("folder", type=pathlib.Path)
+    arguments = parser.parse_args()
+    count = {"passed": 0, "failed": arguments.failed, "skipped": 0}
+    for report in sorted(arguments.folder.glob("*.xml")):
+        for case in ElementTree.parse(report).getroot().iter("testcase"):
+            verdict, reason = judge(case)
+            count[verdict] += 1
+            if verdict != "passed":
+                first_line = reason.strip().splitlines()[0] if reason.strip() else ""
+                print(f"{verdict}: {report.stem}: {case.get('classname')} {case.get('name')}: {first_line}")
+    line = f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped"
+    closing = os.environ.get("CLOSING_LINE_FILE")
+    if closing:
+        pathlib.Path(closing).write_text(line + "\n", encoding="ascii")
+    else:
+        print(line)
+    return 1 if count["failed"] or not count["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
