@@ -174,7 +174,7 @@ static bool handle_close(struct publisher *publisher, const amqp_method_t *metho
 {
     amqp_connection_state_t connection = amqp_session_connection(publisher->session);
 
-    amqp_error_of_close(error, "publishing", amqp_session_peer(publisher->session), method);
+    amqp_error_of_close(error, "publishing to", amqp_session_peer(publisher->session), method);
     if (method->id == AMQP_CONNECTION_CLOSE_METHOD) {
         amqp_connection_close_ok_t ok = {0};
 

@@ -167,6 +167,54 @@ static bool name_is(const char *name, const char *base, const char *suffix)
     return strncmp(name, base, base_len) == 0 && strcmp(name + base_len, suffix) == 0;
 }
 
+/* One file may serve all programs: what another of them reads is none of this one's business, and no mistake. A test
+   holds this list against the tables. */
+static const char *const all_names[] = {
+    "LISTEN",
+    "TLS_CERT_FILE",
+    "ADMIN_LISTEN",
+    "WEBHOOK_SECRET",
+    "WEBHOOK_SECRET_FILE",
+    "CALLBACK_SECRET",
+    "CALLBACK_SECRET_FILE",
+    "CALLBACK_AUTH",
+    "TIMESTAMP_TOLERANCE_S",
+    "MAX_BODY_BYTES",
+    "HTTP_THREADS",
+    "BODY_TIMEOUT_MS",
+    "CONFIRM_TIMEOUT_MS",
+    "AMQP_URL",
+    "AMQP_URL_FILE",
+    "AMQP_PUBLISHERS",
+    "AMQP_EXCHANGE",
+    "AMQP_QUEUE",
+    "AMQP_REJECTED_QUEUE",
+    "PREFETCH",
+    "BATCH_MAX",
+    "BATCH_WAIT_MS",
+    "SPOOL_PATH",
+    "SPOOL_MAX_BYTES",
+    "REDIS_URL",
+    "REDIS_URL_FILE",
+    "REDIS_PREFIX",
+    "REDIS_WAIT_REPLICAS",
+    "RETENTION_S",
+    "RESULT_TTL_S",
+    "RESULTS_STREAM_MAX",
+    "CAMPAIGN_FROM_FOREIGN_ID",
+    "LOG_LEVEL",
+    "LOG_FORMAT",
+};
+
+bool config_name_of_any_program(const char *name)
+{
+    for (size_t i = 0; i < sizeof all_names / sizeof all_names[0]; i++) {
+        if (strcmp(name, all_names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool name_known(const struct setting *rows, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++) {
@@ -245,6 +293,8 @@ static void config_text_line(struct config_text *config, char *line, size_t numb
     *equals = '\0';
     const char *key = trim(line);
     if (!name_known(rows, count, key)) {
+        if (config_name_of_any_program(key))
+            return;
         (void)nearest_name(rows, count, key, nearest);
         config_problem(report, "%s line %zu: %.64s is no setting of this program; the nearest is %s", path, number, key,
                        nearest);

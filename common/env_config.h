@@ -55,10 +55,14 @@ void config_warning(struct config_report *report, const char *format, ...) __att
 
 /* Fills `out` from `rows`. `config_file` may be NULL. `environment` is environ's shape. Every row gets a value (its default
    where what was given cannot be used). Returns true when there were no problems; warnings (an environment name within two
-   letters of a known one) do not count. An unknown key in the file is a problem with its line number and the nearest known
+   letters of a known one) do not count. A key in the file that no program of ours knows is a problem with its line number and the nearest known
    name. A value given both as NAME and NAME_FILE in the same place is a problem. */
 bool config_load(const struct setting *rows, size_t count, const char *config_file, char *const *environment, void *out,
                  struct config_report *report);
+
+/* Whether one of our programs reads this key (INTERFACE, "Settings"). */
+bool config_name_of_any_program(const char *name);
+
 void config_clear(const struct setting *rows, size_t count, void *out);
 
 /* For --help: each row with its default and meaning. */

@@ -28,19 +28,22 @@ local STATES = {[0] = 'scheduled', 'running', 'paused', 'completed'}
 local band, floor, byte, char, sub = bit.band, math.floor, string.byte, string.char, string.sub
 local pack, unpack_struct = struct.pack, struct.unpack
 
+-- Ends the batch, naming the key. A text, not a table: the pcall of Redis 7 turns tables into texts.
+local function fail(key, why)
+  error('KEY ' .. key .. ': ' .. why, 0)
+end
+
 -- A call for reading: a wrong type is reported with the key's name.
 local function read(key, ...)
   local reply = redis.pcall(...)
-  if type(reply) == 'table' and reply.err then
-    error({key = key, err = reply.err})
-  end
+  if type(reply) == 'table' and reply.err then fail(key, reply.err) end
   return reply
 end
 
 local function check_type(key, wanted)
   local kind = redis.call('TYPE', key).ok
   if kind ~= wanted and kind ~= 'none' then
-    error({key = key, err = 'WRONGTYPE it holds a ' .. kind .. ', not a ' .. wanted})
+    fail(key, 'WRONGTYPE it holds a ' .. kind .. ', not a ' .. wanted)
   end
   return kind ~= 'none'
 end
@@ -149,7 +152,7 @@ local function campaign_name(number)
   if not name then
     name = read(names_key, 'HGET', names_key, number)
     if not name then
-      error({key = names_key, err = 'ERR it lost the name of campaign ' .. number})
+      fail(names_key, 'ERR it lost the name of campaign ' .. number)
     end
     names[number], numbers[name] = name, number
   end
@@ -351,15 +354,16 @@ local function load_drop(event)
   return entry
 end
 
--- Whether this event (not a result) was seen before; remembers it.
+-- Whether this event (not a result) was seen before; remembers it. Events of different kinds are different events.
 local function seen_before(event)
-  if seen_events[event.id] then return true end
+  local id = event.kind .. event.id
+  if seen_events[id] then return true end
   local known = false
   for _, generation in ipairs(generations) do
     local key = bucket_key(generation, event.hash, ':e')
-    known = known or read(key, 'HEXISTS', key, event.id) == 1
+    known = known or read(key, 'HEXISTS', key, id) == 1
   end
-  seen_events[event.id] = {hash = event.hash, known = known}
+  seen_events[id] = {hash = event.hash, known = known}
   return known
 end
 
@@ -772,7 +776,7 @@ local function plan_sums(key, sums, ttl)
   for i, field in ipairs(fields) do
     local value = values[i] and (string.match(values[i], '^%-?%d+$') and tonumber(values[i])) or (not values[i] and 0)
     if not value then
-      error({key = key, err = 'ERR its field ' .. field .. ' is not a whole number'})
+      fail(key, 'ERR its field ' .. field .. ' is not a whole number')
     end
     value = value + differences[i]
     if value == 0 then
@@ -854,7 +858,7 @@ end
 local function plan()
   local schema = read(prefix .. 'schema', 'GET', prefix .. 'schema')
   if schema and schema ~= SCHEMA then
-    error({key = prefix .. 'schema', err = 'SCHEMA it is ' .. schema .. ', this worker writes ' .. SCHEMA})
+    fail(prefix .. 'schema', 'SCHEMA it is ' .. schema .. ', this worker writes ' .. SCHEMA)
   end
   plan_counters()
   for _, info in pairs(campaigns) do plan_campaign(info) end
@@ -1047,7 +1051,5 @@ end
 
 local ok, reply = pcall(main)
 if ok then return reply end
-if type(reply) == 'table' and reply.key then
-  return redis.error_reply('KEY ' .. reply.key .. ': ' .. reply.err)
-end
-return redis.error_reply(type(reply) == 'table' and reply.err or ('SCRIPT ' .. tostring(reply)))
+if type(reply) == 'table' then reply = reply.err end
+return redis.error_reply(reply)

@@ -187,6 +187,7 @@ static void names_what_cannot_be_used(void **state)
          {NULL},
          "# x\n\nSAMPLE_CUONT=7\n",
          " line 3: SAMPLE_CUONT is no setting of this program; the nearest is SAMPLE_COUNT\n"},
+        {"a key of another of our programs", {NULL}, "PREFETCH=7\nSAMPLE_COUNT=1\n", NULL},
         {"a line without =", {NULL}, "hello\n", " line 1: not KEY=VALUE\n"},
         {"a key twice in the file",
          {NULL},
