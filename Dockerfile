@@ -10,7 +10,7 @@ RUN cmake --preset release && cmake --build --preset release \
  && strip --strip-debug build/release/bridge/dropbridge build/release/workers/dropworker build/release/tools/dropctl
 
 FROM debian:trixie-slim AS base
-RUN useradd --system --uid 10001 --home-dir /var/lib/dropbridge --create-home --shell /usr/sbin/nologin dropbridge
+RUN useradd --uid 10001 --home-dir /var/lib/dropbridge --create-home --shell /usr/sbin/nologin dropbridge
 WORKDIR /var/lib/dropbridge
 
 FROM base AS bridge

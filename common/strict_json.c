@@ -245,6 +245,13 @@ enum json_verdict strict_json_check(struct bytes text)
     return object ? JSON_OK : JSON_NOT_OBJECT;
 }
 
+/* The text is in order, so only memory can have been short. Should json-c ever see it otherwise, the message must not
+   wait for memory for ever: it is malformed then. */
+static enum json_verdict verdict_of_failure(enum json_tokener_error error)
+{
+    return error >= json_tokener_error_depth && error <= json_tokener_error_size ? JSON_MALFORMED : JSON_NO_MEMORY;
+}
+
 enum json_verdict strict_json_parse(struct bytes text, struct json_object **root)
 {
     struct json_object *parsed = NULL;
@@ -255,16 +262,17 @@ enum json_verdict strict_json_parse(struct bytes text, struct json_object **root
         return verdict;
     if (text.len > INT32_MAX)
         return JSON_NO_MEMORY;
-    /* Two levels to spare: how json-c counts them is its own affair, ours are counted already. */
+    /* Two levels to spare: how json-c counts them is its own affair, ours are counted already. Not its strict mode: the
+       grammar is judged, and from 0.17 on that mode refuses integers past 64 bits, which are grammatical. */
     tokener = json_tokener_new_ex(LIMIT_JSON_DEPTH + 2);
     if (!tokener)
         return JSON_NO_MEMORY;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8);
     parsed = json_tokener_parse_ex(tokener, (const char *)text.data, (int)text.len);
     if (parsed)
         *root = parsed;
-    else /* the text is in order, so only memory can have been short */
-        verdict = JSON_NO_MEMORY;
+    else
+        verdict = verdict_of_failure(json_tokener_get_error(tokener));
     json_tokener_free(tokener);
     return verdict;
 }

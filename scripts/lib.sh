@@ -46,6 +46,7 @@ stop_pid() {
 start_child() {
     local log=$1
     shift
+    : >>"$log" # there to be read before the child has opened it
     setsid setpriv --pdeathsig KILL "$@" </dev/null >>"$log" 2>&1 &
     child=$!
 }

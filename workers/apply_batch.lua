@@ -24,6 +24,7 @@ local MINUTE_TTL_S = 86400
 local RESULT, OPT_OUT, CAMPAIGN, OTHER = 0, 1, 2, 3
 local COUNTED, REVISED, DUPLICATE, APPLIED_OPT_OUT, APPLIED_CAMPAIGN, UNRECOGNIZED = '0', '1', '2', '3', '4', '5'
 local STATES = {[0] = 'scheduled', 'running', 'paused', 'completed'}
+local STATE_ORDER = {scheduled = 0, running = 1, paused = 2, completed = 3}
 
 local band, floor, byte, char, sub = bit.band, math.floor, string.byte, string.char, string.sub
 local pack, unpack_struct = struct.pack, struct.unpack
@@ -138,10 +139,15 @@ local function campaign_number(name)
   if number then return number end
   number = tonumber(read(ids_key, 'HGET', ids_key, name) or nil)
   if not number then
-    next_number = (next_number or read(ids_key, 'HLEN', ids_key)) + 1
+    if not next_number then
+      next_number = read(ids_key, 'HLEN', ids_key)
+      if next_number ~= read(names_key, 'HLEN', names_key) then
+        fail(ids_key, 'ERR it and ' .. names_key .. ' differ in length: one of them was changed by hand')
+      end
+    end
+    next_number = next_number + 1
     number = next_number
     new_names[#new_names + 1] = number
-    check_type(names_key, 'hash')
   end
   numbers[name], names[number] = number, name
   return number
@@ -164,6 +170,8 @@ end
 local generations_key, sizes_key = prefix .. 'drops:generations', prefix .. 'drops:sizes'
 local generations, dead_generations, born = {}, {}, nil
 
+local greatest_number = 0 -- of all generations ever noted here: numbers are not used again, buckets of the old might be left
+
 local function birth(last)
   local buckets = FIRST_BUCKETS
   if last then
@@ -172,7 +180,7 @@ local function birth(last)
     local share = math.min(1, math.max(0.01, (now - last.birth) / last.length))
     buckets = math.max(MIN_BUCKETS, math.min(MAX_BUCKETS, floor(size / share / DROPS_A_BUCKET)))
   end
-  born = {number = (last and last.number or 0) + 1, birth = now, length = retention_ms, keep = retention_ms, buckets = buckets}
+  born = {number = greatest_number + 1, birth = now, length = retention_ms, keep = retention_ms, buckets = buckets}
   return born
 end
 
@@ -180,10 +188,14 @@ local function load_generations()
   local fields = read(generations_key, 'HGETALL', generations_key)
   for i = 1, #fields, 2 do
     local start, length, keep, buckets = string.match(fields[i + 1], '^(%d+):(%d+):(%d+):(%d+)$')
+    if not start or not tonumber(fields[i]) then
+      fail(generations_key, 'ERR its field ' .. fields[i] .. ' is none that a worker wrote')
+    end
     local generation = {number = tonumber(fields[i]), birth = tonumber(start), length = tonumber(length),
       keep = tonumber(keep), buckets = tonumber(buckets)}
+    greatest_number = math.max(greatest_number, generation.number)
     if now > generation.birth + generation.length + generation.keep then
-      dead_generations[#dead_generations + 1] = fields[i]
+      dead_generations[#dead_generations + 1] = generation.number
     else
       generations[#generations + 1] = generation
     end
@@ -193,7 +205,6 @@ local function load_generations()
   if not current or now >= current.birth + current.length or current.keep < retention_ms then
     table.insert(generations, 1, birth(current))
   end
-  check_type(sizes_key, 'hash')
 end
 
 local function bucket_key(generation, hash, kind)
@@ -344,7 +355,9 @@ local function load_drop(event)
     local key = bucket_key(generation, event.hash, ':')
     local raw = read(key, 'HGET', key, event.id)
     if raw then
-      entry.raw, entry.key, entry.generation, entry.drop = raw, key, generation, decode(raw)
+      local readable, drop = pcall(decode, raw)
+      if not readable then fail(key, 'ERR a record in it is none that a worker wrote') end
+      entry.raw, entry.key, entry.drop = raw, key, drop
       entry.old_foreign_id = entry.drop.foreign_id
       break
     end
@@ -457,7 +470,7 @@ local function campaign_info(number)
     local name = campaign_name(number)
     local key = prefix .. 'campaign:' .. name
     local values = read(key, 'HMGET', key, 'first_event_at', 'last_event_at', 'event_state', 'event_at', 'last_result_at')
-    info = {key = key, name = name, event_state = values[3] or nil, first = ms_of(values[1]), last = ms_of(values[2]),
+    info = {key = key, name = name, event_state = STATE_ORDER[values[3]] and values[3], first = ms_of(values[1]), last = ms_of(values[2]),
       event_at = ms_of(values[4]), last_result = ms_of(values[5]), score = 0}
     info.before = {info.first, info.last, info.event_state, info.event_at, info.last_result}
     campaigns[number] = info
@@ -626,12 +639,17 @@ local function drop_of(event)
   return d
 end
 
+-- An opting-out copy's own phone and campaign count even where the drop's lists are full.
 local function suppress_drop(entry, event)
   local d = entry.drop
-  local in_campaigns = {d.campaign}
+  local in_campaigns, phones = {d.campaign}, {d.phone}
   for _, number in ipairs(d.campaigns or {}) do in_campaigns[#in_campaigns + 1] = number end
-  suppress(phone_text(d.phone), d.opt_out, in_campaigns, event, entry.text, d.foreign_id or '')
-  for _, phone in ipairs(d.phones or {}) do
+  for _, phone in ipairs(d.phones or {}) do phones[#phones + 1] = phone end
+  if event.opts_out then
+    in_campaigns[#in_campaigns + 1] = event.campaign
+    phones[#phones + 1] = event.phone
+  end
+  for _, phone in ipairs(phones) do
     suppress(phone_text(phone), d.opt_out, in_campaigns, event, entry.text, d.foreign_id or '')
   end
 end
@@ -688,8 +706,8 @@ local function apply_result(event)
     applied, concerns_more = first_copy(entry, event), true
   end
   local d = entry.drop
-  if event.opts_out and (not d.opt_out or event.time < d.opt_out) then
-    d.opt_out, concerns_more = event.time, true
+  if event.opts_out then
+    d.opt_out, concerns_more = math.min(event.time, d.opt_out or event.time), true
   end
   if concerns_more and d.opt_out and d.phone then suppress_drop(entry, event) end
   local info = touch(event)
@@ -707,11 +725,10 @@ local function apply_optout(event)
   return APPLIED_OPT_OUT
 end
 
-local STATE_ORDER = {scheduled = 0, running = 1, paused = 2, completed = 3}
 local function apply_campaign(event)
   local info = touch(event)
   local state = STATES[event.state]
-  local later = not info.event_at or event.time > info.event_at
+  local later = not info.event_at or not info.event_state or event.time > info.event_at
     or (event.time == info.event_at and STATE_ORDER[info.event_state] < event.state)
   if later then
     if info.event_state ~= state then
@@ -840,11 +857,16 @@ local function shared_key(foreign_id)
   return prefix .. 'drops:shared:' .. foreign_id
 end
 
--- Encodes the drops that changed and checks the lookup keys that they will touch.
+-- Encodes the drops that changed, sums up how many the current generation gets, and checks the lookup keys to touch.
 local function plan_drops()
+  local added = 0
   for _, entry in ipairs(drop_order) do
     entry.new_raw = encode(entry.drop)
-    if entry.new_raw ~= entry.raw and result_ttl > 0 then
+    if entry.new_raw ~= entry.raw then
+      entry.new_key = bucket_key(generations[1], entry.hash, ':')
+      if entry.new_key ~= entry.key then added = added + 1 end
+    end
+    if entry.new_key and result_ttl > 0 then
       for _, foreign_id in ipairs({entry.drop.foreign_id or '', entry.old_foreign_id or ''}) do
         if foreign_id ~= '' then
           check_type(prefix .. 'result:' .. foreign_id, 'hash')
@@ -853,12 +875,13 @@ local function plan_drops()
       end
     end
   end
+  plan_sums(sizes_key, {[generations[1].number] = added})
 end
 
 local function plan()
   local schema = read(prefix .. 'schema', 'GET', prefix .. 'schema')
   if schema and schema ~= SCHEMA then
-    fail(prefix .. 'schema', 'SCHEMA it is ' .. schema .. ', this worker writes ' .. SCHEMA)
+    error('SCHEMA ' .. prefix .. 'schema is ' .. schema .. ', this worker writes ' .. SCHEMA, 0)
   end
   plan_counters()
   for _, info in pairs(campaigns) do plan_campaign(info) end
@@ -899,7 +922,10 @@ local function find_drop(id)
   local hash = id_hash(id)
   for _, generation in ipairs(generations) do
     local raw = redis.pcall('HGET', bucket_key(generation, hash, ':'), id)
-    if type(raw) == 'string' then return decode(raw) end
+    if type(raw) == 'string' then
+      local readable, drop = pcall(decode, raw)
+      return readable and drop or nil
+    end
   end
   return nil
 end
@@ -921,6 +947,7 @@ end
 -- The packed id of the drop that a lookup shows.
 local function packed_id(text, id_sha256)
   if id_sha256 then
+    if #id_sha256 ~= 64 or string.find(id_sha256, '%X') then return '' end -- not ours: no drop has that id
     return 'h' .. string.gsub(id_sha256, '..', function(pair) return char(tonumber(pair, 16)) end)
   end
   local plain = string.gsub(text, '-', '')
@@ -972,27 +999,28 @@ local function publish_result(entry)
     return write_result(foreign_id, entry.text, entry.id, d)
   end
   local other = find_drop(shown_id)
-  if other then share(foreign_id, shown[1], shown_id, other.time) end
+  if other then
+    share(foreign_id, shown[1], shown_id, other.time)
+  elseif (ms_of(shown[3]) or 0) > d.time then
+    return -- that drop is forgotten by now, but what is shown of it is later
+  end
   share(foreign_id, entry.text, entry.id, d.time)
   show_best(foreign_id)
 end
 
 local function write_drops()
-  local added = 0
   for _, entry in ipairs(drop_order) do
-    if entry.new_raw ~= entry.raw then
-      local key = remember(entry.hash, ':', entry.id, entry.new_raw)
-      if entry.key and entry.key ~= key then redis.call('HDEL', entry.key, entry.id) end
-      if entry.key ~= key then added = added + 1 end
+    if entry.new_key then
+      remember(entry.hash, ':', entry.id, entry.new_raw)
+      if entry.key and entry.key ~= entry.new_key then redis.call('HDEL', entry.key, entry.id) end
     end
   end
   for id, event in pairs(seen_events) do
     if not event.known then remember(event.hash, ':e', id, '') end
   end
-  if added > 0 then redis.call('HINCRBY', sizes_key, generations[1].number, added) end
   if result_ttl == 0 then return end
   for _, entry in ipairs(drop_order) do
-    if entry.new_raw ~= entry.raw then
+    if entry.new_key then
       local old, new = entry.old_foreign_id or '', entry.drop.foreign_id or ''
       if old ~= '' and old ~= new then withdraw_result(old, entry) end
       if new ~= '' then publish_result(entry) end
@@ -1007,7 +1035,8 @@ local function write_generations(schema_missing)
       integer(born.birth) .. ':' .. integer(born.length) .. ':' .. integer(born.keep) .. ':' .. born.buckets)
   end
   for _, number in ipairs(dead_generations) do
-    redis.call('HDEL', generations_key, number)
+    -- the greatest stays until a greater one is noted
+    if number < generations[1].number then redis.call('HDEL', generations_key, number) end
     redis.call('HDEL', sizes_key, number)
   end
   for _, number in ipairs(new_names) do
@@ -1030,6 +1059,10 @@ local function write_plans()
   for _, info in pairs(campaigns) do
     redis.call('ZADD', prefix .. 'campaigns', 'GT', integer(info.score), info.name)
   end
+end
+
+-- First of all: a stream whose ids are exhausted refuses, and then nothing else has been written.
+local function write_stream()
   for _, entry in ipairs(entries) do
     redis.call('XADD', prefix .. 'results', 'MAXLEN', '~', stream_max, '*', unpack(entry))
   end
@@ -1043,6 +1076,7 @@ local function main()
     applied[#applied + 1] = APPLY[event.kind](event)
   end
   local schema_missing = plan()
+  write_stream()
   write_generations(schema_missing)
   write_drops()
   write_plans()

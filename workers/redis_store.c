@@ -6,12 +6,14 @@
 #include "event_pack.h"
 #include "reasons.h"
 
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 extern const char apply_batch_lua[];
 extern const unsigned long apply_batch_lua_length;
@@ -32,7 +34,7 @@ struct redis_store {
 
     redisContext *context; /* NULL: not connected, or not yet usable */
     char sha[SHA1_HEX + 1];
-    bool warned_fsync;
+    bool warned;
 
     char retention[24], result_ttl[24], stream_max[24];
     struct buf slugs; /* of the reasons by number from 1, comma-separated */
@@ -188,6 +190,7 @@ static bool refused_for_good(const char *text)
         "ERR DB index is out of range",
         "ERR invalid DB index",
         "ERR unknown command",
+        "ERR The user executing the script can't run this command",
     };
 
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
@@ -198,6 +201,8 @@ static bool refused_for_good(const char *text)
 
 static const char *remedy(const char *text)
 {
+    if (starts_with(text, "SCHEMA "))
+        return ": another version wrote these keys; use another REDIS_PREFIX or database";
     if (starts_with(text, "KEY "))
         return "; move that key away (RENAME) and the batch goes on by itself";
     if (starts_with(text, "READONLY"))
@@ -210,22 +215,48 @@ static const char *remedy(const char *text)
     return "";
 }
 
+/* Behind these a key is named by a foreign_id, and that may be a phone number: of a run of 10 to 15 digits all but the
+   last two become `*`. */
+static void mask_phones(char *text)
+{
+    char *at = strstr(text, "result:");
+
+    if (!at)
+        at = strstr(text, "drops:shared:");
+    while (at && *at) {
+        size_t run = strspn(at, "0123456789");
+        if (run >= 10 && run <= LIMIT_PHONE - 1)
+            memset(at, '*', run - 2);
+        at += run > 0 ? run : 1;
+    }
+}
+
+static const char *connection_problem(const struct redis_store *store)
+{
+    const redisContext *context = store->context;
+
+    if (!context)
+        return "out of memory";
+    if (context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS))
+        return "no answer in time";
+    return context->errstr[0] ? context->errstr : "no answer in time";
+}
+
 /* A failed call: either the connection broke (reply NULL: it must not be used again, late answers would
    answer the wrong question) or the server said no. Frees the reply. */
 static void fail_call(struct redis_store *store, const char *doing, redisReply *reply, struct error *error)
 {
     if (!reply) {
-        const char *why = store->context ? store->context->errstr : "out of memory";
-        if (why[0] == '\0')
-            why = "no answer in time";
-        error_set(error, ERROR_UNAVAILABLE, "Redis at %s: %s: %s", store->peer, doing, why);
+        error_set(error, ERROR_UNAVAILABLE, "Redis at %s: %s: %s", store->peer, doing, connection_problem(store));
         disconnect(store);
         return;
     }
-    if (reply->type == REDIS_REPLY_ERROR)
+    if (reply->type == REDIS_REPLY_ERROR) {
+        if (starts_with(reply->str, "KEY "))
+            mask_phones(reply->str);
         error_set(error, refused_for_good(reply->str) ? ERROR_REFUSED : ERROR_UNAVAILABLE, "Redis at %s: %s: %s%s",
                   store->peer, doing, reply->str, remedy(reply->str));
-    else
+    } else
         error_set(error, ERROR_UNAVAILABLE, "Redis at %s: %s: an answer of an unexpected type (%d)", store->peer, doing,
                   reply->type);
     freeReplyObject(reply);
@@ -271,72 +302,84 @@ static bool log_in(struct redis_store *store, struct error *error)
     return true;
 }
 
+/* Servers that do not tell their version (an ACL forbids INFO) are believed to be new enough. */
 static bool check_version(struct redis_store *store, struct error *error)
 {
+    static const char label[] = "redis_version:";
     const char *info[] = {"INFO", "server"};
     redisReply *reply;
+    struct error ignored;
     const char *at;
-    int major = 0, minor = 0;
-    bool ok;
+    bool ok = true;
 
-    if (!ask(store, "asking for the version", 2, info, NULL, &reply, error))
-        return false;
-    at = reply->str ? strstr(reply->str, "redis_version:") : NULL;
-    ok = !at || sscanf(at, "redis_version:%d.%d", &major, &minor) != 2 || major > OLDEST_MAJOR ||
-         (major == OLDEST_MAJOR && minor >= OLDEST_MINOR);
-    if (!ok)
-        error_set(error, ERROR_REFUSED, "Redis at %s is version %d.%d; %d.%d or later is needed", store->peer, major,
-                  minor, OLDEST_MAJOR, OLDEST_MINOR);
+    if (!ask(store, "asking for the version", 2, info, NULL, &reply, &ignored)) {
+        if (!store->context)
+            *error = ignored;
+        return store->context != NULL;
+    }
+    at = reply->str ? strstr(reply->str, label) : NULL;
+    if (at) {
+        char *end;
+        long major = strtol(at + sizeof label - 1, &end, 10);
+        long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+        ok = major > OLDEST_MAJOR || (major == OLDEST_MAJOR && minor >= OLDEST_MINOR);
+        if (!ok)
+            error_set(error, ERROR_REFUSED, "Redis at %s is version %ld.%ld; %d.%d or later is needed", store->peer,
+                      major, minor, OLDEST_MAJOR, OLDEST_MINOR);
+    }
     freeReplyObject(reply);
     return ok;
 }
 
-static bool config_is(struct redis_store *store, const char *name, const char *wanted, bool *known)
+/* The server's setting `name`, cut to `size`; false if it does not tell (hosted servers forbid CONFIG). */
+static bool read_config(struct redis_store *store, const char *name, char *out, size_t size)
 {
     const char *get[] = {"CONFIG", "GET", name};
     redisReply *reply;
     struct error ignored;
-    bool same = false;
+    bool known;
 
-    *known = false;
-    if (!ask(store, "asking for a setting", 3, get, NULL, &reply, &ignored))
-        return false; /* hosted servers forbid CONFIG: then nothing is known */
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply->element[1]->str) {
-        *known = true;
-        same = strcmp(reply->element[1]->str, wanted) == 0;
-    }
+    if (!store->context || !ask(store, "asking for a setting", 3, get, NULL, &reply, &ignored))
+        return false;
+    known = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply->element[1]->str;
+    if (known)
+        snprintf(out, size, "%s", reply->element[1]->str);
     freeReplyObject(reply);
-    return same;
+    return known;
 }
 
-/* A server that may lose the last second after a crash loses what RabbitMQ was told is done: say so, once. */
-static void warn_about_fsync(struct redis_store *store)
+/* A server that may lose the last second after a crash loses what RabbitMQ was told is done; one that evicts keys
+   forgets drops, which then count twice. Say so, once. */
+static void warn_about_settings(struct redis_store *store)
 {
-    bool known_aof, known_fsync = false;
-    bool aof, always;
+    char aof[16], fsync[16], policy[32], memory[32];
 
-    if (store->warned_fsync)
+    if (store->warned)
         return;
-    aof = config_is(store, "appendonly", "yes", &known_aof);
-    always = store->context && config_is(store, "appendfsync", "always", &known_fsync);
-    if (known_aof && known_fsync && !(aof && always)) {
+    store->warned = true;
+    if (read_config(store, "appendonly", aof, sizeof aof) && read_config(store, "appendfsync", fsync, sizeof fsync) &&
+        (strcmp(aof, "yes") != 0 || strcmp(fsync, "always") != 0))
         log_warn("Redis at %s does not sync each write (appendonly %s, appendfsync %s): a crash of it can lose counted "
-                 "events; "
-                 "set appendonly yes and appendfsync always",
-                 store->peer, aof ? "yes" : "no", always ? "always" : "not always");
-        store->warned_fsync = true;
-    }
+                 "events; set appendonly yes and appendfsync always",
+                 store->peer, aof, fsync);
+    if (read_config(store, "maxmemory", memory, sizeof memory) &&
+        read_config(store, "maxmemory-policy", policy, sizeof policy) && strcmp(memory, "0") != 0 &&
+        strcmp(policy, "noeviction") != 0)
+        log_warn(
+            "Redis at %s may evict keys (maxmemory-policy %s): a forgotten drop is counted again; set it to noeviction",
+            store->peer, policy);
 }
 
 static bool check_schema(struct redis_store *store, struct error *error)
 {
-    char key[512];
+    char key[300], doing[320];
     const char *get[] = {"GET", key};
     redisReply *reply;
     bool ok;
 
-    snprintf(key, sizeof key, "%sschema", store->settings.prefix);
-    if (!ask(store, "reading the schema", 2, get, NULL, &reply, error))
+    snprintf(key, sizeof key, "%.256sschema", store->settings.prefix);
+    snprintf(doing, sizeof doing, "reading %s", key);
+    if (!ask(store, doing, 2, get, NULL, &reply, error))
         return false;
     ok = reply->type == REDIS_REPLY_NIL || (reply->type == REDIS_REPLY_STRING && strcmp(reply->str, "1") == 0);
     if (!ok)
@@ -364,6 +407,28 @@ static bool load_script(struct redis_store *store, struct error *error)
     return true;
 }
 
+/* Runs every writing command of apply_batch.lua once on a key of its own. A user whose permissions lack one of them
+   must not find out in the middle of a batch: Redis does not roll back. */
+static bool probe_commands(struct redis_store *store, struct error *error)
+{
+    static const char script[] =
+        "local k = KEYS[1] "
+        "redis.call('SET', k, '1') redis.call('DEL', k) "
+        "redis.call('HSET', k, 'f', '1') redis.call('HMGET', k, 'f') redis.call('HGET', k, 'f') redis.call('HGETALL', "
+        "k) "
+        "redis.call('HEXISTS', k, 'f') redis.call('HLEN', k) redis.call('TYPE', k) redis.call('EXISTS', k) "
+        "redis.call('EXPIRE', k, 60) redis.call('PEXPIREAT', k, redis.call('TIME')[1] * 1000 + 60000) "
+        "redis.call('HDEL', k, 'f') "
+        "redis.call('ZADD', k, 'GT', 1, 'm') redis.call('ZSCORE', k, 'm') redis.call('ZREVRANGE', k, 0, 0) "
+        "redis.call('ZREMRANGEBYRANK', k, 5, 6) redis.call('ZREM', k, 'm') "
+        "redis.call('XADD', k, 'MAXLEN', '~', 1, '*', 'f', '1') redis.call('DEL', k) return redis.call('GET', k)";
+    char key[300];
+    const char *eval[] = {"EVAL", script, "1", key};
+
+    snprintf(key, sizeof key, "%.256sdrops:probe:%ld", store->settings.prefix, (long)getpid());
+    return ask(store, "trying the commands that a batch needs", 4, eval, NULL, NULL, error);
+}
+
 static bool connect_store(struct redis_store *store, struct error *error)
 {
     struct timeval connect_timeout = {.tv_sec = REDIS_CONNECT_TIMEOUT_MS / 1000,
@@ -384,11 +449,11 @@ static bool connect_store(struct redis_store *store, struct error *error)
     }
     redisEnableKeepAlive(store->context);
     if (!log_in(store, error) || !check_version(store, error) || !check_schema(store, error) ||
-        !load_script(store, error)) {
+        !load_script(store, error) || !probe_commands(store, error)) {
         disconnect(store);
         return false;
     }
-    warn_about_fsync(store);
+    warn_about_settings(store);
     if (!store->context) {
         error_set(error, ERROR_UNAVAILABLE, "Redis at %s: the connection broke", store->peer);
         return false;
@@ -397,11 +462,16 @@ static bool connect_store(struct redis_store *store, struct error *error)
     return true;
 }
 
+/* A write that changes nothing, for the key is never there, but that a replica, a full or a failing server refuses. */
 bool redis_store_check(struct redis_store *store, struct error *error)
 {
-    const char *ping[] = {"PING"};
+    char key[300];
+    const char *set[] = {"SET", key, "1", "XX"};
 
-    return connect_store(store, error) && ask(store, "ping", 1, ping, NULL, NULL, error);
+    if (!connect_store(store, error))
+        return false;
+    snprintf(key, sizeof key, "%.256sdrops:probe", store->settings.prefix);
+    return ask(store, "trying to write", 4, set, NULL, NULL, error);
 }
 
 /* --- Applying --------------------------------------------------------------------------------------------------- */

@@ -71,15 +71,19 @@ static bool driver_apply(struct driver *driver, struct error *error)
         if (!driver->lines[i])
             events[count++] = &driver->events[i];
     }
-    if (count > 0 && !redis_store_apply(driver->store, events, count, results, error))
-        return false;
+    /* A batch that cannot be applied is reported and given up: what it leaves behind is for the tests to see. */
+    const bool failed = count > 0 && !redis_store_apply(driver->store, events, count, results, error);
     size_t next = 0;
     for (size_t i = 0; i < driver->copies; i++) {
         if (driver->lines[i])
             printf("rejected:%s\n", driver->lines[i]);
+        else if (failed)
+            printf("failed:%s\n", error->text);
         else
             printf("%s\n", applied_name(results[next++]));
     }
+    if (failed)
+        *error = (struct error){0};
     driver->copies = 0;
     printf("batch\n");
     return true;

@@ -234,3 +234,59 @@ def test_metrics_add_up(start_worker, queues, redis_server):
         return values["consumed_total"] == total == 3 and values["counted_total"] == values["duplicate_total"] == 1
 
     servers.wait_until(adds_up, 10, worker.metrics)
+
+
+def test_an_idle_worker_tells_that_it_could_not_write(start_worker, redis_server):
+    worker = start_worker()
+    redis_server.client.replicaof("127.0.0.1", servers.free_port())
+    wait_not_ready(worker, "READONLY")
+    redis_server.client.replicaof("NO", "ONE")
+    wait_ready(worker)
+    redis_server.client.config_set("maxmemory", "1")
+    wait_not_ready(worker, "OOM")
+    redis_server.client.config_set("maxmemory", "0")
+    wait_ready(worker)
+
+
+def test_a_user_who_lacks_a_command_that_a_batch_needs_ends_it_with_69(rabbitmq, redis_server, names, queues, programs):
+    for command in ("hset", "hdel", "zadd", "expire", "pexpireat", "xadd", "zremrangebyrank", "del"):
+        redis_server.client.execute_command("ACL", "SETUSER", "counting", "reset", "on", ">word", "~*", "+@all", f"-{command}")
+        worker = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names,
+                                           "REDIS_URL": f"redis://counting:word@127.0.0.1:{redis_server.port}/0"},
+                          clean_exit=(69,))
+        assert worker.wait_exit() == 69, command
+        assert "trying the commands that a batch needs" in worker.stderr
+
+
+def test_a_user_without_the_dangerous_commands_is_enough(start_worker, queues, redis_server):
+    redis_server.client.execute_command("ACL", "SETUSER", "counting", "reset", "on", ">word", "~dc:*", "+@all", "-@dangerous")
+    worker = start_worker(REDIS_URL=f"redis://counting:word@127.0.0.1:{redis_server.port}/0")
+    publish(queues, 3)
+    wait_counted(redis_server, worker, 3)
+
+
+def test_a_server_that_may_evict_drops_is_named_in_the_log(start_worker, redis_server):
+    redis_server.client.config_set("maxmemory", "1gb")
+    redis_server.client.config_set("maxmemory-policy", "volatile-lru")
+    worker = start_worker()
+    assert "may evict keys (maxmemory-policy volatile-lru)" in worker.stderr
+
+
+def test_a_key_named_by_a_phone_number_is_masked_in_the_log(start_worker, queues, redis_server):
+    worker = start_worker()
+    redis_server.client.set("dc:result:+15552224444", "text")
+    queues.publish(*message(callback(foreign_id="+15552224444"), "spring"))
+    wait_not_ready(worker, "dc:result:+*********44")
+    assert "15552224444" not in worker.stderr
+    redis_server.client.delete("dc:result:+15552224444")
+    wait_counted(redis_server, worker, 1)
+
+
+def test_an_opting_out_phone_is_listed_even_behind_many_others_of_its_drop(start_worker, queues, redis_server):
+    worker = start_worker()
+    drop = callback()["drop_id"]
+    for number in range(12):
+        queues.publish(*message(callback(drop_id=drop, phone_number=f"+155522200{number:02}"), "spring"))
+    queues.publish(*message(callback("failure", "Opted out", drop_id=drop, phone_number="+15552229999"), "spring"))
+    servers.wait_until(lambda: redis_server.client.zscore("dc:optouts", "+15552229999"), 20, lambda: worker.stderr[-2000:])
+    assert redis_server.client.zscore("dc:campaign:spring:optouts", "+15552229999")

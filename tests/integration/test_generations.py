@@ -1,0 +1,134 @@
+"""What is remembered of drops turns over by generations. The clock is not waited for: a generation is made older by moving
+the birth that is noted of it, as if that much time had passed."""
+
+import json
+
+import model_harness
+import pytest
+from generate import Sequence
+from model import Settings
+
+KEEP = 604800  # RETENTION_S of these tests; a generation's length and how long it is kept behind that
+REGISTRY = "dc:drops:generations"
+RECEIVED = 1774041912000
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    driver = model_harness.Driver(tmp_path_factory.mktemp("generations"))
+    try:
+        yield driver
+    finally:
+        driver.close()
+
+
+class Drops:
+    """Copies told one after another to one Redis that starts empty."""
+
+    def __init__(self, driver):
+        self.driver = driver
+        self.client = driver.redis.client
+        driver.run(self.sequence([], KEEP))
+
+    def sequence(self, copies, retention):
+        return Sequence(0, Settings(retention, 86400, 1000, ""), 256, copies)
+
+    def tell(self, drop, status="success", reason="", later=0, retention=KEEP, **more):
+        body = {"drop_id": drop, "status": status, "reason": reason, "attempt_date": RECEIVED + later, **more}
+        return self.send(body, retention)
+
+    def send(self, body, retention=KEEP):
+        envelope = {"type": "callback", "scheme": "token", "received_at": RECEIVED + 60000, "campaign": "spring",
+                    "message_id": "m"}
+        (outcome,) = self.driver.more(self.sequence([], retention), [(json.dumps(body).encode(), envelope)])
+        return outcome
+
+    def generations(self):
+        return sorted(int(number) for number in self.client.hkeys(REGISTRY))
+
+    def age(self, number, seconds):
+        birth, *rest = self.client.hget(REGISTRY, number).decode().split(":")
+        self.client.hset(REGISTRY, number, ":".join([str(int(birth) - seconds * 1000), *rest]))
+
+    def totals(self):
+        return {name.decode(): int(value) for name, value in self.client.hgetall("dc:totals").items()}
+
+    def buckets(self, number):
+        return [key for key in self.client.keys(f"dc:drops:{number}:*")]
+
+
+@pytest.fixture
+def drops(driver):
+    return Drops(driver)
+
+
+def test_a_drop_told_before_the_turn_is_known_after_it(drops):
+    assert drops.tell("drop-1") == "counted"
+    drops.age(1, KEEP)
+    assert drops.tell("drop-2") == "counted"
+    assert drops.generations() == [1, 2]
+    assert drops.tell("drop-1") == "duplicate"
+    assert drops.totals() == {"messages": 2, "success": 2, "duplicate": 1}
+
+
+def test_a_drop_revised_after_the_turn_moves_along_and_outlives_its_first_generation(drops):
+    assert drops.tell("drop-1") == "counted"
+    drops.age(1, KEEP)
+    assert drops.tell("drop-1", "failure", "No Funds", later=1000) == "revised"
+    assert not drops.buckets(1)
+    assert len(drops.buckets(2)) == 1
+    drops.age(1, KEEP + 1)
+    assert drops.tell("drop-1", "failure", "No Funds", later=1000) == "duplicate"
+    assert drops.generations() == [2]
+    assert drops.totals() == {"messages": 1, "failure": 1, "revised": 1, "duplicate": 1}
+
+
+def test_an_opt_out_event_seen_before_the_turn_is_known_after_it(drops):
+    event = {"type": "contact.opted_out", "event_id": "one", "data": {"phone": "5552224444"}}
+    assert drops.send(event) == "opt_out"
+    drops.age(1, KEEP)
+    assert drops.tell("drop-1") == "counted"
+    assert drops.send(event) == "duplicate"
+
+
+def test_after_a_pause_longer_than_all_generations_a_drop_is_counted_once(drops):
+    assert drops.tell("drop-1") == "counted"
+    drops.age(1, 2 * KEEP + 1)
+    assert drops.tell("drop-2") == "counted"
+    assert drops.generations() == [2]
+    assert drops.tell("drop-2") == "duplicate"
+    assert drops.tell("drop-2") == "duplicate"
+    assert drops.totals() == {"messages": 2, "success": 2, "duplicate": 2}
+
+
+def test_numbers_are_never_used_again(drops):
+    for number in range(1, 5):
+        assert drops.tell(f"drop-{number}") == "counted"
+        assert drops.generations() == [number]
+        drops.age(number, 2 * KEEP + 1)
+
+
+def test_a_longer_retention_starts_a_generation_at_once_and_a_shorter_one_does_not(drops):
+    assert drops.tell("drop-1") == "counted"
+    assert drops.tell("drop-2", retention=2 * KEEP) == "counted"
+    assert drops.generations() == [1, 2]
+    assert drops.tell("drop-3", retention=KEEP // 2) == "counted"
+    assert drops.generations() == [1, 2]
+    assert [drops.tell(f"drop-{number}") for number in (1, 2, 3)] == ["duplicate"] * 3
+
+
+def test_a_bucket_lives_until_its_generation_ends(drops):
+    assert drops.tell("drop-1") == "counted"
+    (bucket,) = drops.buckets(1)
+    assert 2 * KEEP - 60 < drops.client.ttl(bucket) <= 2 * KEEP
+    assert drops.tell("drop-1", "failure", "No Funds", later=1000) == "revised"
+    assert 2 * KEEP - 60 < drops.client.ttl(bucket) <= 2 * KEEP
+
+
+def test_a_foreign_id_shared_across_a_turn_shows_the_latest_drop(drops):
+    assert drops.tell("drop-1", later=5000, foreign_id="8812") == "counted"
+    drops.age(1, KEEP)
+    assert drops.tell("drop-2", later=1000, foreign_id="8812") == "counted"
+    assert drops.client.hget("dc:result:8812", "drop_id") == b"drop-1"
+    assert drops.tell("drop-2", later=9000, foreign_id="8812") == "duplicate"
+    assert drops.client.hget("dc:result:8812", "drop_id") == b"drop-2"
