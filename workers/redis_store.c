@@ -190,7 +190,8 @@ static bool refused_for_good(const char *text)
         "ERR DB index is out of range",
         "ERR invalid DB index",
         "ERR unknown command",
-        "ERR The user executing the script can't run this command",
+        "ERR The user executing the script can't run this command", /* Redis 7.0 */
+        "ERR ACL failure in script",                                /* from 7.2 on */
     };
 
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
