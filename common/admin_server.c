@@ -118,7 +118,10 @@ static int take_message(const struct mg_connection *connection, const char *mess
 {
     struct admin_server *server = server_of(connection);
     const bool starting = server && pthread_equal(pthread_self(), server->starter);
-    if (starting && server->message[0] == '\0')
+    /* What it says later may repeat bytes of a request. */
+    if (!starting)
+        log_debug("admin: the HTTP library could not serve a connection");
+    else if (server->message[0] == '\0')
         (void)snprintf(server->message, sizeof server->message, "%s", message);
     else
         log_debug("admin: %s", message);
@@ -140,7 +143,7 @@ static bool check_address(const char *listen, struct error *error)
         return false;
     }
     if (listen[0] == '[' && mg_check_feature(MG_FEATURES_IPV6) == 0) {
-        error_set(error, ERROR_CONFIG, "ADMIN_LISTEN %s: this system's civetweb has no IPv6; give an IPv4 address",
+        error_set(error, ERROR_CONFIG, "ADMIN_LISTEN %s: IPv6 is not built into the HTTP library: give an IPv4 address",
                   listen);
         return false;
     }

@@ -3,13 +3,16 @@
 #include "bytes.h"
 #include "limits.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -19,6 +22,7 @@ enum {
     TYPO_DISTANCE = 2,               /* letters that make a name look like another */
     TYPO_SHORTEST = 5,               /* below that everything resembles everything */
     NAME_LIMIT = 64,
+    HOST_LIMIT = 254, /* RFC 1035: a host name and its NUL */
 };
 
 static const char file_suffix[] = "_FILE";
@@ -49,12 +53,14 @@ void config_report_init(struct config_report *report)
 {
     buf_init(&report->problems, REPORT_LIMIT);
     buf_init(&report->warnings, REPORT_LIMIT);
+    buf_init(&report->failed, REPORT_LIMIT);
 }
 
 void config_report_clear(struct config_report *report)
 {
     buf_clear(&report->problems);
     buf_clear(&report->warnings);
+    buf_clear(&report->failed);
 }
 
 __attribute__((format(printf, 2, 0))) static void report_line(struct buf *out, const char *format, va_list arguments)
@@ -83,6 +89,25 @@ void config_warning(struct config_report *report, const char *format, ...)
     va_start(arguments, format);
     report_line(&report->warnings, format, arguments);
     va_end(arguments);
+}
+
+static void mark_failed(struct config_report *report, const char *name)
+{
+    (void)(buf_append_text(&report->failed, name) && buf_append_text(&report->failed, "\n"));
+}
+
+bool config_row_failed(const struct config_report *report, const char *name)
+{
+    const size_t len = strlen(name);
+    const char *line = report->failed.data;
+    while (line && *line != '\0') {
+        const char *end = strchr(line, '\n');
+        const size_t line_len = end ? (size_t)(end - line) : strlen(line);
+        if (line_len == len && memcmp(line, name, len) == 0)
+            return true;
+        line = end ? end + 1 : NULL;
+    }
+    return false;
 }
 
 /* ---- reading files ---- */
@@ -380,28 +405,61 @@ static bool parse_choice(const struct setting *row, const char *text, int *out, 
     return false;
 }
 
+/* What the HTTP library can listen on: an IPv4 address, or a name of one that does not begin with a digit. */
+static bool check_host(struct bytes text, struct error *error)
+{
+    static const char allowed[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_";
+    const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    struct in_addr address;
+    char host[HOST_LIMIT] = "";
+
+    if (text.len >= sizeof host)
+        return bad(error, "must be host:port; the host is too long");
+    memcpy(host, text.data, text.len);
+    if (strspn(host, allowed) < text.len)
+        return bad(error, "must be host:port; the host has characters that no host name has");
+    if (inet_pton(AF_INET, host, &address) == 1)
+        return true;
+    if (host[0] >= '0' && host[0] <= '9') {
+        error_set(error, ERROR_CONFIG, "must be host:port; \"%s\" is no IPv4 address", host);
+        return false;
+    }
+    const int status = getaddrinfo(host, NULL, &hints, &found);
+    if (status != 0) {
+        error_set(error, ERROR_CONFIG, "needs an IPv4 address, and the name \"%s\" has none here: %s", host,
+                  gai_strerror(status));
+        return false;
+    }
+    freeaddrinfo(found);
+    return true;
+}
+
+static bool looks_like_ipv6(const char *text)
+{
+    const char *colon = strchr(text, ':');
+    return *text == '[' ||
+           (colon && strchr(colon + 1, ':') && strspn(text, "0123456789abcdefABCDEF:.") + 1 >= strlen(text));
+}
+
 /* host:port with an optional s behind the port. */
 static bool check_listen(const char *text, struct error *error)
 {
-    const char *colon = strrchr(text, ':');
+    const char *colon = strchr(text, ':');
     size_t digits = 0;
     long port = 0;
-    if (!colon || colon == text)
-        return bad(error, "must be host:port, such as 127.0.0.1:8080 or [::1]:8080");
-    const size_t host_len = (size_t)(colon - text);
-    const bool bracket = text[0] == '[';
-    if (bracket ? host_len < 3 || text[host_len - 1] != ']' : memchr(text, ':', host_len) != NULL)
-        return bad(error, "must be host:port; an IPv6 address stands in brackets, as in [::1]:8080");
-    const char *allowed =
-        bracket ? "0123456789abcdefABCDEF:." : "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_";
-    if (strspn(text + bracket, allowed) < host_len - 2 * (size_t)bracket)
-        return bad(error, "must be host:port; the host has characters that no host name has");
+
+    if (looks_like_ipv6(text))
+        return bad(error, "names an IPv6 address, and IPv6 is not built into the HTTP library: give an IPv4 address, "
+                          "such as 127.0.0.1:8080");
+    if (!colon || colon == text || strchr(colon + 1, ':'))
+        return bad(error, "must be host:port, such as 127.0.0.1:8080");
     for (digits = 0; colon[1 + digits] >= '0' && colon[1 + digits] <= '9' && digits < 6; digits++)
         port = port * 10 + (colon[1 + digits] - '0');
     const char *end = colon + 1 + digits;
     if (digits == 0 || port > UINT16_MAX || !(*end == '\0' || strcmp(end, "s") == 0))
         return bad(error, "must be host:port with a port from 0 to 65535 (and an s behind it for TLS)");
-    return true;
+    return check_host(bytes_of(text, (size_t)(colon - text)), error);
 }
 
 static void secrets_clear(struct secrets *secrets)
@@ -432,6 +490,25 @@ static bool secrets_add(struct secrets *secrets, struct bytes text, struct error
     return true;
 }
 
+/* Outside a file a control character is a slip of copying; a secret that is meant to have one can be put into a file.
+ */
+static bool check_no_control(const struct setting *row, const char *text, struct error *error)
+{
+    const size_t len = strlen(text);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] >= ' ' && text[i] != 0x7f)
+            continue;
+        const char *what = text[i] != '\n'       ? "a control character in it"
+                           : text[i + 1] == '\0' ? "a newline at its end"
+                                                 : "a newline in it";
+        error_set(error, ERROR_CONFIG,
+                  "has %s: take it away, or put the secrets into a file, one a line, and name that in %s%s", what,
+                  row->name, file_suffix);
+        return false;
+    }
+    return true;
+}
+
 /* Cuts `text` at `separator`. Empty lines of a file are nothing; an empty part of a list is a mistake. */
 static bool parse_secrets(struct bytes text, char separator, struct secrets *out, struct error *error)
 {
@@ -440,7 +517,7 @@ static bool parse_secrets(struct bytes text, char separator, struct secrets *out
     bool ok = true;
 
     for (size_t i = 0; ok && i <= text.len; i++) {
-        if (i < text.len && text.data[i] != (uint8_t)separator && text.data[i] != '\n')
+        if (i < text.len && text.data[i] != (uint8_t)separator)
             continue;
         const struct bytes part = bytes_of(text.data + start, i - start);
         start = i + 1;
@@ -490,7 +567,7 @@ static bool parse_value(const struct setting *row, const char *text, void *out, 
         return parse_choice(row, text, slot, error);
     case SETTING_SECRETS:
         if (*text != '\0')
-            return parse_secrets(bytes_of_text(text), ',', slot, error);
+            return check_no_control(row, text, error) && parse_secrets(bytes_of_text(text), ',', slot, error);
         *(struct secrets *)slot = (struct secrets){0};
         return true;
     }
@@ -615,12 +692,14 @@ static void load_row(const struct setting *row, const struct config_text *config
     if (given.value && given.file) {
         config_problem(report, "%s and %s%s are both given in %s: give one of them", row->name, row->name, file_suffix,
                        given.where);
+        mark_failed(report, row->name);
         set_default(row, out, report);
         return;
     }
     const bool ok = given.file ? parse_file(row, given.file, out, &error) : parse_value(row, given.value, out, &error);
     if (!ok) {
         config_problem(report, "%s%s %s", row->name, given.file ? "_FILE:" : "", error.text);
+        mark_failed(report, row->name);
         set_default(row, out, report);
     } else if (row->type == SETTING_SECRETS) {
         warn_of_blanks(row, slot_of(row, out), report);

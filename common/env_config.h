@@ -15,10 +15,11 @@ enum setting_type {
     SETTING_INTEGER, /* int64_t within min..max */
     SETTING_CHOICE,  /* int: index into `choices` (NULL-terminated) */
     SETTING_SECRETS, /* struct secrets: comma-separated in the environment, one a line in the _FILE */
-    SETTING_LISTEN,  /* char *: host:port, [v6]:port, with an s behind the port for TLS where the check allows */
+    SETTING_LISTEN,  /* char *: host:port, the host an IPv4 address or a name of one (looked up), with an s behind the
+                        port for TLS where the check allows */
 };
 
-/* Secret texts, in order; any bytes but newline (and, outside a _FILE, comma). */
+/* Secret texts, in order; any bytes but newline (and, outside a _FILE, comma and control characters). */
 struct secrets {
     size_t count;
     struct secret {
@@ -45,6 +46,7 @@ struct setting {
 struct config_report {
     struct buf problems;
     struct buf warnings;
+    struct buf failed; /* for config_row_failed */
 };
 
 void config_report_init(struct config_report *report);
@@ -59,6 +61,10 @@ void config_warning(struct config_report *report, const char *format, ...) __att
    name. A value given both as NAME and NAME_FILE in the same place is a problem. */
 bool config_load(const struct setting *rows, size_t count, const char *config_file, char *const *environment, void *out,
                  struct config_report *report);
+
+/* Whether config_load was given a value for the row `name` that it could not use (and set the default). For checks across
+   settings: what is given but unusable has its problem already and is not "not set". */
+bool config_row_failed(const struct config_report *report, const char *name);
 
 /* Whether one of our programs reads this key (INTERFACE, "Settings"). */
 bool config_name_of_any_program(const char *name);

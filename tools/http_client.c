@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 enum { HEADER_SIZE = 512 };
 
@@ -36,6 +37,24 @@ void http_client_free(struct http_client *client)
     curl_easy_cleanup(client->curl);
     free(client);
     curl_global_cleanup();
+}
+
+bool http_url_check(const char *url, struct error *error)
+{
+    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
+        error_set(error, ERROR_USAGE, "must begin with http:// or https://");
+        return false;
+    }
+    CURLU *parsed = curl_url();
+    if (!parsed) {
+        error_set(error, ERROR_NO_MEMORY, "out of memory");
+        return false;
+    }
+    const CURLUcode code = curl_url_set(parsed, CURLUPART_URL, url, 0);
+    curl_url_cleanup(parsed);
+    if (code != CURLUE_OK)
+        error_set(error, ERROR_USAGE, "is no URL that can be used: %s", curl_url_strerror(code));
+    return code == CURLUE_OK;
 }
 
 /* What does not fit is dropped: the answer is for people to read. */

@@ -6,6 +6,7 @@
 #include "../common/bytes.h"
 #include "../common/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { HTTP_TIMEOUT_MS = 10000 }; /* the vendor waits as long for a callback's answer */
@@ -26,6 +27,11 @@ struct http_client;
 /* NULL with *error when libcurl does not start. */
 struct http_client *http_client_new(struct error *error);
 void http_client_free(struct http_client *client); /* NULL is fine */
+
+/* Whether http_client_post can use the URL: http or https, and parsed by libcurl. False with ERROR_USAGE and what is wrong,
+   as what follows the name of an option; the URL, which may hold a token, is not repeated. Sends nothing, looks nothing
+   up. */
+bool http_url_check(const char *url, struct error *error);
 
 /* Posts `body` to an http or https URL. Redirects are not followed, proxies not used. On HTTP_ANSWERED *status is set
    and `answer` holds the body of the answer, up to its limit; else *error says why (ERROR_USAGE: the URL cannot be

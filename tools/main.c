@@ -11,12 +11,25 @@ static const struct command {
     const char *name;
     const char *usage;
     const char *summary;
+    const char *details; /* for its own --help */
     int (*run)(const struct tool_config *config, int argc, char **argv);
 } commands[] = {
     {"callback-url", "--base URL [--campaign NAME] [--path-token]", "prints the callback_url to give the vendor",
+     "  --base URL       what the vendor reaches the bridge by: https://hooks.example.com\n"
+     "  --campaign NAME  count what comes there under this campaign: 1 to 64 of A-Z a-z 0-9 . _ -\n"
+     "  --path-token     the token in the path, for senders that drop the query; needs --campaign\n\n"
+     "The first secret of CALLBACK_SECRET mints the token: the bridge must have it too.\n",
      callback_url_run},
     {"send", "--url URL --scheme guide|v1|callback [--lines] FILE...",
-     "posts each FILE (- is stdin) as one event, or each line of it", send_run},
+     "posts each FILE (- is stdin) as one event, or each line of it",
+     "  --url URL        the bridge's route: http://127.0.0.1:8080/webhook, or what callback-url printed\n"
+     "  --scheme SCHEME  guide: X-DropCowboy-Signature; v1: X-Signature and X-Timestamp;\n"
+     "                   callback: no signature, the token is in the URL\n"
+     "  --lines          each line that is not empty is an event\n"
+     "  --               only files follow\n\n"
+     "The first secret of WEBHOOK_SECRET signs. Every FILE is checked before the first event is posted.\n"
+     "Exit status: 0 if every answer was 2xx, 1 if not, 69 if there was no connection.\n",
+     send_run},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0], HELP_LIMIT = 16 * 1024 };
@@ -29,6 +42,7 @@ static void print_help(void)
 
     buf_init(&text, HELP_LIMIT);
     (void)buf_append_text(&text, "usage: dropctl [--config FILE] COMMAND ...\n"
+                                 "       dropctl COMMAND --help\n"
                                  "       dropctl --help | --version | [--config FILE] --check-config\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
         (void)buf_printf(&text, "  dropctl %s %s\n      %s\n", commands[i].name, commands[i].usage,
@@ -46,6 +60,22 @@ static const struct command *find_command(const char *name)
             return &commands[i];
     }
     return NULL;
+}
+
+static void print_command_help(const struct command *command)
+{
+    (void)printf("usage: dropctl [--config FILE] %s %s\n\n%s.\n\n%s", command->name, command->usage, command->summary,
+                 command->details);
+}
+
+/* Whether --help is among the words of a command; behind "--" it is a file. */
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Where the options common to all programs end and a command begins. */
@@ -97,6 +127,8 @@ int main(int argc, char **argv)
         else
             error_set(&error, ERROR_USAGE, "a command is needed; --help lists them");
         (void)fprintf(stderr, "dropctl: %s\n", error.text);
+    } else if (command && asks_for_help(argc - at, argv + at)) {
+        print_command_help(command);
     } else {
         return run(&arguments, command, argc - at, argv + at);
     }

@@ -10,8 +10,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ANSWER_LIMIT = 4096, UUID_SIZE = 37, EXIT_NOT_ALL = 1 };
@@ -148,15 +148,15 @@ static bool read_file(const char *path, struct buf *out, struct error *error)
     bool ok = fd >= 0;
 
     if (!ok)
-        error_set(error, ERROR_USAGE, "%.200s cannot be read: %s", path, strerror(errno));
+        error_set(error, ERROR_USAGE, "send: %.200s cannot be read: %s", path, strerror(errno));
     while (ok && (got = read(fd, chunk, sizeof chunk)) != 0) {
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
-            error_set(error, ERROR_USAGE, "%.200s cannot be read: %s", path, strerror(errno));
+            error_set(error, ERROR_USAGE, "send: %.200s cannot be read: %s", path, strerror(errno));
             ok = false;
         } else if (!buf_append(out, chunk, (size_t)got)) {
-            error_set(error, ERROR_USAGE, "%.200s is longer than %zu bytes", path, out->limit);
+            error_set(error, ERROR_USAGE, "send: %.200s is longer than %zu bytes", path, out->limit);
             ok = false;
         }
     }
@@ -213,45 +213,83 @@ static bool read_scheme(const char *text, enum send_scheme *out)
 
 static bool check_arguments(const struct arguments *arguments, bool has_scheme, struct error *error)
 {
-    const char *url = arguments->url;
-    if (!url || !has_scheme || arguments->file_count == 0) {
+    struct error inner;
+    if (!arguments->url || !has_scheme || arguments->file_count == 0) {
         error_set(error, ERROR_USAGE, "send: --url URL --scheme guide|v1|callback and at least one FILE are needed");
         return false;
     }
-    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
-        error_set(error, ERROR_USAGE, "send: --url must begin with http:// or https://");
+    if (!http_url_check(arguments->url, &inner)) {
+        error_set(error, inner.code, "send: --url %.450s", inner.text);
         return false;
     }
     return true;
 }
 
+/* Reads the option argv[*i], and its value if it has one; *i is then the last word read. */
+static bool read_option(int argc, char **argv, int *i, struct arguments *out, bool *has_scheme, struct error *error)
+{
+    const char *option = argv[*i];
+    const char *value = *i + 1 < argc ? argv[*i + 1] : NULL;
+    if (strcmp(option, "--lines") == 0) {
+        out->lines = true;
+        return true;
+    }
+    if ((strcmp(option, "--url") != 0 && strcmp(option, "--scheme") != 0) || !value) {
+        error_set(error, ERROR_USAGE, "send: \"%.100s\" is unknown, or lacks its value", option);
+        return false;
+    }
+    ++*i;
+    if (strcmp(option, "--url") == 0) {
+        out->url = value;
+        return true;
+    }
+    *has_scheme = read_scheme(value, &out->scheme);
+    if (!*has_scheme)
+        error_set(error, ERROR_USAGE, "send: --scheme must be guide, v1 or callback, not \"%.64s\"", value);
+    return *has_scheme;
+}
+
+/* Options and files in any order; behind "--" there are files only. The files' names are moved to the front of argv. */
 static bool read_arguments(int argc, char **argv, struct arguments *out, struct error *error)
 {
-    struct arguments arguments = {0};
+    struct arguments arguments = {.files = argv};
     bool has_scheme = false;
-    int i = 1;
-    for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
-        const bool has_value = i + 1 < argc;
-        if (strcmp(argv[i], "--") == 0) {
-            i++;
-            break;
-        }
-        if (strcmp(argv[i], "--url") == 0 && has_value) {
-            arguments.url = argv[++i];
-        } else if (strcmp(argv[i], "--scheme") == 0 && has_value) {
-            has_scheme = read_scheme(argv[++i], &arguments.scheme);
-        } else if (strcmp(argv[i], "--lines") == 0) {
-            arguments.lines = true;
-        } else {
-            error_set(error, ERROR_USAGE, "send: \"%.100s\" is unknown, or lacks its value", argv[i]);
+    bool options = true;
+    for (int i = 1; i < argc; i++) {
+        if (!options || argv[i][0] != '-' || strcmp(argv[i], "-") == 0)
+            arguments.files[arguments.file_count++] = argv[i];
+        else if (strcmp(argv[i], "--") == 0)
+            options = false;
+        else if (!read_option(argc, argv, &i, &arguments, &has_scheme, error))
             return false;
-        }
     }
-    arguments.files = argv + i;
-    arguments.file_count = argc - i;
     if (!check_arguments(&arguments, has_scheme, error))
         return false;
     *out = arguments;
+    return true;
+}
+
+/* Before the first event is posted; a file may still change or vanish later. Nothing is opened: of a pipe that would be
+   felt at its other end. */
+static bool check_files(const struct arguments *arguments, struct error *error)
+{
+    for (int i = 0; i < arguments->file_count; i++) {
+        const char *path = arguments->files[i];
+        struct stat status;
+        if (strcmp(path, "-") == 0)
+            continue;
+        int problem = stat(path, &status) != 0 || access(path, R_OK) != 0 ? errno : 0;
+        if (problem == 0 && S_ISDIR(status.st_mode))
+            problem = EISDIR;
+        if (problem != 0) {
+            error_set(error, ERROR_USAGE, "send: %.200s cannot be read: %s", path, strerror(problem));
+            return false;
+        }
+        if (S_ISREG(status.st_mode) && status.st_size > LIMIT_BODY_MAX) {
+            error_set(error, ERROR_USAGE, "send: %.200s is longer than %d bytes", path, LIMIT_BODY_MAX);
+            return false;
+        }
+    }
     return true;
 }
 
@@ -263,7 +301,7 @@ int send_run(const struct tool_config *config, int argc, char **argv)
     struct sending sending = {.arguments = &arguments};
 
     buf_init(&sending.answer, ANSWER_LIMIT);
-    if (!read_arguments(argc, argv, &arguments, &error))
+    if (!read_arguments(argc, argv, &arguments, &error) || !check_files(&arguments, &error))
         goto out;
     if (arguments.scheme != SEND_CALLBACK) {
         key = tool_first_key(&config->webhook_secrets, "WEBHOOK_SECRET", &error);

@@ -38,6 +38,12 @@ WRONG = [
     ("a base that is no web address", ["callback-url", "--base", "ftp://h"], 64),
     ("a campaign with a space", ["callback-url", "--base", "https://h", "--campaign", "a b"], 64),
     ("a campaign of two dots", ["callback-url", "--base", "https://h", "--campaign", ".."], 64),
+    ("an unknown option behind the files", ["send", "--url", "http://127.0.0.1:1/", "--scheme", "guide", "-", "--line"], 64),
+    ("an option of one dash", ["send", "--url", "http://127.0.0.1:1/", "--scheme", "guide", "-", "-l"], 64),
+    ("an option without its value", ["send", "-", "--scheme", "guide", "--url"], 64),
+    ("an open bracket in the URL", ["send", "--url", "http://[bad", "--scheme", "guide", "-"], 64),
+    ("a port past the last in the URL", ["send", "--url", "http://h:65536/", "--scheme", "guide", "-"], 64),
+    ("an open bracket in the base", ["callback-url", "--base", "http://[bad"], 64),
     ("no file to send", ["send", "--url", "http://127.0.0.1:1/", "--scheme", "guide"], 64),
     ("an unknown scheme", ["send", "--url", "http://127.0.0.1:1/", "--scheme", "v2", "-"], 64),
     ("nobody listening", ["send", "--url", "http://127.0.0.1:1/webhook", "--scheme", "guide", "-"], 69),
@@ -49,6 +55,33 @@ def test_says_what_is_wrong_with(arguments, expected):
     status, out, err = run(*arguments, stdin=b"{}")
     assert status == expected, err
     assert out + err
+
+
+HELP = [
+    ("of callback-url", ["callback-url", "--help"], ["callback-url --base URL", "--campaign", "--path-token"]),
+    ("of send", ["send", "--help"], ["send --url URL", "--scheme", "--lines", "FILE"]),
+    ("behind other arguments", ["send", "--url", "http://h/", "x", "--help"], ["send --url URL"]),
+    ("of the whole", ["--help"], ["dropctl callback-url --base", "dropctl send --url", "dropctl COMMAND --help"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), [one[1:] for one in HELP], ids=[one[0] for one in HELP])
+def test_prints_the_usage(arguments, words):
+    status, out, err = servers.run_program(DROPCTL, arguments, {"LOG_LEVEL": "wrong"})
+    assert (status, err) == (0, "")
+    assert "usage: dropctl" in out and all(word in out for word in words)
+
+
+def test_one_settings_file_serves_all_programs(tmp_path):
+    file = tmp_path / "settings"
+    file.write_text("LISTEN=127.0.0.1:0\nPREFETCH=2000\nRETENTION_S=60\nCALLBACK_SECRET=key\nWEBHOOK_SECRET=other\n")
+    for program in ("bridge/dropbridge", "workers/dropworker", DROPCTL):
+        assert servers.run_program(program, ["--config", file, "--check-config"], {}) == (0, "", ""), program
+    status, out, err = servers.run_program(DROPCTL, ["--config", file, "callback-url", "--base", "https://h"], {})
+    assert (status, err) == (0, "") and out.startswith("https://h/callbacks/dropcowboy?token=")
+    file.write_text("PREFETHC=10\n")
+    status, _, err = servers.run_program(DROPCTL, ["--config", file, "--check-config"], {})
+    assert status == 78 and "PREFETHC" in err
 
 
 def test_minting_without_a_secret_exits_78():
@@ -104,6 +137,30 @@ def test_sends_each_line_as_an_event(station, tmp_path):
                          tmp_path / "lines")
     assert status == 0, err
     assert sorted(body for _, body in station.queues.take("AMQP_QUEUE", 20)) == sorted(bodies)
+
+
+def test_takes_options_behind_the_files(station, tmp_path):
+    (tmp_path / "lines").write_bytes(b'{"drop_id":"1"}\n{"drop_id":"2"}\n')
+    (tmp_path / "--lines").write_bytes(b'{"drop_id":"3"}\n')
+    status, out, err = run("send", tmp_path / "lines", "--url", f"http://127.0.0.1:{station.port}/webhook", "--scheme", "guide",
+                           "--lines", "--", tmp_path / "--lines")
+    assert status == 0, err
+    assert len(out.splitlines()) == 3
+    assert [body for _, body in station.queues.take("AMQP_QUEUE", 3)] == [b'{"drop_id":"%d"}' % n for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("kind", ["missing", "a folder", "too long"])
+def test_sends_nothing_if_a_file_cannot_be_read(station, tmp_path, kind):
+    (tmp_path / "good").write_bytes(BODY)
+    if kind == "a folder":
+        (tmp_path / "other").mkdir()
+    elif kind == "too long":
+        with open(tmp_path / "other", "wb") as file:
+            file.truncate(16 * 1024 * 1024 + 1)
+    status, out, err = run("send", "--url", f"http://127.0.0.1:{station.port}/webhook", "--scheme", "guide",
+                           tmp_path / "good", tmp_path / "other")
+    assert (status, out) == (64, "") and str(tmp_path / "other") in err
+    assert station.queues.depth("AMQP_QUEUE") == 0
 
 
 def test_a_refused_event_is_told_with_its_answer(station):

@@ -29,8 +29,36 @@ static void refresh(void *context)
     metric_set(&program->metrics[0], 42);
 }
 
+/* Takes what is written to standard error from now on into a pipe. */
+struct capture {
+    int saved;
+    int end;
+};
+
+static void capture_begin(struct capture *capture)
+{
+    int ends[2];
+    capture->saved = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    (void)close(ends[1]);
+    capture->end = ends[0];
+}
+
+static void capture_end(struct capture *capture, char *out, size_t size)
+{
+    size_t len = 0;
+    ssize_t got = 0;
+    assert_true(dup2(capture->saved, STDERR_FILENO) >= 0);
+    (void)close(capture->saved);
+    while (len < size - 1 && (got = read(capture->end, out + len, size - 1 - len)) > 0)
+        len += (size_t)got;
+    out[len] = '\0';
+    (void)close(capture->end);
+}
+
 /* Starts a server on a free port and finds the port in its log line. */
-static struct admin_server *start(struct fake_program *program, int *port)
+static struct admin_server *start(struct fake_program *program, enum log_level level, int *port)
 {
     const struct admin_config config = {.listen = "127.0.0.1:0",
                                         .metrics = program->metrics,
@@ -40,19 +68,12 @@ static struct admin_server *start(struct fake_program *program, int *port)
                                         .context = program};
     char line[512] = "";
     struct error error;
-    int ends[2];
-    const int saved = dup(STDERR_FILENO);
-    assert_int_equal(pipe(ends), 0);
-    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
-    log_init("test", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    struct capture capture;
+    capture_begin(&capture);
+    log_init("test", level, LOG_FORMAT_TEXT);
     struct admin_server *server = admin_server_start(&config, &error);
-    assert_true(dup2(saved, STDERR_FILENO) >= 0);
-    (void)close(saved);
-    (void)close(ends[1]);
-    const ssize_t got = read(ends[0], line, sizeof line - 1);
-    (void)close(ends[0]);
+    capture_end(&capture, line, sizeof line);
     assert_non_null(server);
-    assert_true(got > 0);
     const char *at = strstr(line, "admin listening on 127.0.0.1:");
     assert_non_null(at);
     *port = atoi(at + strlen("admin listening on 127.0.0.1:"));
@@ -104,7 +125,7 @@ static void answers_its_three_routes(void **state)
         char answer[4096];
         int port = 0;
         program.ready = cases[i].ready;
-        struct admin_server *server = start(&program, &port);
+        struct admin_server *server = start(&program, LOG_LEVEL_INFO, &port);
         ask(port, cases[i].request, answer, sizeof answer);
         admin_server_stop(server);
         CHECK_CASE(cases[i].name, strncmp(answer, "HTTP/1.1 ", 9) == 0);
@@ -122,7 +143,7 @@ static void says_why_an_address_cannot_be_used(void **state)
     int port = 0;
     char taken[32];
     struct fake_program program = {.metrics = {{.name = "depth", .help = "Depth", .type = METRIC_GAUGE}}};
-    struct admin_server *server = start(&program, &port);
+    struct admin_server *server = start(&program, LOG_LEVEL_INFO, &port);
     (void)snprintf(taken, sizeof taken, "127.0.0.1:%d", port);
     const struct {
         const char *name, *listen, *word;
@@ -130,6 +151,7 @@ static void says_why_an_address_cannot_be_used(void **state)
         {"taken", taken, "in use"},
         {"TLS", "127.0.0.1:0s", "TLS"},
         {"no port", "127.0.0.1", "host:port"},
+        {"IPv6", "[::1]:0", "IPv6 is not built into the HTTP library"},
         {"no such host", "no-such-host.invalid:0", "no-such-host"},
         {"not of this machine", "192.0.2.1:0", "192.0.2.1"},
     };
@@ -144,11 +166,47 @@ static void says_why_an_address_cannot_be_used(void **state)
     admin_server_stop(NULL);
 }
 
+static void logs_nothing_that_a_request_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *request;
+    } cases[] = {
+        {"no method of HTTP", "HIDDEN /healthz"},
+        {"no path", "GET HIDDEN"},
+        {"a path that leads up", "GET /../../HIDDEN"},
+        {"a NUL in the path", "GET /%00HIDDEN"},
+        {"a malformed line", "GET /HIDDEN HIDDEN HIDDEN"},
+        {"a host that is none", "GET /healthz HTTP/1.1\r\nHost: HIDDEN@[HIDDEN\r\nX-Rest:"},
+        {"a length that is none", "POST /healthz HTTP/1.1\r\nContent-Length: HIDDEN\r\nX-Rest:"},
+        {"an encoding that is none", "POST /healthz HTTP/1.1\r\nTransfer-Encoding: HIDDEN\r\nX-Rest:"},
+        {"a URL with a port past the last", "GET http://HIDDEN:99999/HIDDEN"},
+        {"another version", "GET /HIDDEN HTTP/9.9\r\nX-Rest:"},
+        /* The HTTP library complains that this one does not fit its message. */
+        {"a long version", "GET /healthz HTTP/9.HIDDENxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                           "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\nX-Rest:"},
+    };
+    struct fake_program program = {.metrics = {{.name = "depth", .help = "Depth", .type = METRIC_GAUGE}}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char answer[4096];
+        char log[8192];
+        int port = 0;
+        struct capture capture;
+        struct admin_server *server = start(&program, LOG_LEVEL_DEBUG, &port);
+        capture_begin(&capture);
+        ask(port, cases[i].request, answer, sizeof answer);
+        admin_server_stop(server);
+        capture_end(&capture, log, sizeof log);
+        CHECK_CASE(log, strstr(log, "HIDDEN") == NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_its_three_routes),
         cmocka_unit_test(says_why_an_address_cannot_be_used),
+        cmocka_unit_test(logs_nothing_that_a_request_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

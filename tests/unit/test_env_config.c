@@ -134,14 +134,29 @@ static void gives_every_row_its_default(void **state)
     unload(&loaded);
 }
 
+/* One case of loading: what is given, and a piece of the problem it makes (NULL: none). */
+struct load_case {
+    const char *name;
+    const char *environment[3];
+    const char *file, *problem;
+};
+
+static void check_loads(const struct load_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct loaded loaded;
+        load(&loaded, cases[i].environment, cases[i].file);
+        CHECK_CASE(cases[i].name, loaded.ok == (cases[i].problem == NULL));
+        CHECK_CASE(problems_of(&loaded), !cases[i].problem || strstr(problems_of(&loaded), cases[i].problem) != NULL);
+        CHECK_CASE(cases[i].name, loaded.values.name && loaded.values.url && loaded.values.listen);
+        unload(&loaded);
+    }
+}
+
 static void names_what_cannot_be_used(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name;
-        const char *environment[3];
-        const char *file, *problem; /* problem NULL: none */
-    } cases[] = {
+    static const struct load_case cases[] = {
         {"an integer in range", {"SAMPLE_COUNT=100"}, NULL, NULL},
         {"a negative one in range", {"SAMPLE_COUNT=-1"}, NULL, NULL},
         {"an integer too big",
@@ -160,29 +175,6 @@ static void names_what_cannot_be_used(void **state)
          "SAMPLE_LEVEL must be low, middle or high, not \"High\"\n"},
         {"a text that its check refuses", {"SAMPLE_URL=bad"}, NULL, "SAMPLE_URL is no URL\n"},
         {"an empty value counts as not given", {"SAMPLE_COUNT="}, NULL, NULL},
-        {"an address", {"SAMPLE_LISTEN=0.0.0.0:0"}, NULL, NULL},
-        {"an address with TLS", {"SAMPLE_LISTEN=localhost:8443s"}, NULL, NULL},
-        {"an IPv6 address", {"SAMPLE_LISTEN=[::1]:65535"}, NULL, NULL},
-        {"a port alone", {"SAMPLE_LISTEN=8080"}, NULL, "SAMPLE_LISTEN must be host:port"},
-        {"no host", {"SAMPLE_LISTEN=:8080"}, NULL, "SAMPLE_LISTEN must be host:port"},
-        {"no port", {"SAMPLE_LISTEN=h:"}, NULL, "SAMPLE_LISTEN must be host:port"},
-        {"port 65536", {"SAMPLE_LISTEN=h:65536"}, NULL, "SAMPLE_LISTEN must be host:port"},
-        {"a port of many digits", {"SAMPLE_LISTEN=h:00000080"}, NULL, "SAMPLE_LISTEN must be host:port"},
-        {"an r behind the port", {"SAMPLE_LISTEN=h:80r"}, NULL, "SAMPLE_LISTEN must be host:port"},
-        {"two addresses", {"SAMPLE_LISTEN=h:80,h:81"}, NULL, "SAMPLE_LISTEN must be host:port"},
-        {"IPv6 without brackets", {"SAMPLE_LISTEN=::1:80"}, NULL, "SAMPLE_LISTEN must be host:port"},
-        {"an open bracket", {"SAMPLE_LISTEN=[::1:80"}, NULL, "SAMPLE_LISTEN must be host:port"},
-        {"a value twice", {"SAMPLE_URL=a", "SAMPLE_URL_FILE=b"}, NULL, "SAMPLE_URL and SAMPLE_URL_FILE are both given"},
-        {"a value twice in the file", {NULL}, "SAMPLE_URL=a\nSAMPLE_URL_FILE=b\n", "both given in the --config file"},
-        {"a _FILE that is not there",
-         {"SAMPLE_KEYS_FILE=/nowhere/x"},
-         NULL,
-         "SAMPLE_KEYS_FILE: /nowhere/x cannot be read: No such file or directory\n"},
-        {"a _FILE that is a directory", {"SAMPLE_KEYS_FILE=/tmp"}, NULL, "SAMPLE_KEYS_FILE: /tmp cannot be read: "},
-        {"an empty _FILE", {"SAMPLE_KEYS_FILE=/dev/null"}, NULL, "SAMPLE_KEYS_FILE: /dev/null is empty\n"},
-        {"a _FILE of a row without it", {NULL}, "SAMPLE_NAME_FILE=x\n", "SAMPLE_NAME_FILE is no setting"},
-        {"an empty secret", {"SAMPLE_KEYS=a,,b"}, NULL, "SAMPLE_KEYS has an empty secret"},
-        {"a comma at the end", {"SAMPLE_KEYS=a,"}, NULL, "SAMPLE_KEYS has an empty secret"},
         {"an unknown key in the file",
          {NULL},
          "# x\n\nSAMPLE_CUONT=7\n",
@@ -196,12 +188,102 @@ static void names_what_cannot_be_used(void **state)
         {"a bad value in the file", {NULL}, "SAMPLE_COUNT=x\n", "SAMPLE_COUNT must be"},
         {"a bad value in the file that the environment covers", {"SAMPLE_COUNT=1"}, "SAMPLE_COUNT=x\n", NULL},
     };
+    check_loads(cases, COUNT(cases));
+}
+
+static void names_addresses_that_cannot_be_listened_on(void **state)
+{
+    (void)state;
+    static const struct load_case cases[] = {
+        {"an address", {"SAMPLE_LISTEN=0.0.0.0:0"}, NULL, NULL},
+        {"an address with TLS", {"SAMPLE_LISTEN=localhost:8443s"}, NULL, NULL},
+        {"the last port", {"SAMPLE_LISTEN=127.0.0.1:65535"}, NULL, NULL},
+        {"an IPv6 address",
+         {"SAMPLE_LISTEN=[::1]:65535"},
+         NULL,
+         "IPv6 is not built into the HTTP library: give an IPv4"},
+        {"all IPv6 addresses", {"SAMPLE_LISTEN=[::]:80s"}, NULL, "IPv6 is not built in"},
+        {"an IPv4 address out of range", {"SAMPLE_LISTEN=256.0.0.1:80"}, NULL, "\"256.0.0.1\" is no IPv4 address\n"},
+        {"a short IPv4 address", {"SAMPLE_LISTEN=127.1:80"}, NULL, "\"127.1\" is no IPv4 address\n"},
+        {"a name that begins with a digit", {"SAMPLE_LISTEN=3com.invalid:80"}, NULL, "is no IPv4 address\n"},
+        {"a name without an address",
+         {"SAMPLE_LISTEN=no-such-host.invalid:80"},
+         NULL,
+         "SAMPLE_LISTEN needs an IPv4 address, and the name \"no-such-host.invalid\" has none here: "},
+        {"a URL", {"SAMPLE_LISTEN=http://h:80"}, NULL, "SAMPLE_LISTEN must be host:port"},
+        {"a space in the host", {"SAMPLE_LISTEN=a b:80"}, NULL, "SAMPLE_LISTEN must be host:port; the host has"},
+        {"a port alone", {"SAMPLE_LISTEN=8080"}, NULL, "SAMPLE_LISTEN must be host:port"},
+        {"no host", {"SAMPLE_LISTEN=:8080"}, NULL, "SAMPLE_LISTEN must be host:port"},
+        {"no port", {"SAMPLE_LISTEN=h:"}, NULL, "SAMPLE_LISTEN must be host:port"},
+        {"port 65536", {"SAMPLE_LISTEN=h:65536"}, NULL, "SAMPLE_LISTEN must be host:port"},
+        {"a port of many digits", {"SAMPLE_LISTEN=h:00000080"}, NULL, "SAMPLE_LISTEN must be host:port"},
+        {"an r behind the port", {"SAMPLE_LISTEN=h:80r"}, NULL, "SAMPLE_LISTEN must be host:port"},
+        {"two addresses", {"SAMPLE_LISTEN=h:80,h:81"}, NULL, "SAMPLE_LISTEN must be host:port"},
+        {"IPv6 without brackets", {"SAMPLE_LISTEN=::1:80"}, NULL, "IPv6 is not built in"},
+        {"an open bracket", {"SAMPLE_LISTEN=[::1:80"}, NULL, "IPv6 is not built in"},
+    };
+    check_loads(cases, COUNT(cases));
+}
+
+static void names_secrets_and_files_that_cannot_be_used(void **state)
+{
+    (void)state;
+    static const struct load_case cases[] = {
+        {"a value twice", {"SAMPLE_URL=a", "SAMPLE_URL_FILE=b"}, NULL, "SAMPLE_URL and SAMPLE_URL_FILE are both given"},
+        {"a value twice in the file", {NULL}, "SAMPLE_URL=a\nSAMPLE_URL_FILE=b\n", "both given in the --config file"},
+        {"a _FILE that is not there",
+         {"SAMPLE_KEYS_FILE=/nowhere/x"},
+         NULL,
+         "SAMPLE_KEYS_FILE: /nowhere/x cannot be read: No such file or directory\n"},
+        {"a _FILE that is a directory", {"SAMPLE_KEYS_FILE=/tmp"}, NULL, "SAMPLE_KEYS_FILE: /tmp cannot be read: "},
+        {"an empty _FILE", {"SAMPLE_KEYS_FILE=/dev/null"}, NULL, "SAMPLE_KEYS_FILE: /dev/null is empty\n"},
+        {"a _FILE of a row without it", {NULL}, "SAMPLE_NAME_FILE=x\n", "SAMPLE_NAME_FILE is no setting"},
+        {"an empty secret", {"SAMPLE_KEYS=a,,b"}, NULL, "SAMPLE_KEYS has an empty secret"},
+        {"a newline behind a secret",
+         {"SAMPLE_KEYS=a\n"},
+         NULL,
+         "SAMPLE_KEYS has a newline at its end: take it away, or put the secrets into a file, one a line, and name "
+         "that "
+         "in SAMPLE_KEYS_FILE\n"},
+        {"a newline alone", {"SAMPLE_KEYS=\n"}, NULL, "SAMPLE_KEYS has a newline at its end"},
+        {"a newline between secrets", {"SAMPLE_KEYS=a\nb"}, NULL, "SAMPLE_KEYS has a newline in it"},
+        {"two newlines at the end", {"SAMPLE_KEYS=a\n\n"}, NULL, "SAMPLE_KEYS has a newline"},
+        {"a carriage return", {"SAMPLE_KEYS=a\r"}, NULL, "SAMPLE_KEYS has a control character in it"},
+        {"an escape", {"SAMPLE_KEYS=a\033[1m"}, NULL, "SAMPLE_KEYS has a control character in it"},
+        {"a DEL", {"SAMPLE_KEYS=a\177"}, NULL, "SAMPLE_KEYS has a control character in it"},
+        {"a tab in the file", {NULL}, "SAMPLE_KEYS=a\tb\n", "SAMPLE_KEYS has a control character in it"},
+        {"bytes past ASCII in a secret", {"SAMPLE_KEYS=\303\244\377"}, NULL, NULL},
+        {"a comma at the end", {"SAMPLE_KEYS=a,"}, NULL, "SAMPLE_KEYS has an empty secret"},
+    };
+    check_loads(cases, COUNT(cases));
+}
+
+static void tells_given_but_unusable_from_not_set(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *environment[3];
+        const char *file;
+        const char *row;
+        bool failed;
+    } cases[] = {
+        {"not set", {NULL}, NULL, "SAMPLE_KEYS", false},
+        {"usable", {"SAMPLE_KEYS=a"}, NULL, "SAMPLE_KEYS", false},
+        {"unusable", {"SAMPLE_KEYS=a,"}, NULL, "SAMPLE_KEYS", true},
+        {"unusable in the file", {NULL}, "SAMPLE_KEYS=,\n", "SAMPLE_KEYS", true},
+        {"a _FILE that is not there", {"SAMPLE_KEYS_FILE=/nowhere/x"}, NULL, "SAMPLE_KEYS", true},
+        {"an empty _FILE", {"SAMPLE_KEYS_FILE=/dev/null"}, NULL, "SAMPLE_KEYS", true},
+        {"given twice", {"SAMPLE_KEYS=a", "SAMPLE_KEYS_FILE=b"}, NULL, "SAMPLE_KEYS", true},
+        {"another row", {"SAMPLE_COUNT=x", "SAMPLE_LEVEL=x"}, NULL, "SAMPLE_KEYS", false},
+        {"the second of two", {"SAMPLE_COUNT=x", "SAMPLE_LEVEL=x"}, NULL, "SAMPLE_LEVEL", true},
+        {"the beginning of a name", {"SAMPLE_COUNT=x"}, NULL, "SAMPLE_COUN", false},
+        {"no name", {"SAMPLE_COUNT=x"}, NULL, "", false},
+    };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct loaded loaded;
         load(&loaded, cases[i].environment, cases[i].file);
-        CHECK_CASE(cases[i].name, loaded.ok == (cases[i].problem == NULL));
-        CHECK_CASE(problems_of(&loaded), !cases[i].problem || strstr(problems_of(&loaded), cases[i].problem) != NULL);
-        CHECK_CASE(cases[i].name, loaded.values.name && loaded.values.url && loaded.values.listen);
+        CHECK_CASE(cases[i].name, config_row_failed(&loaded.report, cases[i].row) == cases[i].failed);
         unload(&loaded);
     }
 }
@@ -341,8 +423,9 @@ static void warns_of_names_that_look_like_ours(void **state)
 static void never_shows_a_secret(void **state)
 {
     (void)state;
-    static const char *const entries[] = {"SAMPLE_KEYS=HIDDEN,,HIDDEN", "SAMPLE_KEYS= HIDDEN", "SAMPLE_KEYZ=HIDDEN",
-                                          "SAMPLE_URL=badHIDDEN"};
+    static const char *const entries[] = {"SAMPLE_KEYS=HIDDEN,,HIDDEN", "SAMPLE_KEYS= HIDDEN",
+                                          "SAMPLE_KEYZ=HIDDEN",         "SAMPLE_URL=badHIDDEN",
+                                          "SAMPLE_KEYS=HIDDEN\n",       "SAMPLE_KEYS=HIDDEN\033"};
     for (size_t i = 0; i < COUNT(entries); i++) {
         struct loaded loaded;
         load(&loaded, (const char *[3]){entries[i]}, NULL);
@@ -414,6 +497,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_every_row_its_default),
         cmocka_unit_test(names_what_cannot_be_used),
+        cmocka_unit_test(names_addresses_that_cannot_be_listened_on),
+        cmocka_unit_test(names_secrets_and_files_that_cannot_be_used),
+        cmocka_unit_test(tells_given_but_unusable_from_not_set),
         cmocka_unit_test(collects_all_problems_and_sets_defaults),
         cmocka_unit_test(reads_the_config_file),
         cmocka_unit_test(reads_values_from_files),
