@@ -53,3 +53,9 @@ const char *answer_status_text(enum answer answer)
     }
     return "Unknown";
 }
+
+bool answer_loses_callback(enum answer answer)
+{
+    return answer == ANSWER_CALLBACK_NOT_CONFIGURED || answer == ANSWER_INVALID_CAMPAIGN ||
+           answer == ANSWER_MISSING_TOKEN || answer == ANSWER_INVALID_TOKEN;
+}

@@ -116,8 +116,8 @@ static const struct setting settings[] = {
      .type = SETTING_INTEGER,
      .offset = AT(confirm_timeout_ms),
      .default_text = "2500",
-     .min = 100,
-     .max = 60000,
+     .min = 1,
+     .max = 3500, /* 200 or a refusal within 4 s of the last byte */
      .meaning = "how long to wait for the broker's confirm"},
     {.name = "AMQP_URL",
      .type = SETTING_TEXT,
@@ -197,6 +197,9 @@ static bool check_secrets(const struct bridge_config *config, struct config_repo
     const bool webhooks = config->webhook_secrets.count > 0;
     const bool callbacks = config->callback_secrets.count > 0 || config->callback_auth == CALLBACK_AUTH_OFF;
 
+    /* What was given but cannot be used has its own sentence already. */
+    if (config_row_failed(report, "WEBHOOK_SECRET") || config_row_failed(report, "CALLBACK_SECRET"))
+        return false;
     if (!webhooks && !callbacks) {
         config_problem(report, "nothing to verify requests with: set WEBHOOK_SECRET, CALLBACK_SECRET or both "
                                "(or CALLBACK_AUTH=off to take callbacks unverified)");

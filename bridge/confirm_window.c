@@ -7,12 +7,15 @@ struct confirm_window {
     size_t count;
     uint64_t first; /* the oldest tag that may wait */
     uint64_t next;  /* the tag of the next publish */
-    void *items[];  /* tag modulo capacity; NULL: settled */
+    struct waiting {
+        void *item; /* NULL: settled */
+        int64_t sent_ms;
+    } waiting[]; /* tag modulo capacity */
 };
 
 struct confirm_window *confirm_window_new(size_t capacity)
 {
-    struct confirm_window *window = calloc(1, sizeof *window + capacity * sizeof window->items[0]);
+    struct confirm_window *window = calloc(1, sizeof *window + capacity * sizeof window->waiting[0]);
 
     if (!window)
         return NULL;
@@ -42,28 +45,39 @@ size_t confirm_window_capacity(const struct confirm_window *window)
     return window->capacity;
 }
 
-static void **slot_of(struct confirm_window *window, uint64_t tag)
+static struct waiting *slot_of(struct confirm_window *window, uint64_t tag)
 {
-    return &window->items[tag & (window->capacity - 1)];
+    return &window->waiting[tag & (window->capacity - 1)];
 }
 
-uint64_t confirm_window_push(struct confirm_window *window, void *item)
+static const struct waiting *const_slot_of(const struct confirm_window *window, uint64_t tag)
+{
+    return &window->waiting[tag & (window->capacity - 1)];
+}
+
+int64_t confirm_window_oldest_ms(const struct confirm_window *window)
+{
+    /* Settling moves `first` past what is settled. */
+    return window->count == 0 ? INT64_MAX : const_slot_of(window, window->first)->sent_ms;
+}
+
+uint64_t confirm_window_push(struct confirm_window *window, void *item, int64_t sent_ms)
 {
     if (confirm_window_span(window) == window->capacity)
         return 0;
-    *slot_of(window, window->next) = item;
+    *slot_of(window, window->next) = (struct waiting){.item = item, .sent_ms = sent_ms};
     window->count++;
     return window->next++;
 }
 
 static long settle_one(struct confirm_window *window, uint64_t tag, void (*settled)(void *, void *), void *context)
 {
-    void **slot = slot_of(window, tag);
-    void *item = *slot;
+    struct waiting *slot = slot_of(window, tag);
+    void *item = slot->item;
 
     if (!item)
         return 0;
-    *slot = NULL;
+    slot->item = NULL;
     window->count--;
     settled(context, item);
     return 1;
@@ -84,16 +98,26 @@ long confirm_window_settle(struct confirm_window *window, uint64_t tag, bool mul
         return 0;
     for (uint64_t t = multiple ? window->first : tag; t <= tag; t++)
         taken += settle_one(window, t, settled, context);
-    while (window->first < window->next && !*slot_of(window, window->first))
+    while (window->first < window->next && !slot_of(window, window->first)->item)
         window->first++;
     return taken;
+}
+
+void confirm_window_each(const struct confirm_window *window, void (*visit)(void *context, void *item), void *context)
+{
+    for (uint64_t tag = window->first; tag < window->next; tag++) {
+        void *item = const_slot_of(window, tag)->item;
+
+        if (item)
+            visit(context, item);
+    }
 }
 
 void *confirm_window_find(const struct confirm_window *window, bool (*matches)(const void *context, const void *item),
                           const void *context)
 {
     for (uint64_t tag = window->first; tag < window->next; tag++) {
-        void *item = window->items[tag & (window->capacity - 1)];
+        void *item = const_slot_of(window, tag)->item;
 
         if (item && matches(context, item))
             return item;

@@ -18,15 +18,21 @@ size_t confirm_window_span(const struct confirm_window *window);
 size_t confirm_window_count(const struct confirm_window *window);
 size_t confirm_window_capacity(const struct confirm_window *window);
 
-/* Notes the next publish; its tag is returned, or 0 when the window is full. Tags count from 1 after _new and _reset.
- */
-uint64_t confirm_window_push(struct confirm_window *window, void *item);
+/* Notes the next publish, sent at sent_ms; its tag is returned, or 0 when the window is full. Tags count from 1 after
+   _new and _reset. */
+uint64_t confirm_window_push(struct confirm_window *window, void *item, int64_t sent_ms);
+
+/* When the oldest that waits was sent; INT64_MAX when none waits. */
+int64_t confirm_window_oldest_ms(const struct confirm_window *window);
 
 /* Takes out what an ack or nack names, oldest first, handing each to `settled`: the tag's item, with `multiple` also
    all before it (tag 0 with multiple: all). Returns how many; -1, with nothing taken, for a tag that was never given. A
    tag settled before settles nothing. */
 long confirm_window_settle(struct confirm_window *window, uint64_t tag, bool multiple,
                            void (*settled)(void *context, void *item), void *context);
+
+/* Hands all that wait to `visit`, oldest first. They stay. */
+void confirm_window_each(const struct confirm_window *window, void (*visit)(void *context, void *item), void *context);
 
 /* The oldest waiting item that `matches` says yes to, or NULL. It stays. */
 void *confirm_window_find(const struct confirm_window *window, bool (*matches)(const void *context, const void *item),

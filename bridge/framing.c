@@ -16,6 +16,26 @@ const char *framing_field(const struct http_field *fields, size_t count, const c
     return NULL;
 }
 
+bool framing_text(const struct http_field *fields, size_t count, const char *name, char *out, size_t size)
+{
+    const char *value = framing_field(fields, count, name);
+    size_t len;
+
+    if (!value)
+        return false;
+    value += strspn(value, " \t");
+    len = strlen(value);
+    while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
+        len--;
+    if (len == 0)
+        return false;
+    if (len >= size)
+        len = size - 1;
+    memcpy(out, value, len);
+    out[len] = '\0';
+    return true;
+}
+
 static bool any_repeated(const struct http_field *fields, size_t count)
 {
     unsigned seen = 0;

@@ -33,6 +33,10 @@ const char *framing_of_buffer(const char *version, const struct http_field *fiel
 /* Whether the HTTP library will keep the connection after this request. */
 bool framing_keeps_alive(const char *version, const struct http_field *fields, size_t count);
 
+/* Copies the value of the first field of that name without outer spaces and tabs; a longer one is cut. False, with
+   `out` untouched, if there is none or nothing is left of it. */
+bool framing_text(const struct http_field *fields, size_t count, const char *name, char *out, size_t size);
+
 /* The value of the first field of that name, or NULL. */
 const char *framing_field(const struct http_field *fields, size_t count, const char *name);
 

@@ -7,11 +7,17 @@
 #include "framing.h"
 
 #include <civetweb.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum {
     MAX_PORTS = 4,
@@ -22,6 +28,9 @@ enum {
     DISCARD_MS = 1000,
     DRAIN_POLL_MS = 5,
     HEAD_SIZE = 320,
+    /* Longer than any header value that can be right: a longer one is cut and stays wrong. */
+    HEADER_SIZE = 192,
+    COMPLAINTS_LOG_MS = 60000,
 };
 
 struct http_server {
@@ -34,10 +43,15 @@ struct http_server {
     uint16_t ports[MAX_PORTS];
     int port_count;
     atomic_bool draining;
-    atomic_bool refusal_logged;
+    _Atomic int64_t last_ms;     /* while draining: no outcome is waited for past it */
+    int plug;                    /* stands in for the listener while draining; -1: not yet */
+    atomic_uint logged_refusals; /* a bit for each answer */
     atomic_uint retry_turn;
-    /* While mg_start runs, in one thread, its complaints are kept for *error. */
+    _Atomic uint64_t complaints; /* of the HTTP library */
+    _Atomic int64_t complaints_logged_ms;
+    /* What the thread in mg_start complains of is kept. */
     atomic_bool starting;
+    pthread_t starter;
     char start_problem[256];
 };
 
@@ -52,6 +66,14 @@ struct exchange {
     struct intake_request request;
     struct intake_decision decision;
     struct ticket *ticket;
+    struct header_texts {
+        char guide_signature[HEADER_SIZE];
+        char v1_signature[HEADER_SIZE];
+        char v1_timestamp[HEADER_SIZE];
+        char v1_version[HEADER_SIZE];
+        char event_id[HEADER_SIZE];
+        char attempt[HEADER_SIZE];
+    } texts;
     size_t body_len;
     bool body_unread; /* the client may still be sending */
     bool continued;   /* 100 Continue was said */
@@ -84,6 +106,30 @@ static void write_answer(struct exchange *x, enum answer answer, bool close)
     (void)mg_write(x->connection, text, (size_t)len);
 }
 
+/* The first of each kind, with its remedy. */
+static void log_refused_callback(const struct exchange *x, enum answer answer)
+{
+    const unsigned bit = 1u << answer;
+    char campaign[LIMIT_CAMPAIGN + 1];
+
+    if (atomic_fetch_or(&x->server->logged_refusals, bit) & bit)
+        return;
+    routes_campaign_for_log(x->decision.match.campaign, campaign);
+    if (answer == ANSWER_CALLBACK_NOT_CONFIGURED)
+        log_warn("refused a callback from %s (%s): its result is lost. Set CALLBACK_SECRET and start again; further "
+                 "refusals are counted only",
+                 x->info->remote_addr, answer_code(answer));
+    else
+        log_warn(
+            "refused a callback from %s%s%s (%s): its result is lost. Put the URL that `dropctl callback-url --base "
+            "URL%s%s` prints into callback_url; further refusals are counted only",
+            x->info->remote_addr, *campaign ? " for campaign " : "", campaign, answer_code(answer),
+            *campaign                           ? " --campaign "
+            : answer == ANSWER_INVALID_CAMPAIGN ? " --campaign NAME"
+                                                : "",
+            campaign);
+}
+
 static void count_answer(struct exchange *x, enum answer answer)
 {
     struct bridge_metrics *metrics = x->server->metrics;
@@ -93,17 +139,9 @@ static void count_answer(struct exchange *x, enum answer answer)
         bridge_count(metrics, METRIC_ACCEPTED_BROKER, 1);
     if (answer == ANSWER_INVALID_JSON && x->decision.scheme != ENVELOPE_OFF)
         bridge_count(metrics, METRIC_KEPT_INVALID, 1);
-    if (answer != ANSWER_MISSING_TOKEN && answer != ANSWER_INVALID_TOKEN)
-        return;
-    bridge_count(metrics, METRIC_REFUSED_CALLBACKS, 1);
-    if (!atomic_exchange(&x->server->refusal_logged, true)) {
-        const char *campaign = x->decision.match.campaign;
-
-        log_warn(
-            "refused a callback from %s%s%s (%s): its result is lost. Put the URL that `dropctl callback-url --base "
-            "URL%s%s` prints into callback_url; further refusals are counted only",
-            x->info->remote_addr, *campaign ? " for campaign " : "", campaign, answer_code(answer),
-            *campaign ? " --campaign " : "", campaign);
+    if (answer_loses_callback(answer)) {
+        bridge_count(metrics, METRIC_REFUSED_CALLBACKS, 1);
+        log_refused_callback(x, answer);
     }
 }
 
@@ -155,7 +193,9 @@ static enum answer read_chunked(struct exchange *x)
 
     x->ticket = ticket_new(capacity);
     while (x->ticket) {
-        const size_t room = capacity - x->body_len;
+        /* One byte past the limit says enough: the rest is not waited for. */
+        const size_t past = limit + 1 - x->body_len;
+        const size_t room = capacity - x->body_len < past ? capacity - x->body_len : past;
         const long got = read_more(x, room);
 
         if (got < 0)
@@ -230,12 +270,17 @@ static enum publish_outcome publish(void *context, const struct envelope *envelo
         ticket_set_rejected(x->ticket, envelope, reject_reason, reject_detail);
     else
         ticket_set_event(x->ticket, envelope);
-    return port->submit(port->context, x->ticket, clock_monotonic_ms() + x->server->settings.confirm_timeout_ms);
+    int64_t deadline_ms = clock_monotonic_ms() + x->server->settings.confirm_timeout_ms;
+    const int64_t last_ms = atomic_load(&x->server->last_ms);
+    if (last_ms < deadline_ms)
+        deadline_ms = last_ms;
+    return port->submit(port->context, x->ticket, deadline_ms);
 }
 
-static const char *field(const struct exchange *x, const char *name)
+/* The header's text without outer white space, kept in `out`; NULL if there is none. */
+static const char *header(const struct exchange *x, const char *name, char out[HEADER_SIZE])
 {
-    return framing_field(x->fields, x->field_count, name);
+    return framing_text(x->fields, x->field_count, name, out, HEADER_SIZE) ? out : NULL;
 }
 
 static void read_head(struct exchange *x)
@@ -249,12 +294,12 @@ static void read_head(struct exchange *x)
         .method = info->request_method,
         .path = info->local_uri_raw ? info->local_uri_raw : "",
         .query = info->query_string,
-        .guide_signature = field(x, "X-DropCowboy-Signature"),
-        .v1_signature = field(x, "X-Signature"),
-        .v1_timestamp = field(x, "X-Timestamp"),
-        .v1_version = field(x, "X-Signature-Version"),
-        .event_id = field(x, "X-Event-Id"),
-        .attempt = field(x, "X-Attempt"),
+        .guide_signature = header(x, "X-DropCowboy-Signature", x->texts.guide_signature),
+        .v1_signature = header(x, "X-Signature", x->texts.v1_signature),
+        .v1_timestamp = header(x, "X-Timestamp", x->texts.v1_timestamp),
+        .v1_version = header(x, "X-Signature-Version", x->texts.v1_version),
+        .event_id = header(x, "X-Event-Id", x->texts.event_id),
+        .attempt = header(x, "X-Attempt", x->texts.attempt),
     };
 }
 
@@ -321,28 +366,45 @@ static int on_request(struct mg_connection *connection)
 
 /* ---- civetweb's other calls ---- */
 
-/* What its parser refuses; it closes the connection afterwards. */
+/* What its parser refuses; it closes the connection afterwards. `message` may quote the request: it is not logged. */
 static int on_http_error(struct mg_connection *connection, int status, const char *message)
 {
     struct exchange x;
 
+    (void)message;
     memset(&x, 0, sizeof x);
     x.connection = connection;
     x.info = mg_get_request_info(connection);
     x.server = mg_get_user_data(mg_get_context(connection));
-    log_debug("refused a request: %d %s", status, message);
+    log_debug("refused a request: the HTTP library says %d", status);
     count_answer(&x, ANSWER_BAD_REQUEST);
     mg_disable_connection_keep_alive(connection);
     write_answer(&x, ANSWER_BAD_REQUEST, true);
     return 0;
 }
 
+/* The library's words may quote a request, with its token or phone number: they are counted. */
+static void log_complaint(struct http_server *server)
+{
+    const int64_t now_ms = clock_monotonic_ms();
+    int64_t last_ms;
+
+    if (!server)
+        return;
+    const uint64_t count = atomic_fetch_add(&server->complaints, 1) + 1;
+    last_ms = atomic_load(&server->complaints_logged_ms);
+    if ((last_ms == 0 || now_ms - last_ms >= COMPLAINTS_LOG_MS) &&
+        atomic_compare_exchange_strong(&server->complaints_logged_ms, &last_ms, now_ms))
+        log_warn("the HTTP library complains of a connection or of a lack of resources (%llu times so far)",
+                 (unsigned long long)count);
+}
+
 static int on_log(const struct mg_connection *connection, const char *message)
 {
     struct http_server *server = mg_get_user_data(mg_get_context(connection));
 
-    if (!server || !atomic_load(&server->starting))
-        log_warn("http: %s", message);
+    if (!server || !atomic_load(&server->starting) || !pthread_equal(server->starter, pthread_self()))
+        log_complaint(server);
     else if (server->start_problem[0] == '\0') /* the first one names the cause */
         snprintf(server->start_problem, sizeof server->start_problem, "%s", message);
     return 1;
@@ -403,6 +465,8 @@ static bool start_civetweb(struct http_server *server, struct error *error)
                              "no",
                              "decode_query_string",
                              "no",
+                             "enable_auth_domain_check",
+                             "no",
                              "max_request_size",
                              "16384",
                              NULL};
@@ -415,11 +479,15 @@ static bool start_civetweb(struct http_server *server, struct error *error)
     callbacks.log_message = on_log;
     callbacks.init_thread = on_thread_start;
     callbacks.exit_thread = on_thread_end;
+    server->starter = pthread_self();
     atomic_store(&server->starting, true);
     server->context = mg_start(&callbacks, server, options);
     atomic_store(&server->starting, false);
-    if (server->context)
+    if (server->context) {
+        if (server->start_problem[0] != '\0')
+            log_warn("the HTTP library: %s", server->start_problem);
         return true;
+    }
     error_set(error, ERROR_CONFIG, "cannot listen on %s: %s", server->settings.listen, server->start_problem);
     return false;
 }
@@ -434,6 +502,8 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
         return NULL;
     }
     mg_init_library(MG_FEATURES_DEFAULT);
+    server->plug = -1;
+    atomic_store(&server->last_ms, INT64_MAX);
     server->settings = *settings;
     server->intake = intake;
     server->port = *port;
@@ -451,15 +521,28 @@ static void close_listener(void *context, int fd)
 {
     const struct http_server *server = context;
 
-    /* civetweb owns it: it is shut, not closed. The kernel then refuses connections. */
-    if (descriptor_listens(fd, server->ports, server->port_count))
-        (void)shutdown(fd, SHUT_RDWR);
+    /* civetweb owns the number: what it names is shut, for a poll that runs, and replaced by something that is never
+       readable, since polling a shut listener returns at once, again and again. The kernel then refuses connections. */
+    if (!descriptor_listens(fd, server->ports, server->port_count))
+        return;
+    (void)shutdown(fd, SHUT_RDWR);
+    if (server->plug >= 0)
+        /* As a bare system call: the thread sanitizer does not see that mg_stop orders civetweb's close behind it. */
+        (void)syscall(SYS_dup3, server->plug, fd, O_CLOEXEC);
+}
+
+void http_server_refuse(struct http_server *server, int64_t deadline_ms)
+{
+    atomic_store(&server->last_ms, deadline_ms);
+    atomic_store(&server->draining, true);
+    server->plug = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server->plug < 0)
+        log_debug("eventfd: %s", strerror(errno));
+    (void)descriptors_each(close_listener, server);
 }
 
 void http_server_drain(struct http_server *server, int64_t deadline_ms)
 {
-    atomic_store(&server->draining, true);
-    (void)descriptors_each(close_listener, server);
     while (metric_get(&server->metrics->rows[METRIC_IN_FLIGHT]) > 0 && clock_monotonic_ms() < deadline_ms)
         clock_sleep_ms(DRAIN_POLL_MS);
 }
@@ -468,8 +551,12 @@ void http_server_stop(struct http_server *server)
 {
     if (!server)
         return;
+    if (server->plug >= 0) /* wakes the thread that polls it */
+        (void)eventfd_write(server->plug, 1);
     if (server->context)
         mg_stop(server->context);
+    if (server->plug >= 0)
+        close(server->plug);
     body_watch_stop(server->watch);
     mg_exit_library();
     free(server);

@@ -31,7 +31,10 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
                                       const struct http_port *port, struct bridge_metrics *metrics,
                                       struct error *error);
 
-/* Takes no new connections and waits for the requests in flight, at the most until deadline_ms (CLOCK_MONOTONIC). */
+/* Takes no new connections; no request waits for its outcome past deadline_ms (CLOCK_MONOTONIC) any more. */
+void http_server_refuse(struct http_server *server, int64_t deadline_ms);
+
+/* After http_server_refuse: waits for the requests in flight, at the most until deadline_ms. */
 void http_server_drain(struct http_server *server, int64_t deadline_ms);
 
 /* Closes all connections, waits for the threads, frees. NULL is fine. */

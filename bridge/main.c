@@ -17,9 +17,10 @@
 #include <unistd.h>
 
 enum {
-    /* Longer than the slowest request that is served: body and confirm. */
-    DRAIN_MS = 8000,
-    FLUSH_MS = 3000,
+    /* A stop ends within 10 s. Of these the slowest request that is waited for may take so many, ... */
+    DRAIN_MAX_MS = 6500,
+    /* ... 2 s are the HTTP library's, to leave its idle connections, and this is for confirms that nobody waits for. */
+    FLUSH_MS = 300,
     WATCH_MS = 1000,
     HELP_LIMIT = 64 * 1024,
     /* Descriptors beside the connections: listeners, broker, files. */
@@ -129,8 +130,8 @@ static bool start_broker(struct bridge *bridge, struct error *error)
 {
     struct error refusal = {0};
 
-    bridge->publishers =
-        publishers_start(&bridge->amqp, (size_t)bridge->config.amqp_publishers, bridge->metrics, error);
+    bridge->publishers = publishers_start(&bridge->amqp, (size_t)bridge->config.amqp_publishers,
+                                          bridge->config.confirm_timeout_ms, bridge->metrics, error);
     if (!bridge->publishers)
         return false;
     /* A broker that is away may come back; one that refuses us needs a person. */
@@ -166,10 +167,18 @@ static bool start_listeners(struct bridge *bridge, struct error *error)
 
 static void run_until_stopped(struct bridge *bridge)
 {
+    const int64_t slowest_ms = bridge->config.body_timeout_ms + bridge->config.confirm_timeout_ms;
+
     while (!stop_signal_wait(WATCH_MS))
         publishers_watch(bridge->publishers);
+    const int64_t deadline_ms = clock_monotonic_ms() + (slowest_ms < DRAIN_MAX_MS ? slowest_ms : DRAIN_MAX_MS);
     log_info("stopping");
-    http_server_drain(bridge->http, clock_monotonic_ms() + DRAIN_MS);
+    http_server_refuse(bridge->http, deadline_ms);
+    publishers_stop_connecting(bridge->publishers);
+    /* While the last requests are served: it takes up to 2 s as well. */
+    admin_server_stop(bridge->admin);
+    bridge->admin = NULL;
+    http_server_drain(bridge->http, deadline_ms);
 }
 
 static void stop(struct bridge *bridge)

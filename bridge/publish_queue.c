@@ -140,20 +140,34 @@ bool ticket_is_returned(const struct ticket *ticket)
     return ticket->returned;
 }
 
-bool ticket_settle(struct ticket *ticket, enum publish_outcome outcome)
+/* False if nobody waits. */
+static bool tell(struct ticket *ticket, enum publish_outcome outcome)
 {
     bool waited_for;
 
     pthread_mutex_lock(&ticket->mutex);
-    waited_for = ticket->state != TICKET_ABANDONED;
+    waited_for = ticket->state == TICKET_QUEUED || ticket->state == TICKET_SENT;
     if (waited_for) {
         ticket->state = TICKET_SETTLED;
         ticket->outcome = outcome;
         pthread_cond_signal(&ticket->settled);
     }
     pthread_mutex_unlock(&ticket->mutex);
+    return waited_for;
+}
+
+bool ticket_settle(struct ticket *ticket, enum publish_outcome outcome)
+{
+    bool waited_for;
+
+    waited_for = tell(ticket, outcome);
     ticket_release(ticket);
     return waited_for;
+}
+
+void ticket_give_up(struct ticket *ticket)
+{
+    (void)tell(ticket, PUBLISH_TIMEOUT);
 }
 
 struct publish_queue *publish_queue_new(size_t max_tickets, size_t max_bytes, struct error *error)

@@ -15,7 +15,8 @@ enum ticket_target { TICKET_EVENT, TICKET_REJECTED };
 
 enum publish_outcome {
     PUBLISH_CONFIRMED, /* the broker holds it */
-    PUBLISH_FAILED,    /* it does not, or nobody knows */
+    PUBLISH_FAILED,    /* it said that it does not */
+    PUBLISH_LOST,      /* the connection ended before its word: nobody knows */
     PUBLISH_TIMEOUT,   /* no word by the deadline; it may still arrive */
     PUBLISH_FULL,      /* the queue's bounds are reached; nothing was sent */
     PUBLISH_AWAY,      /* no broker to send it to; nothing was sent */
@@ -50,6 +51,8 @@ void ticket_mark_returned(struct ticket *ticket);
 bool ticket_is_returned(const struct ticket *ticket);
 /* Tells the waiter and lets go of the publisher's share. False if nobody waits any more. */
 bool ticket_settle(struct ticket *ticket, enum publish_outcome outcome);
+/* Tells the waiter PUBLISH_TIMEOUT before its deadline. The publisher keeps its share, to be settled by a late word. */
+void ticket_give_up(struct ticket *ticket);
 
 enum publish_gate { PUBLISH_GATE_AWAY, PUBLISH_GATE_BLOCKED, PUBLISH_GATE_OPEN };
 
@@ -60,12 +63,13 @@ struct publish_queue *publish_queue_new(size_t max_tickets, size_t max_bytes, st
 void publish_queue_free(struct publish_queue *queue);
 
 /* Any thread. Hands the ticket over and waits for its outcome until deadline_ms (CLOCK_MONOTONIC). The caller keeps its
-   share. A ticket not yet taken by the publisher at the deadline is not sent. */
+   share. A ticket not yet taken by the publisher at the deadline is not sent. After PUBLISH_FULL, _AWAY and _LOST the
+   same ticket may be submitted again, to this queue or another. */
 enum publish_outcome publish_queue_submit(struct publish_queue *queue, struct ticket *ticket, int64_t deadline_ms);
 
 /* Any thread. */
 enum publish_gate publish_queue_gate(const struct publish_queue *queue);
-/* Publisher thread. Shutting the gate fails what waits in the queue. */
+/* Any thread, one at a time. Shutting the gate fails what waits in the queue: PUBLISH_AWAY. */
 void publish_queue_set_gate(struct publish_queue *queue, enum publish_gate gate);
 /* Publisher thread: up to `max` tickets, oldest first, with a share each; the abandoned ones are let go. */
 size_t publish_queue_take(struct publish_queue *queue, struct ticket **out, size_t max);

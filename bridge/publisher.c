@@ -3,7 +3,7 @@
 #include "../common/backoff.h"
 #include "../common/clock.h"
 #include "../common/log.h"
-#include "confirm_window.h"
+#include "publish_lane.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -20,8 +20,6 @@
 enum {
     QUEUE_TICKETS = 16384,
     QUEUE_BYTES = 256 * 1024 * 1024,
-    /* Unconfirmed publishes a connection: HTTP threads bound it too; past some thousands the broker gains nothing. */
-    WINDOW = 4096,
     /* Publishes between two looks at the socket, so that acks never wait behind a long burst. */
     BURST = 512,
     BACKOFF_FIRST_MS = 100,
@@ -32,15 +30,20 @@ enum {
     STUCK_MS = 1000,
     /* ... and the connection is cut, since the library would wait for ever. */
     STUCK_CUT_MS = 10000,
+    /* A confirm older than this (or twice CONFIRM_TIMEOUT_MS) will not come any more. */
+    OVERDUE_MS = 5000,
+    /* A stuck rejected queue is no reason to interrupt the events so often: its messages are refused meanwhile. */
+    REJECTED_PATIENCE = 12,
+    /* A session that is to be replaced takes nothing new and waits so long for what it has sent. */
+    LEAVE_MS = 200,
     LOG_AGAIN_MS = 60000,
 };
 
-/* A returned message comes as a method, a header and body frames. */
-struct incoming_return {
-    bool active;
-    bool has_header;
-    uint64_t body_left;
-};
+/* The broker's channel waits when one of its queues is stuck: rejected messages, which go to another queue, must not
+   stop the events. */
+enum { LANE_EVENTS, LANE_REJECTED, LANES };
+
+static const amqp_channel_t lane_channels[LANES] = {[LANE_EVENTS] = AMQP_CHANNEL, [LANE_REJECTED] = AMQP_CHANNEL + 1};
 
 struct publisher {
     struct publishers *owner;
@@ -48,17 +51,23 @@ struct publisher {
     bool started;
     bool finished; /* under the owner's mutex */
     struct publish_queue *queue;
-    struct confirm_window *window;
+    struct publish_lane lanes[LANES];
     struct ticket **burst;
     char name[32];
     size_t url_index;
     bool connected_before;
-    bool blocked;
-    bool reopen;                   /* a message came back: the queue is gone, and opening a session declares it again */
     char last_problem[ERROR_TEXT]; /* why the last attempt to connect failed, as logged */
     int64_t last_problem_ms;
     struct amqp_session *session; /* publisher thread only */
-    struct incoming_return incoming;
+    bool rejected_stuck;          /* nothing more is sent to the rejected queue until it confirms */
+    int64_t free_since_ms;        /* since when the broker may be expected to confirm */
+    int64_t leave_by_ms;          /* while leaving */
+    struct error leave_reason;
+
+    /* Under the owner's mutex; they decide about the gate. */
+    const char *peer; /* NULL: not connected */
+    bool blocked;     /* the broker has told this connection so */
+    bool leaving;
 
     _Atomic int64_t sending_since_ms; /* 0: not in a send */
     _Atomic int64_t stop_at_ms;       /* 0: run; else stop, at the latest then */
@@ -70,14 +79,17 @@ struct publisher {
 struct publishers {
     const struct amqp_settings *settings;
     struct bridge_metrics *metrics;
+    int64_t overdue_ms;
     size_t count;
     _Atomic unsigned turn;
+    atomic_bool no_more_connecting;
 
-    pthread_mutex_t mutex; /* guards the three below and `finished` of each */
+    pthread_mutex_t mutex; /* guards the four below and some fields of each */
     pthread_cond_t changed;
     size_t attempts;
     size_t connected_at_first;
-    struct error first_error;
+    struct error refusal; /* of a publisher that every URL refused */
+    struct error other;   /* of one that may still get through */
 
     struct publisher items[];
 };
@@ -90,6 +102,11 @@ static void publisher_count(struct publisher *publisher, enum bridge_metric row,
 static bool stopping(struct publisher *publisher)
 {
     return atomic_load_explicit(&publisher->stop_at_ms, memory_order_relaxed) != 0;
+}
+
+static bool may_connect(struct publisher *publisher)
+{
+    return !stopping(publisher) && !atomic_load(&publisher->owner->no_more_connecting);
 }
 
 static void set_fd(struct publisher *publisher, int fd)
@@ -108,158 +125,122 @@ static void cut_connection(struct publisher *publisher)
     pthread_mutex_unlock(&publisher->fd_mutex);
 }
 
-/* ---- outcomes ---- */
+/* ---- gates ---- */
 
-static void on_acked(void *context, void *item)
+/* A broker says "blocked" only to connections that publish: what one hears holds for all to the same host and port.
+   The owner's mutex is held. */
+static enum publish_gate gate_for(const struct publisher *publisher)
 {
-    struct publisher *publisher = context;
-    struct ticket *ticket = item;
-    const bool returned = ticket_is_returned(ticket);
+    const struct publishers *owner = publisher->owner;
 
-    if (!ticket_settle(ticket, returned ? PUBLISH_FAILED : PUBLISH_CONFIRMED) && !returned)
-        publisher_count(publisher, METRIC_LATE_CONFIRMS, 1);
+    if (!publisher->peer || publisher->leaving)
+        return PUBLISH_GATE_AWAY;
+    for (size_t i = 0; i < owner->count; i++) {
+        const struct publisher *other = &owner->items[i];
+
+        if (other->blocked && other->peer && strcmp(other->peer, publisher->peer) == 0)
+            return PUBLISH_GATE_BLOCKED;
+    }
+    return PUBLISH_GATE_OPEN;
 }
 
-static void on_nacked(void *context, void *item)
+/* To be called when something that gate_for looks at has changed, with the owner's mutex held. */
+static void set_gates(struct publishers *owner)
 {
-    publisher_count(context, METRIC_NACKED, 1);
-    ticket_settle(item, PUBLISH_FAILED);
+    for (size_t i = 0; i < owner->count; i++) {
+        struct publisher *publisher = &owner->items[i];
+        const enum publish_gate gate = publisher->queue ? gate_for(publisher) : PUBLISH_GATE_AWAY;
+
+        if (!publisher->queue || gate == publish_queue_gate(publisher->queue))
+            continue;
+        if (gate == PUBLISH_GATE_OPEN)
+            publisher_count(publisher, METRIC_PUBLISHERS_CONNECTED, 1);
+        else if (publish_queue_gate(publisher->queue) == PUBLISH_GATE_OPEN)
+            publisher_count(publisher, METRIC_PUBLISHERS_CONNECTED, -1);
+        publish_queue_set_gate(publisher->queue, gate);
+        /* Its thread looks at the gate again. */
+        publish_queue_wake(publisher->queue);
+    }
 }
 
-static void on_lost(void *context, void *item)
+static void set_connected(struct publisher *publisher, const char *peer)
 {
-    (void)context;
-    ticket_settle(item, PUBLISH_FAILED);
+    pthread_mutex_lock(&publisher->owner->mutex);
+    publisher->peer = peer;
+    publisher->blocked = false;
+    publisher->leaving = false;
+    set_gates(publisher->owner);
+    pthread_mutex_unlock(&publisher->owner->mutex);
+}
+
+static void set_blocked(struct publisher *publisher, bool blocked)
+{
+    pthread_mutex_lock(&publisher->owner->mutex);
+    publisher->blocked = blocked;
+    set_gates(publisher->owner);
+    pthread_mutex_unlock(&publisher->owner->mutex);
+}
+
+/* The session is to be replaced: `reason` is logged when it ends. */
+static void leave(struct publisher *publisher, const struct error *reason)
+{
+    publisher->leave_by_ms = clock_monotonic_ms() + LEAVE_MS;
+    publisher->leave_reason = *reason;
+    pthread_mutex_lock(&publisher->owner->mutex);
+    publisher->leaving = true;
+    set_gates(publisher->owner);
+    pthread_mutex_unlock(&publisher->owner->mutex);
 }
 
 /* ---- frames from the broker ---- */
 
-static bool settle(struct publisher *publisher, uint64_t tag, bool multiple, void (*settled)(void *, void *),
-                   struct error *error)
+static void handle_blocked(struct publisher *publisher, const amqp_connection_blocked_t *blocked)
 {
-    if (confirm_window_settle(publisher->window, tag, multiple, settled, publisher) >= 0)
-        return true;
-    error_set(error, ERROR_UNAVAILABLE, "%s confirmed a message that was not sent",
-              amqp_session_peer(publisher->session));
-    return false;
-}
-
-static void block(struct publisher *publisher, const amqp_connection_blocked_t *blocked)
-{
-    publisher->blocked = true;
-    publish_queue_set_gate(publisher->queue, PUBLISH_GATE_BLOCKED);
-    publisher_count(publisher, METRIC_PUBLISHERS_CONNECTED, -1);
+    if (publisher->blocked)
+        return;
     log_warn("%s takes no messages for now: %.*s", amqp_session_peer(publisher->session),
              blocked->reason.len > 200 ? 200 : (int)blocked->reason.len, (const char *)blocked->reason.bytes);
+    set_blocked(publisher, true);
 }
 
-static void unblock(struct publisher *publisher)
+static void handle_unblocked(struct publisher *publisher)
 {
-    publisher->blocked = false;
-    publish_queue_set_gate(publisher->queue, PUBLISH_GATE_OPEN);
-    publisher_count(publisher, METRIC_PUBLISHERS_CONNECTED, 1);
+    if (!publisher->blocked)
+        return;
     log_info("%s takes messages again", amqp_session_peer(publisher->session));
+    set_blocked(publisher, false);
 }
 
-static void begin_return(struct publisher *publisher, const amqp_basic_return_t *returned)
-{
-    publisher->incoming = (struct incoming_return){.active = true};
-    publisher->reopen = true;
-    publisher_count(publisher, METRIC_RETURNED, 1);
-    log_debug("a message came back: %d %.*s", returned->reply_code, (int)returned->reply_text.len,
-              (const char *)returned->reply_text.bytes);
-}
-
-static bool handle_close(struct publisher *publisher, const amqp_method_t *method, struct error *error)
-{
-    amqp_connection_state_t connection = amqp_session_connection(publisher->session);
-
-    amqp_error_of_close(error, "publishing to", amqp_session_peer(publisher->session), method);
-    if (method->id == AMQP_CONNECTION_CLOSE_METHOD) {
-        amqp_connection_close_ok_t ok = {0};
-
-        (void)amqp_send_method(connection, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
-    } else {
-        amqp_channel_close_ok_t ok = {0};
-
-        (void)amqp_send_method(connection, AMQP_CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
-    }
-    return false;
-}
-
-static bool handle_method(struct publisher *publisher, const amqp_method_t *method, struct error *error)
+static bool handle_connection_method(struct publisher *publisher, const amqp_method_t *method, struct error *error)
 {
     switch (method->id) {
-    case AMQP_BASIC_ACK_METHOD: {
-        const amqp_basic_ack_t *ack = method->decoded;
-
-        return settle(publisher, ack->delivery_tag, ack->multiple, on_acked, error);
-    }
-    case AMQP_BASIC_NACK_METHOD: {
-        const amqp_basic_nack_t *nack = method->decoded;
-
-        return settle(publisher, nack->delivery_tag, nack->multiple, on_nacked, error);
-    }
-    case AMQP_BASIC_RETURN_METHOD:
-        begin_return(publisher, method->decoded);
-        return true;
     case AMQP_CONNECTION_BLOCKED_METHOD:
-        if (!publisher->blocked)
-            block(publisher, method->decoded);
+        handle_blocked(publisher, method->decoded);
         return true;
     case AMQP_CONNECTION_UNBLOCKED_METHOD:
-        if (publisher->blocked)
-            unblock(publisher);
+        handle_unblocked(publisher);
         return true;
-    case AMQP_CONNECTION_CLOSE_METHOD:
-    case AMQP_CHANNEL_CLOSE_METHOD:
-        return handle_close(publisher, method, error);
+    case AMQP_CONNECTION_CLOSE_METHOD: {
+        amqp_connection_close_ok_t ok = {0};
+
+        amqp_error_of_close(error, "publishing to", amqp_session_peer(publisher->session), method);
+        (void)amqp_send_method(amqp_session_connection(publisher->session), 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
+        return false;
+    }
     default:
         log_debug("ignored AMQP method 0x%08x", (unsigned)method->id);
         return true;
     }
 }
 
-static bool has_message_id(const void *context, const void *item)
-{
-    const struct bytes *id = context;
-
-    return !ticket_is_returned(item) && bytes_equal(*id, bytes_of_text(ticket_envelope(item)->message_id));
-}
-
-static void handle_return_header(struct publisher *publisher, const amqp_frame_t *frame)
-{
-    const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
-    struct ticket *ticket = NULL;
-
-    if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) {
-        const struct bytes id = bytes_of(properties->message_id.bytes, properties->message_id.len);
-
-        ticket = confirm_window_find(publisher->window, has_message_id, &id);
-    }
-    if (ticket)
-        ticket_mark_returned(ticket);
-    else
-        log_warn("%s returned a message that does not wait", amqp_session_peer(publisher->session));
-    publisher->incoming.has_header = true;
-    publisher->incoming.body_left = frame->payload.properties.body_size;
-    publisher->incoming.active = publisher->incoming.body_left > 0;
-}
-
 static bool handle_frame(struct publisher *publisher, const amqp_frame_t *frame, struct error *error)
 {
-    struct incoming_return *incoming = &publisher->incoming;
-
-    if (frame->frame_type == AMQP_FRAME_METHOD)
-        return handle_method(publisher, &frame->payload.method, error);
-    if (frame->frame_type == AMQP_FRAME_HEADER && incoming->active && !incoming->has_header) {
-        handle_return_header(publisher, frame);
-    } else if (frame->frame_type == AMQP_FRAME_BODY && incoming->active && incoming->has_header) {
-        const uint64_t len = frame->payload.body_fragment.len;
-
-        incoming->body_left -= len < incoming->body_left ? len : incoming->body_left;
-        incoming->active = incoming->body_left > 0;
+    for (int i = 0; i < LANES; i++) {
+        if (frame->channel == publisher->lanes[i].channel)
+            return publish_lane_handle(&publisher->lanes[i], frame, error);
     }
+    if (frame->frame_type == AMQP_FRAME_METHOD)
+        return handle_connection_method(publisher, &frame->payload.method, error);
     return true;
 }
 
@@ -288,52 +269,66 @@ static bool read_frames(struct publisher *publisher, struct error *error)
 
 /* ---- messages to the broker ---- */
 
-static int publish_one(struct publisher *publisher, struct ticket *ticket)
-{
-    const struct amqp_settings *settings = publisher->owner->settings;
-    const bool rejected = ticket_target(ticket) == TICKET_REJECTED;
-    const struct bytes body = ticket_body_bytes(ticket);
-    const amqp_bytes_t content = {.len = body.len, .bytes = (void *)(uintptr_t)body.data};
-    struct envelope_properties properties;
-
-    envelope_to_properties(ticket_envelope(ticket), &properties);
-    if (rejected)
-        envelope_add_rejection(&properties, ticket_reject_reason(ticket), ticket_reject_detail(ticket));
-    return amqp_basic_publish(amqp_session_connection(publisher->session), AMQP_CHANNEL,
-                              amqp_cstring_bytes(rejected ? settings->rejected_queue : settings->exchange),
-                              rejected ? amqp_empty_bytes : amqp_cstring_bytes(settings->queue), 1, 0,
-                              &properties.basic, content);
-}
-
 /* Gathers the small sends of a burst into full segments; without it each publish is three packets. */
 static void set_cork(struct publisher *publisher, int on)
 {
     (void)setsockopt(amqp_session_fd(publisher->session), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
 }
 
-/* Sends what waits. *sent: how many. False on a failed send; every ticket taken is in the window by then. */
+static size_t waiting(const struct publisher *publisher)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < LANES; i++)
+        count += publish_lane_waiting(&publisher->lanes[i]);
+    return count;
+}
+
+/* How many tickets may be taken now, whatever lanes they are for. */
+static size_t room(const struct publisher *publisher)
+{
+    size_t least = BURST;
+
+    if (publish_queue_gate(publisher->queue) != PUBLISH_GATE_OPEN)
+        return 0;
+    for (int i = 0; i < LANES; i++) {
+        const size_t left = publish_lane_room(&publisher->lanes[i]);
+
+        least = left < least ? left : least;
+    }
+    return least;
+}
+
+/* Sends what waits. *sent: how many. False on a failed send; every ticket taken is in its lane by then. */
 static bool send_burst(struct publisher *publisher, size_t *sent, struct error *error)
 {
-    struct confirm_window *window = publisher->window;
-    const size_t room = confirm_window_capacity(window) - confirm_window_span(window);
-    size_t count = 0;
+    const int64_t now_ms = clock_monotonic_ms();
+    const size_t count = publish_queue_take(publisher->queue, publisher->burst, room(publisher));
+    int64_t published = 0;
     int status = AMQP_STATUS_OK;
 
-    if (!publisher->blocked && !publisher->reopen)
-        count = publish_queue_take(publisher->queue, publisher->burst, room < BURST ? room : BURST);
     *sent = count;
     if (count == 0)
         return true;
-    atomic_store_explicit(&publisher->sending_since_ms, clock_monotonic_ms(), memory_order_relaxed);
+    atomic_store_explicit(&publisher->sending_since_ms, now_ms, memory_order_relaxed);
     set_cork(publisher, 1);
     for (size_t i = 0; i < count; i++) {
-        confirm_window_push(window, publisher->burst[i]);
-        if (status == AMQP_STATUS_OK)
-            status = publish_one(publisher, publisher->burst[i]);
+        const bool rejected = ticket_target(publisher->burst[i]) == TICKET_REJECTED;
+        struct publish_lane *lane = &publisher->lanes[rejected ? LANE_REJECTED : LANE_EVENTS];
+
+        if (rejected && publisher->rejected_stuck) {
+            ticket_settle(publisher->burst[i], PUBLISH_AWAY);
+            continue;
+        }
+        published++;
+        const int failed = publish_lane_send(lane, publisher->burst[i], now_ms, status == AMQP_STATUS_OK);
+
+        if (failed != AMQP_STATUS_OK)
+            status = failed;
     }
     set_cork(publisher, 0);
     atomic_store_explicit(&publisher->sending_since_ms, 0, memory_order_relaxed);
-    publisher_count(publisher, METRIC_PUBLISHED, (int64_t)count);
+    publisher_count(publisher, METRIC_PUBLISHED, published);
     if (status == AMQP_STATUS_OK)
         return true;
     amqp_error_of_status(error, "publishing to", amqp_session_peer(publisher->session), status);
@@ -346,15 +341,64 @@ static void wait_for_work(struct publisher *publisher)
     struct pollfd fds[2] = {{.fd = amqp_session_fd(publisher->session), .events = POLLIN},
                             {.fd = publish_queue_fd(publisher->queue), .events = POLLIN}};
 
-    const struct confirm_window *window = publisher->window;
-    const bool can_send =
-        !publisher->blocked && !publisher->reopen && confirm_window_span(window) < confirm_window_capacity(window);
-
-    if (can_send && !publish_queue_sleep(publisher->queue))
+    if (room(publisher) > 0 && !publish_queue_sleep(publisher->queue))
         return;
-    (void)poll(fds, 2, IDLE_POLL_MS);
+    (void)poll(fds, 2, publisher->leaving ? LEAVE_MS / 4 : IDLE_POLL_MS);
     if (fds[1].revents)
         publish_queue_awake(publisher->queue);
+}
+
+/* While the broker is blocked nobody waits for it; from then on its confirms have all their time again. */
+static void heed_block(struct publisher *publisher)
+{
+    if (publish_queue_gate(publisher->queue) != PUBLISH_GATE_BLOCKED)
+        return;
+    publisher->free_since_ms = clock_monotonic_ms();
+    for (int i = 0; i < LANES; i++)
+        publish_lane_give_up(&publisher->lanes[i]);
+}
+
+/* For how long the lane has waited for a confirm; 0 if it waits for none. */
+static int64_t waited_ms(const struct publisher *publisher, const struct publish_lane *lane)
+{
+    const int64_t oldest_ms = publish_lane_oldest_ms(lane);
+    const int64_t since_ms = oldest_ms > publisher->free_since_ms ? oldest_ms : publisher->free_since_ms;
+
+    return oldest_ms == INT64_MAX ? 0 : clock_monotonic_ms() - since_ms;
+}
+
+static void heed_stuck_rejected(struct publisher *publisher)
+{
+    const bool stuck = waited_ms(publisher, &publisher->lanes[LANE_REJECTED]) > publisher->owner->overdue_ms;
+
+    if (stuck && !publisher->rejected_stuck)
+        log_warn("%s: %s does not confirm messages to the rejected queue; they are refused until it does",
+                 publisher->name, amqp_session_peer(publisher->session));
+    publisher->rejected_stuck = stuck;
+}
+
+/* Whether opening a session anew is called for: *reason. */
+static bool should_leave(const struct publisher *publisher, struct error *reason)
+{
+    const char *peer = amqp_session_peer(publisher->session);
+
+    for (int i = 0; i < LANES; i++) {
+        const struct publish_lane *lane = &publisher->lanes[i];
+        const int64_t waited = waited_ms(publisher, lane);
+        const int64_t limit = publisher->owner->overdue_ms * (i == LANE_REJECTED ? REJECTED_PATIENCE : 1);
+
+        if (lane->came_back) {
+            error_set(reason, ERROR_UNAVAILABLE,
+                      "%s could not route a message (was a queue deleted?): declaring all again", peer);
+            return true;
+        }
+        if (waited > limit) {
+            error_set(reason, ERROR_UNAVAILABLE, "%s has not confirmed a message for %lld ms: connecting again", peer,
+                      (long long)waited);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Works on the open session until it fails (false with *error) or the program stops (true). */
@@ -362,17 +406,23 @@ static bool serve(struct publisher *publisher, struct error *error)
 {
     for (;;) {
         size_t sent = 0;
+        struct error reason;
 
         /* Frames first: an overdue heartbeat is noticed here, before amqp_basic_publish of 0.11 would wait for ever. */
-        if (!read_frames(publisher, error) || !send_burst(publisher, &sent, error))
+        if (!read_frames(publisher, error))
             return false;
+        heed_block(publisher);
+        heed_stuck_rejected(publisher);
+        if (!send_burst(publisher, &sent, error))
+            return false;
+        const int64_t now_ms = clock_monotonic_ms();
         const int64_t stop_at = atomic_load_explicit(&publisher->stop_at_ms, memory_order_relaxed);
-        if (stop_at && (confirm_window_count(publisher->window) == 0 || clock_monotonic_ms() >= stop_at))
+        if (stop_at && (waiting(publisher) == 0 || now_ms >= stop_at))
             return true;
-        if (publisher->reopen && confirm_window_count(publisher->window) == 0) {
-            error_set(error, ERROR_UNAVAILABLE,
-                      "%s could not route a message (was a queue deleted?): declaring all again",
-                      amqp_session_peer(publisher->session));
+        if (!publisher->leaving && should_leave(publisher, &reason))
+            leave(publisher, &reason);
+        if (publisher->leaving && (waiting(publisher) == 0 || now_ms >= publisher->leave_by_ms)) {
+            *error = publisher->leave_reason;
             return false;
         }
         if (sent == 0)
@@ -382,43 +432,34 @@ static bool serve(struct publisher *publisher, struct error *error)
 
 /* ---- the connection's life ---- */
 
-static bool select_confirms(struct publisher *publisher, struct error *error)
-{
-    amqp_connection_state_t connection = amqp_session_connection(publisher->session);
-
-    if (amqp_confirm_select(connection, AMQP_CHANNEL))
-        return true;
-    amqp_error_of_reply(error, "asking for confirms from", amqp_session_peer(publisher->session),
-                        amqp_get_rpc_reply(connection));
-    return false;
-}
-
 static bool open_session(struct publisher *publisher, struct error *error)
 {
-    publisher->session = amqp_session_open(publisher->owner->settings, publisher->url_index++, publisher->name, error);
-    if (!publisher->session)
+    struct amqp_session *session =
+        amqp_session_open(publisher->owner->settings, publisher->url_index++, publisher->name, error);
+
+    if (!session)
         return false;
-    if (!select_confirms(publisher, error)) {
-        amqp_session_drop(publisher->session);
-        publisher->session = NULL;
-        return false;
+    for (int i = 0; i < LANES; i++) {
+        if (!publish_lane_open(&publisher->lanes[i], session, error)) {
+            amqp_session_drop(session);
+            return false;
+        }
     }
-    publisher->blocked = false;
-    publisher->reopen = false;
-    publisher->incoming = (struct incoming_return){0};
-    set_fd(publisher, amqp_session_fd(publisher->session));
+    publisher->session = session;
+    publisher->last_problem[0] = '\0';
+    publisher->free_since_ms = 0;
+    publisher->rejected_stuck = false;
+    set_fd(publisher, amqp_session_fd(session));
+    set_connected(publisher, amqp_session_peer(session));
     return true;
 }
 
 /* Fails what is outstanding and forgets the connection. */
 static void close_session(struct publisher *publisher, bool orderly)
 {
-    const bool counted = !publisher->blocked;
-
-    publish_queue_set_gate(publisher->queue, PUBLISH_GATE_AWAY);
-    if (counted)
-        publisher_count(publisher, METRIC_PUBLISHERS_CONNECTED, -1);
-    confirm_window_reset(publisher->window, on_lost, publisher);
+    set_connected(publisher, NULL);
+    for (int i = 0; i < LANES; i++)
+        publish_lane_close(&publisher->lanes[i]);
     set_fd(publisher, -1);
     if (orderly)
         amqp_session_close(publisher->session);
@@ -435,8 +476,10 @@ static void report_first_attempt(struct publisher *publisher, bool connected, co
     owner->attempts++;
     if (connected)
         owner->connected_at_first++;
+    else if (error->code == ERROR_REFUSED)
+        owner->refusal = *error;
     else
-        owner->first_error = *error;
+        owner->other = *error;
     pthread_cond_broadcast(&owner->changed);
     pthread_mutex_unlock(&owner->mutex);
 }
@@ -457,7 +500,7 @@ static void wait_before_retry(struct publisher *publisher, struct backoff *backo
 {
     const int64_t until = clock_monotonic_ms() + backoff_next_ms(backoff);
 
-    while (!stopping(publisher)) {
+    while (may_connect(publisher)) {
         const int64_t left = until - clock_monotonic_ms();
         struct pollfd fd = {.fd = publish_queue_fd(publisher->queue), .events = POLLIN};
 
@@ -473,8 +516,6 @@ static void serve_session(struct publisher *publisher)
     struct error error = {0};
     bool orderly;
 
-    publish_queue_set_gate(publisher->queue, PUBLISH_GATE_OPEN);
-    publisher_count(publisher, METRIC_PUBLISHERS_CONNECTED, 1);
     if (publisher->connected_before)
         publisher_count(publisher, METRIC_RECONNECTS, 1);
     publisher->connected_before = true;
@@ -485,33 +526,63 @@ static void serve_session(struct publisher *publisher)
     close_session(publisher, orderly);
 }
 
+/* Tries each URL once and reports. A first refusal is not logged if all refuse: main says it, as the reason why it
+   stops. */
+static bool connect_first(struct publisher *publisher)
+{
+    struct error ignored;
+    struct error refusal = {0};
+    struct error other = {0};
+    const size_t urls = amqp_urls_count(publisher->owner->settings->urls, &ignored);
+    bool connected = false;
+
+    for (size_t i = 0; i < urls && !connected && may_connect(publisher); i++) {
+        struct error error = {0};
+
+        connected = open_session(publisher, &error);
+        if (connected)
+            break;
+        if (error.code == ERROR_REFUSED && refusal.code == ERROR_NONE) {
+            refusal = error;
+            continue;
+        }
+        log_problem(publisher, &error);
+        if (error.code != ERROR_REFUSED)
+            other = error;
+    }
+    if (refusal.code != ERROR_NONE && (connected || other.code != ERROR_NONE))
+        log_problem(publisher, &refusal);
+    report_first_attempt(publisher, connected, other.code == ERROR_NONE ? &refusal : &other);
+    return connected;
+}
+
+static bool connect_again(struct publisher *publisher)
+{
+    struct error error = {0};
+
+    if (open_session(publisher, &error))
+        return true;
+    log_problem(publisher, &error);
+    return false;
+}
+
 static void *publisher_run(void *argument)
 {
     struct publisher *publisher = argument;
     struct backoff backoff;
-    bool first = true;
+    bool connected = connect_first(publisher);
 
     backoff_init(&backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS,
                  (uint64_t)clock_monotonic_us() ^ (uint64_t)(uintptr_t)publisher);
-    while (!stopping(publisher)) {
-        struct error error = {0};
-        const bool connected = open_session(publisher, &error);
-
-        /* main says the first refusal, as the reason why it stops. */
-        if (!connected && !(first && error.code == ERROR_REFUSED))
-            log_problem(publisher, &error);
+    for (;;) {
         if (connected) {
-            publisher->last_problem[0] = '\0';
-            /* The gate opens before the first attempt is reported, so that readiness is true once main goes on. */
-            publish_queue_set_gate(publisher->queue, PUBLISH_GATE_OPEN);
             backoff_reset(&backoff);
-        }
-        if (first)
-            report_first_attempt(publisher, connected, &error);
-        first = false;
-        if (connected)
             serve_session(publisher);
+        }
         wait_before_retry(publisher, &backoff);
+        if (!may_connect(publisher))
+            break;
+        connected = connect_again(publisher);
     }
     pthread_mutex_lock(&publisher->owner->mutex);
     publisher->finished = true;
@@ -532,13 +603,21 @@ static bool publisher_init(struct publisher *publisher, struct publishers *owner
     publisher->queue = publish_queue_new(QUEUE_TICKETS, QUEUE_BYTES, error);
     if (!publisher->queue)
         return false;
-    publisher->window = confirm_window_new(WINDOW);
     publisher->burst = calloc(BURST, sizeof(struct ticket *));
-    if (!publisher->window || !publisher->burst) {
+    bool ok = publisher->burst != NULL;
+    for (int i = 0; i < LANES; i++)
+        ok &= publish_lane_init(&publisher->lanes[i], lane_channels[i], owner->settings, owner->metrics);
+    if (!ok) {
         error_set(error, ERROR_NO_MEMORY, "no memory for a publisher");
         return false;
     }
+    return true;
+}
+
+static bool publisher_start(struct publisher *publisher, struct error *error)
+{
     const int failed = pthread_create(&publisher->thread, NULL, publisher_run, publisher);
+
     if (failed) {
         error_set(error, ERROR_INTERNAL, "cannot start a publisher's thread: %s", strerror(failed));
         return false;
@@ -547,8 +626,8 @@ static bool publisher_init(struct publisher *publisher, struct publishers *owner
     return true;
 }
 
-struct publishers *publishers_start(const struct amqp_settings *settings, size_t count, struct bridge_metrics *metrics,
-                                    struct error *error)
+struct publishers *publishers_start(const struct amqp_settings *settings, size_t count, int64_t confirm_timeout_ms,
+                                    struct bridge_metrics *metrics, struct error *error)
 {
     struct publishers *publishers = calloc(1, sizeof *publishers + count * sizeof publishers->items[0]);
     pthread_condattr_t attributes;
@@ -559,19 +638,24 @@ struct publishers *publishers_start(const struct amqp_settings *settings, size_t
     }
     publishers->settings = settings;
     publishers->metrics = metrics;
+    publishers->overdue_ms = 2 * confirm_timeout_ms > OVERDUE_MS ? 2 * confirm_timeout_ms : OVERDUE_MS;
     pthread_mutex_init(&publishers->mutex, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&publishers->changed, &attributes);
     pthread_condattr_destroy(&attributes);
-    for (size_t i = 0; i < count; i++) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) {
         publishers->count = i + 1;
-        if (!publisher_init(&publishers->items[i], publishers, i, error)) {
-            publishers_stop(publishers, clock_monotonic_ms());
-            return NULL;
-        }
+        ok = publisher_init(&publishers->items[i], publishers, i, error);
     }
-    return publishers;
+    /* The threads look at each other's state: all of it is there before the first starts. */
+    for (size_t i = 0; ok && i < count; i++)
+        ok = publisher_start(&publishers->items[i], error);
+    if (ok)
+        return publishers;
+    publishers_stop(publishers, clock_monotonic_ms());
+    return NULL;
 }
 
 enum error_code publishers_first_attempt(struct publishers *publishers, struct error *error)
@@ -582,8 +666,8 @@ enum error_code publishers_first_attempt(struct publishers *publishers, struct e
     while (publishers->attempts < publishers->count)
         pthread_cond_wait(&publishers->changed, &publishers->mutex);
     if (publishers->connected_at_first == 0) {
-        code = publishers->first_error.code;
-        *error = publishers->first_error;
+        *error = publishers->other.code != ERROR_NONE ? publishers->other : publishers->refusal;
+        code = error->code;
     }
     pthread_mutex_unlock(&publishers->mutex);
     return code;
@@ -598,17 +682,37 @@ static enum publish_gate gate_of(struct publisher *publisher)
     return publish_queue_gate(publisher->queue);
 }
 
+/* Whether another connection may take a ticket that had this outcome. A lost one may arrive twice, and counts once. */
+static bool may_try_another(enum publish_outcome outcome)
+{
+    switch (outcome) {
+    case PUBLISH_LOST:
+    case PUBLISH_FULL:
+    case PUBLISH_AWAY:
+        return true;
+    case PUBLISH_CONFIRMED:
+    case PUBLISH_FAILED:
+    case PUBLISH_TIMEOUT:
+        break;
+    }
+    return false;
+}
+
 enum publish_outcome publishers_submit(struct publishers *publishers, struct ticket *ticket, int64_t deadline_ms)
 {
     const unsigned turn = atomic_fetch_add_explicit(&publishers->turn, 1, memory_order_relaxed);
+    enum publish_outcome outcome = PUBLISH_AWAY;
 
     for (size_t i = 0; i < publishers->count; i++) {
         struct publisher *publisher = &publishers->items[(turn + i) % publishers->count];
 
-        if (gate_of(publisher) == PUBLISH_GATE_OPEN)
-            return publish_queue_submit(publisher->queue, ticket, deadline_ms);
+        if (gate_of(publisher) != PUBLISH_GATE_OPEN)
+            continue;
+        outcome = publish_queue_submit(publisher->queue, ticket, deadline_ms);
+        if (!may_try_another(outcome) || clock_monotonic_ms() >= deadline_ms)
+            break;
     }
-    return PUBLISH_AWAY;
+    return outcome;
 }
 
 enum publish_gate publishers_gate(struct publishers *publishers)
@@ -635,6 +739,13 @@ void publishers_watch(struct publishers *publishers)
         log_warn("%s: the broker has not read for %d s; reconnecting", publisher->name, STUCK_CUT_MS / 1000);
         cut_connection(publisher);
     }
+}
+
+void publishers_stop_connecting(struct publishers *publishers)
+{
+    atomic_store(&publishers->no_more_connecting, true);
+    for (size_t i = 0; i < publishers->count; i++)
+        publish_queue_wake(publishers->items[i].queue);
 }
 
 /* Joins the thread; one that is stuck in a send past the deadline loses its connection. */
@@ -669,8 +780,13 @@ void publishers_stop(struct publishers *publishers, int64_t deadline_ms)
 
         if (publisher->started)
             join_publisher(publisher, deadline_ms);
+    }
+    for (size_t i = 0; i < publishers->count; i++) {
+        struct publisher *publisher = &publishers->items[i];
+
         publish_queue_free(publisher->queue);
-        confirm_window_free(publisher->window);
+        for (int k = 0; k < LANES; k++)
+            publish_lane_clear(&publisher->lanes[k]);
         free(publisher->burst);
         pthread_mutex_destroy(&publisher->fd_mutex);
     }

@@ -14,15 +14,15 @@ struct publishers;
 
 /* Starts `count` threads, which connect and reconnect by themselves. The strings in `settings` and `metrics` must
    outlive them. NULL with *error on failure. */
-struct publishers *publishers_start(const struct amqp_settings *settings, size_t count, struct bridge_metrics *metrics,
-                                    struct error *error);
+struct publishers *publishers_start(const struct amqp_settings *settings, size_t count, int64_t confirm_timeout_ms,
+                                    struct bridge_metrics *metrics, struct error *error);
 
-/* Waits until every publisher has tried to connect once. ERROR_NONE if one is connected, else why the last one is not.
- */
+/* Waits until every publisher has tried every URL once. ERROR_NONE if one is connected; ERROR_REFUSED only if every URL
+   refused each of them for good. */
 enum error_code publishers_first_attempt(struct publishers *publishers, struct error *error);
 
-/* Any thread: gives the ticket to a usable publisher and waits for the outcome until deadline_ms (CLOCK_MONOTONIC);
-   PUBLISH_AWAY at once when none is usable. */
+/* Any thread: gives the ticket to a usable publisher and waits for the outcome until deadline_ms (CLOCK_MONOTONIC); to
+   the next one if the first cannot take it or loses its connection. PUBLISH_AWAY at once when none is usable. */
 enum publish_outcome publishers_submit(struct publishers *publishers, struct ticket *ticket, int64_t deadline_ms);
 
 /* Any thread: the best gate of all publishers; AWAY also for one that is stuck in a send. */
@@ -30,6 +30,9 @@ enum publish_gate publishers_gate(struct publishers *publishers);
 
 /* Call about once a second: cuts the connection of a publisher that is stuck in a send. */
 void publishers_watch(struct publishers *publishers);
+
+/* From now on a connection that is not there is not opened any more, so that a stop need not wait for it. */
+void publishers_stop_connecting(struct publishers *publishers);
 
 /* Waits until deadline_ms for outstanding confirms, closes the connections, frees. Nobody may submit any more. NULL is
    fine. */

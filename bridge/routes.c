@@ -108,3 +108,16 @@ const char *routes_allow(enum route route)
 {
     return route == ROUTE_HEALTH ? "GET, HEAD" : "POST";
 }
+
+void routes_campaign_for_log(const char *campaign, char out[LIMIT_CAMPAIGN + 1])
+{
+    const size_t len = strnlen(campaign, LIMIT_CAMPAIGN);
+    size_t digits = 0;
+
+    for (size_t i = 0; i < len; i++)
+        digits += campaign[i] >= '0' && campaign[i] <= '9';
+    memcpy(out, campaign, len);
+    out[len] = '\0';
+    if (digits >= 7 && strspn(campaign, "0123456789.-_") == len)
+        memset(out, '*', len - 2);
+}

@@ -19,20 +19,20 @@ struct amqp_settings {
 };
 
 enum {
-    AMQP_CHANNEL = 1,          /* the channel that amqp_session_open opens */
-    AMQP_HEARTBEAT_S = 10,     /* a peer silent for two of these is gone */
+    AMQP_CHANNEL = 1,            /* the channel that amqp_session_open opens */
+    AMQP_HEARTBEAT_S = 10,       /* a peer silent for two of these is gone */
     AMQP_OPEN_TIMEOUT_MS = 5000, /* connect, log in and declare, altogether */
 };
 
 struct amqp_session;
 
-/* How many URLs the list names, or 0 with *error (ERROR_CONFIG) naming the first that cannot be used, as what follows the
-   setting's name: "cannot be used: URL 2 of the list: …". amqps:// is refused for now. */
+/* How many URLs the list names, or 0 with *error (ERROR_CONFIG) naming the first that cannot be used, as what follows
+   the setting's name: "cannot be used: URL 2 of the list: …". amqps:// is refused for now. */
 size_t amqp_urls_count(const char *urls, struct error *error);
 
 /* Connects to the URL numbered index modulo the count, logs in (with the connection.blocked and consumer_cancel_notify
-   capabilities and `name` as connection_name), opens AMQP_CHANNEL and declares the topology of INTERFACE. NULL on failure:
-   ERROR_UNAVAILABLE (away, resource error, time out), ERROR_REFUSED (credentials, virtual host, permissions,
+   capabilities and `name` as connection_name), opens AMQP_CHANNEL and declares the topology of INTERFACE. NULL on
+   failure: ERROR_UNAVAILABLE (away, resource error, time out), ERROR_REFUSED (credentials, virtual host, permissions,
    a queue or exchange that exists with other arguments: the text names it and what to do). */
 struct amqp_session *amqp_session_open(const struct amqp_settings *settings, size_t index, const char *name,
                                        struct error *error);
@@ -47,8 +47,8 @@ int amqp_session_fd(const struct amqp_session *session);
 /* host:port of the broker, for log lines. */
 const char *amqp_session_peer(const struct amqp_session *session);
 
-/* Turns a failed library status (`AMQP_STATUS_…`, negative) into *error: "publishing to 127.0.0.1:5672: …", with `doing`
-   "publishing to". */
+/* Turns a failed library status (`AMQP_STATUS_…`, negative) into *error: "publishing to 127.0.0.1:5672: …", with
+   `doing` "publishing to". */
 void amqp_error_of_status(struct error *error, const char *doing, const char *peer, int status);
 /* The same for a failed reply, classed REFUSED or UNAVAILABLE by its code (AMQP 0-9-1, section 1.2 "Reply codes"). */
 void amqp_error_of_reply(struct error *error, const char *doing, const char *peer, amqp_rpc_reply_t reply);

@@ -25,19 +25,19 @@ struct secrets {
     struct secret {
         uint8_t *data;
         size_t len;
-    } *items;
+    } * items;
 };
 
 struct setting {
     const char *name;
-    size_t offset;               /* of the value in the program's configuration struct */
-    const char *default_text;    /* NULL: empty */
-    int64_t min, max;            /* SETTING_INTEGER */
-    const char *const *choices;  /* SETTING_CHOICE */
+    size_t offset;              /* of the value in the program's configuration struct */
+    const char *default_text;   /* NULL: empty */
+    int64_t min, max;           /* SETTING_INTEGER */
+    const char *const *choices; /* SETTING_CHOICE */
     enum setting_type type;
-    bool file_variant;           /* NAME_FILE may name a file that holds the value */
-    bool secret;                 /* never printed */
-    const char *meaning;         /* one line for --help */
+    bool file_variant;   /* NAME_FILE may name a file that holds the value */
+    bool secret;         /* never printed */
+    const char *meaning; /* one line for --help */
     /* A further check of a text: false with a sentence in *error if it cannot be used. May be NULL. */
     bool (*check)(const char *value, struct error *error);
 };
@@ -55,15 +55,16 @@ void config_report_clear(struct config_report *report);
 void config_problem(struct config_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void config_warning(struct config_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Fills `out` from `rows`. `config_file` may be NULL. `environment` is environ's shape. Every row gets a value (its default
-   where what was given cannot be used). Returns true when there were no problems; warnings (an environment name within two
-   letters of a known one) do not count. A key in the file that no program of ours knows is a problem with its line number and the nearest known
-   name. A value given both as NAME and NAME_FILE in the same place is a problem. */
+/* Fills `out` from `rows`. `config_file` may be NULL. `environment` is environ's shape. Every row gets a value (its
+   default where what was given cannot be used). Returns true when there were no problems; warnings (an environment name
+   within two letters of a known one) do not count. A key in the file that no program of ours knows is a problem with
+   its line number and the nearest known name. A value given both as NAME and NAME_FILE in the same place is a problem.
+ */
 bool config_load(const struct setting *rows, size_t count, const char *config_file, char *const *environment, void *out,
                  struct config_report *report);
 
-/* Whether config_load was given a value for the row `name` that it could not use (and set the default). For checks across
-   settings: what is given but unusable has its problem already and is not "not set". */
+/* Whether config_load was given a value for the row `name` that it could not use (and set the default). For checks
+   across settings: what is given but unusable has its problem already and is not "not set". */
 bool config_row_failed(const struct config_report *report, const char *name);
 
 /* Whether one of our programs reads this key (INTERFACE, "Settings"). */
@@ -82,7 +83,8 @@ struct config_arguments {
     const char *config_file; /* NULL if not given; points into argv */
 };
 
-/* Reads --help --version --check-config --config FILE (and --config=FILE). False with *error (ERROR_USAGE) on anything else. */
+/* Reads --help --version --check-config --config FILE (and --config=FILE). False with *error (ERROR_USAGE) on anything
+ * else. */
 bool config_arguments_read(int argc, char **argv, struct config_arguments *out, struct error *error);
 
 #endif

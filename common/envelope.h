@@ -37,8 +37,8 @@ void envelope_to_properties(const struct envelope *envelope, struct envelope_pro
 /* Adds x-reject-reason (a slug) and x-reject-detail (a sentence) to properties made by envelope_to_properties. */
 void envelope_add_rejection(struct envelope_properties *properties, const char *reason, const char *detail);
 
-/* Reads what another program put there: never fails. Absent, oversized or wrongly typed parts count as absent; an unknown
-   type is webhook, an unknown scheme off; without x-received-at the `timestamp` property (s) serves. */
+/* Reads what another program put there: never fails. Absent, oversized or wrongly typed parts count as absent; an
+   unknown type is webhook, an unknown scheme off; without x-received-at the `timestamp` property (s) serves. */
 void envelope_from_properties(const amqp_basic_properties_t *properties, struct envelope *out);
 
 const char *envelope_type_name(enum envelope_type type);

@@ -17,7 +17,8 @@ enum {
     LIMIT_EVENT_ID = 128,
     /* Secrets tried for one signature: the vendor allows 50 webhooks an account, two secrets each during rotation. */
     LIMIT_SECRETS = 128,
-    /* MAX_BODY_BYTES cannot be set past this: RabbitMQ's default message limit is 16 MiB and the vendor sends 1 MB at most. */
+    /* MAX_BODY_BYTES cannot be set past this: RabbitMQ's default message limit is 16 MiB and the vendor sends 1 MB at
+       most. */
     LIMIT_BODY_MAX = 16 * 1024 * 1024,
 };
 

@@ -28,9 +28,9 @@ struct http_client;
 struct http_client *http_client_new(struct error *error);
 void http_client_free(struct http_client *client); /* NULL is fine */
 
-/* Whether http_client_post can use the URL: http or https, and parsed by libcurl. False with ERROR_USAGE and what is wrong,
-   as what follows the name of an option; the URL, which may hold a token, is not repeated. Sends nothing, looks nothing
-   up. */
+/* Whether http_client_post can use the URL: http or https, and parsed by libcurl. False with ERROR_USAGE and what is
+   wrong, as what follows the name of an option; the URL, which may hold a token, is not repeated. Sends nothing, looks
+   nothing up. */
 bool http_url_check(const char *url, struct error *error);
 
 /* Posts `body` to an http or https URL. Redirects are not followed, proxies not used. On HTTP_ANSWERED *status is set

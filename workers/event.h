@@ -21,12 +21,13 @@ enum campaign_rank { CAMPAIGN_UNASSIGNED, CAMPAIGN_FROM_FOREIGN, CAMPAIGN_FROM_B
 enum { EVENT_ID_PACKED = 33, EVENT_ID_TEXT = 37, EVENT_PHONE_PACKED = 8 };
 
 /* Packed identities (the field names of the drop buckets): 24 hex digits are 12 bytes, a UUID 16 bytes, other texts
-   of up to 32 bytes a 't' and the text (a 'T', the text and a '.' where that would be 12 or 16 long), longer texts, texts with a NUL and bodies without
-   an id an 'h' and the SHA-256. No two ids share a packed form. */
+   of up to 32 bytes a 't' and the text (a 'T', the text and a '.' where that would be 12 or 16 long), longer texts,
+   texts with a NUL and bodies without an id an 'h' and the SHA-256. No two ids share a packed form. */
 struct event_id {
     uint8_t packed[EVENT_ID_PACKED + 3];
     uint8_t packed_len;
-    char text[LIMIT_EVENT_ID + 1]; /* as shown: lower case for hex and UUIDs; empty for a SHA-256 of a body; else cut at LIMIT_EVENT_ID bytes */
+    char text[LIMIT_EVENT_ID + 1]; /* as shown: lower case for hex and UUIDs; empty for a SHA-256 of a body; else cut at
+                                      LIMIT_EVENT_ID bytes */
 };
 
 struct event {
@@ -46,13 +47,14 @@ struct event {
     int64_t product_cost_micros, compliance_fee_micros, tts_fee_micros;
     bool has_flags;
     bool dnc, spam;
-    bool opts_out;                                     /* by rule 4; also set for EVENT_OPT_OUT */
-    char unknown_reason[LIMIT_RAW_TEXT + 1];           /* what to list if this first counts under `other`; NUL bytes are shown as U+FFFD */
-    char phone[LIMIT_PHONE + 1];                       /* "+15552224444", or empty */
-    uint8_t foreign_id[LIMIT_FOREIGN_ID];              /* any bytes */
-    size_t foreign_id_len;                             /* 0: none */
+    bool opts_out; /* by rule 4; also set for EVENT_OPT_OUT */
+    char unknown_reason[LIMIT_RAW_TEXT +
+                        1];      /* what to list if this first counts under `other`; NUL bytes are shown as U+FFFD */
+    char phone[LIMIT_PHONE + 1]; /* "+15552224444", or empty */
+    uint8_t foreign_id[LIMIT_FOREIGN_ID]; /* any bytes */
+    size_t foreign_id_len;                /* 0: none */
 
-    enum campaign_state state; /* EVENT_CAMPAIGN */
+    enum campaign_state state;     /* EVENT_CAMPAIGN */
     char name[LIMIT_RAW_TEXT + 1]; /* type or event, cut; what dc:events counts for EVENT_OTHER */
 };
 

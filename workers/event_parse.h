@@ -22,10 +22,10 @@ struct parse_settings {
 };
 
 /* Reads and classifies one message by docs/classification.md. envelope->received_at_ms must be set (the caller puts a
-   time there if the message had none). On PARSE_OK *event is filled; else it is untouched and `detail` gets a sentence. Ignored values
-   (absurd money, say) leave a sentence in `detail` with PARSE_OK, for the log; else detail is "". */
-enum parse_verdict event_parse(struct bytes body, const struct envelope *envelope, const struct parse_settings *settings,
-                               struct event *event, char detail[PARSE_DETAIL]);
+   time there if the message had none). On PARSE_OK *event is filled; else it is untouched and `detail` gets a sentence.
+   Ignored values (absurd money, say) leave a sentence in `detail` with PARSE_OK, for the log; else detail is "". */
+enum parse_verdict event_parse(struct bytes body, const struct envelope *envelope,
+                               const struct parse_settings *settings, struct event *event, char detail[PARSE_DETAIL]);
 
 /* The slug of a rejection ("invalid_json"); NULL for PARSE_OK and PARSE_NO_MEMORY. */
 const char *parse_verdict_slug(enum parse_verdict verdict);

@@ -1,5 +1,6 @@
 /* Redis, the live counters: one EVALSHA of apply_batch.lua a batch. The only place that sees hiredis.
-   One thread owns a store; redis_store_state may be read from any. Every call returns within REDIS_CALL_TIMEOUT_MS, twice at the most. */
+   One thread owns a store; redis_store_state may be read from any. Every call returns within REDIS_CALL_TIMEOUT_MS,
+   twice at the most. */
 #ifndef DROPBRIDGE_REDIS_STORE_H
 #define DROPBRIDGE_REDIS_STORE_H
 
@@ -35,12 +36,20 @@ void redis_store_free(struct redis_store *store);
 bool redis_store_check(struct redis_store *store, struct error *error);
 
 /* What became of an event. */
-enum applied { APPLIED_COUNTED, APPLIED_REVISED, APPLIED_DUPLICATE, APPLIED_OPT_OUT, APPLIED_CAMPAIGN, APPLIED_UNRECOGNIZED };
+enum applied {
+    APPLIED_COUNTED,
+    APPLIED_REVISED,
+    APPLIED_DUPLICATE,
+    APPLIED_OPT_OUT,
+    APPLIED_CAMPAIGN,
+    APPLIED_UNRECOGNIZED
+};
 
-/* Applies the events in order, all or none. True: all are in Redis (and on `wait_replicas` replicas), results[i] says what became of
-   events[i]. False: maybe applied, maybe not; the caller keeps the batch, waits and tries the same batch again, which is harmless:
-   everything is idempotent. *error says why, and names the key if one has a wrong type. Connects if needed. */
-bool redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count, enum applied *results,
-                       struct error *error);
+/* Applies the events in order, all or none. True: all are in Redis (and on `wait_replicas` replicas), results[i] says
+   what became of events[i]. False: maybe applied, maybe not; the caller keeps the batch, waits and tries the same batch
+   again, which is harmless: everything is idempotent. *error says why, and names the key if one has a wrong type.
+   Connects if needed. */
+bool redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count,
+                       enum applied *results, struct error *error);
 
 #endif

@@ -1,6 +1,11 @@
 """The bridge and a broker that is away, blocked, full, or refuses: never 200 without a confirm, and recovery by itself."""
 
 import concurrent.futures
+import contextlib
+import os
+import select
+import struct
+import threading
 import time
 
 import pika
@@ -99,18 +104,115 @@ def test_a_second_broker_of_the_list_is_tried(start_bridge, queues, rabbitmq):
     queues.take("AMQP_QUEUE", 1)
 
 
-def test_a_broker_under_alarm_is_not_waited_for(start_bridge, queues, rabbitmq):
-    bridge = start_bridge()
+@pytest.mark.parametrize("publishers", [1, 4])
+def test_a_broker_under_alarm_is_not_waited_for(start_bridge, queues, rabbitmq, publishers):
+    bridge = start_bridge(AMQP_PUBLISHERS=publishers)
     assert taken(bridge)
     rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1")
     try:
         # The broker says "blocked" when it is published to.
         assert_unavailable(bridge)
-        assert_unavailable(bridge)
+        for _ in range(publishers):
+            assert assert_unavailable(bridge) < 1 * servers.PATIENCE
         assert bridge.readyz()[0] == 503
+        assert bridge.metrics()["dropbridge_publishers_connected"] == 0
     finally:
         rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1GB")
     servers.wait_until(lambda: taken(bridge), 30, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: bridge.metrics()["dropbridge_publishers_connected"] == publishers, 10)
+
+
+class ForgetfulProxy(servers.CuttableProxy):
+    """Swallows the next confirm once forget is set."""
+
+    forget = False
+
+    def _move(self, client, server):
+        pending = b""
+        with contextlib.suppress(OSError, ValueError):
+            while True:
+                for one in select.select([client, server], [], [])[0]:
+                    data = one.recv(65536)
+                    if not data:
+                        client.close()
+                        server.close()
+                        return
+                    if one is client:
+                        server.sendall(data)
+                        continue
+                    pending += data
+                    while len(pending) >= 7 and len(pending) >= (end := 8 + struct.unpack(">I", pending[3:7])[0]):
+                        frame, pending = pending[:end], pending[end:]
+                        # A method frame of basic.ack.
+                        if self.forget and frame[0] == 1 and frame[7:11] == struct.pack(">HH", 60, 80):
+                            self.forget = False
+                        else:
+                            client.sendall(frame)
+
+
+def test_a_confirm_that_never_comes_ends_the_connection_and_not_the_service(start_bridge, queues, rabbitmq):
+    proxy = ForgetfulProxy(rabbitmq.port)
+    try:
+        bridge = start_bridge(AMQP_URL=url_through(proxy), CONFIRM_TIMEOUT_MS=500)
+        assert taken(bridge)
+        proxy.forget = True
+        assert_unavailable(bridge)
+        assert taken(bridge), "one confirm that is missing does not hold up the others"
+        servers.wait_until(lambda: "has not confirmed" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+        servers.wait_until(lambda: taken(bridge), 10, lambda: bridge.stderr[-2000:])
+        assert bridge.metrics()["dropbridge_reconnects_total"] == 1
+    finally:
+        proxy.close()
+
+
+def test_a_stuck_rejected_queue_does_not_stop_the_events(start_bridge, queues, names, rabbitmq):
+    bridge = start_bridge(CONFIRM_TIMEOUT_MS=1000)
+    queue = f"whereis('%2F_{names['AMQP_REJECTED_QUEUE']}')"
+    rabbitmq.control("eval", f"sys:suspend({queue}).")
+    answers = []
+    done = threading.Event()
+
+    def reject():
+        while not done.is_set():
+            answers.append(wire.post(bridge.port, wire.WEBHOOK, b"no json", wire.guide(b"no json")))
+
+    rejecting = threading.Thread(target=reject)
+    rejecting.start()
+    try:
+        start = time.monotonic()
+        events = []
+        while time.monotonic() - start < 12:
+            events.append(taken(bridge))
+            time.sleep(0.01)
+    finally:
+        done.set()
+        rabbitmq.control("eval", f"sys:resume({queue}).")
+        rejecting.join()
+    assert answers and all(answer.status == 503 for answer in answers[:3])
+    assert all(events), f"{sum(events)} of {len(events)}\n{bridge.stderr[-3000:]}"
+    assert "rejected queue" in bridge.stderr
+
+    def kept():
+        return wire.post(bridge.port, wire.WEBHOOK, b"no json", wire.guide(b"no json")).status == 400
+
+    servers.wait_until(kept, 20, lambda: bridge.stderr[-2000:])
+
+
+def test_a_lost_connection_hands_its_events_to_another(start_bridge, queues, rabbitmq):
+    first, second = servers.CuttableProxy(rabbitmq.port), servers.CuttableProxy(rabbitmq.port)
+    try:
+        bridge = start_bridge(AMQP_URL=f"{url_through(first)},{url_through(second)}", AMQP_PUBLISHERS=2)
+        servers.wait_until(lambda: bridge.metrics()["dropbridge_publishers_connected"] == 2, 10)
+        first.freeze()
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            sent = [pool.submit(taken, bridge) for _ in range(8)]
+            servers.wait_until(lambda: sum(one.done() for one in sent) == 4, 10, "half goes to the other connection")
+            first.cut()
+            assert all(one.result() for one in sent), bridge.stderr[-2000:]
+        assert all(taken(bridge) for _ in range(4)), "a publisher that is away is passed over"
+    finally:
+        first.close()
+        second.close()
 
 
 def test_a_full_queue_is_503(start_bridge, queues, names, rabbitmq):
@@ -179,6 +281,19 @@ def test_a_wrong_password_ends_it_with_69(rabbitmq, names, programs):
     assert "not-the-password" not in stderr
 
 
+@pytest.mark.parametrize("publishers", [1, 3])
+def test_it_ends_with_69_only_if_every_broker_of_the_list_refuses(rabbitmq, names, queues, programs, publishers):
+    wrong = rabbitmq.url.replace("guest:guest", "guest:not-the-password")
+    unknown = rabbitmq.url.replace("%2f", "nowhere")
+    away = f"amqp://guest:guest@127.0.0.1:{servers.free_port()}/%2f"
+    status, _ = exit_of(programs, rabbitmq, names, AMQP_URL=f"{wrong},{unknown}", AMQP_PUBLISHERS=publishers)
+    assert status == 69
+    for urls, ready in ((f"{wrong},{away}", 503), (f"{away},{wrong}", 503), (f"{wrong},{rabbitmq.url}", 200)):
+        bridge = programs(servers.Bridge, {"AMQP_URL": urls, **names, "AMQP_PUBLISHERS": publishers})
+        assert bridge.readyz()[0] == ready, bridge.stderr[-2000:]
+        assert "ACCESS_REFUSED" in bridge.stderr and "not-the-password" not in bridge.stderr
+
+
 def test_an_unknown_virtual_host_ends_it_with_69(rabbitmq, names, programs):
     status, stderr = exit_of(programs, rabbitmq, names, AMQP_URL=rabbitmq.url.replace("%2f", "nowhere"))
     assert status == 69 and "nowhere" in stderr
@@ -218,6 +333,32 @@ def test_an_idle_keep_alive_client_does_not_hold_up_a_stop(start_bridge, queues)
     assert bridge.finish() == 0
     assert time.monotonic() - start < 10 * servers.PATIENCE
     connection.close()
+
+
+def test_a_stop_takes_10_s_at_the_most_and_little_processor_time(start_bridge, proxy):
+    """A client that drips, one that idles, and a broker that says nothing."""
+    bridge = start_bridge(AMQP_URL=url_through(proxy), BODY_TIMEOUT_MS=9000, CONFIRM_TIMEOUT_MS=3500)
+    idle = wire.connect(bridge.port)
+    assert wire.request(bridge.port, "GET", "/health", connection=idle).status == 200
+    with wire.Raw(bridge.port) as raw:
+        raw.send(wire.head("POST", wire.WEBHOOK, [*wire.guide(BODY).items(), ("Content-Length", len(BODY))]) + BODY[:-1])
+        time.sleep(0.2)
+        proxy.freeze()
+        start = time.monotonic()
+        bridge.signal(servers.SIGTERM)
+        time.sleep(4)
+        before = processor_seconds(bridge.pid)
+        time.sleep(1)
+        spent = processor_seconds(bridge.pid) - before
+        assert bridge.wait_exit() == 0
+        assert time.monotonic() - start < 10 + 2 * (servers.PATIENCE - 1)
+    idle.close()
+    assert spent < 0.3
+
+
+def processor_seconds(pid):
+    fields = open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_restarted_publisher_marks_its_messages_persistent(start_bridge, queues, names, rabbitmq):

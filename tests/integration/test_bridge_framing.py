@@ -174,6 +174,38 @@ def test_the_bridge_still_takes_events_after_all_this(station):
     station.queues.take("AMQP_QUEUE", 1)
 
 
+def test_logs_nothing_of_a_request_that_the_parser_refuses(start_bridge, queues):
+    bridge = start_bridge(LOG_LEVEL="debug")
+    secret = wire.token("spring")
+    path = f"{wire.CALLBACK}/spring sale?token={secret}&to=+13125550142"
+    for padding in ("", "x" * 400, "x" * 20000):
+        with wire.Raw(bridge.port) as raw:
+            raw.send(f"POST {path}{padding} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+            assert raw.answer().status == 400
+    with wire.Raw(bridge.port) as raw:
+        raw.send(f"POST {path} HTTP/1.1\r\nHost : +13125550142\r\nX: {secret}\r\n\r\n".encode())
+        assert raw.answer().status == 400
+    assert secret[:16] not in bridge.stderr and "3125550142" not in bridge.stderr, bridge.stderr
+
+
+def test_an_absolute_request_target_is_taken_by_its_path(station):
+    target = f"http://127.0.0.1:{station.port}{wire.WEBHOOK}"
+    with wire.Raw(station.port) as raw:
+        assert raw.send(wire.head("POST", target, [*SIGNED, LENGTH]) + BODY).answer().status == 200
+        assert raw.send(wire.head("POST", target + "/x?token=1", [*SIGNED, LENGTH]) + BODY).answer().code == "not_found"
+    station.queues.take("AMQP_QUEUE", 1)
+
+
+@pytest.mark.parametrize("blank", [" ", "    "], ids=["a space", "four spaces"])
+@pytest.mark.parametrize("sign", [wire.guide, wire.v1], ids=["guide", "v1"])
+def test_white_space_behind_a_header_is_not_part_of_it(station, sign, blank):
+    headers = [(name, value + blank) for name, value in {**sign(BODY), "X-Event-Id": "e-1", "X-Attempt": "2"}.items()]
+    with wire.Raw(station.port) as raw:
+        assert raw.send(wire.head("POST", wire.WEBHOOK, [*headers, LENGTH]) + BODY).answer().status == 200
+    ((properties, _),) = station.queues.take("AMQP_QUEUE", 1)
+    assert (properties.headers["x-event-id"], properties.headers["x-attempt"]) == ("e-1", "2")
+
+
 def test_pipelined_requests_are_answered_one_by_one(station):
     one = with_headers(LENGTH) + BODY
     with wire.Raw(station.port) as raw:

@@ -32,6 +32,14 @@ static const struct {
     {"a body limit too high", {"WEBHOOK_SECRET=a", "MAX_BODY_BYTES=99999999"}, false, "MAX_BODY_BYTES", NULL},
     {"no threads", {"WEBHOOK_SECRET=a", "HTTP_THREADS=0"}, false, "HTTP_THREADS", NULL},
     {"not a number", {"WEBHOOK_SECRET=a", "CONFIRM_TIMEOUT_MS=2s"}, false, "CONFIRM_TIMEOUT_MS", NULL},
+    {"a confirm of a millisecond", {"WEBHOOK_SECRET=a", "CALLBACK_SECRET=b", "CONFIRM_TIMEOUT_MS=1"}, true, NULL, NULL},
+    {"a confirm too late for the answer",
+     {"WEBHOOK_SECRET=a", "CONFIRM_TIMEOUT_MS=3501"},
+     false,
+     "CONFIRM_TIMEOUT_MS",
+     NULL},
+    {"the public port on IPv6", {"WEBHOOK_SECRET=a", "LISTEN=[::1]:0"}, false, "LISTEN", NULL},
+    {"the private port on IPv6", {"WEBHOOK_SECRET=a", "ADMIN_LISTEN=[::1]:0"}, false, "ADMIN_LISTEN", NULL},
     {"a reserved exchange", {"WEBHOOK_SECRET=a", "AMQP_EXCHANGE=amq.direct"}, false, "AMQP_EXCHANGE", NULL},
     {"one name for both queues",
      {"WEBHOOK_SECRET=a", "AMQP_QUEUE=q", "AMQP_REJECTED_QUEUE=q"},
@@ -109,6 +117,22 @@ static void every_problem_is_named(void **state)
     config_report_clear(&report);
 }
 
+static void a_secret_that_cannot_be_read_is_one_problem(void **state)
+{
+    static const char *const texts[] = {"WEBHOOK_SECRET_FILE=/nowhere/secret", NULL};
+    struct environment environment;
+    struct bridge_config config;
+    struct config_report report;
+
+    (void)state;
+    config_report_init(&report);
+    assert_false(bridge_config_load(NULL, environment_of(&environment, texts), &config, &report));
+    assert_true(says(&report.problems, "/nowhere/secret"));
+    assert_false(says(&report.problems, "nothing to verify"));
+    bridge_config_clear(&config);
+    config_report_clear(&report);
+}
+
 static void defaults_are_those_of_the_readme(void **state)
 {
     static const char *const texts[] = {"WEBHOOK_SECRET=a", NULL};
@@ -140,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings_are_checked),
         cmocka_unit_test(every_problem_is_named),
+        cmocka_unit_test(a_secret_that_cannot_be_read_is_one_problem),
         cmocka_unit_test(defaults_are_those_of_the_readme),
     };
 

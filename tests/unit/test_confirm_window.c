@@ -56,7 +56,7 @@ static void tags_are_settled(void **state)
 
         assert_non_null(window);
         for (int k = 0; k < cases[i].pushes; k++)
-            assert_int_equal(confirm_window_push(window, &items[k]), k + 1);
+            assert_int_equal(confirm_window_push(window, &items[k], 0), k + 1);
         for (int k = 0; k < cases[i].step_count; k++) {
             const struct step *step = &cases[i].steps[k];
             char settled[16] = "";
@@ -78,15 +78,36 @@ static void a_full_window_takes_no_more(void **state)
 
     (void)state;
     for (int i = 0; i < 4; i++)
-        assert_int_equal(confirm_window_push(window, &items[i]), i + 1);
-    assert_int_equal(confirm_window_push(window, &items[4]), 0);
+        assert_int_equal(confirm_window_push(window, &items[i], 0), i + 1);
+    assert_int_equal(confirm_window_push(window, &items[4], 0), 0);
     assert_int_equal(confirm_window_settle(window, 2, false, note, settled), 1);
     /* Tag 1 still waits: the span is what is full. */
-    assert_int_equal(confirm_window_push(window, &items[4]), 0);
+    assert_int_equal(confirm_window_push(window, &items[4], 0), 0);
     assert_int_equal(confirm_window_settle(window, 1, false, note, settled), 1);
-    assert_int_equal(confirm_window_push(window, &items[4]), 5);
-    assert_int_equal(confirm_window_push(window, &items[5]), 6);
-    assert_int_equal(confirm_window_push(window, &items[6]), 0);
+    assert_int_equal(confirm_window_push(window, &items[4], 0), 5);
+    assert_int_equal(confirm_window_push(window, &items[5], 0), 6);
+    assert_int_equal(confirm_window_push(window, &items[6], 0), 0);
+    confirm_window_free(window);
+}
+
+static void the_oldest_that_waits_is_known(void **state)
+{
+    struct confirm_window *window = confirm_window_new(4);
+    char seen[16] = "";
+    char settled[16] = "";
+
+    (void)state;
+    assert_int_equal(confirm_window_oldest_ms(window), INT64_MAX);
+    for (int i = 0; i < 4; i++)
+        confirm_window_push(window, &items[i], 100 + i);
+    confirm_window_settle(window, 2, false, note, settled);
+    assert_int_equal(confirm_window_oldest_ms(window), 100);
+    confirm_window_each(window, note, seen);
+    assert_string_equal(seen, "023");
+    confirm_window_settle(window, 1, false, note, settled);
+    assert_int_equal(confirm_window_oldest_ms(window), 102);
+    confirm_window_reset(window, note, settled);
+    assert_int_equal(confirm_window_oldest_ms(window), INT64_MAX);
     confirm_window_free(window);
 }
 
@@ -102,7 +123,7 @@ static void a_returned_message_is_found(void **state)
 
     (void)state;
     for (int i = 0; i < 5; i++)
-        confirm_window_push(window, &items[i]);
+        confirm_window_push(window, &items[i], 0);
     assert_ptr_equal(confirm_window_find(window, is_digit, "3"), &items[3]);
     assert_null(confirm_window_find(window, is_digit, "7"));
     confirm_window_settle(window, 4, false, note, settled);
@@ -117,11 +138,11 @@ static void reset_takes_all_and_starts_again(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++)
-        confirm_window_push(window, &items[i]);
+        confirm_window_push(window, &items[i], 0);
     confirm_window_reset(window, note, settled);
     assert_string_equal(settled, "012");
     assert_int_equal(confirm_window_count(window), 0);
-    assert_int_equal(confirm_window_push(window, &items[0]), 1);
+    assert_int_equal(confirm_window_push(window, &items[0], 0), 1);
     confirm_window_free(window);
 }
 
@@ -137,7 +158,7 @@ static void it_agrees_with_a_plain_list(void **state)
     while (next <= 20000) {
         char settled[8192] = "";
         if (rand_r(&seed) % 3) {
-            const uint64_t tag = confirm_window_push(window, &items[0]);
+            const uint64_t tag = confirm_window_push(window, &items[0], 0);
 
             if (tag) {
                 assert_int_equal(tag, next);
@@ -164,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tags_are_settled),
         cmocka_unit_test(a_full_window_takes_no_more),
+        cmocka_unit_test(the_oldest_that_waits_is_known),
         cmocka_unit_test(a_returned_message_is_found),
         cmocka_unit_test(reset_takes_all_and_starts_again),
         cmocka_unit_test(it_agrees_with_a_plain_list),

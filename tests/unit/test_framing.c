@@ -155,10 +155,41 @@ static void connections_are_kept_as_asked(void **state)
     }
 }
 
+static const struct {
+    const char *name;
+    const char *value; /* NULL: no such field */
+    const char *text;  /* NULL: nothing */
+} text_cases[] = {
+    {"a plain value", "abc", "abc"},
+    {"a space behind it", "abc ", "abc"},
+    {"tabs and spaces around it", "\t abc \t ", "abc"},
+    {"inner spaces stay", "a b ", "a b"},
+    {"an empty value", "", NULL},
+    {"only white space", " \t", NULL},
+    {"no such field", NULL, NULL},
+    {"one too long is cut", "abcdefghij", "abcdefg"},
+    {"white space past the size", "abc        \t    ", "abc"},
+};
+
+static void values_are_trimmed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof text_cases / sizeof text_cases[0]; i++) {
+        const struct http_field fields[] = {{"Host", "x"}, {"X-Signature", text_cases[i].value}};
+        const size_t count = text_cases[i].value ? 2 : 1;
+        char text[8] = "before";
+
+        if (framing_text(fields, count, "x-signature", text, sizeof text) != (text_cases[i].text != NULL) ||
+            strcmp(text, text_cases[i].text ? text_cases[i].text : "before") != 0)
+            fail_msg("%s: %s", text_cases[i].name, text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_are_judged),
+        cmocka_unit_test(values_are_trimmed),
         cmocka_unit_test(the_parser_may_not_have_seen_more),
         cmocka_unit_test(buffers_are_judged),
         cmocka_unit_test(connections_are_kept_as_asked),

@@ -76,11 +76,11 @@ static struct ticket *take_one(struct publish_queue *queue)
 
 static void the_waiter_hears_the_outcome(void **state)
 {
-    static const enum publish_outcome outcomes[] = {PUBLISH_CONFIRMED, PUBLISH_FAILED};
+    static const enum publish_outcome outcomes[] = {PUBLISH_CONFIRMED, PUBLISH_FAILED, PUBLISH_LOST};
     struct publish_queue *queue = open_queue(4, 100);
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         struct submitter submitter;
         struct ticket *ticket;
 
@@ -149,6 +149,60 @@ static void a_late_confirm_finds_nobody(void **state)
     assert_int_equal(finish(&submitter), PUBLISH_TIMEOUT);
     assert_false(ticket_settle(ticket, PUBLISH_CONFIRMED));
     publish_queue_free(queue);
+}
+
+static void a_ticket_given_up_is_settled_by_nobody(void **state)
+{
+    struct publish_queue *queue = open_queue(4, 100);
+    struct submitter submitter;
+    struct ticket *ticket;
+
+    (void)state;
+    start(&submitter, queue, "{}", 10000);
+    ticket = take_one(queue);
+    ticket_give_up(ticket);
+    assert_int_equal(finish(&submitter), PUBLISH_TIMEOUT);
+    ticket_give_up(ticket);
+    assert_false(ticket_settle(ticket, PUBLISH_CONFIRMED));
+    publish_queue_free(queue);
+}
+
+/* Takes from one queue, as a publisher that loses its connection, and from the next, as one that has it. */
+struct two_queues {
+    struct publish_queue *lost, *good;
+};
+
+static void *lose_then_confirm(void *argument)
+{
+    struct two_queues *queues = argument;
+
+    ticket_settle(take_one(queues->lost), PUBLISH_LOST);
+    ticket_settle(take_one(queues->good), PUBLISH_CONFIRMED);
+    return NULL;
+}
+
+static void a_ticket_refused_or_lost_may_be_submitted_again(void **state)
+{
+    struct two_queues queues = {open_queue(4, 100), open_queue(4, 100)};
+    struct publish_queue *away = open_queue(4, 100);
+    struct publish_queue *full = open_queue(0, 100);
+    struct ticket *ticket = ticket_of("{}");
+    const int64_t deadline_ms = clock_monotonic_ms() + 10000;
+    pthread_t thread;
+
+    (void)state;
+    publish_queue_set_gate(away, PUBLISH_GATE_AWAY);
+    assert_int_equal(pthread_create(&thread, NULL, lose_then_confirm, &queues), 0);
+    assert_int_equal(publish_queue_submit(away, ticket, deadline_ms), PUBLISH_AWAY);
+    assert_int_equal(publish_queue_submit(full, ticket, deadline_ms), PUBLISH_FULL);
+    assert_int_equal(publish_queue_submit(queues.lost, ticket, deadline_ms), PUBLISH_LOST);
+    assert_int_equal(publish_queue_submit(queues.good, ticket, deadline_ms), PUBLISH_CONFIRMED);
+    pthread_join(thread, NULL);
+    ticket_release(ticket);
+    publish_queue_free(queues.lost);
+    publish_queue_free(queues.good);
+    publish_queue_free(away);
+    publish_queue_free(full);
 }
 
 static void the_bounds_hold(void **state)
@@ -264,10 +318,16 @@ static void nothing_is_lost_between_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_waiter_hears_the_outcome),        cmocka_unit_test(a_shut_gate_refuses_at_once),
-        cmocka_unit_test(shutting_the_gate_fails_what_waits),  cmocka_unit_test(a_ticket_past_its_deadline_is_not_sent),
-        cmocka_unit_test(a_late_confirm_finds_nobody),         cmocka_unit_test(the_bounds_hold),
-        cmocka_unit_test(the_descriptor_wakes_a_sleeper_only), cmocka_unit_test(a_ticket_grows_with_its_body),
+        cmocka_unit_test(the_waiter_hears_the_outcome),
+        cmocka_unit_test(a_shut_gate_refuses_at_once),
+        cmocka_unit_test(shutting_the_gate_fails_what_waits),
+        cmocka_unit_test(a_ticket_past_its_deadline_is_not_sent),
+        cmocka_unit_test(a_late_confirm_finds_nobody),
+        cmocka_unit_test(the_bounds_hold),
+        cmocka_unit_test(the_descriptor_wakes_a_sleeper_only),
+        cmocka_unit_test(a_ticket_grows_with_its_body),
+        cmocka_unit_test(a_ticket_given_up_is_settled_by_nobody),
+        cmocka_unit_test(a_ticket_refused_or_lost_may_be_submitted_again),
         cmocka_unit_test(nothing_is_lost_between_threads),
     };
 

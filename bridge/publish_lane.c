@@ -1,0 +1,220 @@
+#include "publish_lane.h"
+
+#include "../common/log.h"
+
+enum {
+    /* Unconfirmed publishes: HTTP threads bound them too; past some thousands the broker gains nothing. */
+    WAITING_MAX = 4096,
+    /* Tags from the oldest unconfirmed to the newest: one confirm that never comes must not stop the rest. */
+    SPAN_MAX = 65536,
+};
+
+bool publish_lane_init(struct publish_lane *lane, amqp_channel_t channel, const struct amqp_settings *settings,
+                       struct bridge_metrics *metrics)
+{
+    *lane = (struct publish_lane){.channel = channel, .settings = settings, .metrics = metrics};
+    lane->window = confirm_window_new(SPAN_MAX);
+    return lane->window != NULL;
+}
+
+void publish_lane_clear(struct publish_lane *lane)
+{
+    confirm_window_free(lane->window);
+}
+
+/* ---- outcomes ---- */
+
+static void on_acked(void *context, void *item)
+{
+    struct publish_lane *lane = context;
+    struct ticket *ticket = item;
+    const bool returned = ticket_is_returned(ticket);
+
+    if (!ticket_settle(ticket, returned ? PUBLISH_FAILED : PUBLISH_CONFIRMED) && !returned)
+        bridge_count(lane->metrics, METRIC_LATE_CONFIRMS, 1);
+}
+
+static void on_nacked(void *context, void *item)
+{
+    struct publish_lane *lane = context;
+
+    bridge_count(lane->metrics, METRIC_NACKED, 1);
+    ticket_settle(item, PUBLISH_FAILED);
+}
+
+static void on_lost(void *context, void *item)
+{
+    (void)context;
+    ticket_settle(item, ticket_is_returned(item) ? PUBLISH_FAILED : PUBLISH_LOST);
+}
+
+static void give_up(void *context, void *item)
+{
+    (void)context;
+    ticket_give_up(item);
+}
+
+void publish_lane_give_up(struct publish_lane *lane)
+{
+    confirm_window_each(lane->window, give_up, NULL);
+}
+
+/* ---- the channel's life ---- */
+
+bool publish_lane_open(struct publish_lane *lane, struct amqp_session *session, struct error *error)
+{
+    amqp_connection_state_t connection = amqp_session_connection(session);
+
+    if ((lane->channel == AMQP_CHANNEL || amqp_channel_open(connection, lane->channel)) &&
+        amqp_confirm_select(connection, lane->channel)) {
+        lane->session = session;
+        lane->came_back = false;
+        lane->incoming = (struct incoming_return){0};
+        return true;
+    }
+    amqp_error_of_reply(error, "asking for confirms from", amqp_session_peer(session), amqp_get_rpc_reply(connection));
+    return false;
+}
+
+void publish_lane_close(struct publish_lane *lane)
+{
+    confirm_window_reset(lane->window, on_lost, lane);
+    lane->session = NULL;
+}
+
+/* ---- messages to the broker ---- */
+
+size_t publish_lane_room(const struct publish_lane *lane)
+{
+    const size_t waiting = confirm_window_count(lane->window);
+    const size_t span_left = confirm_window_capacity(lane->window) - confirm_window_span(lane->window);
+    const size_t left = waiting < WAITING_MAX ? WAITING_MAX - waiting : 0;
+
+    return left < span_left ? left : span_left;
+}
+
+size_t publish_lane_waiting(const struct publish_lane *lane)
+{
+    return confirm_window_count(lane->window);
+}
+
+int64_t publish_lane_oldest_ms(const struct publish_lane *lane)
+{
+    return confirm_window_oldest_ms(lane->window);
+}
+
+static int publish(struct publish_lane *lane, struct ticket *ticket)
+{
+    const struct amqp_settings *settings = lane->settings;
+    const bool rejected = ticket_target(ticket) == TICKET_REJECTED;
+    const struct bytes body = ticket_body_bytes(ticket);
+    const amqp_bytes_t content = {.len = body.len, .bytes = (void *)(uintptr_t)body.data};
+    struct envelope_properties properties;
+
+    envelope_to_properties(ticket_envelope(ticket), &properties);
+    if (rejected)
+        envelope_add_rejection(&properties, ticket_reject_reason(ticket), ticket_reject_detail(ticket));
+    return amqp_basic_publish(amqp_session_connection(lane->session), lane->channel,
+                              amqp_cstring_bytes(rejected ? settings->rejected_queue : settings->exchange),
+                              rejected ? amqp_empty_bytes : amqp_cstring_bytes(settings->queue), 1, 0,
+                              &properties.basic, content);
+}
+
+int publish_lane_send(struct publish_lane *lane, struct ticket *ticket, int64_t now_ms, bool send)
+{
+    confirm_window_push(lane->window, ticket, now_ms);
+    return send ? publish(lane, ticket) : AMQP_STATUS_OK;
+}
+
+/* ---- frames from the broker ---- */
+
+static bool settle(struct publish_lane *lane, uint64_t tag, bool multiple, void (*settled)(void *, void *),
+                   struct error *error)
+{
+    if (confirm_window_settle(lane->window, tag, multiple, settled, lane) >= 0)
+        return true;
+    error_set(error, ERROR_UNAVAILABLE, "%s confirmed a message that was not sent", amqp_session_peer(lane->session));
+    return false;
+}
+
+static void begin_return(struct publish_lane *lane, const amqp_basic_return_t *returned)
+{
+    lane->incoming = (struct incoming_return){.active = true};
+    lane->came_back = true;
+    bridge_count(lane->metrics, METRIC_RETURNED, 1);
+    log_debug("a message came back: %d %.*s", returned->reply_code, (int)returned->reply_text.len,
+              (const char *)returned->reply_text.bytes);
+}
+
+static bool handle_method(struct publish_lane *lane, const amqp_method_t *method, struct error *error)
+{
+    switch (method->id) {
+    case AMQP_BASIC_ACK_METHOD: {
+        const amqp_basic_ack_t *ack = method->decoded;
+
+        return settle(lane, ack->delivery_tag, ack->multiple, on_acked, error);
+    }
+    case AMQP_BASIC_NACK_METHOD: {
+        const amqp_basic_nack_t *nack = method->decoded;
+
+        return settle(lane, nack->delivery_tag, nack->multiple, on_nacked, error);
+    }
+    case AMQP_BASIC_RETURN_METHOD:
+        begin_return(lane, method->decoded);
+        return true;
+    case AMQP_CHANNEL_CLOSE_METHOD: {
+        amqp_channel_close_ok_t ok = {0};
+
+        amqp_error_of_close(error, "publishing to", amqp_session_peer(lane->session), method);
+        (void)amqp_send_method(amqp_session_connection(lane->session), lane->channel, AMQP_CHANNEL_CLOSE_OK_METHOD,
+                               &ok);
+        return false;
+    }
+    default:
+        log_debug("ignored AMQP method 0x%08x", (unsigned)method->id);
+        return true;
+    }
+}
+
+static bool has_message_id(const void *context, const void *item)
+{
+    const struct bytes *id = context;
+
+    return !ticket_is_returned(item) && bytes_equal(*id, bytes_of_text(ticket_envelope(item)->message_id));
+}
+
+static void handle_return_header(struct publish_lane *lane, const amqp_frame_t *frame)
+{
+    const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
+    struct ticket *ticket = NULL;
+
+    if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) {
+        const struct bytes id = bytes_of(properties->message_id.bytes, properties->message_id.len);
+
+        ticket = confirm_window_find(lane->window, has_message_id, &id);
+    }
+    if (ticket)
+        ticket_mark_returned(ticket);
+    else
+        log_warn("%s returned a message that does not wait", amqp_session_peer(lane->session));
+    lane->incoming.has_header = true;
+    lane->incoming.body_left = frame->payload.properties.body_size;
+    lane->incoming.active = lane->incoming.body_left > 0;
+}
+
+bool publish_lane_handle(struct publish_lane *lane, const amqp_frame_t *frame, struct error *error)
+{
+    struct incoming_return *incoming = &lane->incoming;
+
+    if (frame->frame_type == AMQP_FRAME_METHOD)
+        return handle_method(lane, &frame->payload.method, error);
+    if (frame->frame_type == AMQP_FRAME_HEADER && incoming->active && !incoming->has_header) {
+        handle_return_header(lane, frame);
+    } else if (frame->frame_type == AMQP_FRAME_BODY && incoming->active && incoming->has_header) {
+        const uint64_t len = frame->payload.body_fragment.len;
+
+        incoming->body_left -= len < incoming->body_left ? len : incoming->body_left;
+        incoming->active = incoming->body_left > 0;
+    }
+    return true;
+}
