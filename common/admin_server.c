@@ -143,7 +143,7 @@ static bool check_address(const char *listen, struct error *error)
         return false;
     }
     if (listen[0] == '[' && mg_check_feature(MG_FEATURES_IPV6) == 0) {
-        error_set(error, ERROR_CONFIG, "ADMIN_LISTEN %s: IPv6 is not built into the HTTP library: give an IPv4 address",
+        error_set(error, ERROR_CONFIG, "ADMIN_LISTEN %s: listening on IPv6 is not supported: give an IPv4 address",
                   listen);
         return false;
     }

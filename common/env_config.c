@@ -450,7 +450,7 @@ static bool check_listen(const char *text, struct error *error)
     long port = 0;
 
     if (looks_like_ipv6(text))
-        return bad(error, "names an IPv6 address, and IPv6 is not built into the HTTP library: give an IPv4 address, "
+        return bad(error, "names an IPv6 address, and listening on IPv6 is not supported: give an IPv4 address, "
                           "such as 127.0.0.1:8080");
     if (!colon || colon == text || strchr(colon + 1, ':'))
         return bad(error, "must be host:port, such as 127.0.0.1:8080");
