@@ -10,8 +10,10 @@ static const struct {
     const char *help;
     enum metric_type type;
 } descriptions[] = {
-    {METRIC_ACCEPTED_BROKER, "dropbridge_accepted_total", "by=\"broker\"", "Events that were answered 200.",
-     METRIC_COUNTER},
+    {METRIC_ACCEPTED_BROKER, "dropbridge_accepted_total", "by=\"broker\"",
+     "Messages that were safe before the answer, by where.", METRIC_COUNTER},
+    {METRIC_ACCEPTED_SPOOL, "dropbridge_accepted_total", "by=\"spool\"",
+     "Messages that were safe before the answer, by where.", METRIC_COUNTER},
     {METRIC_KEPT_INVALID, "dropbridge_kept_invalid_total", NULL,
      "Verified bodies that are no JSON object, kept in the rejected queue.", METRIC_COUNTER},
     {METRIC_REFUSED_CALLBACKS, "dropbridge_refused_callbacks_total", NULL,
@@ -28,6 +30,15 @@ static const struct {
     {METRIC_PUBLISHERS_CONNECTED, "dropbridge_publishers_connected", NULL, "Publishing connections that can be used.",
      METRIC_GAUGE},
     {METRIC_IN_FLIGHT, "dropbridge_in_flight", NULL, "Requests being served.", METRIC_GAUGE},
+    {METRIC_SPOOL_FOUND, "dropbridge_spool_found_at_start", NULL, "Messages that the spool held at the start.",
+     METRIC_GAUGE},
+    {METRIC_SPOOL_SPOOLED, "dropbridge_spool_spooled_total", NULL, "Messages synced to the spool.", METRIC_COUNTER},
+    {METRIC_SPOOL_DRAINED, "dropbridge_spool_drained_total", NULL,
+     "Messages that left the spool, confirmed by the broker.", METRIC_COUNTER},
+    {METRIC_SPOOL_WAITING, "dropbridge_spool_waiting", NULL, "Messages in the spool.", METRIC_GAUGE},
+    {METRIC_SPOOL_BYTES, "dropbridge_spool_bytes", NULL, "Size of the spool, free pages not counted.", METRIC_GAUGE},
+    {METRIC_SPOOL_FAILURES, "dropbridge_spool_failures_total", NULL,
+     "Writes to the spool that failed, each for all messages in it.", METRIC_COUNTER},
 };
 
 struct bridge_metrics *bridge_metrics_new(void)

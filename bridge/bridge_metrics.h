@@ -5,9 +5,12 @@
 #include "../common/metrics.h"
 #include "answer.h"
 
+/* At rest, for one process's life: requests{code="received"} + kept_invalid = accepted{by="broker"} +
+   accepted{by="spool"}; spool_found_at_start + spool_spooled = spool_drained + spool_waiting. */
 enum bridge_metric {
     METRIC_REQUESTS, /* one row an answer: METRIC_REQUESTS + answer */
     METRIC_ACCEPTED_BROKER = METRIC_REQUESTS + ANSWER_COUNT,
+    METRIC_ACCEPTED_SPOOL,
     METRIC_KEPT_INVALID,
     METRIC_REFUSED_CALLBACKS,
     METRIC_PUBLISHED,
@@ -18,6 +21,12 @@ enum bridge_metric {
     METRIC_RECONNECTS,
     METRIC_PUBLISHERS_CONNECTED,
     METRIC_IN_FLIGHT,
+    METRIC_SPOOL_FOUND,
+    METRIC_SPOOL_SPOOLED,
+    METRIC_SPOOL_DRAINED,
+    METRIC_SPOOL_WAITING,
+    METRIC_SPOOL_BYTES,
+    METRIC_SPOOL_FAILURES,
     BRIDGE_METRIC_COUNT
 };
 

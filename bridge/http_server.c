@@ -266,10 +266,10 @@ static enum publish_outcome publish(void *context, const struct envelope *envelo
     struct exchange *x = context;
     const struct http_port *port = &x->server->port;
 
-    if (reject_reason)
-        ticket_set_rejected(x->ticket, envelope, reject_reason, reject_detail);
-    else
+    if (!reject_reason)
         ticket_set_event(x->ticket, envelope);
+    else if (!ticket_set_rejected(x->ticket, envelope, reject_reason, reject_detail))
+        return PUBLISH_FULL;
     int64_t deadline_ms = clock_monotonic_ms() + x->server->settings.confirm_timeout_ms;
     const int64_t last_ms = atomic_load(&x->server->last_ms);
     if (last_ms < deadline_ms)

@@ -5,7 +5,7 @@
 #include "../common/error.h"
 #include "bridge_metrics.h"
 #include "intake.h"
-#include "publish_queue.h"
+#include "ticket_queue.h"
 
 #include <stdint.h>
 

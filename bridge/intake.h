@@ -8,8 +8,8 @@
 #include "../common/envelope.h"
 #include "../common/error.h"
 #include "answer.h"
-#include "publish_queue.h"
 #include "routes.h"
+#include "ticket_queue.h"
 
 #include <stdbool.h>
 #include <stdint.h>

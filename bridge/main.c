@@ -61,9 +61,9 @@ static int fail(const struct error *error)
 static bool report_ready(void *context, struct buf *members)
 {
     static const char *const broker[] = {
-        [PUBLISH_GATE_AWAY] = "away", [PUBLISH_GATE_BLOCKED] = "blocked", [PUBLISH_GATE_OPEN] = "connected"};
+        [GATE_AWAY] = "away", [GATE_BLOCKED] = "blocked", [GATE_OPEN] = "connected"};
     struct bridge *bridge = context;
-    const enum publish_gate gate = publishers_gate(bridge->publishers);
+    const enum gate gate = publishers_gate(bridge->publishers);
     const char *callback = "ready";
 
     if (bridge->config.callback_auth == CALLBACK_AUTH_OFF)
@@ -74,7 +74,7 @@ static bool report_ready(void *context, struct buf *members)
                intake_takes_webhooks(bridge->intake) ? "ready"
                                                      : "not configured: POST /webhooks/dropcowboy answers 503",
                callback);
-    return gate == PUBLISH_GATE_OPEN;
+    return gate == GATE_OPEN;
 }
 
 static enum publish_outcome submit(void *context, struct ticket *ticket, int64_t deadline_ms)

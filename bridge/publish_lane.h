@@ -7,7 +7,7 @@
 #include "../common/error.h"
 #include "bridge_metrics.h"
 #include "confirm_window.h"
-#include "publish_queue.h"
+#include "ticket_queue.h"
 
 #include <stdbool.h>
 #include <stddef.h>

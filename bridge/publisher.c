@@ -50,7 +50,7 @@ struct publisher {
     pthread_t thread;
     bool started;
     bool finished; /* under the owner's mutex */
-    struct publish_queue *queue;
+    struct ticket_queue *queue;
     struct publish_lane lanes[LANES];
     struct ticket **burst;
     char name[32];
@@ -129,19 +129,19 @@ static void cut_connection(struct publisher *publisher)
 
 /* A broker says "blocked" only to connections that publish: what one hears holds for all to the same host and port.
    The owner's mutex is held. */
-static enum publish_gate gate_for(const struct publisher *publisher)
+static enum gate gate_for(const struct publisher *publisher)
 {
     const struct publishers *owner = publisher->owner;
 
     if (!publisher->peer || publisher->leaving)
-        return PUBLISH_GATE_AWAY;
+        return GATE_AWAY;
     for (size_t i = 0; i < owner->count; i++) {
         const struct publisher *other = &owner->items[i];
 
         if (other->blocked && other->peer && strcmp(other->peer, publisher->peer) == 0)
-            return PUBLISH_GATE_BLOCKED;
+            return GATE_BLOCKED;
     }
-    return PUBLISH_GATE_OPEN;
+    return GATE_OPEN;
 }
 
 /* To be called when something that gate_for looks at has changed, with the owner's mutex held. */
@@ -149,17 +149,17 @@ static void set_gates(struct publishers *owner)
 {
     for (size_t i = 0; i < owner->count; i++) {
         struct publisher *publisher = &owner->items[i];
-        const enum publish_gate gate = publisher->queue ? gate_for(publisher) : PUBLISH_GATE_AWAY;
+        const enum gate gate = publisher->queue ? gate_for(publisher) : GATE_AWAY;
 
-        if (!publisher->queue || gate == publish_queue_gate(publisher->queue))
+        if (!publisher->queue || gate == ticket_queue_gate(publisher->queue))
             continue;
-        if (gate == PUBLISH_GATE_OPEN)
+        if (gate == GATE_OPEN)
             publisher_count(publisher, METRIC_PUBLISHERS_CONNECTED, 1);
-        else if (publish_queue_gate(publisher->queue) == PUBLISH_GATE_OPEN)
+        else if (ticket_queue_gate(publisher->queue) == GATE_OPEN)
             publisher_count(publisher, METRIC_PUBLISHERS_CONNECTED, -1);
-        publish_queue_set_gate(publisher->queue, gate);
+        ticket_queue_set_gate(publisher->queue, gate);
         /* Its thread looks at the gate again. */
-        publish_queue_wake(publisher->queue);
+        ticket_queue_wake(publisher->queue);
     }
 }
 
@@ -289,7 +289,7 @@ static size_t room(const struct publisher *publisher)
 {
     size_t least = BURST;
 
-    if (publish_queue_gate(publisher->queue) != PUBLISH_GATE_OPEN)
+    if (ticket_queue_gate(publisher->queue) != GATE_OPEN)
         return 0;
     for (int i = 0; i < LANES; i++) {
         const size_t left = publish_lane_room(&publisher->lanes[i]);
@@ -303,7 +303,7 @@ static size_t room(const struct publisher *publisher)
 static bool send_burst(struct publisher *publisher, size_t *sent, struct error *error)
 {
     const int64_t now_ms = clock_monotonic_ms();
-    const size_t count = publish_queue_take(publisher->queue, publisher->burst, room(publisher));
+    const size_t count = ticket_queue_take(publisher->queue, publisher->burst, room(publisher));
     int64_t published = 0;
     int status = AMQP_STATUS_OK;
 
@@ -339,19 +339,19 @@ static bool send_burst(struct publisher *publisher, size_t *sent, struct error *
 static void wait_for_work(struct publisher *publisher)
 {
     struct pollfd fds[2] = {{.fd = amqp_session_fd(publisher->session), .events = POLLIN},
-                            {.fd = publish_queue_fd(publisher->queue), .events = POLLIN}};
+                            {.fd = ticket_queue_fd(publisher->queue), .events = POLLIN}};
 
-    if (room(publisher) > 0 && !publish_queue_sleep(publisher->queue))
+    if (room(publisher) > 0 && !ticket_queue_sleep(publisher->queue))
         return;
     (void)poll(fds, 2, publisher->leaving ? LEAVE_MS / 4 : IDLE_POLL_MS);
     if (fds[1].revents)
-        publish_queue_awake(publisher->queue);
+        ticket_queue_awake(publisher->queue);
 }
 
 /* While the broker is blocked nobody waits for it; from then on its confirms have all their time again. */
 static void heed_block(struct publisher *publisher)
 {
-    if (publish_queue_gate(publisher->queue) != PUBLISH_GATE_BLOCKED)
+    if (ticket_queue_gate(publisher->queue) != GATE_BLOCKED)
         return;
     publisher->free_since_ms = clock_monotonic_ms();
     for (int i = 0; i < LANES; i++)
@@ -502,12 +502,12 @@ static void wait_before_retry(struct publisher *publisher, struct backoff *backo
 
     while (may_connect(publisher)) {
         const int64_t left = until - clock_monotonic_ms();
-        struct pollfd fd = {.fd = publish_queue_fd(publisher->queue), .events = POLLIN};
+        struct pollfd fd = {.fd = ticket_queue_fd(publisher->queue), .events = POLLIN};
 
         if (left <= 0)
             break;
         if (poll(&fd, 1, (int)left) > 0)
-            publish_queue_awake(publisher->queue);
+            ticket_queue_awake(publisher->queue);
     }
 }
 
@@ -600,7 +600,7 @@ static bool publisher_init(struct publisher *publisher, struct publishers *owner
     publisher->url_index = index;
     snprintf(publisher->name, sizeof publisher->name, "dropbridge-%zu", index + 1);
     pthread_mutex_init(&publisher->fd_mutex, NULL);
-    publisher->queue = publish_queue_new(QUEUE_TICKETS, QUEUE_BYTES, error);
+    publisher->queue = ticket_queue_new(QUEUE_TICKETS, QUEUE_BYTES, error);
     if (!publisher->queue)
         return false;
     publisher->burst = calloc(BURST, sizeof(struct ticket *));
@@ -673,13 +673,13 @@ enum error_code publishers_first_attempt(struct publishers *publishers, struct e
     return code;
 }
 
-static enum publish_gate gate_of(struct publisher *publisher)
+static enum gate gate_of(struct publisher *publisher)
 {
     const int64_t since = atomic_load_explicit(&publisher->sending_since_ms, memory_order_relaxed);
 
     if (since && clock_monotonic_ms() - since > STUCK_MS)
-        return PUBLISH_GATE_AWAY;
-    return publish_queue_gate(publisher->queue);
+        return GATE_AWAY;
+    return ticket_queue_gate(publisher->queue);
 }
 
 /* Whether another connection may take a ticket that had this outcome. A lost one may arrive twice, and counts once. */
@@ -706,21 +706,21 @@ enum publish_outcome publishers_submit(struct publishers *publishers, struct tic
     for (size_t i = 0; i < publishers->count; i++) {
         struct publisher *publisher = &publishers->items[(turn + i) % publishers->count];
 
-        if (gate_of(publisher) != PUBLISH_GATE_OPEN)
+        if (gate_of(publisher) != GATE_OPEN)
             continue;
-        outcome = publish_queue_submit(publisher->queue, ticket, deadline_ms);
+        outcome = ticket_queue_submit(publisher->queue, ticket, deadline_ms);
         if (!may_try_another(outcome) || clock_monotonic_ms() >= deadline_ms)
             break;
     }
     return outcome;
 }
 
-enum publish_gate publishers_gate(struct publishers *publishers)
+enum gate publishers_gate(struct publishers *publishers)
 {
-    enum publish_gate best = PUBLISH_GATE_AWAY;
+    enum gate best = GATE_AWAY;
 
     for (size_t i = 0; i < publishers->count; i++) {
-        const enum publish_gate gate = gate_of(&publishers->items[i]);
+        const enum gate gate = gate_of(&publishers->items[i]);
 
         if (gate > best)
             best = gate;
@@ -745,7 +745,7 @@ void publishers_stop_connecting(struct publishers *publishers)
 {
     atomic_store(&publishers->no_more_connecting, true);
     for (size_t i = 0; i < publishers->count; i++)
-        publish_queue_wake(publishers->items[i].queue);
+        ticket_queue_wake(publishers->items[i].queue);
 }
 
 /* Joins the thread; one that is stuck in a send past the deadline loses its connection. */
@@ -773,7 +773,7 @@ void publishers_stop(struct publishers *publishers, int64_t deadline_ms)
 
         atomic_store(&publisher->stop_at_ms, deadline_ms);
         if (publisher->queue)
-            publish_queue_wake(publisher->queue);
+            ticket_queue_wake(publisher->queue);
     }
     for (size_t i = 0; i < publishers->count; i++) {
         struct publisher *publisher = &publishers->items[i];
@@ -784,7 +784,7 @@ void publishers_stop(struct publishers *publishers, int64_t deadline_ms)
     for (size_t i = 0; i < publishers->count; i++) {
         struct publisher *publisher = &publishers->items[i];
 
-        publish_queue_free(publisher->queue);
+        ticket_queue_free(publisher->queue);
         for (int k = 0; k < LANES; k++)
             publish_lane_clear(&publisher->lanes[k]);
         free(publisher->burst);

@@ -5,7 +5,7 @@
 #include "../common/amqp_session.h"
 #include "../common/error.h"
 #include "bridge_metrics.h"
-#include "publish_queue.h"
+#include "ticket_queue.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,8 +25,18 @@ enum error_code publishers_first_attempt(struct publishers *publishers, struct e
    the next one if the first cannot take it or loses its connection. PUBLISH_AWAY at once when none is usable. */
 enum publish_outcome publishers_submit(struct publishers *publishers, struct ticket *ticket, int64_t deadline_ms);
 
+/* Any thread: gives the ticket to a usable publisher without waiting: as ticket_queue_offer. */
+bool publishers_offer(struct publishers *publishers, struct ticket *ticket, enum publish_outcome *outcome);
+
+/* Any thread: while no publisher is usable, why (the last problem of one of them); else "". */
+void publishers_problem(struct publishers *publishers, char out[ERROR_TEXT]);
+
+/* Any thread. A reason: the broker's queues are not as they must be, so nothing is published (AWAY) until it is called
+   with NULL; see topology_watch. */
+void publishers_refuse(struct publishers *publishers, const char *reason);
+
 /* Any thread: the best gate of all publishers; AWAY also for one that is stuck in a send. */
-enum publish_gate publishers_gate(struct publishers *publishers);
+enum gate publishers_gate(struct publishers *publishers);
 
 /* Call about once a second: cuts the connection of a publisher that is stuck in a send. */
 void publishers_watch(struct publishers *publishers);

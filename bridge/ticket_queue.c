@@ -1,4 +1,4 @@
-#include "publish_queue.h"
+#include "ticket_queue.h"
 
 #include "../common/clock.h"
 
@@ -17,9 +17,9 @@ struct ticket {
     enum ticket_target target;
     bool returned;
     struct envelope envelope;
-    const char *reject_reason;
-    const char *reject_detail;
-    struct ticket *next; /* in the queue, under its mutex */
+    char *reject_texts;        /* owned: the reason and, behind its NUL, the detail; NULL for an event */
+    const char *reject_detail; /* within reject_texts */
+    struct ticket *next;       /* in the queue, under its mutex */
 
     pthread_mutex_t mutex; /* guards state and outcome */
     pthread_cond_t settled;
@@ -30,7 +30,7 @@ struct ticket {
     uint8_t body[];
 };
 
-struct publish_queue {
+struct ticket_queue {
     pthread_mutex_t mutex; /* guards the list, the counts and `sleeping` */
     struct ticket *first;
     struct ticket *last;
@@ -78,7 +78,25 @@ void ticket_release(struct ticket *ticket)
         pthread_cond_destroy(&ticket->settled);
         pthread_mutex_destroy(&ticket->mutex);
     }
+    free(ticket->reject_texts);
     free(ticket);
+}
+
+struct ticket *ticket_copy(const struct ticket *ticket)
+{
+    struct ticket *copy = ticket_new(ticket->body_len);
+
+    if (!copy)
+        return NULL;
+    memcpy(copy->body, ticket->body, ticket->body_len);
+    copy->body_len = ticket->body_len;
+    if (ticket->target == TICKET_EVENT) {
+        ticket_set_event(copy, &ticket->envelope);
+    } else if (!ticket_set_rejected(copy, &ticket->envelope, ticket->reject_texts, ticket->reject_detail)) {
+        ticket_release(copy);
+        return NULL;
+    }
+    return copy;
 }
 
 uint8_t *ticket_body(struct ticket *ticket)
@@ -102,12 +120,22 @@ void ticket_set_event(struct ticket *ticket, const struct envelope *envelope)
     ticket->envelope = *envelope;
 }
 
-void ticket_set_rejected(struct ticket *ticket, const struct envelope *envelope, const char *reason, const char *detail)
+bool ticket_set_rejected(struct ticket *ticket, const struct envelope *envelope, const char *reason, const char *detail)
 {
+    const size_t reason_size = strlen(reason) + 1;
+    const size_t detail_size = strlen(detail) + 1;
+    char *texts = malloc(reason_size + detail_size);
+
+    if (!texts)
+        return false;
+    memcpy(texts, reason, reason_size);
+    memcpy(texts + reason_size, detail, detail_size);
+    free(ticket->reject_texts);
+    ticket->reject_texts = texts;
+    ticket->reject_detail = texts + reason_size;
     ticket->target = TICKET_REJECTED;
     ticket->envelope = *envelope;
-    ticket->reject_reason = reason;
-    ticket->reject_detail = detail;
+    return true;
 }
 
 enum ticket_target ticket_target(const struct ticket *ticket)
@@ -122,7 +150,7 @@ const struct envelope *ticket_envelope(const struct ticket *ticket)
 
 const char *ticket_reject_reason(const struct ticket *ticket)
 {
-    return ticket->reject_reason;
+    return ticket->reject_texts;
 }
 
 const char *ticket_reject_detail(const struct ticket *ticket)
@@ -170,12 +198,12 @@ void ticket_give_up(struct ticket *ticket)
     (void)tell(ticket, PUBLISH_TIMEOUT);
 }
 
-struct publish_queue *publish_queue_new(size_t max_tickets, size_t max_bytes, struct error *error)
+struct ticket_queue *ticket_queue_new(size_t max_tickets, size_t max_bytes, struct error *error)
 {
-    struct publish_queue *queue = calloc(1, sizeof *queue);
+    struct ticket_queue *queue = calloc(1, sizeof *queue);
 
     if (!queue) {
-        error_set(error, ERROR_NO_MEMORY, "no memory for the publish queue");
+        error_set(error, ERROR_NO_MEMORY, "no memory for a queue of tickets");
         return NULL;
     }
     queue->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -187,12 +215,12 @@ struct publish_queue *publish_queue_new(size_t max_tickets, size_t max_bytes, st
     pthread_mutex_init(&queue->mutex, NULL);
     queue->max_tickets = max_tickets;
     queue->max_bytes = max_bytes;
-    atomic_init(&queue->gate, PUBLISH_GATE_AWAY);
+    atomic_init(&queue->gate, GATE_AWAY);
     return queue;
 }
 
 /* Takes the whole list out. */
-static struct ticket *take_all(struct publish_queue *queue)
+static struct ticket *take_all(struct ticket_queue *queue)
 {
     struct ticket *list;
 
@@ -206,7 +234,7 @@ static struct ticket *take_all(struct publish_queue *queue)
     return list;
 }
 
-static void fail_waiting(struct publish_queue *queue)
+static void fail_waiting(struct ticket_queue *queue)
 {
     struct ticket *ticket = take_all(queue);
 
@@ -218,7 +246,7 @@ static void fail_waiting(struct publish_queue *queue)
     }
 }
 
-void publish_queue_free(struct publish_queue *queue)
+void ticket_queue_free(struct ticket_queue *queue)
 {
     if (!queue)
         return;
@@ -228,19 +256,20 @@ void publish_queue_free(struct publish_queue *queue)
     free(queue);
 }
 
-/* On PUBLISH_CONFIRMED the queue holds a share. */
-static enum publish_outcome enqueue(struct publish_queue *queue, struct ticket *ticket)
+/* True: the queue holds a share. */
+static bool enqueue(struct ticket_queue *queue, struct ticket *ticket, enum publish_outcome *outcome)
 {
-    enum publish_outcome outcome = PUBLISH_CONFIRMED;
+    bool taken = false;
     bool wake = false;
 
     pthread_mutex_lock(&queue->mutex);
     /* Read under the mutex: set_gate drains the list under it, so nothing slips in behind a shut gate. */
-    if (publish_queue_gate(queue) != PUBLISH_GATE_OPEN) {
-        outcome = PUBLISH_AWAY;
+    if (ticket_queue_gate(queue) != GATE_OPEN) {
+        *outcome = PUBLISH_AWAY;
     } else if (queue->tickets >= queue->max_tickets || ticket->body_len > queue->max_bytes - queue->bytes) {
-        outcome = PUBLISH_FULL;
+        *outcome = PUBLISH_FULL;
     } else {
+        taken = true;
         ticket->next = NULL;
         atomic_fetch_add_explicit(&ticket->shares, 1, memory_order_relaxed);
         if (queue->last)
@@ -255,11 +284,11 @@ static enum publish_outcome enqueue(struct publish_queue *queue, struct ticket *
     }
     pthread_mutex_unlock(&queue->mutex);
     if (wake)
-        publish_queue_wake(queue);
-    return outcome;
+        ticket_queue_wake(queue);
+    return taken;
 }
 
-static enum publish_outcome await(struct ticket *ticket, int64_t deadline_ms)
+enum publish_outcome ticket_await(struct ticket *ticket, int64_t deadline_ms)
 {
     const struct timespec deadline = clock_timespec_of_ms(deadline_ms);
     enum publish_outcome outcome;
@@ -278,33 +307,38 @@ static enum publish_outcome await(struct ticket *ticket, int64_t deadline_ms)
     return outcome;
 }
 
-enum publish_outcome publish_queue_submit(struct publish_queue *queue, struct ticket *ticket, int64_t deadline_ms)
+bool ticket_queue_offer(struct ticket_queue *queue, struct ticket *ticket, enum publish_outcome *outcome)
 {
-    enum publish_outcome outcome;
-
-    if (publish_queue_gate(queue) != PUBLISH_GATE_OPEN)
-        return PUBLISH_AWAY;
+    if (ticket_queue_gate(queue) != GATE_OPEN) {
+        *outcome = PUBLISH_AWAY;
+        return false;
+    }
     /* Before anyone else sees it; after this the ticket may not be moved. */
     if (ticket->state == TICKET_IDLE)
         init_waiting(ticket);
     ticket->state = TICKET_QUEUED;
-    outcome = enqueue(queue, ticket);
-    if (outcome != PUBLISH_CONFIRMED)
-        return outcome;
-    return await(ticket, deadline_ms);
+    ticket->returned = false;
+    return enqueue(queue, ticket, outcome);
 }
 
-enum publish_gate publish_queue_gate(const struct publish_queue *queue)
+enum publish_outcome ticket_queue_submit(struct ticket_queue *queue, struct ticket *ticket, int64_t deadline_ms)
 {
-    return (enum publish_gate)atomic_load_explicit(&queue->gate, memory_order_relaxed);
+    enum publish_outcome outcome;
+
+    return ticket_queue_offer(queue, ticket, &outcome) ? ticket_await(ticket, deadline_ms) : outcome;
 }
 
-void publish_queue_set_gate(struct publish_queue *queue, enum publish_gate gate)
+enum gate ticket_queue_gate(const struct ticket_queue *queue)
+{
+    return (enum gate)atomic_load_explicit(&queue->gate, memory_order_relaxed);
+}
+
+void ticket_queue_set_gate(struct ticket_queue *queue, enum gate gate)
 {
     pthread_mutex_lock(&queue->mutex);
     atomic_store_explicit(&queue->gate, (int)gate, memory_order_relaxed);
     pthread_mutex_unlock(&queue->mutex);
-    if (gate != PUBLISH_GATE_OPEN)
+    if (gate != GATE_OPEN)
         fail_waiting(queue);
 }
 
@@ -321,7 +355,7 @@ static bool claim(struct ticket *ticket)
     return waited_for;
 }
 
-size_t publish_queue_take(struct publish_queue *queue, struct ticket **out, size_t max)
+size_t ticket_queue_take(struct ticket_queue *queue, struct ticket **out, size_t max)
 {
     size_t taken = 0;
     size_t kept = 0;
@@ -347,12 +381,12 @@ size_t publish_queue_take(struct publish_queue *queue, struct ticket **out, size
     return kept;
 }
 
-int publish_queue_fd(const struct publish_queue *queue)
+int ticket_queue_fd(const struct ticket_queue *queue)
 {
     return queue->fd;
 }
 
-bool publish_queue_sleep(struct publish_queue *queue)
+bool ticket_queue_sleep(struct ticket_queue *queue)
 {
     bool empty;
 
@@ -363,7 +397,7 @@ bool publish_queue_sleep(struct publish_queue *queue)
     return empty;
 }
 
-void publish_queue_awake(struct publish_queue *queue)
+void ticket_queue_awake(struct ticket_queue *queue)
 {
     eventfd_t count;
 
@@ -374,7 +408,7 @@ void publish_queue_awake(struct publish_queue *queue)
     (void)eventfd_read(queue->fd, &count);
 }
 
-void publish_queue_wake(struct publish_queue *queue)
+void ticket_queue_wake(struct ticket_queue *queue)
 {
     /* Fails only when 2^64 - 1 wakes are pending: it is readable then. */
     (void)eventfd_write(queue->fd, 1);

@@ -1,4 +1,4 @@
-#include "bridge/publish_queue.h"
+#include "bridge/ticket_queue.h"
 
 #include "common/clock.h"
 
@@ -14,7 +14,7 @@
 
 /* A thread that submits one ticket, as an HTTP thread does. */
 struct submitter {
-    struct publish_queue *queue;
+    struct ticket_queue *queue;
     struct ticket *ticket;
     int64_t wait_ms;
     enum publish_outcome outcome;
@@ -26,7 +26,7 @@ static void *submit(void *argument)
     struct submitter *submitter = argument;
 
     submitter->outcome =
-        publish_queue_submit(submitter->queue, submitter->ticket, clock_monotonic_ms() + submitter->wait_ms);
+        ticket_queue_submit(submitter->queue, submitter->ticket, clock_monotonic_ms() + submitter->wait_ms);
     ticket_release(submitter->ticket);
     return NULL;
 }
@@ -41,7 +41,7 @@ static struct ticket *ticket_of(const char *body)
     return ticket;
 }
 
-static void start(struct submitter *submitter, struct publish_queue *queue, const char *body, int64_t wait_ms)
+static void start(struct submitter *submitter, struct ticket_queue *queue, const char *body, int64_t wait_ms)
 {
     submitter->queue = queue;
     submitter->ticket = ticket_of(body);
@@ -55,21 +55,21 @@ static enum publish_outcome finish(struct submitter *submitter)
     return submitter->outcome;
 }
 
-static struct publish_queue *open_queue(size_t tickets, size_t bytes)
+static struct ticket_queue *open_queue(size_t tickets, size_t bytes)
 {
     struct error error;
-    struct publish_queue *queue = publish_queue_new(tickets, bytes, &error);
+    struct ticket_queue *queue = ticket_queue_new(tickets, bytes, &error);
 
     assert_non_null(queue);
-    publish_queue_set_gate(queue, PUBLISH_GATE_OPEN);
+    ticket_queue_set_gate(queue, GATE_OPEN);
     return queue;
 }
 
-static struct ticket *take_one(struct publish_queue *queue)
+static struct ticket *take_one(struct ticket_queue *queue)
 {
     struct ticket *ticket;
 
-    while (publish_queue_take(queue, &ticket, 1) == 0)
+    while (ticket_queue_take(queue, &ticket, 1) == 0)
         clock_sleep_ms(1);
     return ticket;
 }
@@ -77,7 +77,7 @@ static struct ticket *take_one(struct publish_queue *queue)
 static void the_waiter_hears_the_outcome(void **state)
 {
     static const enum publish_outcome outcomes[] = {PUBLISH_CONFIRMED, PUBLISH_FAILED, PUBLISH_LOST};
-    struct publish_queue *queue = open_queue(4, 100);
+    struct ticket_queue *queue = open_queue(4, 100);
 
     (void)state;
     for (size_t i = 0; i < 3; i++) {
@@ -90,56 +90,56 @@ static void the_waiter_hears_the_outcome(void **state)
         assert_true(ticket_settle(ticket, outcomes[i]));
         assert_int_equal(finish(&submitter), outcomes[i]);
     }
-    publish_queue_free(queue);
+    ticket_queue_free(queue);
 }
 
 static void a_shut_gate_refuses_at_once(void **state)
 {
-    static const enum publish_gate gates[] = {PUBLISH_GATE_AWAY, PUBLISH_GATE_BLOCKED};
-    struct publish_queue *queue = open_queue(4, 100);
+    static const enum gate gates[] = {GATE_AWAY, GATE_BLOCKED};
+    struct ticket_queue *queue = open_queue(4, 100);
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct ticket *ticket = ticket_of("{}");
 
-        publish_queue_set_gate(queue, gates[i]);
-        assert_int_equal(publish_queue_submit(queue, ticket, clock_monotonic_ms() + 10000), PUBLISH_AWAY);
+        ticket_queue_set_gate(queue, gates[i]);
+        assert_int_equal(ticket_queue_submit(queue, ticket, clock_monotonic_ms() + 10000), PUBLISH_AWAY);
         ticket_release(ticket);
     }
-    publish_queue_free(queue);
+    ticket_queue_free(queue);
 }
 
 static void shutting_the_gate_fails_what_waits(void **state)
 {
-    struct publish_queue *queue = open_queue(4, 100);
+    struct ticket_queue *queue = open_queue(4, 100);
     struct submitter submitter;
 
     (void)state;
-    assert_true(publish_queue_sleep(queue));
+    assert_true(ticket_queue_sleep(queue));
     start(&submitter, queue, "{}", 10000);
-    while (publish_queue_sleep(queue))
+    while (ticket_queue_sleep(queue))
         clock_sleep_ms(1);
-    publish_queue_set_gate(queue, PUBLISH_GATE_BLOCKED);
+    ticket_queue_set_gate(queue, GATE_BLOCKED);
     assert_int_equal(finish(&submitter), PUBLISH_AWAY);
-    publish_queue_free(queue);
+    ticket_queue_free(queue);
 }
 
 static void a_ticket_past_its_deadline_is_not_sent(void **state)
 {
-    struct publish_queue *queue = open_queue(4, 100);
+    struct ticket_queue *queue = open_queue(4, 100);
     struct submitter submitter;
     struct ticket *ticket;
 
     (void)state;
     start(&submitter, queue, "{}", 10);
     assert_int_equal(finish(&submitter), PUBLISH_TIMEOUT);
-    assert_int_equal(publish_queue_take(queue, &ticket, 1), 0);
-    publish_queue_free(queue);
+    assert_int_equal(ticket_queue_take(queue, &ticket, 1), 0);
+    ticket_queue_free(queue);
 }
 
 static void a_late_confirm_finds_nobody(void **state)
 {
-    struct publish_queue *queue = open_queue(4, 100);
+    struct ticket_queue *queue = open_queue(4, 100);
     struct submitter submitter;
     struct ticket *ticket;
 
@@ -148,12 +148,12 @@ static void a_late_confirm_finds_nobody(void **state)
     ticket = take_one(queue);
     assert_int_equal(finish(&submitter), PUBLISH_TIMEOUT);
     assert_false(ticket_settle(ticket, PUBLISH_CONFIRMED));
-    publish_queue_free(queue);
+    ticket_queue_free(queue);
 }
 
 static void a_ticket_given_up_is_settled_by_nobody(void **state)
 {
-    struct publish_queue *queue = open_queue(4, 100);
+    struct ticket_queue *queue = open_queue(4, 100);
     struct submitter submitter;
     struct ticket *ticket;
 
@@ -164,12 +164,12 @@ static void a_ticket_given_up_is_settled_by_nobody(void **state)
     assert_int_equal(finish(&submitter), PUBLISH_TIMEOUT);
     ticket_give_up(ticket);
     assert_false(ticket_settle(ticket, PUBLISH_CONFIRMED));
-    publish_queue_free(queue);
+    ticket_queue_free(queue);
 }
 
 /* Takes from one queue, as a publisher that loses its connection, and from the next, as one that has it. */
 struct two_queues {
-    struct publish_queue *lost, *good;
+    struct ticket_queue *lost, *good;
 };
 
 static void *lose_then_confirm(void *argument)
@@ -184,25 +184,25 @@ static void *lose_then_confirm(void *argument)
 static void a_ticket_refused_or_lost_may_be_submitted_again(void **state)
 {
     struct two_queues queues = {open_queue(4, 100), open_queue(4, 100)};
-    struct publish_queue *away = open_queue(4, 100);
-    struct publish_queue *full = open_queue(0, 100);
+    struct ticket_queue *away = open_queue(4, 100);
+    struct ticket_queue *full = open_queue(0, 100);
     struct ticket *ticket = ticket_of("{}");
     const int64_t deadline_ms = clock_monotonic_ms() + 10000;
     pthread_t thread;
 
     (void)state;
-    publish_queue_set_gate(away, PUBLISH_GATE_AWAY);
+    ticket_queue_set_gate(away, GATE_AWAY);
     assert_int_equal(pthread_create(&thread, NULL, lose_then_confirm, &queues), 0);
-    assert_int_equal(publish_queue_submit(away, ticket, deadline_ms), PUBLISH_AWAY);
-    assert_int_equal(publish_queue_submit(full, ticket, deadline_ms), PUBLISH_FULL);
-    assert_int_equal(publish_queue_submit(queues.lost, ticket, deadline_ms), PUBLISH_LOST);
-    assert_int_equal(publish_queue_submit(queues.good, ticket, deadline_ms), PUBLISH_CONFIRMED);
+    assert_int_equal(ticket_queue_submit(away, ticket, deadline_ms), PUBLISH_AWAY);
+    assert_int_equal(ticket_queue_submit(full, ticket, deadline_ms), PUBLISH_FULL);
+    assert_int_equal(ticket_queue_submit(queues.lost, ticket, deadline_ms), PUBLISH_LOST);
+    assert_int_equal(ticket_queue_submit(queues.good, ticket, deadline_ms), PUBLISH_CONFIRMED);
     pthread_join(thread, NULL);
     ticket_release(ticket);
-    publish_queue_free(queues.lost);
-    publish_queue_free(queues.good);
-    publish_queue_free(away);
-    publish_queue_free(full);
+    ticket_queue_free(queues.lost);
+    ticket_queue_free(queues.good);
+    ticket_queue_free(away);
+    ticket_queue_free(full);
 }
 
 static void the_bounds_hold(void **state)
@@ -220,50 +220,50 @@ static void the_bounds_hold(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct publish_queue *queue = open_queue(cases[i].tickets, cases[i].bytes);
+        struct ticket_queue *queue = open_queue(cases[i].tickets, cases[i].bytes);
         struct ticket *first = ticket_of("12345");
         struct ticket *second = ticket_of(cases[i].second);
         const int64_t now = clock_monotonic_ms();
 
-        assert_int_equal(publish_queue_submit(queue, first, now), PUBLISH_TIMEOUT);
-        if (publish_queue_submit(queue, second, now) != cases[i].outcome)
+        assert_int_equal(ticket_queue_submit(queue, first, now), PUBLISH_TIMEOUT);
+        if (ticket_queue_submit(queue, second, now) != cases[i].outcome)
             fail_msg("%s", cases[i].name);
         ticket_release(first);
         ticket_release(second);
-        publish_queue_free(queue);
+        ticket_queue_free(queue);
     }
 }
 
-static bool is_readable(struct publish_queue *queue)
+static bool is_readable(struct ticket_queue *queue)
 {
-    struct pollfd fd = {.fd = publish_queue_fd(queue), .events = POLLIN};
+    struct pollfd fd = {.fd = ticket_queue_fd(queue), .events = POLLIN};
 
     return poll(&fd, 1, 0) == 1;
 }
 
 static void the_descriptor_wakes_a_sleeper_only(void **state)
 {
-    struct publish_queue *queue = open_queue(4, 100);
+    struct ticket_queue *queue = open_queue(4, 100);
     struct ticket *first = ticket_of("1");
     struct ticket *second = ticket_of("2");
     struct ticket *taken[2];
     const int64_t past = clock_monotonic_ms();
 
     (void)state;
-    assert_int_equal(publish_queue_submit(queue, first, past), PUBLISH_TIMEOUT);
+    assert_int_equal(ticket_queue_submit(queue, first, past), PUBLISH_TIMEOUT);
     assert_false(is_readable(queue));
-    assert_false(publish_queue_sleep(queue));
-    assert_int_equal(publish_queue_take(queue, taken, 2), 0);
-    assert_true(publish_queue_sleep(queue));
-    assert_int_equal(publish_queue_submit(queue, second, past), PUBLISH_TIMEOUT);
+    assert_false(ticket_queue_sleep(queue));
+    assert_int_equal(ticket_queue_take(queue, taken, 2), 0);
+    assert_true(ticket_queue_sleep(queue));
+    assert_int_equal(ticket_queue_submit(queue, second, past), PUBLISH_TIMEOUT);
     assert_true(is_readable(queue));
-    publish_queue_awake(queue);
+    ticket_queue_awake(queue);
     assert_false(is_readable(queue));
-    publish_queue_wake(queue);
+    ticket_queue_wake(queue);
     assert_true(is_readable(queue));
     ticket_release(first);
     ticket_release(second);
-    publish_queue_free(queue);
+    ticket_queue_free(queue);
 }
 
 static void a_ticket_grows_with_its_body(void **state)
@@ -288,7 +288,7 @@ static void a_ticket_grows_with_its_body(void **state)
 static void nothing_is_lost_between_threads(void **state)
 {
     enum { THREADS = 8, ROUNDS = 300 };
-    struct publish_queue *queue = open_queue(64, 10000);
+    struct ticket_queue *queue = open_queue(64, 10000);
     struct submitter submitters[THREADS];
     int confirmed = 0;
     int heard = 0;
@@ -301,7 +301,7 @@ static void nothing_is_lost_between_threads(void **state)
         for (int i = 0; i < THREADS; i++)
             start(&submitters[i], queue, "{}", 5000);
         while (settled < THREADS) {
-            const size_t count = publish_queue_take(queue, taken, THREADS);
+            const size_t count = ticket_queue_take(queue, taken, THREADS);
 
             for (size_t i = 0; i < count; i++)
                 confirmed += ticket_settle(taken[i], PUBLISH_CONFIRMED);
@@ -312,7 +312,7 @@ static void nothing_is_lost_between_threads(void **state)
     }
     assert_int_equal(confirmed, THREADS * ROUNDS);
     assert_int_equal(heard, confirmed);
-    publish_queue_free(queue);
+    ticket_queue_free(queue);
 }
 
 int main(void)

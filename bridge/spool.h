@@ -1,0 +1,73 @@
+/* The local spool: messages that RabbitMQ has not confirmed, in one SQLite file (WAL, synchronous=FULL), synced to the
+   disk before anyone is told so. The only file that sees sqlite3.h. One connection, used under one mutex; one writer
+   thread takes tickets as they come and commits many with one sync. A file of another version or a damaged one is
+   renamed and kept (FILE.set-aside-YYYYMMDDTHHMMSSZ), with a sentence in the log, and a new one begun. After a failed
+   write nothing is taken until the file has been opened again and all that its log holds is synced into it. */
+#ifndef DROPBRIDGE_SPOOL_H
+#define DROPBRIDGE_SPOOL_H
+
+#include "../common/error.h"
+#include "bridge_metrics.h"
+#include "ticket_queue.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct spool;
+
+struct spool_settings {
+    const char *path;  /* SPOOL_PATH */
+    int64_t max_bytes; /* SPOOL_MAX_BYTES: of the database file; the log beside it takes at most SPOOL_LOG_BYTES more */
+    int64_t
+        lock_wait_ms; /* how long another process may still hold the file at the start (a bridge that is stopping) */
+};
+
+enum { SPOOL_LOG_BYTES = 16 * 1024 * 1024 };
+
+/* Opens or makes the file and starts the writer. What is found in it counts as found_at_start. NULL with *error:
+   ERROR_CONFIG (no such folder, no right to write, a database of another program), ERROR_REFUSED (another process holds
+   it). Any other trouble (a full or failing disk) is logged: the spool starts as failed and tries again by itself. The
+   strings must outlive it. */
+struct spool *spool_start(const struct spool_settings *settings, struct bridge_metrics *metrics, struct error *error);
+
+/* Any thread: hands the ticket over and waits until it is on the disk. PUBLISH_CONFIRMED: synced. PUBLISH_FULL: past
+   max_bytes. PUBLISH_AWAY: the spool has failed and is not open again yet. PUBLISH_FAILED: writing or syncing failed.
+   PUBLISH_TIMEOUT: not synced by deadline_ms (CLOCK_MONOTONIC); it may be later. The caller keeps its share. */
+enum publish_outcome spool_submit(struct spool *spool, struct ticket *ticket, int64_t deadline_ms);
+
+enum spool_state { SPOOL_OPEN, SPOOL_IS_FULL, SPOOL_HAS_FAILED };
+
+struct spool_status {
+    enum spool_state state;
+    int64_t waiting;          /* messages */
+    int64_t bytes;            /* of the file, free pages not counted */
+    char problem[ERROR_TEXT]; /* a sentence; empty while open */
+};
+
+/* Any thread; does not wait for the disk. Full: the last message did not fit, and nothing has been taken out since. */
+void spool_status(struct spool *spool, struct spool_status *out);
+
+/* ---- for the drain: one thread ---- */
+
+struct spooled {
+    int64_t id; /* rises with the time of arrival */
+    struct ticket *ticket;
+};
+
+/* Reads up to `max` messages (and about `max_bytes` of bodies, at least one message) with an id above after_id, oldest
+   first. *count may be 0: there are none. The tickets are the caller's. A row whose checksum does not hold comes as a
+   ticket for the rejected queue with the reason `spool_damaged`. False with *error when the spool has failed. */
+bool spool_read(struct spool *spool, int64_t after_id, size_t max, size_t max_bytes, struct spooled *out, size_t *count,
+                struct error *error);
+/* Deletes them, synced: they are safe elsewhere. Ids that are not there are ignored. False with *error: they may come
+   again. */
+bool spool_delete(struct spool *spool, const int64_t *ids, size_t count, struct error *error);
+/* Waits up to timeout_ms for a message to be there; true if one is. spool_wake ends it early (any thread). */
+bool spool_wait(struct spool *spool, int64_t timeout_ms);
+void spool_wake(struct spool *spool);
+
+/* Nobody may use it any more. Writes what is handed over, closes the file, frees. NULL is fine. */
+void spool_stop(struct spool *spool);
+
+#endif

@@ -1,0 +1,19 @@
+/* Brings the spool back to the broker: a thread that publishes what waits there, oldest first and some at a time,
+   beside live traffic, and deletes each message after its confirm. What fails stays and is tried again in the next
+   round, with growing pauses; one message that cannot be published does not hold up the others. */
+#ifndef DROPBRIDGE_SPOOL_DRAIN_H
+#define DROPBRIDGE_SPOOL_DRAIN_H
+
+#include "../common/error.h"
+#include "publisher.h"
+#include "spool.h"
+
+struct spool_drain;
+
+/* The pointers must outlive it. NULL with *error on failure. */
+struct spool_drain *spool_drain_start(struct spool *spool, struct publishers *publishers, struct error *error);
+/* Takes nothing more, waits for what is at the broker until deadline_ms (CLOCK_MONOTONIC), frees. What has no confirm
+   by then stays in the spool. NULL is fine. */
+void spool_drain_stop(struct spool_drain *drain, int64_t deadline_ms);
+
+#endif

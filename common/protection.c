@@ -1,0 +1,24 @@
+#include "protection.h"
+
+#ifdef DROPBRIDGE_CONTROLS
+#include <stdlib.h>
+#include <string.h>
+
+bool protection(const char *name)
+{
+    const size_t len = strlen(name);
+    const char *list = getenv("DROPBRIDGE_WITHOUT");
+
+    while (list && *list) {
+        const size_t item = strcspn(list, ",");
+
+        if (item == len && memcmp(list, name, len) == 0)
+            return false;
+        list += item + (list[item] == ',');
+    }
+    return true;
+}
+#else
+/* A file of nothing is not C. */
+typedef int protection_is_always_on;
+#endif
