@@ -4,6 +4,8 @@
 #include "clock.h"
 #include "uri.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -12,18 +14,22 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 enum {
     GOODBYE_MS = 1000, /* what a connection.close may take */
     USER_TIMEOUT_MS =
         15000,          /* unacknowledged bytes: the peer is gone; a send of the library has no deadline of its own */
     FRAME_MAX = 131072, /* the broker's own default */
+    /* The calls of an opening keep their deadline by themselves; the watch is behind it. */
+    OPEN_WATCH_MS = AMQP_OPEN_TIMEOUT_MS + 1000,
     URL_SIZE = 2048,
     DELIVERY_LIMIT = 1000000,
 };
 
 struct amqp_session {
     amqp_connection_state_t connection;
+    int fd;                  /* a duplicate of the library's; -1 before there is one */
     int64_t deadline_ms;     /* of the opening */
     char peer[URI_PART + 8]; /* host:port */
 };
@@ -257,10 +263,14 @@ static bool connect_socket(struct amqp_session *session, const struct uri *uri, 
         amqp_error_of_status(error, "connecting to", session->peer, status);
         return false;
     }
-    const int fd = amqp_get_sockfd(session->connection);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
+    session->fd = fcntl(amqp_get_sockfd(session->connection), F_DUPFD_CLOEXEC, 0);
+    if (session->fd < 0) {
+        error_set(error, ERROR_UNAVAILABLE, "connecting to %s: %s", session->peer, strerror(errno));
+        return false;
+    }
+    (void)setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(session->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(session->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
     return true;
 }
 
@@ -387,8 +397,42 @@ static bool declare_topology(struct amqp_session *session, const struct amqp_set
            bind_queue(session, settings->queue, settings->exchange, settings->queue, error);
 }
 
-struct amqp_session *amqp_session_open(const struct amqp_settings *settings, size_t index, const char *name,
-                                       struct error *error)
+/* Memory and a deadline for a connection to be opened. NULL with *error. */
+static struct amqp_session *session_new(const struct uri *uri, struct error *error)
+{
+    struct amqp_session *session = calloc(1, sizeof *session);
+
+    if (!session) {
+        error_set(error, ERROR_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    session->fd = -1;
+    session->deadline_ms = clock_monotonic_ms() + AMQP_OPEN_TIMEOUT_MS;
+    (void)snprintf(session->peer, sizeof session->peer, strchr(uri->host, ':') ? "[%s]:%u" : "%s:%u", uri->host,
+                   (unsigned)uri->port);
+    session->connection = amqp_new_connection();
+    if (session->connection)
+        return session;
+    error_set(error, ERROR_NO_MEMORY, "out of memory");
+    free(session);
+    return NULL;
+}
+
+/* The broker is there; does it let us in? */
+static bool enter(struct amqp_session *session, const struct uri *uri, const char *name, struct watch *watch,
+                  struct error *error)
+{
+    watch_begin(watch, session->fd, OPEN_WATCH_MS);
+    const bool entered = log_in(session, uri, name, error) && open_channel(session, error);
+    const bool was_cut = watch_end(watch);
+
+    if (entered && was_cut)
+        error_set(error, ERROR_UNAVAILABLE, "%s did not answer in time", session->peer);
+    return entered && !was_cut;
+}
+
+struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, size_t index, const char *name,
+                                          struct watch *watch, struct error *error)
 {
     struct amqp_session *session = NULL;
     struct amqp_session *result = NULL;
@@ -396,26 +440,39 @@ struct amqp_session *amqp_session_open(const struct amqp_settings *settings, siz
 
     if (!pick_url(settings->urls, index, &uri, error))
         goto out;
-    session = calloc(1, sizeof *session);
-    if (session)
-        session->connection = amqp_new_connection();
-    if (!session || !session->connection) {
-        error_set(error, ERROR_NO_MEMORY, "out of memory");
+    session = session_new(&uri, error);
+    if (!session || !connect_socket(session, &uri, error) || !enter(session, &uri, name, watch, error))
         goto out;
-    }
-    session->deadline_ms = clock_monotonic_ms() + AMQP_OPEN_TIMEOUT_MS;
-    (void)snprintf(session->peer, sizeof session->peer, strchr(uri.host, ':') ? "[%s]:%u" : "%s:%u", uri.host,
-                   (unsigned)uri.port);
-    if (!connect_socket(session, &uri, error) || !log_in(session, &uri, name, error) || !open_channel(session, error) ||
-        !declare_topology(session, settings, error))
-        goto out;
-    (void)amqp_set_rpc_timeout(session->connection, &(struct timeval){.tv_sec = AMQP_OPEN_TIMEOUT_MS / 1000});
     result = session;
     session = NULL;
 out:
-    amqp_session_close(session);
+    amqp_session_drop(session);
     explicit_bzero(&uri, sizeof uri);
     return result;
+}
+
+bool amqp_session_declare(struct amqp_session *session, const struct amqp_settings *settings, struct watch *watch,
+                          struct error *error)
+{
+    watch_begin(watch, session->fd, OPEN_WATCH_MS);
+    const bool declared = declare_topology(session, settings, error);
+    const bool was_cut = watch_end(watch);
+
+    (void)amqp_set_rpc_timeout(session->connection, &(struct timeval){.tv_sec = AMQP_OPEN_TIMEOUT_MS / 1000});
+    if (declared && was_cut)
+        error_set(error, ERROR_UNAVAILABLE, "%s did not answer in time", session->peer);
+    return declared && !was_cut;
+}
+
+struct amqp_session *amqp_session_open(const struct amqp_settings *settings, size_t index, const char *name,
+                                       struct error *error)
+{
+    struct amqp_session *session = amqp_session_connect(settings, index, name, NULL, error);
+
+    if (!session || amqp_session_declare(session, settings, NULL, error))
+        return session;
+    amqp_session_close(session);
+    return NULL;
 }
 
 /* ---- closing ---- */
@@ -424,14 +481,14 @@ out:
 static bool socket_takes_bytes(int fd)
 {
     struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
-    return fd >= 0 && poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLERR | POLLHUP)) == 0;
+    return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLERR | POLLHUP)) == 0;
 }
 
 void amqp_session_close(struct amqp_session *session)
 {
     if (!session)
         return;
-    if (session->connection && socket_takes_bytes(amqp_get_sockfd(session->connection))) {
+    if (amqp_get_sockfd(session->connection) >= 0 && socket_takes_bytes(session->fd)) {
         (void)amqp_set_rpc_timeout(session->connection,
                                    &(struct timeval){.tv_sec = GOODBYE_MS / 1000, .tv_usec = GOODBYE_MS % 1000 * 1000});
         (void)amqp_connection_close(session->connection, AMQP_REPLY_SUCCESS);
@@ -443,8 +500,9 @@ void amqp_session_drop(struct amqp_session *session)
 {
     if (!session)
         return;
-    if (session->connection)
-        (void)amqp_destroy_connection(session->connection);
+    (void)amqp_destroy_connection(session->connection);
+    if (session->fd >= 0)
+        close(session->fd);
     free(session);
 }
 
@@ -455,7 +513,7 @@ amqp_connection_state_t amqp_session_connection(const struct amqp_session *sessi
 
 int amqp_session_fd(const struct amqp_session *session)
 {
-    return amqp_get_sockfd(session->connection);
+    return session->fd;
 }
 
 const char *amqp_session_peer(const struct amqp_session *session)

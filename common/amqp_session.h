@@ -1,10 +1,14 @@
 /* One connection to RabbitMQ: connect, log in, declare the topology, close, and words for what went wrong.
-   A session belongs to one thread at a time. Every call returns within the deadline it is given. */
+   A session belongs to one thread at a time. Opening takes AMQP_OPEN_TIMEOUT_MS at the most and closing about a second,
+   but for the resolution of a host's name (getaddrinfo has no deadline: seconds to half a minute when no name server
+   answers) and a peer that sends frames without a pause for ever. What the caller does with the open connection has no
+   deadline in the library: put it under a watch. */
 #ifndef DROPBRIDGE_AMQP_SESSION_H
 #define DROPBRIDGE_AMQP_SESSION_H
 
 #include "amqp_lib.h"
 #include "error.h"
+#include "watchdog.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +40,12 @@ size_t amqp_urls_count(const char *urls, struct error *error);
    a queue or exchange that exists with other arguments: the text names it and what to do). */
 struct amqp_session *amqp_session_open(const struct amqp_settings *settings, size_t index, const char *name,
                                        struct error *error);
+/* The two halves of it, for who must tell a refused login from a refused declaration, or be able to cut the opening
+   short: its calls are under `watch` (NULL: none) from the moment there is a socket. */
+struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, size_t index, const char *name,
+                                          struct watch *watch, struct error *error);
+bool amqp_session_declare(struct amqp_session *session, const struct amqp_settings *settings, struct watch *watch,
+                          struct error *error);
 
 /* Says goodbye within about a second if the connection still works; frees. NULL is fine. */
 void amqp_session_close(struct amqp_session *session);
@@ -43,6 +53,8 @@ void amqp_session_close(struct amqp_session *session);
 void amqp_session_drop(struct amqp_session *session);
 
 amqp_connection_state_t amqp_session_connection(const struct amqp_session *session);
+/* For poll, setsockopt and shutdown. A descriptor of our own to the socket: it stays open until _close or _drop, though
+   the library closes its own when a heartbeat is missing. */
 int amqp_session_fd(const struct amqp_session *session);
 /* host:port of the broker, for log lines. */
 const char *amqp_session_peer(const struct amqp_session *session);

@@ -223,6 +223,7 @@ static const char *const all_names[] = {
     "REDIS_URL_FILE",
     "REDIS_PREFIX",
     "REDIS_WAIT_REPLICAS",
+    "REDIS_AWAY_S",
     "RETENTION_S",
     "RESULT_TTL_S",
     "RESULTS_STREAM_MAX",

@@ -1,11 +1,15 @@
 #include "stop_signal.h"
 
 #include "clock.h"
+#include "log.h"
+#include "protection.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 static void stop_set(sigset_t *set)
 {
@@ -22,7 +26,8 @@ void stop_signal_init(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
-bool stop_signal_wait(int64_t timeout_ms)
+/* True if a stop signal came within timeout_ms (-1: for ever). */
+static bool take_signal(int64_t timeout_ms)
 {
     const int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
     sigset_t set;
@@ -41,4 +46,45 @@ bool stop_signal_wait(int64_t timeout_ms)
         if (errno != EINTR)
             return false;
     }
+}
+
+bool stop_signal_wait(int64_t timeout_ms)
+{
+    const bool came = take_signal(timeout_ms);
+
+    if (came && !protection("graceful"))
+        _exit(0);
+    return came;
+}
+
+static void *guard_run(void *argument)
+{
+    int64_t *limit_ms = argument;
+    const bool came = take_signal(*limit_ms);
+
+    if (came)
+        log_warn("a second stop signal: ending at once");
+    else
+        log_warn("the stop has taken %lld ms: ending now", (long long)*limit_ms);
+    /* Not exit(): what it would wait for or tear down may be what is stuck. */
+    _exit(0);
+}
+
+bool stop_signal_guard(int64_t limit_ms)
+{
+    int64_t *argument = malloc(sizeof *argument);
+    pthread_attr_t attributes;
+    pthread_t thread;
+    bool started;
+
+    if (!argument)
+        return false;
+    *argument = limit_ms;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    started = pthread_create(&thread, &attributes, guard_run, argument) == 0;
+    pthread_attr_destroy(&attributes);
+    if (!started)
+        free(argument);
+    return started;
 }

@@ -20,11 +20,16 @@ void watchdog_stop(struct watchdog *dog);
 
 /* NULL without memory. A watch belongs to one thread at a time. */
 struct watch *watch_new(struct watchdog *dog);
+/* Not between _begin and _end. NULL is fine. */
 void watch_free(struct watch *watch);
 
-/* A call on this socket begins, and must end within limit_ms. The descriptor must stay open until watch_end. */
+/* A call on this socket begins, and must end within limit_ms. The descriptor must stay open until watch_end. A watch of
+   NULL is none. */
 void watch_begin(struct watch *watch, int fd, int64_t limit_ms);
-/* True if the call took too long and the socket was shut down. */
+/* True if the call took too long (or watch_abort came) and the socket was shut down. */
 bool watch_end(struct watch *watch);
+
+/* Any thread: cuts the call that is under way, and each later one as it begins. For a stop that cannot wait. */
+void watch_abort(struct watch *watch);
 
 #endif

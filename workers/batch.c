@@ -1,7 +1,11 @@
 #include "batch.h"
 
 #include "../common/backoff.h"
+#include "../common/hex.h"
+#include "../common/protection.h"
+#include "../common/sha256.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,18 +14,28 @@ enum item_state { ITEM_UNPARSED, ITEM_EVENT, ITEM_REJECTED };
 struct item {
     struct delivery *delivery;
     enum item_state state;
-    enum parse_verdict verdict;
+    const char *reason; /* of ITEM_REJECTED */
     char detail[PARSE_DETAIL];
     struct event event;
 };
 
-enum phase { PHASE_GATHER, PHASE_APPLY, PHASE_REJECT, PHASE_ACKNOWLEDGE };
+enum phase { PHASE_GATHER, PHASE_MARK, PHASE_APPLY, PHASE_REJECT, PHASE_UNMARK, PHASE_ACKNOWLEDGE };
+
+/* The delivery that is handled alone. */
+struct suspect {
+    bool here;                  /* the batch is that one delivery */
+    bool marked;                /* the mark is there, or may be */
+    bool looked;                /* it had too many marks a moment ago */
+    char name[BATCH_MARK_NAME]; /* empty: not yet known */
+};
 
 struct batch {
     struct batch_settings settings;
     const struct batch_ports *ports;
     struct backoff backoff;
     enum phase phase;
+    struct suspect suspect;
+    bool acknowledged; /* before its time: a control of the fault suite */
     int64_t due_ms;
     size_t count;
     size_t rejected;
@@ -62,9 +76,19 @@ void batch_free(struct batch *batch)
     free(batch);
 }
 
+static bool suspicious(const struct delivery *delivery)
+{
+    return delivery->delivery_count >= BATCH_SUSPECT_COUNT && protection("alone");
+}
+
 bool batch_open(const struct batch *batch)
 {
-    return batch->phase == PHASE_GATHER && batch->count < batch->settings.max;
+    return batch->phase == PHASE_GATHER && !batch->suspect.here && batch->count < batch->settings.max;
+}
+
+bool batch_takes(const struct batch *batch, const struct delivery *delivery)
+{
+    return batch_open(batch) && (batch->count == 0 || !suspicious(delivery));
 }
 
 size_t batch_count(const struct batch *batch)
@@ -75,9 +99,9 @@ size_t batch_count(const struct batch *batch)
 static void parse(struct batch *batch, struct item *item)
 {
     const struct delivery *delivery = item->delivery;
-    item->verdict =
+    enum parse_verdict verdict =
         event_parse(delivery_body(delivery), &delivery->envelope, &batch->settings.parse, &item->event, item->detail);
-    switch (item->verdict) {
+    switch (verdict) {
     case PARSE_OK:
         item->state = ITEM_EVENT;
         if (item->detail[0] != '\0')
@@ -91,6 +115,7 @@ static void parse(struct batch *batch, struct item *item)
     case PARSE_UNUSABLE_STATUS:
     case PARSE_OPTOUT_WITHOUT_PHONE:
         item->state = ITEM_REJECTED;
+        item->reason = parse_verdict_slug(verdict);
         break;
     }
 }
@@ -100,6 +125,12 @@ void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms)
     struct item *item = &batch->items[batch->count++];
     item->delivery = delivery;
     item->state = ITEM_UNPARSED;
+    if (suspicious(delivery)) { /* reading it may be deadly: first the mark */
+        batch->suspect = (struct suspect){.here = true};
+        batch->phase = PHASE_MARK;
+        batch->due_ms = now_ms;
+        return;
+    }
     parse(batch, item);
     if (batch->count == 1)
         batch->due_ms = now_ms + batch->settings.wait_ms;
@@ -120,11 +151,15 @@ void batch_hurry(struct batch *batch, int64_t now_ms)
 
 void batch_drop(struct batch *batch)
 {
+    if (batch->suspect.marked)
+        batch->ports->unmark(batch->ports->context, batch->suspect.name, false);
     for (size_t i = 0; i < batch->count; i++)
         delivery_free(batch->items[i].delivery);
     batch->count = 0;
     batch->rejected = 0;
     batch->phase = PHASE_GATHER;
+    batch->suspect = (struct suspect){0};
+    batch->acknowledged = false;
     backoff_reset(&batch->backoff);
 }
 
@@ -132,6 +167,55 @@ static enum batch_progress keep(struct batch *batch, int64_t now_ms)
 {
     batch->due_ms = now_ms + backoff_next_ms(&batch->backoff);
     return BATCH_KEPT;
+}
+
+static bool name_suspect(struct suspect *suspect, const struct delivery *delivery, struct error *error)
+{
+    uint8_t digest[SHA256_SIZE];
+    if (suspect->name[0] != '\0')
+        return true;
+    if (delivery->envelope.message_id[0] != '\0') {
+        snprintf(suspect->name, sizeof suspect->name, "%s", delivery->envelope.message_id);
+        return true;
+    }
+    if (!sha256(delivery_body(delivery), digest)) {
+        error_set(error, ERROR_NO_MEMORY, "out of memory while naming a message");
+        return false;
+    }
+    hex_encode(digest, sizeof digest, suspect->name);
+    return true;
+}
+
+/* Two deaths, and nobody else is at it: this message it is. */
+static void condemn(struct item *item, uint64_t marks)
+{
+    item->state = ITEM_REJECTED;
+    item->reason = "crashed_worker";
+    snprintf(item->detail, sizeof item->detail,
+             "%llu workers began this message alone and ended before they had finished it; it was delivered %llu times",
+             (unsigned long long)marks, (unsigned long long)item->delivery->delivery_count + 1);
+}
+
+static enum batch_progress mark(struct batch *batch, int64_t now_ms, struct error *error)
+{
+    struct suspect *suspect = &batch->suspect;
+    struct item *item = &batch->items[0];
+    uint64_t earlier_marks = 0;
+    if (!name_suspect(suspect, item->delivery, error))
+        return keep(batch, now_ms);
+    suspect->marked = true; /* an answer that was lost may have left one */
+    if (!batch->ports->mark(batch->ports->context, suspect->name, &earlier_marks, error))
+        return keep(batch, now_ms);
+    backoff_reset(&batch->backoff);
+    if (earlier_marks >= BATCH_MARKS_MAX && !suspect->looked) {
+        suspect->looked = true;
+        batch->due_ms = now_ms + BATCH_LOOK_AGAIN_MS;
+        return BATCH_FURTHER;
+    }
+    if (earlier_marks >= BATCH_MARKS_MAX)
+        condemn(item, earlier_marks);
+    batch->phase = PHASE_GATHER;
+    return BATCH_FURTHER;
 }
 
 /* Parses what lacked memory before. False if it still does. */
@@ -157,7 +241,7 @@ static void settle(struct batch *batch)
         const struct item *item = &batch->items[i];
         if (item->state == ITEM_REJECTED)
             batch->rejections[batch->rejected++] =
-                (struct rejection){item->delivery, parse_verdict_slug(item->verdict), item->detail, false};
+                (struct rejection){item->delivery, item->reason, item->detail, false};
     }
 }
 
@@ -180,9 +264,37 @@ static bool reject(struct batch *batch, struct error *error)
 static enum batch_progress acknowledge(struct batch *batch, struct error *error)
 {
     uint64_t tag = batch->items[batch->count - 1].delivery->tag;
-    bool done = batch->ports->acknowledge(batch->ports->context, tag, error);
+    bool done = batch->acknowledged || batch->ports->acknowledge(batch->ports->context, tag, error);
     batch_drop(batch);
     return done ? BATCH_DONE : BATCH_LOST;
+}
+
+/* What the protection "ack-after-redis" keeps from happening. */
+static enum batch_progress acknowledge_too_early(struct batch *batch, struct error *error)
+{
+    uint64_t tag = batch->items[batch->count - 1].delivery->tag;
+    if (!batch->ports->acknowledge(batch->ports->context, tag, error)) {
+        batch_drop(batch);
+        return BATCH_LOST;
+    }
+    batch->acknowledged = true;
+    return BATCH_FURTHER;
+}
+
+static void unmark(struct batch *batch)
+{
+    if (batch->suspect.marked)
+        batch->ports->unmark(batch->ports->context, batch->suspect.name, true);
+    batch->suspect.marked = false;
+}
+
+static enum batch_progress begin(struct batch *batch, int64_t now_ms, struct error *error)
+{
+    if (!parse_rest(batch, error))
+        return keep(batch, now_ms);
+    settle(batch);
+    batch->phase = PHASE_APPLY;
+    return protection("ack-after-redis") ? BATCH_FURTHER : acknowledge_too_early(batch, error);
 }
 
 enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error *error)
@@ -190,12 +302,10 @@ enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error
     if (batch_due_ms(batch) > now_ms)
         return BATCH_NOT_DUE;
     switch (batch->phase) {
+    case PHASE_MARK:
+        return mark(batch, now_ms, error);
     case PHASE_GATHER:
-        if (!parse_rest(batch, error))
-            return keep(batch, now_ms);
-        settle(batch);
-        batch->phase = PHASE_APPLY;
-        break;
+        return begin(batch, now_ms, error);
     case PHASE_APPLY:
         if (!apply(batch, error))
             return keep(batch, now_ms);
@@ -205,6 +315,10 @@ enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error
     case PHASE_REJECT:
         if (!reject(batch, error))
             return keep(batch, now_ms);
+        batch->phase = batch->suspect.here ? PHASE_UNMARK : PHASE_ACKNOWLEDGE;
+        break;
+    case PHASE_UNMARK:
+        unmark(batch);
         batch->phase = PHASE_ACKNOWLEDGE;
         break;
     case PHASE_ACKNOWLEDGE:

@@ -1,6 +1,11 @@
 /* What to do with which delivery: gathers deliveries, hands the good ones to Redis and the bad ones to the rejected
    queue, and acknowledges all of them only when both have taken theirs. Until then it keeps them and tries again.
-   Does no I/O and reads no clock: ports and times are passed in. One thread owns a batch. */
+   Does no I/O and reads no clock: ports and times are passed in. One thread owns a batch.
+
+   A message that came back twice already may be what crashes workers: a suspect. It gets a batch of its own and is
+   marked before anything reads it; the mark is taken off when it is dealt with or given back, so that only a death
+   leaves it. A suspect with two marks of others goes to the rejected queue. So a neighbour of a deadly message is never
+   rejected in its stead: alone it leaves no mark. */
 #ifndef DROPBRIDGE_BATCH_H
 #define DROPBRIDGE_BATCH_H
 
@@ -30,6 +35,12 @@ struct batch_ports {
                   struct error *error);
     /* True when every rejection is confirmed. */
     bool (*reject)(void *context, struct rejection *rejections, size_t count, struct error *error);
+    /* Marks the message of that name; *earlier_marks is how many workers began it and did not end it. Marking again
+       after a failure counts once. */
+    bool (*mark)(void *context, const char *name, uint64_t *earlier_marks, struct error *error);
+    /* Takes our mark off, or, with `finished`, all of them. Cannot fail: what cannot be done now the port does later.
+     */
+    void (*unmark)(void *context, const char *name, bool finished);
     /* Acknowledges every delivery up to and including the tag. On failure the connection is lost: the batch is over,
        and its messages will be delivered again. */
     bool (*acknowledge)(void *context, uint64_t tag, struct error *error);
@@ -44,7 +55,14 @@ struct batch_settings {
     uint64_t seed; /* of the jitter */
 };
 
-enum { BATCH_RETRY_FIRST_MS = 100, BATCH_RETRY_MAX_MS = 5000 };
+enum {
+    BATCH_RETRY_FIRST_MS = 100,
+    BATCH_RETRY_MAX_MS = 5000,
+    BATCH_SUSPECT_COUNT = 2,    /* a delivery_count from which a message is a suspect: the third delivery */
+    BATCH_MARKS_MAX = 2,        /* marks of others with which it is rejected */
+    BATCH_LOOK_AGAIN_MS = 1000, /* a copy of the message may be in another worker's hands: its mark is off by then */
+    BATCH_MARK_NAME = 65,       /* the message_id, without one the SHA-256 of the body in hex */
+};
 
 struct batch;
 
@@ -52,11 +70,13 @@ struct batch;
 struct batch *batch_new(const struct batch_settings *settings, const struct batch_ports *ports);
 void batch_free(struct batch *batch);
 
-/* Whether another delivery may be added: not full, and not yet being worked on. */
+/* Whether another delivery may be added: not full, not yet being worked on, no suspect in it. */
 bool batch_open(const struct batch *batch);
+/* Whether this one may be added: the batch is open and, for a suspect, empty. */
+bool batch_takes(const struct batch *batch, const struct delivery *delivery);
 size_t batch_count(const struct batch *batch);
 
-/* Takes the delivery over. The batch must be open. Its envelope needs a received_at_ms. */
+/* Takes the delivery over. batch_takes must hold. Its envelope needs a received_at_ms. */
 void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms);
 
 /* When batch_step has something to do (monotonic ms): now or earlier if it is due; INT64_MAX if the batch is empty. */
@@ -77,7 +97,7 @@ enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error
 void batch_hurry(struct batch *batch, int64_t now_ms);
 
 /* The connection is lost: forgets all deliveries. They will be delivered again, and applying an event twice is
-   harmless. */
+   harmless. A suspect's mark is taken off. */
 void batch_drop(struct batch *batch);
 
 #endif

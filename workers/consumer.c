@@ -9,7 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONSUMER_TAG = 128, RPC_TIMEOUT_S = 5 };
+enum {
+    CONSUMER_TAG = 128,
+    RPC_TIMEOUT_S = 5,
+    REST_MS = 1000, /* how much later than asked consumer_next may return to have the whole of a message */
+};
 
 /* A message may be larger than ours ever are if another program publishes to the queue, but not without end: RabbitMQ
    refuses more than 512 MiB. */
@@ -18,6 +22,7 @@ static const uint64_t BODY_MAX = UINT64_C(512) * 1024 * 1024;
 struct consumer {
     struct consumer_settings settings;
     char tag[CONSUMER_TAG];
+    struct watch *watch;
     struct amqp_session *session; /* NULL: not connected */
     size_t url_index;
     struct backoff backoff;
@@ -39,6 +44,11 @@ struct consumer *consumer_new(const struct consumer_settings *settings)
     if (!consumer)
         return NULL;
     consumer->settings = *settings;
+    consumer->watch = watch_new(settings->dog);
+    if (!consumer->watch) {
+        free(consumer);
+        return NULL;
+    }
     char host[64] = "";
     if (gethostname(host, sizeof host - 1) != 0)
         snprintf(host, sizeof host, "localhost");
@@ -55,12 +65,25 @@ static void forget_message(struct consumer *consumer)
     consumer->expect_header = false;
 }
 
+static void begin_call(struct consumer *consumer, int64_t limit_ms)
+{
+    watch_begin(consumer->watch, amqp_session_fd(consumer->session), limit_ms);
+}
+
+void consumer_release(struct consumer *consumer)
+{
+    forget_message(consumer);
+    amqp_session_close(consumer->session);
+    consumer->session = NULL;
+    consumer->retry_at_ms = 0;
+}
+
 void consumer_free(struct consumer *consumer)
 {
     if (!consumer)
         return;
-    forget_message(consumer);
-    amqp_session_close(consumer->session);
+    consumer_release(consumer);
+    watch_free(consumer->watch);
     free(consumer);
 }
 
@@ -78,7 +101,7 @@ static const char *peer(const struct consumer *consumer)
 }
 
 /* Asks the broker to send messages. */
-static bool subscribe(struct consumer *consumer, struct error *error)
+static bool subscribe_watched(struct consumer *consumer, struct error *error)
 {
     amqp_connection_state_t connection = amqp_session_connection(consumer->session);
     struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
@@ -93,6 +116,14 @@ static bool subscribe(struct consumer *consumer, struct error *error)
         return false;
     }
     return true;
+}
+
+static bool subscribe(struct consumer *consumer, struct error *error)
+{
+    begin_call(consumer, RPC_TIMEOUT_S * 1000 + CONSUMER_STUCK_MS);
+    bool done = subscribe_watched(consumer, error);
+    (void)watch_end(consumer->watch);
+    return done;
 }
 
 bool consumer_connect(struct consumer *consumer, struct error *error)
@@ -152,6 +183,7 @@ static enum frame_meaning on_header(struct consumer *consumer, const amqp_frame_
     consumer->pending_got = 0;
     consumer->pending->tag = consumer->pending_tag;
     consumer->pending->redelivered = consumer->pending_redelivered;
+    consumer->pending->delivery_count = delivery_count_from_properties(frame->payload.properties.decoded);
     envelope_from_properties(frame->payload.properties.decoded, &consumer->pending->envelope);
     return size == 0 ? FRAME_MESSAGE : FRAME_PART;
 }
@@ -183,7 +215,7 @@ static enum frame_meaning on_frame(struct consumer *consumer, const amqp_frame_t
     }
 }
 
-/* Waits for one frame and takes it in. After FRAME_LOST there is no session. */
+/* Waits for one frame and takes it in. */
 static enum frame_meaning next_frame(struct consumer *consumer, int64_t timeout_ms, struct error *error)
 {
     amqp_connection_state_t connection = amqp_session_connection(consumer->session);
@@ -197,10 +229,21 @@ static enum frame_meaning next_frame(struct consumer *consumer, int64_t timeout_
         meaning = on_frame(consumer, &frame, error);
     else
         amqp_error_of_status(error, "consuming from", peer(consumer), status);
-    if (meaning == FRAME_LOST)
-        lose(consumer);
-    else if (meaning == FRAME_MESSAGE || (!consumer->pending && !consumer->expect_header))
+    if (meaning == FRAME_MESSAGE || (!consumer->pending && !consumer->expect_header))
         amqp_maybe_release_buffers(connection); /* the message is a copy: nothing points into them */
+    return meaning;
+}
+
+/* Reads until a message is whole or the time is up. */
+static enum frame_meaning read_frames(struct consumer *consumer, int64_t timeout_ms, struct error *error)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+    int64_t left_ms = timeout_ms;
+    enum frame_meaning meaning = FRAME_PART;
+    while (meaning == FRAME_PART && left_ms > -REST_MS) {
+        meaning = next_frame(consumer, left_ms > 0 ? left_ms : 0, error);
+        left_ms = deadline_ms - clock_monotonic_ms();
+    }
     return meaning;
 }
 
@@ -219,16 +262,17 @@ enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms
 {
     if (!consumer->session)
         return reconnect(consumer, timeout_ms, error);
-    int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-    int64_t left_ms = timeout_ms;
-    enum frame_meaning meaning = FRAME_PART;
-    while (meaning == FRAME_PART) {
-        meaning = next_frame(consumer, left_ms > 0 ? left_ms : 0, error);
-        left_ms = deadline_ms - clock_monotonic_ms();
+    begin_call(consumer, timeout_ms + REST_MS + CONSUMER_STUCK_MS);
+    enum frame_meaning meaning = read_frames(consumer, timeout_ms, error);
+    if (watch_end(consumer->watch) && meaning != FRAME_LOST) {
+        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: the connection was stuck", peer(consumer));
+        meaning = FRAME_LOST;
     }
-    if (meaning == FRAME_LOST)
+    if (meaning == FRAME_LOST) {
+        lose(consumer);
         return CONSUMER_LOST;
-    if (meaning == FRAME_NONE)
+    }
+    if (meaning != FRAME_MESSAGE)
         return CONSUMER_NOTHING;
     *delivery = consumer->pending;
     consumer->pending = NULL;
@@ -242,7 +286,10 @@ bool consumer_acknowledge(struct consumer *consumer, uint64_t tag, struct error 
         error_set(error, ERROR_UNAVAILABLE, "the connection that the messages came by is gone");
         return false;
     }
+    begin_call(consumer, CONSUMER_STUCK_MS);
     int status = amqp_basic_ack(amqp_session_connection(consumer->session), AMQP_CHANNEL, tag, 1);
+    if (watch_end(consumer->watch))
+        status = AMQP_STATUS_TIMEOUT;
     if (status == AMQP_STATUS_OK)
         return true;
     amqp_error_of_status(error, "acknowledging to", peer(consumer), status);

@@ -5,6 +5,7 @@
 
 #include "../common/amqp_session.h"
 #include "../common/error.h"
+#include "../common/watchdog.h"
 #include "delivery.h"
 
 #include <stdbool.h>
@@ -12,12 +13,17 @@
 
 struct consumer_settings {
     struct amqp_settings amqp;
+    struct watchdog *dog; /* breaks calls of the library that would never return */
     uint16_t prefetch;
     const char *name; /* of the connection, and the beginning of the consumer tag */
     uint64_t seed;    /* of the jitter */
 };
 
-enum { CONSUMER_RETRY_FIRST_MS = 100, CONSUMER_RETRY_MAX_MS = 5000 };
+enum {
+    CONSUMER_RETRY_FIRST_MS = 100,
+    CONSUMER_RETRY_MAX_MS = 5000,
+    CONSUMER_STUCK_MS = 5000, /* a call that takes this much longer than it should is broken off */
+};
 
 struct consumer;
 
@@ -39,9 +45,14 @@ enum consumer_result {
 };
 
 /* Waits up to timeout_ms for the next message; connects if there is no connection and it is time to. A dead connection
-   is noticed within two heartbeats, if this is called at least every few seconds. *error is set with AWAY and LOST. */
+   is noticed within two heartbeats and CONSUMER_STUCK_MS, if this is called at least every few seconds. *error is set
+   with AWAY and LOST. */
 enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, struct delivery **delivery,
                                    struct error *error);
+
+/* Ends the consumption and closes the connection, so that RabbitMQ gives what was not acknowledged to others.
+   consumer_next connects again. */
+void consumer_release(struct consumer *consumer);
 
 /* Acknowledges every delivery up to and including the tag. False with *error: the connection is lost (CONSUMER_LOST is
    not reported again). */

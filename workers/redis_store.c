@@ -1,6 +1,7 @@
 #include "redis_store.h"
 
 #include "../common/buf.h"
+#include "../common/clock.h"
 #include "../common/log.h"
 #include "../common/uri.h"
 #include "event_pack.h"
@@ -20,6 +21,9 @@ extern const unsigned long apply_batch_lua_length;
 
 enum {
     SHA1_HEX = 40,
+    KEY_SIZE = 300,
+    RISK_SIZE = 512,
+    WORKER_SIZE = 160,
     FIXED_ARGUMENTS = 8, /* EVALSHA sha 0 prefix retention result_ttl stream_max reasons */
     OLDEST_MAJOR = 6,    /* ZADD GT and LT came with 6.2 */
     OLDEST_MINOR = 2,
@@ -34,7 +38,8 @@ struct redis_store {
 
     redisContext *context; /* NULL: not connected, or not yet usable */
     char sha[SHA1_HEX + 1];
-    bool warned;
+    char durability[RISK_SIZE], eviction[RISK_SIZE];
+    char worker[WORKER_SIZE]; /* this process among all that ever marked a message */
 
     char retention[24], result_ttl[24], stream_max[24];
     struct buf slugs; /* of the reasons by number from 1, comma-separated */
@@ -110,6 +115,17 @@ bool redis_url_check(const char *url, struct error *error)
 
 /* --- Life ------------------------------------------------------------------------------------------------------- */
 
+/* A host may run many workers, and number its processes again after a restart. */
+static void name_worker(struct redis_store *store)
+{
+    char host[65] = "";
+
+    if (gethostname(host, sizeof host - 1) != 0)
+        snprintf(host, sizeof host, "localhost");
+    snprintf(store->worker, sizeof store->worker, "%s:%ld:%" PRId64 ":%" PRId64, host, (long)getpid(), clock_wall_ms(),
+             clock_monotonic_us());
+}
+
 static bool join_slugs(struct buf *slugs)
 {
     bool ok = true;
@@ -140,6 +156,7 @@ struct redis_store *redis_store_new(const struct redis_settings *settings, struc
     if (store->uri.port == 0)
         store->uri.port = 6379;
     snprintf(store->peer, sizeof store->peer, "%s:%u", store->uri.host, store->uri.port);
+    name_worker(store);
     snprintf(store->retention, sizeof store->retention, "%" PRId64, settings->retention_s);
     snprintf(store->result_ttl, sizeof store->result_ttl, "%" PRId64, settings->result_ttl_s);
     snprintf(store->stream_max, sizeof store->stream_max, "%" PRId64, settings->results_stream_max);
@@ -206,7 +223,7 @@ static const char *remedy(const char *text)
         return ": another version wrote these keys; use another REDIS_PREFIX or database";
     if (starts_with(text, "KEY "))
         return "; move that key away (RENAME) and the batch goes on by itself";
-    if (starts_with(text, "READONLY"))
+    if (strstr(text, "READONLY"))
         return "; it is a replica: REDIS_URL must name the primary";
     if (starts_with(text, "OOM"))
         return "; raise maxmemory or free some";
@@ -244,9 +261,12 @@ static const char *connection_problem(const struct redis_store *store)
 }
 
 /* A failed call: either the connection broke (reply NULL: it must not be used again, late answers would
-   answer the wrong question) or the server said no. Frees the reply. */
+   answer the wrong question) or the server said no. Frees the reply. A server that has become a replica is left: behind
+   a name or an address that moves, the next connection finds the primary. */
 static void fail_call(struct redis_store *store, const char *doing, redisReply *reply, struct error *error)
 {
+    bool demoted = reply && reply->type == REDIS_REPLY_ERROR && strstr(reply->str, "READONLY");
+
     if (!reply) {
         error_set(error, ERROR_UNAVAILABLE, "Redis at %s: %s: %s", store->peer, doing, connection_problem(store));
         disconnect(store);
@@ -261,6 +281,8 @@ static void fail_call(struct redis_store *store, const char *doing, redisReply *
         error_set(error, ERROR_UNAVAILABLE, "Redis at %s: %s: an answer of an unexpected type (%d)", store->peer, doing,
                   reply->type);
     freeReplyObject(reply);
+    if (demoted)
+        disconnect(store);
 }
 
 /* --- Connecting ------------------------------------------------------------------------------------------------- */
@@ -349,31 +371,74 @@ static bool read_config(struct redis_store *store, const char *name, char *out, 
     return known;
 }
 
-/* A server that may lose the last second after a crash loses what RabbitMQ was told is done; one that evicts keys
-   forgets drops, which then count twice. Say so, once. */
-static void warn_about_settings(struct redis_store *store)
+/* Keeps the sentence, and logs it if it is news. */
+static void note_risk(char risk[RISK_SIZE], const char *sentence, bool worth_a_warning)
 {
-    char aof[16], fsync[16], policy[32], memory[32];
-
-    if (store->warned)
+    if (strcmp(risk, sentence) == 0)
         return;
-    store->warned = true;
-    if (read_config(store, "appendonly", aof, sizeof aof) && read_config(store, "appendfsync", fsync, sizeof fsync) &&
-        (strcmp(aof, "yes") != 0 || strcmp(fsync, "always") != 0))
-        log_warn("Redis at %s does not sync each write (appendonly %s, appendfsync %s): a crash of it can lose counted "
+    snprintf(risk, RISK_SIZE, "%s", sentence);
+    if (worth_a_warning && sentence[0] != '\0')
+        log_warn("%s", sentence);
+}
+
+/* A server that may lose the last second after a crash loses what RabbitMQ was told is done. */
+static void review_durability(struct redis_store *store)
+{
+    char aof[16], fsync[16], sentence[RISK_SIZE] = "";
+    bool known =
+        read_config(store, "appendonly", aof, sizeof aof) && read_config(store, "appendfsync", fsync, sizeof fsync);
+
+    if (!store->context)
+        return;
+    if (!known)
+        snprintf(
+            sentence, sizeof sentence,
+            "unknown: Redis at %s does not tell its settings; it should have appendonly yes and appendfsync always",
+            store->peer);
+    else if (strcmp(aof, "yes") != 0 || strcmp(fsync, "always") != 0)
+        snprintf(sentence, sizeof sentence,
+                 "Redis at %s does not sync each write (appendonly %s, appendfsync %s): a crash of it can lose counted "
                  "events; set appendonly yes and appendfsync always",
                  store->peer, aof, fsync);
-    if (read_config(store, "maxmemory", memory, sizeof memory) &&
-        read_config(store, "maxmemory-policy", policy, sizeof policy) && strcmp(memory, "0") != 0 &&
-        strcmp(policy, "noeviction") != 0)
-        log_warn(
+    note_risk(store->durability, sentence, known);
+}
+
+/* One that evicts keys forgets drops, which then count twice. */
+static void review_eviction(struct redis_store *store)
+{
+    char policy[32], memory[32], sentence[RISK_SIZE] = "";
+    bool known = read_config(store, "maxmemory", memory, sizeof memory) &&
+                 read_config(store, "maxmemory-policy", policy, sizeof policy);
+
+    if (!store->context)
+        return;
+    if (known && strcmp(memory, "0") != 0 && strcmp(policy, "noeviction") != 0)
+        snprintf(
+            sentence, sizeof sentence,
             "Redis at %s may evict keys (maxmemory-policy %s): a forgotten drop is counted again; set it to noeviction",
             store->peer, policy);
+    note_risk(store->eviction, sentence, known);
+}
+
+void redis_store_review(struct redis_store *store)
+{
+    review_durability(store);
+    review_eviction(store);
+}
+
+const char *redis_store_durability(const struct redis_store *store)
+{
+    return store->durability;
+}
+
+const char *redis_store_eviction(const struct redis_store *store)
+{
+    return store->eviction;
 }
 
 static bool check_schema(struct redis_store *store, struct error *error)
 {
-    char key[300], doing[320];
+    char key[KEY_SIZE], doing[320];
     const char *get[] = {"GET", key};
     redisReply *reply;
     bool ok;
@@ -408,8 +473,8 @@ static bool load_script(struct redis_store *store, struct error *error)
     return true;
 }
 
-/* Runs every writing command of apply_batch.lua once on a key of its own. A user whose permissions lack one of them
-   must not find out in the middle of a batch: Redis does not roll back. */
+/* Runs every writing command of apply_batch.lua, and of the marks, once on a key of its own. A user whose permissions
+   lack one of them must not find out in the middle of a batch: Redis does not roll back. */
 static bool probe_commands(struct redis_store *store, struct error *error)
 {
     static const char script[] =
@@ -422,8 +487,9 @@ static bool probe_commands(struct redis_store *store, struct error *error)
         "redis.call('HDEL', k, 'f') "
         "redis.call('ZADD', k, 'GT', 1, 'm') redis.call('ZSCORE', k, 'm') redis.call('ZREVRANGE', k, 0, 0) "
         "redis.call('ZREMRANGEBYRANK', k, 5, 6) redis.call('ZREM', k, 'm') "
+        "redis.call('SADD', k, 'm') redis.call('SCARD', k) redis.call('SREM', k, 'm') "
         "redis.call('XADD', k, 'MAXLEN', '~', 1, '*', 'f', '1') redis.call('DEL', k) return redis.call('GET', k)";
-    char key[300];
+    char key[KEY_SIZE];
     const char *eval[] = {"EVAL", script, "1", key};
 
     snprintf(key, sizeof key, "%.256sdrops:probe:%ld", store->settings.prefix, (long)getpid());
@@ -454,7 +520,7 @@ static bool connect_store(struct redis_store *store, struct error *error)
         disconnect(store);
         return false;
     }
-    warn_about_settings(store);
+    redis_store_review(store);
     if (!store->context) {
         error_set(error, ERROR_UNAVAILABLE, "Redis at %s: the connection broke", store->peer);
         return false;
@@ -466,13 +532,65 @@ static bool connect_store(struct redis_store *store, struct error *error)
 /* A write that changes nothing, for the key is never there, but that a replica, a full or a failing server refuses. */
 bool redis_store_check(struct redis_store *store, struct error *error)
 {
-    char key[300];
+    char key[KEY_SIZE];
     const char *set[] = {"SET", key, "1", "XX"};
 
     if (!connect_store(store, error))
         return false;
     snprintf(key, sizeof key, "%.256sdrops:probe", store->settings.prefix);
     return ask(store, "trying to write", 4, set, NULL, NULL, error);
+}
+
+/* --- Marks ------------------------------------------------------------------------------------------------------ */
+
+static void mark_key(const struct redis_store *store, const char *name, char key[KEY_SIZE])
+{
+    snprintf(key, KEY_SIZE, "%.128sdrops:marks:%.128s", store->settings.prefix, name);
+}
+
+bool redis_store_mark(struct redis_store *store, const char *name, uint64_t *earlier_marks, struct error *error)
+{
+    static const char script[] =
+        "local k = KEYS[1] local kind = redis.call('TYPE', k).ok "
+        "if kind ~= 'set' and kind ~= 'none' then "
+        "return redis.error_reply('KEY ' .. k .. ': WRONGTYPE it holds a ' .. kind .. ', not a set') end "
+        "redis.call('SADD', k, ARGV[1]) redis.call('EXPIRE', k, ARGV[2]) return redis.call('SCARD', k) - 1";
+    char key[KEY_SIZE], ttl[16];
+    const char *eval[] = {"EVAL", script, "1", key, store->worker, ttl};
+    redisReply *reply;
+
+    mark_key(store, name, key);
+    snprintf(ttl, sizeof ttl, "%d", REDIS_MARK_TTL_S);
+    if (!connect_store(store, error) || !ask(store, "marking a message", 6, eval, NULL, &reply, error))
+        return false;
+    if (reply->type != REDIS_REPLY_INTEGER || reply->integer < 0) {
+        fail_call(store, "marking a message", reply, error);
+        return false;
+    }
+    *earlier_marks = (uint64_t)reply->integer;
+    freeReplyObject(reply);
+    return true;
+}
+
+bool redis_store_unmark(struct redis_store *store, const char *name, bool finished, struct error *error)
+{
+    char key[KEY_SIZE];
+    const char *all[] = {"DEL", key};
+    const char *ours[] = {"SREM", key, store->worker};
+    struct error reason = {0};
+
+    if (!store->context) {
+        error_set(error, ERROR_UNAVAILABLE, "Redis at %s: not connected", store->peer);
+        return false;
+    }
+    mark_key(store, name, key);
+    if (finished ? ask(store, "taking a mark off", 2, all, NULL, NULL, &reason)
+                 : ask(store, "taking a mark off", 3, ours, NULL, NULL, &reason))
+        return true;
+    if (strstr(reason.text, "WRONGTYPE")) /* then no mark of ours is there */
+        return true;
+    *error = reason;
+    return false;
 }
 
 /* --- Applying --------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,5 @@
 /* Redis, the live counters: one EVALSHA of apply_batch.lua a batch. The only place that sees hiredis.
-   One thread owns a store; redis_store_state may be read from any. Every call returns within REDIS_CALL_TIMEOUT_MS,
-   twice at the most. */
+   One thread owns a store. Every call returns within REDIS_CALL_TIMEOUT_MS, twice at the most. */
 #ifndef DROPBRIDGE_REDIS_STORE_H
 #define DROPBRIDGE_REDIS_STORE_H
 
@@ -11,7 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REDIS_CONNECT_TIMEOUT_MS = 2000, REDIS_CALL_TIMEOUT_MS = 5000 };
+enum {
+    REDIS_CONNECT_TIMEOUT_MS = 2000,
+    REDIS_CALL_TIMEOUT_MS = 5000,
+    REDIS_MARK_TTL_S = 7 * 86400, /* a message that waits longer than that for its next try is as good as new */
+};
 
 struct redis_settings {
     const char *url; /* REDIS_URL */
@@ -34,6 +37,21 @@ void redis_store_free(struct redis_store *store);
 /* Connects if needed, and answers whether the server can be used now: logged in, the schema is ours. ERROR_UNAVAILABLE
    (try again) or ERROR_REFUSED (wrong password, another schema, too old a server). */
 bool redis_store_check(struct redis_store *store, struct error *error);
+
+/* What the server's settings put at risk, a sentence each, empty if nothing: whether a crash of it loses writes, and
+   whether it may evict keys. Read at each connection and by redis_store_review; a new sentence is logged. */
+const char *redis_store_durability(const struct redis_store *store);
+const char *redis_store_eviction(const struct redis_store *store);
+/* Reads those settings again; does nothing without a connection. */
+void redis_store_review(struct redis_store *store);
+
+/* Notes under {prefix}drops:marks:{name} that this process begins a message that may be deadly. *earlier_marks is how
+   many other processes have begun it and neither finished it nor given it back. Marking twice is marking once, for
+   after a failure the mark may be there or not. *error as redis_store_apply's. Connects if needed. */
+bool redis_store_mark(struct redis_store *store, const char *name, uint64_t *earlier_marks, struct error *error);
+/* Takes our mark off, or, with `finished`, those of all. Does not connect: false with *error if there is no connection,
+   or the server refuses. */
+bool redis_store_unmark(struct redis_store *store, const char *name, bool finished, struct error *error);
 
 /* What became of an event. */
 enum applied {

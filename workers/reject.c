@@ -9,6 +9,7 @@ enum { RPC_TIMEOUT_S = 5 };
 struct rejecter {
     struct amqp_settings settings;
     const char *name;
+    struct watch *watch;
     struct amqp_session *session; /* NULL: not connected */
     size_t url_index;
     int64_t used_at_ms;
@@ -24,13 +25,18 @@ struct confirms {
     uint64_t first_tag;
 };
 
-struct rejecter *rejecter_new(const struct amqp_settings *settings, const char *name)
+struct rejecter *rejecter_new(const struct amqp_settings *settings, const char *name, struct watchdog *dog)
 {
     struct rejecter *rejecter = calloc(1, sizeof *rejecter);
     if (!rejecter)
         return NULL;
     rejecter->settings = *settings;
     rejecter->name = name;
+    rejecter->watch = watch_new(dog);
+    if (!rejecter->watch) {
+        free(rejecter);
+        return NULL;
+    }
     return rejecter;
 }
 
@@ -39,12 +45,18 @@ void rejecter_free(struct rejecter *rejecter)
     if (!rejecter)
         return;
     amqp_session_close(rejecter->session);
+    watch_free(rejecter->watch);
     free(rejecter);
 }
 
 static const char *peer(const struct rejecter *rejecter)
 {
     return amqp_session_peer(rejecter->session);
+}
+
+static void begin_call(struct rejecter *rejecter, int64_t limit_ms)
+{
+    watch_begin(rejecter->watch, amqp_session_fd(rejecter->session), limit_ms);
 }
 
 static void disconnect(struct rejecter *rejecter)
@@ -63,7 +75,10 @@ static bool connect_if_needed(struct rejecter *rejecter, struct error *error)
     amqp_connection_state_t connection = amqp_session_connection(rejecter->session);
     struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
     amqp_set_rpc_timeout(connection, &timeout);
-    if (!amqp_confirm_select(connection, AMQP_CHANNEL)) {
+    begin_call(rejecter, RPC_TIMEOUT_S * 1000 + REJECT_STUCK_MS);
+    bool selected = amqp_confirm_select(connection, AMQP_CHANNEL) != NULL;
+    (void)watch_end(rejecter->watch);
+    if (!selected) {
         amqp_error_of_reply(error, "asking for confirms from", peer(rejecter), amqp_get_rpc_reply(connection));
         disconnect(rejecter);
         return false;
@@ -81,8 +96,13 @@ static bool publish_one(struct rejecter *rejecter, const struct rejection *rejec
     envelope_to_properties(&delivery->envelope, &properties);
     envelope_add_rejection(&properties, rejection->reason, rejection->detail);
     amqp_bytes_t body = {.len = delivery->body_len, .bytes = delivery->body};
+    begin_call(rejecter, REJECT_STUCK_MS);
     int status = amqp_basic_publish(amqp_session_connection(rejecter->session), AMQP_CHANNEL, amqp_cstring_bytes(queue),
                                     amqp_cstring_bytes(queue), 1, 0, &properties.basic, body);
+    if (watch_end(rejecter->watch)) {
+        error_set(error, ERROR_UNAVAILABLE, "publishing a rejected message to %s: it reads no more", peer(rejecter));
+        return false;
+    }
     if (status != AMQP_STATUS_OK) {
         amqp_error_of_status(error, "publishing a rejected message to", peer(rejecter), status);
         return false;
@@ -150,7 +170,10 @@ static bool serve(struct rejecter *rejecter, struct confirms *confirms, int64_t 
     amqp_connection_state_t connection = amqp_session_connection(rejecter->session);
     struct timeval timeout = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
     amqp_frame_t frame;
+    begin_call(rejecter, timeout_ms + REJECT_STUCK_MS);
     int status = amqp_simple_wait_frame_noblock(connection, &frame, &timeout);
+    if (watch_end(rejecter->watch))
+        status = AMQP_STATUS_HEARTBEAT_TIMEOUT;
     *timed_out = status == AMQP_STATUS_TIMEOUT;
     if (*timed_out)
         return true;

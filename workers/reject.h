@@ -6,20 +6,27 @@
 #define DROPBRIDGE_REJECT_H
 
 #include "../common/amqp_session.h"
+#include "../common/watchdog.h"
 #include "batch.h"
 
-enum { REJECT_CONFIRM_TIMEOUT_MS = 10000, REJECT_IDLE_MS = 5000 };
+enum {
+    REJECT_CONFIRM_TIMEOUT_MS = 10000,
+    REJECT_IDLE_MS = 5000,
+    REJECT_STUCK_MS = 5000, /* a call that takes this much longer than it should is broken off */
+};
 
 struct rejecter;
 
-/* Does not connect. What the settings point to must outlive the rejecter. NULL when out of memory. */
-struct rejecter *rejecter_new(const struct amqp_settings *settings, const char *name);
+/* Does not connect. What the settings point to, and the watchdog, must outlive the rejecter. NULL when out of memory.
+ */
+struct rejecter *rejecter_new(const struct amqp_settings *settings, const char *name, struct watchdog *dog);
 /* NULL is fine. */
 void rejecter_free(struct rejecter *rejecter);
 
 /* Publishes each rejection that is not confirmed, with x-reject-reason and x-reject-detail, to the fanout exchange
    named as the rejected queue, and waits for the confirms. True when all are confirmed. False with *error after a
-   return (no queue took it), a nack, a timeout or a lost connection; those confirmed by then are marked. */
+   return (no queue took it), a nack, a timeout or a lost connection; those confirmed by then are marked.
+   Returns within REJECT_CONFIRM_TIMEOUT_MS and REJECT_STUCK_MS if the broker stands still. */
 bool rejecter_publish(struct rejecter *rejecter, struct rejection *rejections, size_t count, struct error *error);
 
 /* Closes the connection if it has not been used for REJECT_IDLE_MS; so that its heartbeats need no care. Call every

@@ -3,19 +3,26 @@
 #include "../common/clock.h"
 #include "../common/log.h"
 #include "../common/stop_signal.h"
+#include "../common/watchdog.h"
+#include "absence.h"
 #include "batch.h"
 #include "consumer.h"
 #include "redis_store.h"
 #include "reject.h"
+#include "suspects.h"
 
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-    TICK_MS = 200,         /* how late a stop signal may be noticed when nothing happens */
-    REDIS_CHECK_MS = 1000, /* how often Redis is looked at when no batch goes there */
+    TICK_MS = 200,           /* how late a stop signal may be noticed when nothing happens */
+    REDIS_CHECK_MS = 1000,   /* how often Redis is looked at when no batch goes there */
+    REDIS_REVIEW_MS = 30000, /* how often its settings are */
     LINE_EVERY_MS = 1000,
 };
 
@@ -32,6 +39,7 @@ struct frequent_line {
 struct worker {
     const struct worker_config *config;
     struct worker_status *status;
+    struct watchdog *dog;
     struct redis_store *store;
     struct consumer *consumer;
     struct rejecter *rejecter;
@@ -40,10 +48,19 @@ struct worker {
     struct delivery *waiting_first; /* delivered, not yet in the batch; the prefetch bounds them */
     struct delivery *waiting_last;
     size_t waiting;
+    struct suspects suspects;
+    struct absence absence; /* of Redis */
+    bool paused;            /* it was too long: nothing is consumed */
     int64_t redis_check_at_ms;
+    int64_t redis_review_at_ms;
     struct frequent_line remarks;
     struct frequent_line rejections;
+    struct frequent_line alone;
     bool connected_before;
+    pthread_t stop_thread;
+    bool stop_thread_runs;
+    _Atomic int64_t stopping_at_ms; /* 0: no stop signal has come */
+    atomic_bool over;               /* ends the thread that waits for one */
 };
 
 static void line_note(struct frequent_line *line, const char *text)
@@ -66,6 +83,22 @@ static void print_lines(struct worker *worker, int64_t now_ms)
 {
     line_print(&worker->remarks, "messages with values that were ignored", now_ms);
     line_print(&worker->rejections, "messages sent to the rejected queue", now_ms);
+    line_print(&worker->alone, "messages delivered a third time or more, each handled alone", now_ms);
+}
+
+/* What a call that brings Redis nearer to the acknowledgement came to. */
+static void note_redis(struct worker *worker, bool done, const char *problem)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (done) {
+        worker->redis_check_at_ms = now_ms + REDIS_CHECK_MS;
+        absence_end(&worker->absence);
+        worker_part_good(worker->status, PART_REDIS, now_ms);
+    } else {
+        absence_note(&worker->absence, now_ms);
+        worker_count(worker->status, WORKER_REDIS_RETRIES, 1);
+        worker_part_bad(worker->status, PART_REDIS, problem, now_ms);
+    }
 }
 
 static bool port_apply(void *context, const struct event *const *events, size_t count, enum applied *results,
@@ -73,16 +106,24 @@ static bool port_apply(void *context, const struct event *const *events, size_t 
 {
     struct worker *worker = context;
     bool done = redis_store_apply(worker->store, events, count, results, error);
-    int64_t now_ms = clock_monotonic_ms();
-    worker->redis_check_at_ms = now_ms + REDIS_CHECK_MS;
-    if (done) {
+    note_redis(worker, done, error->text);
+    if (done)
         worker_count_applied(worker->status, results, count);
-        worker_part_good(worker->status, PART_REDIS, now_ms);
-    } else {
-        worker_count(worker->status, WORKER_REDIS_RETRIES, 1);
-        worker_part_bad(worker->status, PART_REDIS, error->text, now_ms);
-    }
     return done;
+}
+
+static bool port_mark(void *context, const char *name, uint64_t *earlier_marks, struct error *error)
+{
+    struct worker *worker = context;
+    bool done = suspects_mark(&worker->suspects, name, earlier_marks, error);
+    note_redis(worker, done, error->text);
+    return done;
+}
+
+static void port_unmark(void *context, const char *name, bool finished)
+{
+    struct worker *worker = context;
+    suspects_unmark(&worker->suspects, name, finished);
 }
 
 static bool port_reject(void *context, struct rejection *rejections, size_t count, struct error *error)
@@ -125,7 +166,7 @@ static struct redis_settings redis_settings_of(const struct worker_config *confi
                                    .wait_replicas = config->redis_wait_replicas};
 }
 
-static bool build(struct worker *worker, struct error *error)
+static bool build_rest(struct worker *worker)
 {
     const struct worker_config *config = worker->config;
     uint64_t seed = (uint64_t)clock_monotonic_us() ^ (uint64_t)getpid() << 32;
@@ -133,24 +174,33 @@ static bool build(struct worker *worker, struct error *error)
                                  .exchange = config->amqp_exchange,
                                  .queue = config->amqp_queue,
                                  .rejected_queue = config->amqp_rejected_queue};
-    struct redis_settings redis = redis_settings_of(config);
-    worker->store = redis_store_new(&redis, error);
-    if (!worker->store)
-        return false;
     struct consumer_settings consuming = {
-        .amqp = amqp, .prefetch = (uint16_t)config->prefetch, .name = "dropworker", .seed = seed};
+        .amqp = amqp, .dog = worker->dog, .prefetch = (uint16_t)config->prefetch, .name = "dropworker", .seed = seed};
     struct batch_settings batching = {.max = (size_t)config->batch_max,
                                       .wait_ms = config->batch_wait_ms,
                                       .parse = {.campaign_separator = config->campaign_from_foreign_id},
                                       .seed = seed + 1};
     worker->consumer = consumer_new(&consuming);
-    worker->rejecter = rejecter_new(&amqp, "dropworker rejected");
+    worker->rejecter = rejecter_new(&amqp, "dropworker rejected", worker->dog);
     worker->batch = batch_new(&batching, &worker->ports);
-    if (!worker->consumer || !worker->rejecter || !worker->batch) {
-        error_set(error, ERROR_NO_MEMORY, "out of memory at the start");
+    return worker->consumer && worker->rejecter && worker->batch;
+}
+
+static bool build(struct worker *worker, struct error *error)
+{
+    struct redis_settings redis = redis_settings_of(worker->config);
+    worker->dog = watchdog_start(error);
+    if (!worker->dog)
         return false;
-    }
-    return true;
+    worker->store = redis_store_new(&redis, error);
+    if (!worker->store)
+        return false;
+    suspects_init(&worker->suspects, worker->store);
+    absence_init(&worker->absence, worker->config->redis_away_s * 1000);
+    if (build_rest(worker))
+        return true;
+    error_set(error, ERROR_NO_MEMORY, "out of memory at the start");
+    return false;
 }
 
 struct worker *worker_new(const struct worker_config *config, struct worker_status *status, struct error *error)
@@ -165,6 +215,8 @@ struct worker *worker_new(const struct worker_config *config, struct worker_stat
     worker->ports = (struct batch_ports){.context = worker,
                                          .apply = port_apply,
                                          .reject = port_reject,
+                                         .mark = port_mark,
+                                         .unmark = port_unmark,
                                          .acknowledge = port_acknowledge,
                                          .remark = port_remark};
     if (!build(worker, error)) {
@@ -189,12 +241,34 @@ void worker_free(struct worker *worker)
 {
     if (!worker)
         return;
+    atomic_store(&worker->over, true);
+    if (worker->stop_thread_runs)
+        pthread_join(worker->stop_thread, NULL);
     drop_waiting(worker);
     batch_free(worker->batch);
     rejecter_free(worker->rejecter);
     consumer_free(worker->consumer);
     redis_store_free(worker->store);
+    watchdog_stop(worker->dog);
     free(worker);
+}
+
+static void *await_stop(void *context)
+{
+    struct worker *worker = context;
+    while (!atomic_load(&worker->over)) {
+        if (!stop_signal_wait(TICK_MS))
+            continue;
+        (void)stop_signal_guard(WORKER_GUARD_MS);
+        atomic_store(&worker->stopping_at_ms, clock_monotonic_ms());
+        break;
+    }
+    return NULL;
+}
+
+static bool stopping(struct worker *worker)
+{
+    return atomic_load(&worker->stopping_at_ms) != 0;
 }
 
 static void note_connected(struct worker *worker)
@@ -205,14 +279,35 @@ static void note_connected(struct worker *worker)
     worker_part_good(worker->status, PART_BROKER, clock_monotonic_ms());
 }
 
+/* Whether Redis could be used now, for the status and for how long it has been away. */
+static bool check_redis(struct worker *worker, struct error *error)
+{
+    bool done = redis_store_check(worker->store, error);
+    int64_t now_ms = clock_monotonic_ms();
+    worker->redis_check_at_ms = now_ms + REDIS_CHECK_MS;
+    if (!done) {
+        absence_note(&worker->absence, now_ms);
+        worker_part_bad(worker->status, PART_REDIS, error->text, now_ms);
+        return false;
+    }
+    absence_end(&worker->absence);
+    /* With a batch in hand it is the batch that tells whether we can count: a key of a wrong type stops only it. */
+    if (batch_count(worker->batch) == 0) {
+        worker_part_good(worker->status, PART_REDIS, now_ms);
+        suspects_settle(&worker->suspects);
+    }
+    return true;
+}
+
 bool worker_start(struct worker *worker, struct error *error)
 {
-    if (redis_store_check(worker->store, error))
-        worker_part_good(worker->status, PART_REDIS, clock_monotonic_ms());
-    else if (error->code == ERROR_REFUSED)
+    if (pthread_create(&worker->stop_thread, NULL, await_stop, worker) != 0) {
+        error_set(error, ERROR_INTERNAL, "cannot start the thread that waits for stop signals");
         return false;
-    else
-        worker_part_bad(worker->status, PART_REDIS, error->text, clock_monotonic_ms());
+    }
+    worker->stop_thread_runs = true;
+    if (!check_redis(worker, error) && error->code == ERROR_REFUSED)
+        return false;
 
     if (consumer_connect(worker->consumer, error))
         note_connected(worker);
@@ -245,17 +340,32 @@ static void take(struct worker *worker, struct delivery *delivery)
     worker->waiting++;
 }
 
+static struct delivery *next_waiting(struct worker *worker)
+{
+    struct delivery *delivery = worker->waiting_first;
+    worker->waiting_first = delivery->next;
+    if (!worker->waiting_first)
+        worker->waiting_last = NULL;
+    worker->waiting--;
+    delivery->next = NULL;
+    return delivery;
+}
+
 static void fill_batch(struct worker *worker, int64_t now_ms)
 {
-    while (worker->waiting_first && batch_open(worker->batch)) {
-        struct delivery *delivery = worker->waiting_first;
-        worker->waiting_first = delivery->next;
-        if (!worker->waiting_first)
-            worker->waiting_last = NULL;
-        worker->waiting--;
-        delivery->next = NULL;
+    while (worker->waiting_first && batch_takes(worker->batch, worker->waiting_first)) {
+        struct delivery *delivery = next_waiting(worker);
+        if (delivery->delivery_count >= BATCH_SUSPECT_COUNT) {
+            char which[64];
+            snprintf(which, sizeof which, "its delivery %" PRIu64, delivery->delivery_count + 1);
+            worker_count(worker->status, WORKER_SUSPECTS, 1);
+            line_note(&worker->alone, which);
+        }
         batch_add(worker->batch, delivery, now_ms);
     }
+    /* The next one must be handled alone: the batch waits for no more. */
+    if (worker->waiting_first && batch_open(worker->batch))
+        batch_hurry(worker->batch, now_ms);
 }
 
 /* One look at the connection. Returns whether something came. */
@@ -302,22 +412,55 @@ static void step_batch(struct worker *worker, int64_t now_ms)
     }
 }
 
+static void tell_held(struct worker *worker)
+{
+    metric_set(&worker->status->metrics[WORKER_HELD], (int64_t)(batch_count(worker->batch) + worker->waiting));
+}
+
+/* Gives everything back: other workers may have a Redis, and RabbitMQ ends a consumer that holds a message too long. */
+static void pause_consuming(struct worker *worker, int64_t now_ms)
+{
+    char problem[ERROR_TEXT];
+    batch_drop(worker->batch);
+    drop_waiting(worker);
+    consumer_release(worker->consumer);
+    worker->paused = true;
+    tell_held(worker);
+    worker_count(worker->status, WORKER_PAUSES, 1);
+    snprintf(
+        problem, sizeof problem,
+        "Redis has been away for %lld s or more: all messages are back in the queue, and none is taken before it is "
+        "back",
+        (long long)worker->config->redis_away_s);
+    worker_part_bad(worker->status, PART_BROKER, problem, now_ms);
+}
+
+static void tend_redis(struct worker *worker, int64_t now_ms)
+{
+    struct error error = {0};
+    /* A batch in hand goes to Redis by itself; but while it fails, something else must tell whether Redis is there. */
+    bool looks = batch_count(worker->batch) == 0 || worker->absence.away;
+    if (looks && now_ms >= worker->redis_check_at_ms && check_redis(worker, &error) && worker->paused) {
+        worker->paused = false;
+        log_info("Redis is back: consuming again");
+    }
+    if (!worker->absence.away && now_ms >= worker->redis_review_at_ms) {
+        redis_store_review(worker->store);
+        worker->redis_review_at_ms = clock_monotonic_ms() + REDIS_REVIEW_MS;
+    }
+    worker_note_redis(worker->status, redis_store_durability(worker->store), redis_store_eviction(worker->store));
+    if (!worker->paused && absence_too_long(&worker->absence, clock_monotonic_ms()))
+        pause_consuming(worker, clock_monotonic_ms());
+}
+
 static void tend(struct worker *worker, int64_t now_ms)
 {
     print_lines(worker, now_ms);
     rejecter_tend(worker->rejecter);
-    if (batch_count(worker->batch) > 0)
-        return;
     /* With nothing to reject nothing is known to be wrong with rejecting. */
-    worker_part_good(worker->status, PART_REJECTED_QUEUE, now_ms);
-    if (now_ms < worker->redis_check_at_ms)
-        return;
-    struct error error = {0};
-    if (redis_store_check(worker->store, &error))
-        worker_part_good(worker->status, PART_REDIS, now_ms);
-    else
-        worker_part_bad(worker->status, PART_REDIS, error.text, clock_monotonic_ms());
-    worker->redis_check_at_ms = clock_monotonic_ms() + REDIS_CHECK_MS;
+    if (batch_count(worker->batch) == 0)
+        worker_part_good(worker->status, PART_REJECTED_QUEUE, now_ms);
+    tend_redis(worker, now_ms);
 }
 
 /* How long to wait for the next message. */
@@ -332,11 +475,11 @@ static int64_t patience_ms(const struct worker *worker, int64_t now_ms)
 /* Finishes the batch in hand; what else was delivered goes back to the queue when the connection closes. */
 static void finish(struct worker *worker)
 {
-    int64_t deadline_ms = clock_monotonic_ms() + WORKER_STOP_MS;
+    int64_t deadline_ms = atomic_load(&worker->stopping_at_ms) + WORKER_STOP_MS;
     int64_t now_ms = clock_monotonic_ms();
     log_info("stopping: finishing %zu messages", batch_count(worker->batch));
     batch_hurry(worker->batch, now_ms);
-    while (batch_count(worker->batch) > 0 && now_ms < deadline_ms && !stop_signal_wait(0)) {
+    while (batch_count(worker->batch) > 0 && now_ms < deadline_ms) {
         step_batch(worker, now_ms);
         serve_connection(worker, patience_ms(worker, clock_monotonic_ms()));
         drop_waiting(worker);
@@ -346,28 +489,36 @@ static void finish(struct worker *worker)
         log_warn("stopping: %zu messages go back to the queue", batch_count(worker->batch));
     worker->remarks.next_ms = 0;
     worker->rejections.next_ms = 0;
+    worker->alone.next_ms = 0;
     print_lines(worker, now_ms);
+}
+
+/* Takes in what comes, as long as the batch waits for it. */
+static void consume(struct worker *worker, int64_t now_ms)
+{
+    if (worker->paused) {
+        clock_sleep_ms(TICK_MS);
+        return;
+    }
+    fill_batch(worker, now_ms);
+    /* While a batch is kept, messages are still read, so that heartbeats among them are. */
+    if (!(worker->waiting > 0 && batch_open(worker->batch)))
+        serve_connection(worker, patience_ms(worker, now_ms));
+    fill_batch(worker, clock_monotonic_ms());
 }
 
 void worker_run(struct worker *worker)
 {
     int64_t tend_at_ms = 0;
-    for (;;) {
+    while (!stopping(worker)) {
         int64_t now_ms = clock_monotonic_ms();
         if (now_ms >= tend_at_ms) {
-            if (stop_signal_wait(0))
-                break;
             tend(worker, now_ms);
             tend_at_ms = clock_monotonic_ms() + TICK_MS;
         }
-        fill_batch(worker, now_ms);
-        /* While a batch is kept, messages are still read, so that heartbeats among them are. */
-        if (!(worker->waiting > 0 && batch_open(worker->batch)))
-            serve_connection(worker, patience_ms(worker, now_ms));
-        now_ms = clock_monotonic_ms();
-        fill_batch(worker, now_ms);
-        step_batch(worker, now_ms);
-        metric_set(&worker->status->metrics[WORKER_HELD], (int64_t)(batch_count(worker->batch) + worker->waiting));
+        consume(worker, clock_monotonic_ms());
+        step_batch(worker, clock_monotonic_ms());
+        tell_held(worker);
     }
     finish(worker);
 }

@@ -1,4 +1,5 @@
-/* The loop of the worker: consume → batch → Redis or the rejected queue → acknowledge. One thread. */
+/* The loop of the worker: consume → batch → Redis or the rejected queue → acknowledge. One thread does it all; a second
+   waits for the stop signal, for a call to Redis may take seconds. */
 #ifndef DROPBRIDGE_WORKER_H
 #define DROPBRIDGE_WORKER_H
 
@@ -6,8 +7,10 @@
 #include "worker_config.h"
 #include "worker_status.h"
 
-/* The last step may begin this late and take two calls to Redis: together a stop stays within 10 s. */
-enum { WORKER_STOP_MS = 2500 };
+enum {
+    WORKER_STOP_MS = 2500,  /* the last step may begin this late, and take two calls to Redis */
+    WORKER_GUARD_MS = 9500, /* then the process ends, whatever it waits for: a stop stays within 10 s */
+};
 
 struct worker;
 
@@ -16,12 +19,13 @@ struct worker *worker_new(const struct worker_config *config, struct worker_stat
 /* NULL is fine. */
 void worker_free(struct worker *worker);
 
-/* Connects for the first time. False with *error (ERROR_REFUSED) only when RabbitMQ or Redis refuses for good; a
-   service that is merely away will be tried again. */
+/* Waits for stop signals from here on, and connects for the first time. False with *error (ERROR_REFUSED) when RabbitMQ
+   or Redis refuses for good, or (ERROR_INTERNAL) when there is no thread; a service that is merely away will be tried
+   again. */
 bool worker_start(struct worker *worker, struct error *error);
 
-/* Works until a stop signal comes; then finishes the batch in hand within WORKER_STOP_MS (a second signal: at once).
-   What is left goes back to the queue. */
+/* Works until a stop signal comes; then finishes the batch in hand within WORKER_STOP_MS. What is left goes back to the
+   queue. A second signal, or WORKER_GUARD_MS, ends the process at once. */
 void worker_run(struct worker *worker);
 
 #endif

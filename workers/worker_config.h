@@ -20,6 +20,7 @@ struct worker_config {
     char *redis_url;
     char *redis_prefix;
     int64_t redis_wait_replicas;
+    int64_t redis_away_s;
     int64_t retention_s;
     int64_t result_ttl_s;
     int64_t results_stream_max;

@@ -30,6 +30,10 @@ static const struct {
                                          "Messages sent to the rejected queue.", METRIC_COUNTER},
     [WORKER_REJECTED_OPTOUT_WITHOUT_PHONE] = {"dropworker_rejected_total", "reason=\"optout_without_phone\"",
                                               "Messages sent to the rejected queue.", METRIC_COUNTER},
+    [WORKER_REJECTED_CRASHED_WORKER] = {"dropworker_rejected_total", "reason=\"crashed_worker\"",
+                                        "Messages sent to the rejected queue.", METRIC_COUNTER},
+    [WORKER_SUSPECTS] = {"dropworker_suspects_total", NULL,
+                         "Messages delivered a third time or more, and so marked and handled alone.", METRIC_COUNTER},
     [WORKER_REDELIVERED] = {"dropworker_redelivered_total", NULL,
                             "Messages that the broker marked as delivered before.", METRIC_COUNTER},
     [WORKER_BATCHES] = {"dropworker_batches_total", NULL, "Batches acknowledged.", METRIC_COUNTER},
@@ -38,6 +42,9 @@ static const struct {
     [WORKER_REJECT_RETRIES] = {"dropworker_reject_retries_total", NULL,
                                "Attempts to reject messages that failed and are made again.", METRIC_COUNTER},
     [WORKER_RECONNECTS] = {"dropworker_reconnects_total", NULL, "Connections to RabbitMQ made again.", METRIC_COUNTER},
+    [WORKER_PAUSES] = {"dropworker_pauses_total", NULL,
+                       "Times that all messages were given back to the queue, for Redis was away for too long.",
+                       METRIC_COUNTER},
     [WORKER_HELD] = {"dropworker_held", NULL, "Messages held and not yet acknowledged.", METRIC_GAUGE},
 };
 
@@ -84,7 +91,7 @@ void worker_count_rejected(struct worker_status *status, const char *slug)
 {
     char labels[64];
     snprintf(labels, sizeof labels, "reason=\"%s\"", slug);
-    for (int i = WORKER_REJECTED_INVALID_JSON; i <= WORKER_REJECTED_OPTOUT_WITHOUT_PHONE; i++) {
+    for (int i = WORKER_REJECTED_INVALID_JSON; i <= WORKER_REJECTED_CRASHED_WORKER; i++) {
         if (strcmp(described[i].labels, labels) == 0)
             worker_count(status, (enum worker_metric)i, 1);
     }
@@ -124,21 +131,37 @@ void worker_part_bad(struct worker_status *status, enum worker_part part, const 
         log_warn("cannot %s: %s; trying again, nothing is acknowledged meanwhile", part_verbs[part], problem);
 }
 
+void worker_note_redis(struct worker_status *status, const char *durability, const char *eviction)
+{
+    pthread_mutex_lock(&status->mutex);
+    snprintf(status->durability, sizeof status->durability, "%s", durability);
+    snprintf(status->eviction, sizeof status->eviction, "%s", eviction);
+    pthread_mutex_unlock(&status->mutex);
+}
+
+static void append_sentence(struct buf *members, const char *name, const char *sentence)
+{
+    if (sentence[0] == '\0')
+        return;
+    buf_printf(members, "\"%s\":", name);
+    buf_append_json_string(members, sentence, strlen(sentence));
+    buf_append_text(members, ",");
+}
+
 bool worker_status_ready(void *context, struct buf *members)
 {
     struct worker_status *status = context;
     bool ready = true;
     pthread_mutex_lock(&status->mutex);
     for (int i = 0; i < WORKER_PARTS; i++) {
-        const char *problem = status->parts[i].problem;
+        char name[32];
         buf_printf(members, "\"%s\":\"%s\",", part_names[i], status->parts[i].good ? "ready" : "away");
-        if (!status->parts[i].good) {
-            ready = false;
-            buf_printf(members, "\"%s_problem\":", part_names[i]);
-            buf_append_json_string(members, problem, strlen(problem));
-            buf_append_text(members, ",");
-        }
+        ready = ready && status->parts[i].good;
+        snprintf(name, sizeof name, "%s_problem", part_names[i]);
+        append_sentence(members, name, status->parts[i].problem);
     }
+    append_sentence(members, "redis_durability", status->durability);
+    append_sentence(members, "redis_eviction", status->eviction);
     pthread_mutex_unlock(&status->mutex);
     buf_printf(members, "\"held\":%lld", (long long)metric_get(&status->metrics[WORKER_HELD]));
     return ready;

@@ -23,15 +23,18 @@ enum worker_metric {
     WORKER_OPT_OUT_EVENTS,
     WORKER_CAMPAIGN_EVENTS,
     WORKER_UNRECOGNIZED,
-    WORKER_REJECTED_INVALID_JSON, /* one for each slug of parse_verdict_slug */
+    WORKER_REJECTED_INVALID_JSON, /* one for each slug of parse_verdict_slug, and the batch's own */
     WORKER_REJECTED_UNRECOGNIZED_SHAPE,
     WORKER_REJECTED_UNUSABLE_STATUS,
     WORKER_REJECTED_OPTOUT_WITHOUT_PHONE,
+    WORKER_REJECTED_CRASHED_WORKER,
     WORKER_REDELIVERED,
+    WORKER_SUSPECTS,
     WORKER_BATCHES,
     WORKER_REDIS_RETRIES,
     WORKER_REJECT_RETRIES,
     WORKER_RECONNECTS,
+    WORKER_PAUSES,
     WORKER_HELD,
     WORKER_METRICS
 };
@@ -47,6 +50,8 @@ struct worker_status {
         int64_t changed_at_ms;    /* monotonic */
         int64_t logged_at_ms;
     } parts[WORKER_PARTS];
+    char durability[ERROR_TEXT]; /* empty: nothing is known to be wrong */
+    char eviction[ERROR_TEXT];
 };
 
 /* The broker and Redis begin as away, "not connected yet"; the rejected queue as ready. */
@@ -65,6 +70,9 @@ void worker_count_rejected(struct worker_status *status, const char *slug);
 /* Notes the state of a part; a change is logged once, a new sentence for the same trouble at most every ten seconds. */
 void worker_part_good(struct worker_status *status, enum worker_part part, int64_t now_ms);
 void worker_part_bad(struct worker_status *status, enum worker_part part, const char *problem, int64_t now_ms);
+
+/* Notes what Redis's settings put at risk, a sentence each, empty for nothing. The worker is ready all the same. */
+void worker_note_redis(struct worker_status *status, const char *durability, const char *eviction);
 
 /* For admin_config.ready: whether the worker can consume and write. `status` is a struct worker_status. */
 bool worker_status_ready(void *status, struct buf *members);

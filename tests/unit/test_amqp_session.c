@@ -1,9 +1,14 @@
 #include "common/amqp_session.h"
 
 #include "cases.h"
+#include "common/clock.h"
 
+#include <arpa/inet.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static void counts_the_urls_it_can_use(void **state)
 {
@@ -115,6 +120,68 @@ static void does_not_open_without_a_broker(void **state)
     amqp_session_drop(NULL);
 }
 
+/* A host that accepts connections and never says a word: *port. */
+static int listen_mutely(unsigned *port)
+{
+    const struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in bound;
+    socklen_t len = sizeof bound;
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&any, sizeof any), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&bound, &len), 0);
+    *port = ntohs(bound.sin_port);
+    return fd;
+}
+
+static void *abort_soon(void *argument)
+{
+    clock_sleep_ms(50);
+    watch_abort(argument);
+    return NULL;
+}
+
+static void an_opening_is_cut_short_by_an_abort(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct watchdog *dog = watchdog_start(&error);
+    struct watch *watch = watch_new(dog);
+    unsigned port = 0;
+    const int listener = listen_mutely(&port);
+    char url[64];
+    pthread_t thread;
+    (void)snprintf(url, sizeof url, "amqp://127.0.0.1:%u", port);
+    const struct amqp_settings settings = {.urls = url, .exchange = "e", .queue = "q", .rejected_queue = "r"};
+    const int64_t before = clock_monotonic_ms();
+    assert_int_equal(pthread_create(&thread, NULL, abort_soon, watch), 0);
+    assert_null(amqp_session_connect(&settings, 0, "test", watch, &error));
+    assert_int_equal(error.code, ERROR_UNAVAILABLE);
+    assert_true(clock_monotonic_ms() - before < AMQP_OPEN_TIMEOUT_MS / 2);
+    pthread_join(thread, NULL);
+    watch_free(watch);
+    watchdog_stop(dog);
+    close(listener);
+}
+
+static void an_opening_ends_at_its_deadline(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    unsigned port = 0;
+    const int listener = listen_mutely(&port);
+    char url[64];
+    (void)snprintf(url, sizeof url, "amqp://127.0.0.1:%u", port);
+    const struct amqp_settings settings = {.urls = url, .exchange = "e", .queue = "q", .rejected_queue = "r"};
+    const int64_t before = clock_monotonic_ms();
+    assert_null(amqp_session_open(&settings, 0, "test", &error));
+    assert_int_equal(error.code, ERROR_UNAVAILABLE);
+    assert_in_range(clock_monotonic_ms() - before, AMQP_OPEN_TIMEOUT_MS - 100, 2 * AMQP_OPEN_TIMEOUT_MS);
+    close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +189,8 @@ int main(void)
         cmocka_unit_test(tells_what_will_pass_from_what_will_not),
         cmocka_unit_test(has_words_for_library_errors),
         cmocka_unit_test(does_not_open_without_a_broker),
+        cmocka_unit_test(an_opening_is_cut_short_by_an_abort),
+        cmocka_unit_test(an_opening_ends_at_its_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* What a batch does with its deliveries when Redis, the rejected queue or the connection fails. */
+/* What a batch does with its deliveries when Redis, the rejected queue or the connection fails, and with a message that
+   may be what crashes workers. */
 #include "workers/batch.h"
 
 #include <setjmp.h>
@@ -18,6 +19,10 @@ struct world {
     int acknowledge_failures;
     size_t confirm_before_failing; /* rejections confirmed by an attempt that fails */
     int remarks;
+    int mark_failures;
+    uint64_t earlier_marks[2]; /* what the first look finds, and each later one */
+    int looks;
+    char name[BATCH_MARK_NAME];
     char journal[JOURNAL];
 };
 
@@ -50,7 +55,8 @@ static bool fake_reject(void *context, struct rejection *rejections, size_t coun
     struct world *world = context;
     size_t open = 0;
     for (size_t i = 0; i < count; i++) {
-        assert_string_equal(rejections[i].reason, "unrecognized_shape");
+        bool crashed = world->looks > 0 && world->earlier_marks[1] >= BATCH_MARKS_MAX;
+        assert_string_equal(rejections[i].reason, crashed ? "crashed_worker" : "unrecognized_shape");
         assert_true(strlen(rejections[i].detail) > 0);
         open += !rejections[i].confirmed;
     }
@@ -75,11 +81,45 @@ static bool fake_acknowledge(void *context, uint64_t tag, struct error *error)
     return !fails;
 }
 
+static bool fake_mark(void *context, const char *name, uint64_t *earlier_marks, struct error *error)
+{
+    struct world *world = context;
+    snprintf(world->name, sizeof world->name, "%s", name);
+    if (world->mark_failures > 0) {
+        world->mark_failures--;
+        note(world, "mark!", 1);
+        error_set(error, ERROR_UNAVAILABLE, "no Redis");
+        return false;
+    }
+    *earlier_marks = world->earlier_marks[world->looks > 0];
+    world->looks++;
+    note(world, "mark", *earlier_marks);
+    return true;
+}
+
+static void fake_unmark(void *context, const char *name, bool finished)
+{
+    struct world *world = context;
+    assert_string_equal(name, world->name);
+    note(world, "unmark", finished);
+}
+
 static void fake_remark(void *context, const char *remark)
 {
     struct world *world = context;
     assert_true(strlen(remark) > 0);
     world->remarks++;
+}
+
+static struct batch_ports ports_of(struct world *world)
+{
+    return (struct batch_ports){.context = world,
+                                .apply = fake_apply,
+                                .reject = fake_reject,
+                                .mark = fake_mark,
+                                .unmark = fake_unmark,
+                                .acknowledge = fake_acknowledge,
+                                .remark = fake_remark};
 }
 
 static const struct batch_settings settings = {.max = 4, .wait_ms = 20, .seed = 7};
@@ -143,7 +183,7 @@ static void acknowledges_only_after_redis_and_the_rejected_queue(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct world world = cases[i].world;
-        const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+        const struct batch_ports ports = ports_of(&world);
         struct batch *batch = batch_new(&settings, &ports);
         int64_t now_ms = 1000;
         assert_non_null(batch);
@@ -160,7 +200,7 @@ static void acknowledges_only_after_redis_and_the_rejected_queue(void **state)
 static void waits_for_more_until_full_or_late(void **state)
 {
     struct world world = {0};
-    const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+    const struct batch_ports ports = ports_of(&world);
     struct batch *batch = batch_new(&settings, &ports);
     struct error error = {0};
     (void)state;
@@ -180,7 +220,7 @@ static void waits_for_more_until_full_or_late(void **state)
 static void takes_nothing_more_once_work_has_begun(void **state)
 {
     struct world world = {.apply_failures = 1};
-    const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+    const struct batch_ports ports = ports_of(&world);
     struct batch *batch = batch_new(&settings, &ports);
     struct error error = {0};
     (void)state;
@@ -196,7 +236,7 @@ static void takes_nothing_more_once_work_has_begun(void **state)
 static void backs_off_with_jitter_and_not_past_five_seconds(void **state)
 {
     struct world world = {.apply_failures = 20};
-    const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+    const struct batch_ports ports = ports_of(&world);
     struct batch *batch = batch_new(&settings, &ports);
     struct error error = {0};
     int64_t now_ms = 1020;
@@ -221,7 +261,7 @@ static void a_lost_connection_drops_all_in_any_phase(void **state)
     (void)state;
     for (int steps = 0; steps < 4; steps++) {
         struct world world = {0};
-        const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+        const struct batch_ports ports = ports_of(&world);
         struct batch *batch = batch_new(&settings, &ports);
         struct error error = {0};
         int64_t now_ms = 1020;
@@ -243,7 +283,7 @@ static void a_lost_connection_drops_all_in_any_phase(void **state)
 static void hurrying_makes_a_waiting_batch_due(void **state)
 {
     struct world world = {0};
-    const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+    const struct batch_ports ports = ports_of(&world);
     struct batch *batch = batch_new(&settings, &ports);
     (void)state;
     batch_hurry(batch, 1000);
@@ -257,12 +297,162 @@ static void hurrying_makes_a_waiting_batch_due(void **state)
 static void remarks_are_passed_on(void **state)
 {
     struct world world = {0};
-    const struct batch_ports ports = {&world, fake_apply, fake_reject, fake_acknowledge, fake_remark};
+    const struct batch_ports ports = ports_of(&world);
     struct batch *batch = batch_new(&settings, &ports);
     (void)state;
     batch_add(batch, delivery_of("{\"status\":\"success\",\"tts_fee\":-1}", 1), 1000);
     batch_add(batch, delivery_of("{\"status\":\"success\",\"tts_fee\":1}", 2), 1000);
     assert_int_equal(world.remarks, 1);
+    batch_free(batch);
+}
+
+static struct delivery *suspect_of(const char *body, uint64_t tag, const char *message_id)
+{
+    struct delivery *delivery = delivery_of(body, tag);
+    delivery->delivery_count = BATCH_SUSPECT_COUNT;
+    snprintf(delivery->envelope.message_id, sizeof delivery->envelope.message_id, "%s", message_id);
+    return delivery;
+}
+
+static void a_third_delivery_is_marked_before_it_is_read_and_unmarked_before_it_is_acknowledged(void **state)
+{
+    static const struct {
+        const char *body;
+        struct world world;
+        enum batch_progress end;
+        const char *journal;
+    } cases[] = {
+        {"{\"status\":\"success\"}", {0}, BATCH_DONE, "mark0 apply1 unmark1 ack1"},
+        {"{\"status\":\"success\"}", {.earlier_marks = {1, 1}}, BATCH_DONE, "mark1 apply1 unmark1 ack1"},
+        {"{}", {0}, BATCH_DONE, "mark0 reject1 unmark1 ack1"},
+        {"{\"status\":\"success\"}",
+         {.mark_failures = 2, .apply_failures = 1},
+         BATCH_DONE,
+         "mark!1 mark!1 mark0 apply!1 apply1 unmark1 ack1"},
+        {"{\"status\":\"success\"}", {.acknowledge_failures = 1}, BATCH_LOST, "mark0 apply1 unmark1 ack!1"},
+        /* Two marks, but the second look finds that one of them was a living worker's. */
+        {"{\"status\":\"success\"}", {.earlier_marks = {2, 1}}, BATCH_DONE, "mark2 mark1 apply1 unmark1 ack1"},
+        {"{\"status\":\"success\"}", {.earlier_marks = {2, 2}}, BATCH_DONE, "mark2 mark2 reject1 unmark1 ack1"},
+        {"{\"status\":\"success\"}",
+         {.earlier_marks = {3, 3}, .reject_failures = 1},
+         BATCH_DONE,
+         "mark3 mark3 reject!1 reject1 unmark1 ack1"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world world = cases[i].world;
+        const struct batch_ports ports = ports_of(&world);
+        struct batch *batch = batch_new(&settings, &ports);
+        int64_t now_ms = 1000;
+        assert_non_null(batch);
+        batch_add(batch, suspect_of(cases[i].body, 1, "an id"), now_ms);
+        assert_int_equal(batch_due_ms(batch), now_ms); /* it waits for nobody */
+        assert_int_equal(run(batch, &now_ms), cases[i].end);
+        assert_string_equal(world.journal, cases[i].journal);
+        assert_string_equal(world.name, "an id");
+        assert_int_equal(now_ms >= 1000 + BATCH_LOOK_AGAIN_MS, cases[i].world.earlier_marks[0] >= BATCH_MARKS_MAX);
+        assert_true(batch_open(batch));
+        batch_free(batch);
+    }
+}
+
+/* Parsing shows in a remark. */
+static void a_suspect_is_not_read_before_it_is_marked(void **state)
+{
+    struct world world = {.mark_failures = 1};
+    const struct batch_ports ports = ports_of(&world);
+    struct batch *batch = batch_new(&settings, &ports);
+    struct error error = {0};
+    (void)state;
+    batch_add(batch, suspect_of("{\"status\":\"success\",\"tts_fee\":-1}", 1, ""), 1000);
+    assert_int_equal(batch_step(batch, 1000, &error), BATCH_KEPT);
+    assert_int_equal(world.remarks, 0);
+    int64_t now_ms = batch_due_ms(batch);
+    assert_int_equal(batch_step(batch, now_ms, &error), BATCH_FURTHER);
+    assert_int_equal(world.remarks, 0);
+    assert_int_equal(run(batch, &now_ms), BATCH_DONE);
+    assert_int_equal(world.remarks, 1);
+    batch_free(batch);
+}
+
+static void one_with_two_deaths_is_never_read(void **state)
+{
+    struct world world = {.earlier_marks = {2, 2}};
+    const struct batch_ports ports = ports_of(&world);
+    struct batch *batch = batch_new(&settings, &ports);
+    int64_t now_ms = 1000;
+    (void)state;
+    batch_add(batch, suspect_of("{\"status\":\"success\",\"tts_fee\":-1}", 1, ""), now_ms);
+    assert_int_equal(run(batch, &now_ms), BATCH_DONE);
+    assert_int_equal(world.remarks, 0);
+    batch_free(batch);
+}
+
+static void a_suspect_shares_a_batch_with_nobody(void **state)
+{
+    struct world world = {0};
+    const struct batch_ports ports = ports_of(&world);
+    struct batch *batch = batch_new(&settings, &ports);
+    struct delivery *suspect = suspect_of("{\"status\":\"success\"}", 2, "an id");
+    struct delivery *other = delivery_of("{\"status\":\"success\"}", 3);
+    int64_t now_ms = 1000;
+    (void)state;
+    other->delivery_count = BATCH_SUSPECT_COUNT - 1;
+    add_all(batch, "g", now_ms);
+    assert_true(batch_takes(batch, other));
+    assert_false(batch_takes(batch, suspect));
+    assert_int_equal(run(batch, &now_ms), BATCH_DONE);
+    assert_true(batch_takes(batch, suspect));
+    batch_add(batch, suspect, now_ms);
+    assert_false(batch_open(batch));
+    assert_false(batch_takes(batch, other));
+    assert_int_equal(run(batch, &now_ms), BATCH_DONE);
+    assert_true(batch_takes(batch, other));
+    batch_add(batch, other, now_ms);
+    assert_true(batch_open(batch));
+    assert_int_equal(run(batch, &now_ms), BATCH_DONE);
+    assert_string_equal(world.journal, "apply1 ack1 mark0 apply1 unmark1 ack2 apply1 ack3");
+    batch_free(batch);
+}
+
+static void only_a_death_leaves_the_mark(void **state)
+{
+    static const char *const journals[] = {
+        "", "mark0 unmark0", "mark0 unmark0", "mark0 apply1 unmark0", "mark0 apply1 unmark0", "mark0 apply1 unmark1"};
+    (void)state;
+    for (int steps = 0; steps < 6; steps++) {
+        struct world world = {0};
+        const struct batch_ports ports = ports_of(&world);
+        struct batch *batch = batch_new(&settings, &ports);
+        struct error error = {0};
+        batch_add(batch, suspect_of("{\"status\":\"success\"}", 1, "an id"), 1000);
+        for (int i = 0; i < steps; i++)
+            assert_int_equal(batch_step(batch, 1000, &error), BATCH_FURTHER);
+        batch_drop(batch);
+        assert_string_equal(world.journal, journals[steps]);
+        batch_free(batch);
+    }
+    /* An attempt whose answer was lost may have left one. */
+    struct world world = {.mark_failures = 1};
+    const struct batch_ports ports = ports_of(&world);
+    struct batch *batch = batch_new(&settings, &ports);
+    struct error error = {0};
+    batch_add(batch, suspect_of("{\"status\":\"success\"}", 1, "an id"), 1000);
+    assert_int_equal(batch_step(batch, 1000, &error), BATCH_KEPT);
+    batch_free(batch);
+    assert_string_equal(world.journal, "mark!1 unmark0");
+}
+
+static void a_message_without_an_id_is_named_by_its_body(void **state)
+{
+    struct world world = {0};
+    const struct batch_ports ports = ports_of(&world);
+    struct batch *batch = batch_new(&settings, &ports);
+    int64_t now_ms = 1000;
+    (void)state;
+    batch_add(batch, suspect_of("{}", 1, ""), now_ms);
+    assert_int_equal(run(batch, &now_ms), BATCH_DONE);
+    assert_string_equal(world.name, "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
     batch_free(batch);
 }
 
@@ -276,6 +466,12 @@ int main(void)
         cmocka_unit_test(a_lost_connection_drops_all_in_any_phase),
         cmocka_unit_test(hurrying_makes_a_waiting_batch_due),
         cmocka_unit_test(remarks_are_passed_on),
+        cmocka_unit_test(a_third_delivery_is_marked_before_it_is_read_and_unmarked_before_it_is_acknowledged),
+        cmocka_unit_test(a_suspect_is_not_read_before_it_is_marked),
+        cmocka_unit_test(one_with_two_deaths_is_never_read),
+        cmocka_unit_test(a_suspect_shares_a_batch_with_nobody),
+        cmocka_unit_test(only_a_death_leaves_the_mark),
+        cmocka_unit_test(a_message_without_an_id_is_named_by_its_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,9 @@
 #include "cases.h"
 #include "common/clock.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void reports_each_signal_once(void **state)
@@ -37,12 +39,57 @@ static void survives_a_broken_pipe(void **state)
     assert_int_equal(close(ends[1]), 0);
 }
 
+enum { STUCK_STATUS = 7, STUCK_MS = 20000 };
+
+/* A child that was told to stop and hangs. Its log goes nowhere. */
+static pid_t stop_in_a_child(int64_t limit_ms)
+{
+    const pid_t child = fork();
+
+    if (child != 0)
+        return child;
+    (void)dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
+    if (!stop_signal_wait(STUCK_MS) || !stop_signal_guard(limit_ms))
+        _exit(STUCK_STATUS + 1);
+    clock_sleep_ms(STUCK_MS);
+    _exit(STUCK_STATUS);
+}
+
+static void a_guarded_stop_has_an_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int64_t limit_ms;
+        bool second_signal;
+        int64_t at_least_ms;
+    } cases[] = {
+        {"after its limit", 200, false, 200},
+        {"at the second signal", STUCK_MS, true, 0},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const int64_t before = clock_monotonic_ms();
+        const pid_t child = stop_in_a_child(cases[i].limit_ms);
+        int status = -1;
+        CHECK_CASE(cases[i].name, child > 0);
+        CHECK_CASE(cases[i].name, kill(child, SIGTERM) == 0);
+        /* Signals of one kind do not add up while they are pending: the second is of the other kind. */
+        if (cases[i].second_signal)
+            CHECK_CASE(cases[i].name, kill(child, SIGINT) == 0);
+        CHECK_CASE(cases[i].name, waitpid(child, &status, 0) == child);
+        CHECK_CASE(cases[i].name, WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        CHECK_CASE(cases[i].name, clock_monotonic_ms() - before >= cases[i].at_least_ms);
+        CHECK_CASE(cases[i].name, clock_monotonic_ms() - before < STUCK_MS / 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reports_each_signal_once),
         cmocka_unit_test(waits_no_longer_than_asked),
         cmocka_unit_test(survives_a_broken_pipe),
+        cmocka_unit_test(a_guarded_stop_has_an_end),
     };
     stop_signal_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,7 @@ static void defaults_are_those_of_the_interface(void **state)
     assert_string_equal(config.redis_url, "redis://127.0.0.1:6379/0");
     assert_string_equal(config.redis_prefix, "dc:");
     assert_int_equal(config.redis_wait_replicas, 0);
+    assert_int_equal(config.redis_away_s, 60);
     assert_int_equal(config.retention_s, 604800);
     assert_int_equal(config.result_ttl_s, 86400);
     assert_int_equal(config.results_stream_max, 100000);
@@ -57,6 +58,7 @@ static void each_wrong_value_is_a_problem_that_names_its_setting(void **state)
         {"PREFETCH=65536", "PREFETCH"},
         {"BATCH_MAX=0", "BATCH_MAX"},
         {"BATCH_WAIT_MS=-1", "BATCH_WAIT_MS"},
+        {"REDIS_AWAY_S=0", "REDIS_AWAY_S"},
         {"REDIS_URL=http://h", "REDIS_URL"},
         {"REDIS_URL=rediss://h:1/0", "TLS"},
         {"REDIS_URL=redis-sentinel://h:1,i:2/main/0", "redis-sentinel"},

@@ -42,6 +42,34 @@ static void ready_only_when_every_part_is(void **state)
     worker_status_clear(&status);
 }
 
+static void what_redis_puts_at_risk_is_told_and_keeps_nobody_from_being_ready(void **state)
+{
+    static const struct {
+        const char *durability, *eviction;
+        const char *told;
+    } cases[] = {
+        {"", "", "\"rejected_queue\":\"ready\",\"held\":0"},
+        {"it \"may\" lose", "", "\"redis_durability\":\"it \\\"may\\\" lose\",\"held\":0"},
+        {"", "may evict", "\"rejected_queue\":\"ready\",\"redis_eviction\":\"may evict\",\"held\":0"},
+        {"a", "b", "\"redis_durability\":\"a\",\"redis_eviction\":\"b\",\"held\":0"},
+        {"", "", "\"rejected_queue\":\"ready\",\"held\":0"},
+    };
+    struct worker_status status;
+    struct buf members;
+    (void)state;
+    worker_status_init(&status);
+    buf_init(&members, 65536);
+    worker_part_good(&status, PART_BROKER, 10);
+    worker_part_good(&status, PART_REDIS, 10);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        worker_note_redis(&status, cases[i].durability, cases[i].eviction);
+        assert_true(readiness(&status, &members));
+        assert_non_null(strstr(members.data, cases[i].told));
+    }
+    buf_clear(&members);
+    worker_status_clear(&status);
+}
+
 static int64_t value_of(struct worker_status *status, enum worker_metric metric)
 {
     return metric_get(&status->metrics[metric]);
@@ -59,8 +87,9 @@ static void what_was_consumed_is_the_sum_of_what_became_of_it(void **state)
     worker_count_applied(&status, results, sizeof results / sizeof results[0]);
     for (size_t i = 0; i < sizeof rejected / sizeof rejected[0]; i++)
         worker_count_rejected(&status, parse_verdict_slug(rejected[i]));
+    worker_count_rejected(&status, "crashed_worker");
     int64_t sum = 0;
-    for (int i = WORKER_COUNTED; i <= WORKER_REJECTED_OPTOUT_WITHOUT_PHONE; i++) {
+    for (int i = WORKER_COUNTED; i <= WORKER_REJECTED_CRASHED_WORKER; i++) {
         assert_int_equal(value_of(&status, (enum worker_metric)i), i == WORKER_COUNTED ? 2 : 1);
         sum += value_of(&status, (enum worker_metric)i);
     }
@@ -89,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ready_only_when_every_part_is),
+        cmocka_unit_test(what_redis_puts_at_risk_is_told_and_keeps_nobody_from_being_ready),
         cmocka_unit_test(what_was_consumed_is_the_sum_of_what_became_of_it),
         cmocka_unit_test(metrics_print_with_their_names),
     };

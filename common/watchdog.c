@@ -1,0 +1,190 @@
+#include "watchdog.h"
+
+#include "clock.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct watch {
+    struct watchdog *dog;
+    /* Under the watchdog's mutex. */
+    struct watch *next;
+    struct watch *previous;
+    int fd; /* -1: no call is under way */
+    int64_t deadline_ms;
+    bool cut;
+    bool aborted;
+};
+
+struct watchdog {
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards all below and the watches */
+    pthread_cond_t changed;
+    struct watch *first;
+    int64_t wakes_at_ms; /* when the thread looks again by itself; INT64_MAX: never */
+    bool stopping;
+};
+
+/* The mutex is held, so that the call cannot end and its descriptor become another file's meanwhile. */
+static void cut(struct watch *watch)
+{
+    (void)shutdown(watch->fd, SHUT_RDWR);
+    watch->cut = true;
+}
+
+/* Cuts what is late; returns when the next is. The mutex is held. */
+static int64_t cut_late(struct watchdog *dog)
+{
+    const int64_t now_ms = clock_monotonic_ms();
+    int64_t next_ms = INT64_MAX;
+
+    for (struct watch *watch = dog->first; watch; watch = watch->next) {
+        if (watch->fd < 0 || watch->cut)
+            continue;
+        if (watch->deadline_ms <= now_ms)
+            cut(watch);
+        else if (watch->deadline_ms < next_ms)
+            next_ms = watch->deadline_ms;
+    }
+    return next_ms;
+}
+
+static void *watchdog_run(void *argument)
+{
+    struct watchdog *dog = argument;
+
+    pthread_mutex_lock(&dog->mutex);
+    while (!dog->stopping) {
+        dog->wakes_at_ms = cut_late(dog);
+        if (dog->wakes_at_ms == INT64_MAX) {
+            pthread_cond_wait(&dog->changed, &dog->mutex);
+        } else {
+            const struct timespec until = clock_timespec_of_ms(dog->wakes_at_ms);
+
+            (void)pthread_cond_timedwait(&dog->changed, &dog->mutex, &until);
+        }
+    }
+    pthread_mutex_unlock(&dog->mutex);
+    return NULL;
+}
+
+static void watchdog_free(struct watchdog *dog)
+{
+    pthread_cond_destroy(&dog->changed);
+    pthread_mutex_destroy(&dog->mutex);
+    free(dog);
+}
+
+struct watchdog *watchdog_start(struct error *error)
+{
+    struct watchdog *dog = calloc(1, sizeof *dog);
+    pthread_condattr_t attributes;
+
+    if (!dog) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for the watchdog");
+        return NULL;
+    }
+    pthread_mutex_init(&dog->mutex, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&dog->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    dog->wakes_at_ms = INT64_MAX;
+    const int failed = pthread_create(&dog->thread, NULL, watchdog_run, dog);
+    if (!failed)
+        return dog;
+    error_set(error, ERROR_INTERNAL, "cannot start the watchdog's thread: %s", strerror(failed));
+    watchdog_free(dog);
+    return NULL;
+}
+
+void watchdog_stop(struct watchdog *dog)
+{
+    if (!dog)
+        return;
+    pthread_mutex_lock(&dog->mutex);
+    dog->stopping = true;
+    pthread_cond_signal(&dog->changed);
+    pthread_mutex_unlock(&dog->mutex);
+    pthread_join(dog->thread, NULL);
+    watchdog_free(dog);
+}
+
+struct watch *watch_new(struct watchdog *dog)
+{
+    struct watch *watch = calloc(1, sizeof *watch);
+
+    if (!watch)
+        return NULL;
+    watch->dog = dog;
+    watch->fd = -1;
+    pthread_mutex_lock(&dog->mutex);
+    watch->next = dog->first;
+    if (dog->first)
+        dog->first->previous = watch;
+    dog->first = watch;
+    pthread_mutex_unlock(&dog->mutex);
+    return watch;
+}
+
+void watch_free(struct watch *watch)
+{
+    if (!watch)
+        return;
+    struct watchdog *dog = watch->dog;
+
+    pthread_mutex_lock(&dog->mutex);
+    if (watch->previous)
+        watch->previous->next = watch->next;
+    else
+        dog->first = watch->next;
+    if (watch->next)
+        watch->next->previous = watch->previous;
+    pthread_mutex_unlock(&dog->mutex);
+    free(watch);
+}
+
+void watch_begin(struct watch *watch, int fd, int64_t limit_ms)
+{
+    if (!watch)
+        return;
+    struct watchdog *dog = watch->dog;
+
+    pthread_mutex_lock(&dog->mutex);
+    watch->fd = fd;
+    watch->deadline_ms = clock_monotonic_ms() + limit_ms;
+    watch->cut = false;
+    if (watch->aborted) {
+        cut(watch);
+    } else if (watch->deadline_ms < dog->wakes_at_ms) {
+        /* Calls come by the thousand, with like limits: the thread is woken only for one that is due before it looks
+           again by itself. */
+        dog->wakes_at_ms = watch->deadline_ms;
+        pthread_cond_signal(&dog->changed);
+    }
+    pthread_mutex_unlock(&dog->mutex);
+}
+
+bool watch_end(struct watch *watch)
+{
+    bool was_cut;
+
+    if (!watch)
+        return false;
+    pthread_mutex_lock(&watch->dog->mutex);
+    watch->fd = -1;
+    was_cut = watch->cut;
+    pthread_mutex_unlock(&watch->dog->mutex);
+    return was_cut;
+}
+
+void watch_abort(struct watch *watch)
+{
+    pthread_mutex_lock(&watch->dog->mutex);
+    watch->aborted = true;
+    if (watch->fd >= 0 && !watch->cut)
+        cut(watch);
+    pthread_mutex_unlock(&watch->dog->mutex);
+}

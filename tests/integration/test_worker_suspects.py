@@ -1,0 +1,235 @@
+"""Messages that come a third time: handled alone, marked, and rejected only when two workers have died of them. And what
+the broker does by itself to a consumer: it is said once, and the worker comes back."""
+
+import signal
+
+import servers
+from events import callback, counters, message
+
+MARKS = "dc:drops:marks:"
+
+
+def declare(queues):
+    """What a worker would declare, for a message that is there before it."""
+    names = queues.names
+    queues.channel.exchange_declare(names["AMQP_REJECTED_QUEUE"], "fanout", durable=True)
+    queues.channel.queue_declare(names["AMQP_REJECTED_QUEUE"], durable=True, arguments={"x-queue-type": "quorum"})
+    queues.channel.queue_bind(names["AMQP_REJECTED_QUEUE"], names["AMQP_REJECTED_QUEUE"])
+    queues.channel.exchange_declare(names["AMQP_EXCHANGE"], "direct", durable=True)
+    queues.channel.queue_declare(names["AMQP_QUEUE"], durable=True, arguments={
+        "x-queue-type": "quorum", "x-overflow": "reject-publish", "x-dead-letter-exchange": names["AMQP_REJECTED_QUEUE"],
+        "x-dead-letter-strategy": "at-least-once", "x-delivery-limit": 1000000})
+    queues.channel.queue_bind(names["AMQP_QUEUE"], names["AMQP_EXCHANGE"], names["AMQP_QUEUE"])
+
+
+def hand_back(queues, count, times=2):
+    """Takes `count` messages and gives them back, `times` times: the next delivery is one more."""
+    for _ in range(times):
+        tags = []
+
+        def take():
+            method, _, _ = queues.channel.basic_get(queues.names["AMQP_QUEUE"])
+            if method is not None:
+                tags.append(method.delivery_tag)
+            return len(tags) == count
+
+        servers.wait_until(take, 10, lambda: f"{len(tags)} of {count} messages")
+        queues.channel.basic_nack(tags[-1], multiple=True, requeue=True)
+
+
+def publish_one(queues, body=None, campaign="spring"):
+    declare(queues)
+    data, properties = message(callback() if body is None else body, campaign)
+    queues.publish(data, properties)
+    return data, properties
+
+
+def counted(redis_server):
+    return counters(redis_server.client).get("messages", 0)
+
+
+def wait_counted(redis_server, worker, count):
+    servers.wait_until(lambda: counted(redis_server) == count, 30,
+                       lambda: f"{counted(redis_server)} of {count}\n{worker.stderr[-2000:]}")
+
+
+def marks(redis_server):
+    return {key.decode(): redis_server.client.scard(key) for key in redis_server.client.keys(MARKS + "*")}
+
+
+def adds_up(worker):
+    values = {name.removeprefix("dropworker_"): value for name, value in worker.metrics().items()}
+    parts = ("counted_total", "revised_total", "duplicate_total", "opt_out_events_total", "campaign_events_total",
+             "unrecognized_total")
+    rejected = sum(value for name, value in values.items() if name.startswith("rejected_total"))
+    return values["consumed_total"] == sum(values[name] for name in parts) + rejected
+
+
+def test_messages_that_come_a_third_time_are_counted_one_by_one_and_leave_no_mark(start_worker, queues, redis_server):
+    for _ in range(30):
+        publish_one(queues)
+    hand_back(queues, 30)
+    worker = start_worker()
+    wait_counted(redis_server, worker, 30)
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, 10, "acknowledged")
+    servers.wait_until(lambda: worker.metrics()["dropworker_batches_total"] == 30, 10, worker.metrics)
+    assert worker.metrics()["dropworker_suspects_total"] == 30
+    assert marks(redis_server) == {}
+    assert adds_up(worker)
+    servers.wait_until(lambda: "handled alone" in worker.stderr, 10, lambda: worker.stderr)
+
+
+def test_messages_that_come_a_second_time_are_handled_together(start_worker, queues, redis_server):
+    for _ in range(30):
+        publish_one(queues)
+    hand_back(queues, 30, times=1)
+    worker = start_worker()
+    wait_counted(redis_server, worker, 30)
+    assert worker.metrics()["dropworker_suspects_total"] == 0
+
+
+def test_one_that_cannot_be_counted_is_rejected_for_that_and_leaves_no_mark(start_worker, queues, redis_server):
+    publish_one(queues, b"broken")
+    hand_back(queues, 1)
+    worker = start_worker()
+    ((kept, body),) = queues.take("AMQP_REJECTED_QUEUE", 1)
+    assert body == b"broken" and kept.headers["x-reject-reason"] == "invalid_json"
+    servers.wait_until(lambda: marks(redis_server) == {} and adds_up(worker), 10, worker.metrics)
+
+
+def test_only_one_with_two_marks_is_rejected_byte_for_byte_and_its_neighbours_are_counted(start_worker, queues, redis_server):
+    bodies = []
+    for number in range(7):
+        data, properties = publish_one(queues, callback())
+        bodies.append(data)
+        marked = {0: 1, 3: 2, 5: 1}.get(number, 0)
+        for dead in range(marked):
+            redis_server.client.sadd(MARKS + properties.message_id, f"dead {dead}")
+        if number == 3:
+            deadly = properties
+    hand_back(queues, 7)
+    worker = start_worker()
+    ((kept, body),) = queues.take("AMQP_REJECTED_QUEUE", 1)
+    assert body == bodies[3]
+    assert kept.headers["x-reject-reason"] == "crashed_worker"
+    assert "2 workers began this message alone" in kept.headers["x-reject-detail"]
+    assert kept.message_id == deadly.message_id
+    wait_counted(redis_server, worker, 6)
+    servers.wait_until(lambda: marks(redis_server) == {}, 10, lambda: marks(redis_server))
+    metrics = worker.metrics()
+    assert metrics['dropworker_rejected_total{reason="crashed_worker"}'] == 1
+    assert adds_up(worker)
+
+
+def hold_it(redis_server):
+    """Keeps a worker from finishing: the counters' key has a wrong type."""
+    redis_server.client.set("dc:totals", "no hash")
+
+
+def test_a_death_leaves_a_mark_and_the_second_condemns(start_worker, queues, redis_server):
+    data, properties = publish_one(queues)
+    hand_back(queues, 1)
+    hold_it(redis_server)
+    key = MARKS + properties.message_id
+    for dead in (1, 2):
+        worker = start_worker(wait_ready=False, options={"clean_exit": (-signal.SIGKILL,)})
+        servers.wait_until(lambda: redis_server.client.scard(key) == dead and "WRONGTYPE" in worker.stderr, 20,
+                           lambda: worker.stderr[-2000:])
+        worker.kill()
+    assert 0 < redis_server.client.ttl(key) <= 7 * 86400
+    start_worker()
+    ((kept, body),) = queues.take("AMQP_REJECTED_QUEUE", 1)
+    assert (body, kept.headers["x-reject-reason"]) == (data, "crashed_worker")
+    servers.wait_until(lambda: marks(redis_server) == {}, 10, lambda: marks(redis_server))
+
+
+def test_a_stop_leaves_no_mark(start_worker, queues, redis_server):
+    publish_one(queues)
+    hand_back(queues, 1)
+    hold_it(redis_server)
+    worker = start_worker(wait_ready=False)
+    servers.wait_until(lambda: len(marks(redis_server)) == 1 and "WRONGTYPE" in worker.stderr, 20, lambda: worker.stderr)
+    assert worker.finish() == 0
+    assert marks(redis_server) == {}
+
+
+def test_a_lost_connection_leaves_no_mark(start_worker, queues, redis_server, rabbitmq):
+    publish_one(queues)
+    hand_back(queues, 1)
+    hold_it(redis_server)
+    proxy = servers.CuttableProxy(rabbitmq.port)
+    try:
+        worker = start_worker(wait_ready=False, AMQP_URL=f"amqp://guest:guest@127.0.0.1:{proxy.port}/%2f")
+        servers.wait_until(lambda: len(marks(redis_server)) == 1 and "WRONGTYPE" in worker.stderr, 20, lambda: worker.stderr)
+        proxy.cut()
+        servers.wait_until(lambda: marks(redis_server) == {}, 20, lambda: worker.stderr)
+        proxy.restore()
+        redis_server.client.delete("dc:totals")
+        wait_counted(redis_server, worker, 1)
+        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and adds_up(worker), 10, worker.metrics)
+        assert marks(redis_server) == {}
+    finally:
+        proxy.close()
+
+
+def test_a_mark_of_a_wrong_type_is_named_and_waited_out(start_worker, queues, redis_server):
+    _, properties = publish_one(queues)
+    hand_back(queues, 1)
+    key = MARKS + properties.message_id
+    redis_server.client.set(key, "no set")
+    worker = start_worker(wait_ready=False)
+    servers.wait_until(lambda: key in worker.readyz()[1].get("redis_problem", ""), 20, lambda: worker.stderr[-2000:])
+    assert counted(redis_server) == 0
+    redis_server.client.delete(key)
+    wait_counted(redis_server, worker, 1)
+    servers.wait_until(lambda: worker.readyz()[0] == 200, 20, lambda: worker.stderr[-2000:])
+    assert redis_server.client.exists(key) == 0
+
+
+def test_a_deleted_queue_is_declared_again_and_consumed_from(start_worker, queues, redis_server):
+    worker = start_worker()
+    for number in range(3):
+        queues.channel.queue_delete(queues.names["AMQP_QUEUE"])
+        servers.wait_until(lambda: worker.metrics()["dropworker_reconnects_total"] == number + 1, 30,
+                           lambda: worker.stderr[-2000:])
+        publish_one(queues)
+        wait_counted(redis_server, worker, number + 1)
+    assert "cancelled our consumer" in worker.stderr
+    servers.wait_until(lambda: worker.readyz()[0] == 200 and adds_up(worker), 20, lambda: worker.stderr[-2000:])
+
+
+def test_a_consumer_that_holds_a_message_too_long_is_told_so_and_comes_back(start_worker, queues, redis_server, rabbitmq):
+    set_limits = "application:set_env(rabbit, consumer_timeout, {}), application:set_env(rabbit, channel_tick_interval, {})."
+    rabbitmq.control("eval", set_limits.format(1000, 500))
+    try:
+        worker = start_worker()
+        hold_it(redis_server)
+        publish_one(queues)
+        servers.wait_until(lambda: worker.metrics()["dropworker_reconnects_total"] >= 2, 60, lambda: worker.stderr[-2000:])
+        assert "PRECONDITION_FAILED" in worker.stderr and "timed out" in worker.stderr
+        # Each time it was held for at least the broker's limit: no tight loop.
+        assert worker.metrics()["dropworker_reconnects_total"] < 10
+        redis_server.client.delete("dc:totals")
+        wait_counted(redis_server, worker, 1)
+        servers.wait_until(lambda: worker.readyz()[0] == 200 and queues.depth("AMQP_QUEUE") == 0, 30,
+                           lambda: worker.stderr[-2000:])
+        assert marks(redis_server) == {}
+        assert adds_up(worker)
+    finally:
+        rabbitmq.control("eval", set_limits.format(1800000, 60000))
+
+
+def test_a_message_past_a_delivery_limit_is_in_the_rejected_queue(start_worker, queues, redis_server, rabbitmq):
+    policy = queues.names["AMQP_QUEUE"]
+    rabbitmq.control("set_policy", "--apply-to", "queues", policy, f"^{policy}$", '{"delivery-limit": 1}')
+    try:
+        data, _ = publish_one(queues)
+        hand_back(queues, 1)
+        worker = start_worker()
+        ((kept, body),) = queues.take("AMQP_REJECTED_QUEUE", 1, 200)
+        assert body == data
+        assert kept.headers["x-first-death-reason"] == "delivery_limit"
+        publish_one(queues)
+        wait_counted(redis_server, worker, 1)
+    finally:
+        rabbitmq.control("clear_policy", policy)
