@@ -2,7 +2,7 @@
 FROM debian:trixie-slim AS build
 RUN apt-get update \
  && apt-get install -y --no-install-recommends gcc libc6-dev cmake ninja-build pkg-config libcivetweb-dev libjson-c-dev \
-    libssl-dev librabbitmq-dev libhiredis-dev libcurl4-openssl-dev \
+    libssl-dev librabbitmq-dev libhiredis-dev libcurl4-openssl-dev libsqlite3-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
@@ -15,7 +15,7 @@ WORKDIR /var/lib/dropbridge
 
 FROM base AS bridge
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libcivetweb1 libjson-c5 libssl3t64 librabbitmq4 \
+ && apt-get install -y --no-install-recommends libcivetweb1 libjson-c5 libssl3t64 librabbitmq4 libsqlite3-0 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /src/build/release/bridge/dropbridge /usr/local/bin/
 USER dropbridge

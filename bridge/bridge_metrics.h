@@ -6,7 +6,8 @@
 #include "answer.h"
 
 /* At rest, for one process's life: requests{code="received"} + kept_invalid = accepted{by="broker"} +
-   accepted{by="spool"}; spool_found_at_start + spool_spooled = spool_drained + spool_waiting. */
+   accepted{by="spool"}; spool_found_at_start + spool_spooled = spool_drained + spool_waiting (+ spool_set_aside, 0 but
+   after damage). */
 enum bridge_metric {
     METRIC_REQUESTS, /* one row an answer: METRIC_REQUESTS + answer */
     METRIC_ACCEPTED_BROKER = METRIC_REQUESTS + ANSWER_COUNT,
@@ -24,6 +25,7 @@ enum bridge_metric {
     METRIC_SPOOL_FOUND,
     METRIC_SPOOL_SPOOLED,
     METRIC_SPOOL_DRAINED,
+    METRIC_SPOOL_SET_ASIDE,
     METRIC_SPOOL_WAITING,
     METRIC_SPOOL_BYTES,
     METRIC_SPOOL_FAILURES,

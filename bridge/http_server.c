@@ -75,8 +75,9 @@ struct exchange {
         char attempt[HEADER_SIZE];
     } texts;
     size_t body_len;
-    bool body_unread; /* the client may still be sending */
-    bool continued;   /* 100 Continue was said */
+    int64_t arrived_ms; /* CLOCK_MONOTONIC, when the body was complete */
+    bool body_unread;   /* the client may still be sending */
+    bool continued;     /* 100 Continue was said */
     bool must_close;
 };
 
@@ -135,8 +136,7 @@ static void count_answer(struct exchange *x, enum answer answer)
     struct bridge_metrics *metrics = x->server->metrics;
 
     bridge_count(metrics, METRIC_REQUESTS + answer, 1);
-    if (answer == ANSWER_RECEIVED)
-        bridge_count(metrics, METRIC_ACCEPTED_BROKER, 1);
+    /* What was refused before it was verified, or could not be kept, has another answer (see intake). */
     if (answer == ANSWER_INVALID_JSON && x->decision.scheme != ENVELOPE_OFF)
         bridge_count(metrics, METRIC_KEPT_INVALID, 1);
     if (answer_loses_callback(answer)) {
@@ -260,8 +260,7 @@ static void discard_body(struct exchange *x)
 
 /* ---- one request ---- */
 
-static enum publish_outcome publish(void *context, const struct envelope *envelope, const char *reject_reason,
-                                    const char *reject_detail)
+static bool keep(void *context, const struct envelope *envelope, const char *reject_reason, const char *reject_detail)
 {
     struct exchange *x = context;
     const struct http_port *port = &x->server->port;
@@ -269,12 +268,8 @@ static enum publish_outcome publish(void *context, const struct envelope *envelo
     if (!reject_reason)
         ticket_set_event(x->ticket, envelope);
     else if (!ticket_set_rejected(x->ticket, envelope, reject_reason, reject_detail))
-        return PUBLISH_FULL;
-    int64_t deadline_ms = clock_monotonic_ms() + x->server->settings.confirm_timeout_ms;
-    const int64_t last_ms = atomic_load(&x->server->last_ms);
-    if (last_ms < deadline_ms)
-        deadline_ms = last_ms;
-    return port->submit(port->context, x->ticket, deadline_ms);
+        return false;
+    return port->keep(port->context, x->ticket, x->arrived_ms, atomic_load(&x->server->last_ms));
 }
 
 /* The header's text without outer white space, kept in `out`; NULL if there is none. */
@@ -320,7 +315,7 @@ static enum answer check_framing(struct exchange *x)
 
 static enum answer judge(struct exchange *x)
 {
-    const struct intake_port port = {.publish = publish, .context = x};
+    const struct intake_port port = {.keep = keep, .context = x};
     enum answer answer = check_framing(x);
 
     if (answer != ANSWER_RECEIVED)
@@ -332,6 +327,7 @@ static enum answer judge(struct exchange *x)
     answer = read_body(x);
     if (answer != ANSWER_RECEIVED)
         return answer;
+    x->arrived_ms = clock_monotonic_ms();
     if (x->ticket)
         ticket_set_body_len(x->ticket, x->body_len);
     return intake_after_body(x->server->intake, &x->decision, &x->request,

@@ -7,6 +7,7 @@
 #include "intake.h"
 #include "ticket_queue.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct http_settings {
@@ -14,12 +15,11 @@ struct http_settings {
     int64_t threads;    /* connections served at once */
     int64_t max_body_bytes;
     int64_t body_timeout_ms;
-    int64_t confirm_timeout_ms;
 };
 
-/* Where tickets go; waits for the outcome until deadline_ms (CLOCK_MONOTONIC). Called from many threads at once. */
+/* Makes a message safe, in time for the answer: as keeper_keep. Called from many threads at once. */
 struct http_port {
-    enum publish_outcome (*submit)(void *context, struct ticket *ticket, int64_t deadline_ms);
+    bool (*keep)(void *context, struct ticket *ticket, int64_t arrived_ms, int64_t last_ms);
     void *context;
 };
 

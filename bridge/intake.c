@@ -222,8 +222,8 @@ enum answer intake_after_body(struct intake *intake, const struct intake_decisio
     if (verdict != JSON_OK && decision->scheme == ENVELOPE_OFF)
         return ANSWER_INVALID_JSON;
     fill_envelope(intake, decision, request, received_at_ms, &envelope);
-    if (port->publish(port->context, &envelope, verdict == JSON_OK ? NULL : "invalid_json",
-                      verdict == JSON_OK ? NULL : strict_json_explain(verdict)) != PUBLISH_CONFIRMED)
+    if (!port->keep(port->context, &envelope, verdict == JSON_OK ? NULL : "invalid_json",
+                    verdict == JSON_OK ? NULL : strict_json_explain(verdict)))
         return ANSWER_UNAVAILABLE;
     return verdict == JSON_OK ? ANSWER_RECEIVED : ANSWER_INVALID_JSON;
 }

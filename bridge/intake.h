@@ -1,5 +1,5 @@
 /* The policy: what a request must prove, in the order that INTERFACE fixes, and what becomes of it. Pure: the clock is
-   passed in, publishing goes through a port. Any number of threads may use one intake. */
+   passed in, keeping goes through a port. Any number of threads may use one intake. */
 #ifndef DROPBRIDGE_INTAKE_H
 #define DROPBRIDGE_INTAKE_H
 
@@ -9,7 +9,6 @@
 #include "../common/error.h"
 #include "answer.h"
 #include "routes.h"
-#include "ticket_queue.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,11 +42,10 @@ struct intake_decision {
     enum envelope_scheme scheme;
 };
 
-/* Puts one message where it belongs and waits until it is safe there. `reject_reason` NULL: an event; else a slug, with
-   a sentence in `reject_detail` (both literals). */
+/* Puts one message where it is safe, and waits until it is: true; false when no place has it in time. `reject_reason`
+   NULL: an event; else a slug, with a sentence in `reject_detail` (both literals). */
 struct intake_port {
-    enum publish_outcome (*publish)(void *context, const struct envelope *envelope, const char *reject_reason,
-                                    const char *reject_detail);
+    bool (*keep)(void *context, const struct envelope *envelope, const char *reject_reason, const char *reject_detail);
     void *context;
 };
 
@@ -63,7 +61,7 @@ bool intake_takes_callbacks(const struct intake *intake);
 enum answer intake_before_body(const struct intake *intake, const struct intake_request *request, int64_t now_s,
                                struct intake_decision *out);
 
-/* Signature, JSON, publishing. `received_at_ms`: wall clock when the body was complete. */
+/* Signature, JSON, keeping. `received_at_ms`: wall clock when the body was complete. */
 enum answer intake_after_body(struct intake *intake, const struct intake_decision *decision,
                               const struct intake_request *request, struct bytes body, int64_t received_at_ms,
                               const struct intake_port *port);

@@ -1,4 +1,5 @@
-/* dropbridge: takes Drop Cowboy's webhooks over HTTP, verifies them, puts the raw bytes into RabbitMQ. */
+/* dropbridge: takes Drop Cowboy's webhooks over HTTP, verifies them, puts the raw bytes into RabbitMQ, or into a local
+   spool until RabbitMQ takes them. */
 #include "../common/admin_server.h"
 #include "../common/clock.h"
 #include "../common/log.h"
@@ -7,7 +8,11 @@
 #include "bridge_metrics.h"
 #include "http_server.h"
 #include "intake.h"
+#include "keeper.h"
 #include "publisher.h"
+#include "spool.h"
+#include "spool_drain.h"
+#include "topology_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +23,19 @@
 
 enum {
     /* A stop ends within 10 s. Of these the slowest request that is waited for may take so many, ... */
-    DRAIN_MAX_MS = 6500,
+    DRAIN_MAX_MS = 6000,
     /* ... 2 s are the HTTP library's, to leave its idle connections, and this is for confirms that nobody waits for. */
     FLUSH_MS = 300,
+    /* Whatever still waits for a disk or a peer then is left. */
+    STOP_MAX_MS = 9500,
+    /* How long the drain's messages on their way are waited for; without a confirm they stay in the spool. */
+    DRAIN_FLUSH_MS = 500,
+    /* The bridge that is being replaced holds the spool until it has stopped: tried in steps, between which a stop
+       signal is heard. */
+    SPOOL_LOCK_MS = 12000,
+    SPOOL_LOCK_STEP_MS = 250,
+    /* How long listening waits for the first connection. Without one, events go to the spool. */
+    FIRST_ATTEMPT_MS = 1000,
     WATCH_MS = 1000,
     HELP_LIMIT = 64 * 1024,
     /* Descriptors beside the connections: listeners, broker, files. */
@@ -31,8 +46,12 @@ struct bridge {
     struct bridge_config config;
     struct amqp_settings amqp;
     struct bridge_metrics *metrics;
-    struct publishers *publishers;
     struct intake *intake;
+    struct spool *spool;
+    struct publishers *publishers;
+    struct keeper keeper;
+    struct spool_drain *drain;
+    struct topology_watch *topology;
     struct admin_server *admin;
     struct http_server *http;
 };
@@ -43,7 +62,7 @@ static int print_help(void)
 
     buf_init(&text, HELP_LIMIT);
     buf_append_text(&text, "dropbridge " DROPBRIDGE_VERSION ": takes Drop Cowboy's webhooks over HTTP, verifies them, "
-                           "puts them into RabbitMQ.\n\n"
+                           "puts them into RabbitMQ, or into a local spool until it takes them.\n\n"
                            "usage: dropbridge [--config FILE] [--check-config] [--help] [--version]\n\n"
                            "Settings, from the environment or as KEY=VALUE lines of FILE (the environment wins):\n");
     bridge_config_help(&text);
@@ -58,34 +77,97 @@ static int fail(const struct error *error)
     return error_exit_status(error->code);
 }
 
-static bool report_ready(void *context, struct buf *members)
+/* ---- /readyz ---- */
+
+static void report_problem(struct buf *members, const char *name, const char *problem)
 {
-    static const char *const broker[] = {
-        [GATE_AWAY] = "away", [GATE_BLOCKED] = "blocked", [GATE_OPEN] = "connected"};
-    struct bridge *bridge = context;
-    const enum gate gate = publishers_gate(bridge->publishers);
+    if (*problem == '\0')
+        return;
+    buf_printf(members, ",\"%s\":", name);
+    buf_append_json_string(members, problem, strlen(problem));
+}
+
+static void report_spool(struct buf *members, const struct spool_status *spool)
+{
+    const char *word = "empty";
+    char waiting[40];
+
+    if (spool->waiting > 0) {
+        snprintf(waiting, sizeof waiting, "%lld waiting", (long long)spool->waiting);
+        word = waiting;
+    }
+    switch (spool->state) {
+    case SPOOL_OPEN:
+        break;
+    case SPOOL_IS_FULL:
+        word = "full";
+        break;
+    case SPOOL_HAS_FAILED:
+        word = "failed";
+        break;
+    }
+    buf_printf(members, ",\"spool\":\"%s\",\"spool_waiting\":%lld,\"spool_bytes\":%lld", word,
+               (long long)spool->waiting, (long long)spool->bytes);
+    report_problem(members, "spool_problem", spool->problem);
+}
+
+static void report_routes(struct buf *members, const struct bridge *bridge)
+{
     const char *callback = "ready";
 
     if (bridge->config.callback_auth == CALLBACK_AUTH_OFF)
         callback = "unverified";
     else if (!intake_takes_callbacks(bridge->intake))
         callback = "not configured: POST /callbacks/dropcowboy answers 503";
-    buf_printf(members, "\"broker\":\"%s\",\"webhook\":\"%s\",\"callback\":\"%s\"", broker[gate],
+    buf_printf(members, ",\"webhook\":\"%s\",\"callback\":\"%s\"",
                intake_takes_webhooks(bridge->intake) ? "ready"
                                                      : "not configured: POST /webhooks/dropcowboy answers 503",
                callback);
-    return gate == GATE_OPEN;
 }
 
-static enum publish_outcome submit(void *context, struct ticket *ticket, int64_t deadline_ms)
+/* Ready as long as one of the two places takes events. */
+static bool report_ready(void *context, struct buf *members)
+{
+    static const char *const broker[] = {[GATE_AWAY] = "away", [GATE_BLOCKED] = "blocked", [GATE_OPEN] = "connected"};
+    struct bridge *bridge = context;
+    const enum gate gate = publishers_gate(bridge->publishers);
+    char problem[ERROR_TEXT] = "";
+    struct spool_status spool;
+
+    buf_printf(members, "\"broker\":\"%s\"", broker[gate]);
+    if (gate == GATE_AWAY)
+        publishers_problem(bridge->publishers, problem);
+    report_problem(members, "broker_problem", problem);
+    spool_status(bridge->spool, &spool);
+    report_spool(members, &spool);
+    report_routes(members, bridge);
+    return gate == GATE_OPEN || spool.state == SPOOL_OPEN;
+}
+
+/* ---- the two places of the keeper ---- */
+
+static enum publish_outcome publish(void *context, struct ticket *ticket, int64_t deadline_ms)
 {
     struct bridge *bridge = context;
-    const enum publish_outcome outcome = publishers_submit(bridge->publishers, ticket, deadline_ms);
 
-    if (outcome == PUBLISH_TIMEOUT)
-        bridge_count(bridge->metrics, METRIC_CONFIRM_TIMEOUTS, 1);
-    return outcome;
+    return publishers_submit(bridge->publishers, ticket, deadline_ms);
 }
+
+static enum publish_outcome put_in_spool(void *context, struct ticket *ticket, int64_t deadline_ms)
+{
+    struct bridge *bridge = context;
+
+    return spool_submit(bridge->spool, ticket, deadline_ms);
+}
+
+static bool keep(void *context, struct ticket *ticket, int64_t arrived_ms, int64_t last_ms)
+{
+    const struct bridge *bridge = context;
+
+    return keeper_keep(&bridge->keeper, ticket, arrived_ms, last_ms);
+}
+
+/* ---- start ---- */
 
 /* A thread a connection, a descriptor each: the usual soft limit of 1024 is too low. */
 static void raise_descriptor_limit(int64_t threads)
@@ -126,19 +208,43 @@ static bool start_core(struct bridge *bridge, struct error *error)
     return bridge->intake != NULL;
 }
 
+/* False with ERROR_NONE: told to stop. */
+static bool start_spool(struct bridge *bridge, struct error *error)
+{
+    const struct spool_settings settings = {.path = bridge->config.spool_path,
+                                            .max_bytes = bridge->config.spool_max_bytes,
+                                            .lock_wait_ms = SPOOL_LOCK_STEP_MS};
+    const int64_t deadline_ms = clock_monotonic_ms() + SPOOL_LOCK_MS;
+
+    for (;;) {
+        error->code = ERROR_NONE;
+        bridge->spool = spool_start(&settings, bridge->metrics, error);
+        if (bridge->spool || error->code != ERROR_REFUSED || clock_monotonic_ms() >= deadline_ms)
+            return bridge->spool != NULL;
+        if (stop_signal_wait(0)) {
+            error->code = ERROR_NONE;
+            return false;
+        }
+    }
+}
+
 static bool start_broker(struct bridge *bridge, struct error *error)
 {
-    struct error refusal = {0};
-
     bridge->publishers = publishers_start(&bridge->amqp, (size_t)bridge->config.amqp_publishers,
                                           bridge->config.confirm_timeout_ms, bridge->metrics, error);
     if (!bridge->publishers)
         return false;
-    /* A broker that is away may come back; one that refuses us needs a person. */
-    if (publishers_first_attempt(bridge->publishers, &refusal) != ERROR_REFUSED)
-        return true;
-    *error = refusal;
-    return false;
+    publishers_first_attempt(bridge->publishers, FIRST_ATTEMPT_MS);
+    return !publishers_refused(bridge->publishers, error);
+}
+
+static bool start_helpers(struct bridge *bridge, struct error *error)
+{
+    bridge->drain = spool_drain_start(bridge->spool, bridge->publishers, error);
+    if (!bridge->drain)
+        return false;
+    bridge->topology = topology_watch_start(&bridge->amqp, bridge->publishers, error);
+    return bridge->topology != NULL;
 }
 
 static bool start_listeners(struct bridge *bridge, struct error *error)
@@ -152,10 +258,14 @@ static bool start_listeners(struct bridge *bridge, struct error *error)
     const struct http_settings http = {.listen = config->listen,
                                        .threads = config->http_threads,
                                        .max_body_bytes = config->max_body_bytes,
-                                       .body_timeout_ms = config->body_timeout_ms,
-                                       .confirm_timeout_ms = config->confirm_timeout_ms};
-    const struct http_port port = {.submit = submit, .context = bridge};
+                                       .body_timeout_ms = config->body_timeout_ms};
+    const struct http_port port = {.keep = keep, .context = bridge};
 
+    bridge->keeper = (struct keeper){.publish = publish,
+                                     .spool = put_in_spool,
+                                     .context = bridge,
+                                     .metrics = bridge->metrics,
+                                     .confirm_timeout_ms = config->confirm_timeout_ms};
     raise_descriptor_limit(config->http_threads);
     bridge->http = http_server_start(&http, bridge->intake, &port, bridge->metrics, error);
     if (!bridge->http)
@@ -165,27 +275,51 @@ static bool start_listeners(struct bridge *bridge, struct error *error)
     return bridge->admin != NULL;
 }
 
-static void run_until_stopped(struct bridge *bridge)
-{
-    const int64_t slowest_ms = bridge->config.body_timeout_ms + bridge->config.confirm_timeout_ms;
+/* ---- stop ---- */
 
-    while (!stop_signal_wait(WATCH_MS))
-        publishers_watch(bridge->publishers);
-    const int64_t deadline_ms = clock_monotonic_ms() + (slowest_ms < DRAIN_MAX_MS ? slowest_ms : DRAIN_MAX_MS);
-    log_info("stopping");
-    http_server_refuse(bridge->http, deadline_ms);
-    publishers_stop_connecting(bridge->publishers);
-    /* While the last requests are served: it takes up to 2 s as well. */
+/* What neither the requests nor their two places need. */
+static void stop_helpers(struct bridge *bridge)
+{
     admin_server_stop(bridge->admin);
     bridge->admin = NULL;
+    spool_drain_stop(bridge->drain, clock_monotonic_ms() + DRAIN_FLUSH_MS);
+    bridge->drain = NULL;
+    topology_watch_stop(bridge->topology);
+    bridge->topology = NULL;
+}
+
+/* Until a stop signal (true), or until it shows that no broker will ever take us: false with *error. One that is away
+   may come back; one that refuses us needs a person. */
+static bool run(struct bridge *bridge, struct error *error)
+{
+    while (!stop_signal_wait(WATCH_MS)) {
+        if (publishers_refused(bridge->publishers, error))
+            return false;
+    }
+    return true;
+}
+
+/* Answers what is in flight. */
+static void finish(struct bridge *bridge)
+{
+    const int64_t slowest_ms = bridge->config.body_timeout_ms + KEEPER_ANSWER_MS;
+    const int64_t deadline_ms = clock_monotonic_ms() + (slowest_ms < DRAIN_MAX_MS ? slowest_ms : DRAIN_MAX_MS);
+
+    log_info("stopping");
+    (void)stop_signal_guard(STOP_MAX_MS);
+    http_server_refuse(bridge->http, deadline_ms);
+    publishers_stop_connecting(bridge->publishers);
+    /* While the last requests are served: it takes seconds as well. */
+    stop_helpers(bridge);
     http_server_drain(bridge->http, deadline_ms);
 }
 
 static void stop(struct bridge *bridge)
 {
     http_server_stop(bridge->http);
-    admin_server_stop(bridge->admin);
+    stop_helpers(bridge);
     publishers_stop(bridge->publishers, clock_monotonic_ms() + FLUSH_MS);
+    spool_stop(bridge->spool);
     intake_free(bridge->intake);
     bridge_metrics_free(bridge->metrics);
 }
@@ -196,9 +330,13 @@ static int serve(struct bridge *bridge)
     int status = 0;
 
     stop_signal_init();
-    if (start_core(bridge, &error) && start_broker(bridge, &error) && start_listeners(bridge, &error))
-        run_until_stopped(bridge);
-    else
+    bool good = start_core(bridge, &error) && start_spool(bridge, &error) && start_broker(bridge, &error) &&
+                start_helpers(bridge, &error) && start_listeners(bridge, &error);
+    if (good) {
+        good = run(bridge, &error);
+        finish(bridge);
+    }
+    if (!good && error.code != ERROR_NONE)
         status = fail(&error);
     stop(bridge);
     if (status == 0)

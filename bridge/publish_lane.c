@@ -1,6 +1,8 @@
 #include "publish_lane.h"
 
+#include "../common/clock.h"
 #include "../common/log.h"
+#include "../common/protection.h"
 
 enum {
     /* Unconfirmed publishes: HTTP threads bound them too; past some thousands the broker gains nothing. */
@@ -30,6 +32,7 @@ static void on_acked(void *context, void *item)
     struct ticket *ticket = item;
     const bool returned = ticket_is_returned(ticket);
 
+    lane->refusing_since_ms = 0;
     if (!ticket_settle(ticket, returned ? PUBLISH_FAILED : PUBLISH_CONFIRMED) && !returned)
         bridge_count(lane->metrics, METRIC_LATE_CONFIRMS, 1);
 }
@@ -38,6 +41,8 @@ static void on_nacked(void *context, void *item)
 {
     struct publish_lane *lane = context;
 
+    if (lane->refusing_since_ms == 0)
+        lane->refusing_since_ms = clock_monotonic_ms();
     bridge_count(lane->metrics, METRIC_NACKED, 1);
     ticket_settle(item, PUBLISH_FAILED);
 }
@@ -66,9 +71,10 @@ bool publish_lane_open(struct publish_lane *lane, struct amqp_session *session, 
     amqp_connection_state_t connection = amqp_session_connection(session);
 
     if ((lane->channel == AMQP_CHANNEL || amqp_channel_open(connection, lane->channel)) &&
-        amqp_confirm_select(connection, lane->channel)) {
+        (!protection("confirm") || amqp_confirm_select(connection, lane->channel))) {
         lane->session = session;
         lane->came_back = false;
+        lane->refusing_since_ms = 0;
         lane->incoming = (struct incoming_return){0};
         return true;
     }
@@ -116,14 +122,22 @@ static int publish(struct publish_lane *lane, struct ticket *ticket)
         envelope_add_rejection(&properties, ticket_reject_reason(ticket), ticket_reject_detail(ticket));
     return amqp_basic_publish(amqp_session_connection(lane->session), lane->channel,
                               amqp_cstring_bytes(rejected ? settings->rejected_queue : settings->exchange),
-                              rejected ? amqp_empty_bytes : amqp_cstring_bytes(settings->queue), 1, 0,
-                              &properties.basic, content);
+                              rejected ? amqp_empty_bytes : amqp_cstring_bytes(settings->queue),
+                              protection("mandatory"), 0, &properties.basic, content);
 }
 
 int publish_lane_send(struct publish_lane *lane, struct ticket *ticket, int64_t now_ms, bool send)
 {
-    confirm_window_push(lane->window, ticket, now_ms);
-    return send ? publish(lane, ticket) : AMQP_STATUS_OK;
+    int status = AMQP_STATUS_OK;
+
+    if (protection("confirm")) {
+        confirm_window_push(lane->window, ticket, now_ms);
+        return send ? publish(lane, ticket) : AMQP_STATUS_OK;
+    }
+    if (send)
+        status = publish(lane, ticket);
+    ticket_settle(ticket, send && status == AMQP_STATUS_OK ? PUBLISH_CONFIRMED : PUBLISH_LOST);
+    return status;
 }
 
 /* ---- frames from the broker ---- */

@@ -20,6 +20,7 @@ struct publish_lane {
     const struct amqp_settings *settings;
     struct amqp_session *session; /* NULL: not open */
     bool came_back;               /* a message could not be routed since the lane was opened */
+    int64_t refusing_since_ms;    /* nacks and no ack since then; 0: none, or an ack was the last word */
     struct incoming_return {      /* a returned message comes as a method, a header and body frames */
         bool active;
         bool has_header;

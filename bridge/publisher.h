@@ -7,6 +7,7 @@
 #include "bridge_metrics.h"
 #include "ticket_queue.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,12 +18,16 @@ struct publishers;
 struct publishers *publishers_start(const struct amqp_settings *settings, size_t count, int64_t confirm_timeout_ms,
                                     struct bridge_metrics *metrics, struct error *error);
 
-/* Waits until every publisher has tried every URL once. ERROR_NONE if one is connected; ERROR_REFUSED only if every URL
-   refused each of them for good. */
-enum error_code publishers_first_attempt(struct publishers *publishers, struct error *error);
+/* Waits up to timeout_ms until every publisher has tried the URLs once: until one of them connects, or all fail. */
+void publishers_first_attempt(struct publishers *publishers, int64_t timeout_ms);
+
+/* Any thread: whether every publisher has tried every URL, and every one refused it for good (*error). */
+bool publishers_refused(struct publishers *publishers, struct error *error);
 
 /* Any thread: gives the ticket to a usable publisher and waits for the outcome until deadline_ms (CLOCK_MONOTONIC); to
-   the next one if the first cannot take it or loses its connection. PUBLISH_AWAY at once when none is usable. */
+   the next one if the first cannot take it or loses its connection. PUBLISH_AWAY at once when none is usable. A broker
+   that has left a message unconfirmed for confirm_timeout_ms is not usable until it confirms again; who waits for it
+   then gets PUBLISH_TIMEOUT. */
 enum publish_outcome publishers_submit(struct publishers *publishers, struct ticket *ticket, int64_t deadline_ms);
 
 /* Any thread: gives the ticket to a usable publisher without waiting: as ticket_queue_offer. */
@@ -32,20 +37,20 @@ bool publishers_offer(struct publishers *publishers, struct ticket *ticket, enum
 void publishers_problem(struct publishers *publishers, char out[ERROR_TEXT]);
 
 /* Any thread. A reason: the broker's queues are not as they must be, so nothing is published (AWAY) until it is called
-   with NULL; see topology_watch. */
+   with NULL, or a publisher opens a connection and finds them right; see topology_watch. */
 void publishers_refuse(struct publishers *publishers, const char *reason);
+
+/* Any thread: whether one is connected, usable or not; then *url_index is which of the URLs it uses. */
+bool publishers_connected(struct publishers *publishers, size_t *url_index);
 
 /* Any thread: the best gate of all publishers; AWAY also for one that is stuck in a send. */
 enum gate publishers_gate(struct publishers *publishers);
 
-/* Call about once a second: cuts the connection of a publisher that is stuck in a send. */
-void publishers_watch(struct publishers *publishers);
-
 /* From now on a connection that is not there is not opened any more, so that a stop need not wait for it. */
 void publishers_stop_connecting(struct publishers *publishers);
 
-/* Waits until deadline_ms for outstanding confirms, closes the connections, frees. Nobody may submit any more. NULL is
-   fine. */
+/* Waits until deadline_ms for outstanding confirms, closes the connections, frees. A call that is under way a second
+   after it is cut. Nobody may submit any more. NULL is fine. */
 void publishers_stop(struct publishers *publishers, int64_t deadline_ms);
 
 #endif

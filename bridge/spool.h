@@ -1,13 +1,14 @@
 /* The local spool: messages that RabbitMQ has not confirmed, in one SQLite file (WAL, synchronous=FULL), synced to the
-   disk before anyone is told so. The only file that sees sqlite3.h. One connection, used under one mutex; one writer
-   thread takes tickets as they come and commits many with one sync. A file of another version or a damaged one is
-   renamed and kept (FILE.set-aside-YYYYMMDDTHHMMSSZ), with a sentence in the log, and a new one begun. After a failed
-   write nothing is taken until the file has been opened again and all that its log holds is synced into it. */
+   disk before anyone is told so. One connection (spool_file.h), used under one mutex; one writer thread takes tickets
+   as they come and commits many with one sync. A file of another version or a damaged one is renamed and kept
+   (FILE.set-aside-YYYYMMDDTHHMMSSZ), with a sentence in the log, and a new one begun. After a failed write nothing is
+   taken until the file has been opened again and all that its log holds is synced into it. */
 #ifndef DROPBRIDGE_SPOOL_H
 #define DROPBRIDGE_SPOOL_H
 
 #include "../common/error.h"
 #include "bridge_metrics.h"
+#include "spool_row.h"
 #include "ticket_queue.h"
 
 #include <stdbool.h>
@@ -19,11 +20,12 @@ struct spool;
 struct spool_settings {
     const char *path;  /* SPOOL_PATH */
     int64_t max_bytes; /* SPOOL_MAX_BYTES: of the database file; the log beside it takes at most SPOOL_LOG_BYTES more */
-    int64_t
-        lock_wait_ms; /* how long another process may still hold the file at the start (a bridge that is stopping) */
+    /* How long another process may still hold the file at the start (a bridge that is stopping). */
+    int64_t lock_wait_ms;
 };
 
-enum { SPOOL_LOG_BYTES = 16 * 1024 * 1024 };
+/* The log is written back from 4 MiB on; before that one more commit may come, of 8 MiB or one body of 16. */
+enum { SPOOL_LOG_BYTES = 24 * 1024 * 1024 };
 
 /* Opens or makes the file and starts the writer. What is found in it counts as found_at_start. NULL with *error:
    ERROR_CONFIG (no such folder, no right to write, a database of another program), ERROR_REFUSED (another process holds
@@ -45,15 +47,11 @@ struct spool_status {
     char problem[ERROR_TEXT]; /* a sentence; empty while open */
 };
 
-/* Any thread; does not wait for the disk. Full: the last message did not fit, and nothing has been taken out since. */
+/* Any thread; does not wait for the disk. Full: the last message did not fit, and nothing has been taken out since;
+   until then none is taken. */
 void spool_status(struct spool *spool, struct spool_status *out);
 
 /* ---- for the drain: one thread ---- */
-
-struct spooled {
-    int64_t id; /* rises with the time of arrival */
-    struct ticket *ticket;
-};
 
 /* Reads up to `max` messages (and about `max_bytes` of bodies, at least one message) with an id above after_id, oldest
    first. *count may be 0: there are none. The tickets are the caller's. A row whose checksum does not hold comes as a

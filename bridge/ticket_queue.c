@@ -288,16 +288,33 @@ static bool enqueue(struct ticket_queue *queue, struct ticket *ticket, enum publ
     return taken;
 }
 
-enum publish_outcome ticket_await(struct ticket *ticket, int64_t deadline_ms)
+/* The ticket's mutex is held. */
+static bool wait_settled(struct ticket *ticket, int64_t until_ms)
 {
-    const struct timespec deadline = clock_timespec_of_ms(deadline_ms);
-    enum publish_outcome outcome;
+    const struct timespec until = clock_timespec_of_ms(until_ms);
     int waited = 0;
 
-    pthread_mutex_lock(&ticket->mutex);
     while (ticket->state != TICKET_SETTLED && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&ticket->settled, &ticket->mutex, &deadline);
-    if (ticket->state == TICKET_SETTLED) {
+        waited = pthread_cond_timedwait(&ticket->settled, &ticket->mutex, &until);
+    return ticket->state == TICKET_SETTLED;
+}
+
+bool ticket_wait(struct ticket *ticket, int64_t until_ms)
+{
+    bool settled;
+
+    pthread_mutex_lock(&ticket->mutex);
+    settled = wait_settled(ticket, until_ms);
+    pthread_mutex_unlock(&ticket->mutex);
+    return settled;
+}
+
+enum publish_outcome ticket_await(struct ticket *ticket, int64_t deadline_ms)
+{
+    enum publish_outcome outcome;
+
+    pthread_mutex_lock(&ticket->mutex);
+    if (wait_settled(ticket, deadline_ms)) {
         outcome = ticket->outcome;
     } else {
         ticket->state = TICKET_ABANDONED;

@@ -71,6 +71,9 @@ void ticket_queue_free(struct ticket_queue *queue);
 /* Any thread: hands the ticket over, without waiting. True: the taker has it or will, and ticket_await must follow, by
    the same thread. False: *outcome is PUBLISH_FULL or PUBLISH_AWAY. The caller keeps its share. */
 bool ticket_queue_offer(struct ticket_queue *queue, struct ticket *ticket, enum publish_outcome *outcome);
+/* Waits until until_ms for an offered ticket to have its outcome, and gives nothing up: true if it has, and
+   ticket_await returns it at once. */
+bool ticket_wait(struct ticket *ticket, int64_t until_ms);
 /* Waits for the outcome of an offered ticket until deadline_ms (CLOCK_MONOTONIC). A ticket not yet taken at the
    deadline is not sent. After anything but PUBLISH_TIMEOUT the taker has let go: the same ticket may be offered again,
    to this queue or another. */

@@ -24,6 +24,16 @@ def rabbitmq(tmp_path_factory):
 
 
 @pytest.fixture
+def proxy(rabbitmq):
+    """Between the programs and the session's broker."""
+    between = servers.CuttableProxy(rabbitmq.port)
+    try:
+        yield between
+    finally:
+        between.close()
+
+
+@pytest.fixture
 def redis_server(tmp_path):
     server = servers.Redis(tmp_path / "redis")
     try:

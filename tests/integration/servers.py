@@ -237,12 +237,13 @@ class Redis:
 
 
 class Program(Child):
-    """dropbridge or dropworker under the build folder of DROPBRIDGE_BUILD."""
+    """dropbridge or dropworker under the build folder of DROPBRIDGE_BUILD, or under `build`."""
 
-    def __init__(self, binary, folder, name, settings, arguments=(), clean_exit=(0,)):
+    def __init__(self, binary, folder, name, settings, arguments=(), clean_exit=(0,), build=None):
         self.settings = {key: str(value) for key, value in settings.items() if value is not None}
         self.clean_exit = clean_exit
-        super().__init__([BUILD / binary, *arguments], folder, name, {**clean_environment(), **self.settings})
+        program = pathlib.Path(build or BUILD) / binary
+        super().__init__([program, *arguments], folder, name, {**clean_environment(), **self.settings})
 
     def _port_of(self, text):
         found = re.search(rf"(?<!admin ){text} 127\.0\.0\.1:(\d+)", self.stderr)
@@ -307,6 +308,27 @@ class Bridge(Program):
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
+    def accepted(self, by):
+        """Messages that were safe at the "broker" or in the "spool" before the answer."""
+        return self.metrics()[f'dropbridge_accepted_total{{by="{by}"}}']
+
+    def spooled(self):
+        """Messages that wait in the spool."""
+        return self.readyz()[1]["spool_waiting"]
+
+    def assert_identities(self):
+        """The two sums that hold when nothing is in flight."""
+
+        def sums():
+            now = self.metrics()
+            accepted = now['dropbridge_accepted_total{by="broker"}'] + now['dropbridge_accepted_total{by="spool"}']
+            answered = now['dropbridge_requests_total{code="received"}'] + now["dropbridge_kept_invalid_total"]
+            entered = now["dropbridge_spool_found_at_start"] + now["dropbridge_spool_spooled_total"]
+            left = now["dropbridge_spool_drained_total"] + now["dropbridge_spool_waiting"]
+            return accepted == answered and entered == left
+
+        wait_until(sums, 5, lambda: f"the identities of {self.name} hold: {self.metrics()}")
+
 
 class Worker(Program):
     def __init__(self, folder, settings, name="worker", **options):
@@ -344,6 +366,11 @@ class CuttableProxy:
         self._lock = threading.Lock()
         self._listener = None
         self.restore()
+
+    @property
+    def url(self):
+        """AMQP_URL through it."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/%2f"
 
     def restore(self):
         self._moving.set()

@@ -34,7 +34,7 @@ static const struct {
     {"not a number", {"WEBHOOK_SECRET=a", "CONFIRM_TIMEOUT_MS=2s"}, false, "CONFIRM_TIMEOUT_MS", NULL},
     {"a confirm of a millisecond", {"WEBHOOK_SECRET=a", "CALLBACK_SECRET=b", "CONFIRM_TIMEOUT_MS=1"}, true, NULL, NULL},
     {"a confirm too late for the answer",
-     {"WEBHOOK_SECRET=a", "CONFIRM_TIMEOUT_MS=3501"},
+     {"WEBHOOK_SECRET=a", "CONFIRM_TIMEOUT_MS=3001"},
      false,
      "CONFIRM_TIMEOUT_MS",
      NULL},
@@ -51,8 +51,9 @@ static const struct {
      false,
      "AMQP_EXCHANGE",
      NULL},
+    {"a spool too small", {"WEBHOOK_SECRET=a", "SPOOL_MAX_BYTES=1048575"}, false, "SPOOL_MAX_BYTES", NULL},
     {"spool and Redis settings are taken",
-     {"WEBHOOK_SECRET=a", "CALLBACK_SECRET=b", "SPOOL_PATH=/tmp/s.db", "SPOOL_MAX_BYTES=5", "REDIS_PREFIX=x:"},
+     {"WEBHOOK_SECRET=a", "CALLBACK_SECRET=b", "SPOOL_PATH=/tmp/s.db", "SPOOL_MAX_BYTES=1048576", "REDIS_PREFIX=x:"},
      true,
      NULL,
      NULL},
@@ -155,6 +156,8 @@ static void defaults_are_those_of_the_readme(void **state)
     assert_string_equal(config.amqp_exchange, "dropcowboy");
     assert_string_equal(config.amqp_queue, "dropcowboy.events");
     assert_string_equal(config.amqp_rejected_queue, "dropcowboy.rejected");
+    assert_string_equal(config.spool_path, "./spool.db");
+    assert_int_equal(config.spool_max_bytes, 1073741824);
     bridge_config_clear(&config);
     config_report_clear(&report);
 }

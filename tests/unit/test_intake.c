@@ -24,17 +24,17 @@ struct request_case {
     const char *guide, *v1, *timestamp, *version;
     const char *body;
     size_t secret; /* which of the two secrets signs */
-    enum publish_outcome outcome;
+    bool safe;     /* what the keeper says */
     enum answer answer;
-    const char *rejected; /* the reason it is kept under; NULL: not kept */
-    bool published;
+    const char *rejected; /* the reason it is rejected with; NULL: an event */
+    bool kept;
     enum envelope_scheme scheme;
 };
 
 #define WEBHOOK "/webhooks/dropcowboy"
 #define CALLBACK "/callbacks/dropcowboy"
 #define BODY "{\"type\":\"message.delivered\",\"data\":{}}"
-#define OK PUBLISH_CONFIRMED
+#define OK true
 
 static const struct request_case with_secrets[] = {
     {"the guide's signature", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, BODY, 0, OK, ANSWER_RECEIVED, NULL, true,
@@ -68,16 +68,12 @@ static const struct request_case with_secrets[] = {
      "invalid_json", true, ENVELOPE_GUIDE},
     {"verified, but an array: kept", WEBHOOK, NULL, NULL, SIGNED, "1774000000", NULL, "[]", 0, OK, ANSWER_INVALID_JSON,
      "invalid_json", true, ENVELOPE_V1},
-    {"no JSON, and nowhere to keep it", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, "{", 0, PUBLISH_TIMEOUT,
-     ANSWER_UNAVAILABLE, "invalid_json", true, ENVELOPE_GUIDE},
-    {"no confirm in time", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, BODY, 0, PUBLISH_TIMEOUT, ANSWER_UNAVAILABLE, NULL,
-     true, ENVELOPE_GUIDE},
-    {"a refusing broker", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, BODY, 0, PUBLISH_FAILED, ANSWER_UNAVAILABLE, NULL,
-     true, ENVELOPE_GUIDE},
-    {"no broker", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, BODY, 0, PUBLISH_AWAY, ANSWER_UNAVAILABLE, NULL, true,
-     ENVELOPE_GUIDE},
-    {"a full queue", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, BODY, 0, PUBLISH_FULL, ANSWER_UNAVAILABLE, NULL, true,
-     ENVELOPE_GUIDE},
+    {"no JSON, and nowhere to keep it", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, "{", 0, false, ANSWER_UNAVAILABLE,
+     "invalid_json", true, ENVELOPE_GUIDE},
+    {"an event, and nowhere to keep it", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, BODY, 0, false, ANSWER_UNAVAILABLE,
+     NULL, true, ENVELOPE_GUIDE},
+    {"a callback, and nowhere to keep it", CALLBACK, SIGNED, NULL, NULL, NULL, NULL, BODY, 0, false, ANSWER_UNAVAILABLE,
+     NULL, true, ENVELOPE_TOKEN},
     {"a callback", CALLBACK, SIGNED, NULL, NULL, NULL, NULL, BODY, 0, OK, ANSWER_RECEIVED, NULL, true, ENVELOPE_TOKEN},
     {"a callback of a campaign, second key", CALLBACK "/spring", SIGNED, NULL, NULL, NULL, NULL, BODY, 1, OK,
      ANSWER_RECEIVED, NULL, true, ENVELOPE_TOKEN},
@@ -110,23 +106,22 @@ static const struct request_case with_auth_off[] = {
      ANSWER_INVALID_JSON, NULL, false, ENVELOPE_OFF},
 };
 
-struct fake_broker {
-    enum publish_outcome outcome;
+struct fake_keeper {
+    bool safe;
     int calls;
     struct envelope envelope;
     const char *reason, *detail;
 };
 
-static enum publish_outcome fake_publish(void *context, const struct envelope *envelope, const char *reason,
-                                         const char *detail)
+static bool fake_keep(void *context, const struct envelope *envelope, const char *reason, const char *detail)
 {
-    struct fake_broker *broker = context;
+    struct fake_keeper *keeper = context;
 
-    broker->calls++;
-    broker->envelope = *envelope;
-    broker->reason = reason;
-    broker->detail = detail;
-    return broker->outcome;
+    keeper->calls++;
+    keeper->envelope = *envelope;
+    keeper->reason = reason;
+    keeper->detail = detail;
+    return keeper->safe;
 }
 
 static uint8_t first_secret[] = "first";
@@ -156,8 +151,8 @@ static void sign(const struct request_case *c, struct signed_parts *out)
 
 static void run_case(struct intake *intake, const struct request_case *c)
 {
-    struct fake_broker broker = {.outcome = c->outcome};
-    const struct intake_port port = {.publish = fake_publish, .context = &broker};
+    struct fake_keeper keeper = {.safe = c->safe};
+    const struct intake_port port = {.keep = fake_keep, .context = &keeper};
     struct signed_parts parts;
     struct intake_decision decision;
 
@@ -174,17 +169,17 @@ static void run_case(struct intake *intake, const struct request_case *c)
     enum answer answer = intake_before_body(intake, &request, NOW_S, &decision);
     if (answer == ANSWER_RECEIVED)
         answer = intake_after_body(intake, &decision, &request, bytes_of_text(c->body), received_ms, &port);
-    if (answer != c->answer || decision.scheme != c->scheme || broker.calls != (c->published ? 1 : 0))
-        fail_msg("%s: %s, scheme %d, %d published", c->name, answer_code(answer), (int)decision.scheme, broker.calls);
-    if (!c->published)
+    if (answer != c->answer || decision.scheme != c->scheme || keeper.calls != (c->kept ? 1 : 0))
+        fail_msg("%s: %s, scheme %d, %d kept", c->name, answer_code(answer), (int)decision.scheme, keeper.calls);
+    if (!c->kept)
         return;
-    if ((broker.reason == NULL) != (c->rejected == NULL) || (c->rejected && strcmp(broker.reason, c->rejected) != 0))
-        fail_msg("%s: kept as %s", c->name, broker.reason ? broker.reason : "an event");
-    assert_int_equal(broker.reason != NULL, broker.detail != NULL);
-    assert_int_equal(broker.envelope.scheme, c->scheme);
-    assert_int_equal(broker.envelope.received_at_ms, received_ms);
-    assert_int_equal(broker.envelope.type, strncmp(c->path, CALLBACK, 10) == 0 ? ENVELOPE_CALLBACK : ENVELOPE_WEBHOOK);
-    assert_string_equal(broker.envelope.campaign, strstr(c->path, "/spring") ? "spring" : "");
+    if ((keeper.reason == NULL) != (c->rejected == NULL) || (c->rejected && strcmp(keeper.reason, c->rejected) != 0))
+        fail_msg("%s: kept as %s", c->name, keeper.reason ? keeper.reason : "an event");
+    assert_int_equal(keeper.reason != NULL, keeper.detail != NULL);
+    assert_int_equal(keeper.envelope.scheme, c->scheme);
+    assert_int_equal(keeper.envelope.received_at_ms, received_ms);
+    assert_int_equal(keeper.envelope.type, strncmp(c->path, CALLBACK, 10) == 0 ? ENVELOPE_CALLBACK : ENVELOPE_WEBHOOK);
+    assert_string_equal(keeper.envelope.campaign, strstr(c->path, "/spring") ? "spring" : "");
 }
 
 static void run_cases(const struct intake_settings *settings, const struct request_case *cases, size_t count)
@@ -255,8 +250,8 @@ static void headers_are_carried_if_they_are_plain(void **state)
     const struct intake_settings settings = {.callback_auth_off = true, .boot_id = 0xabc};
     struct error error;
     struct intake *intake = intake_new(&settings, &error);
-    struct fake_broker broker = {.outcome = PUBLISH_CONFIRMED};
-    const struct intake_port port = {.publish = fake_publish, .context = &broker};
+    struct fake_keeper keeper = {.safe = true};
+    const struct intake_port port = {.keep = fake_keep, .context = &keeper};
 
     (void)state;
     assert_non_null(intake);
@@ -269,10 +264,10 @@ static void headers_are_carried_if_they_are_plain(void **state)
         assert_int_equal(intake_before_body(intake, &request, NOW_S, &decision), ANSWER_RECEIVED);
         assert_int_equal(intake_after_body(intake, &decision, &request, bytes_of_text("{}"), 1, &port),
                          ANSWER_RECEIVED);
-        assert_string_equal(broker.envelope.event_id, cases[i].carried_id);
-        assert_string_equal(broker.envelope.attempt, cases[i].carried_attempt);
+        assert_string_equal(keeper.envelope.event_id, cases[i].carried_id);
+        assert_string_equal(keeper.envelope.attempt, cases[i].carried_attempt);
         snprintf(id, sizeof id, "0000000000000abc-%zx", i);
-        assert_string_equal(broker.envelope.message_id, id);
+        assert_string_equal(keeper.envelope.message_id, id);
     }
     intake_free(intake);
 }

@@ -167,6 +167,48 @@ static void a_ticket_given_up_is_settled_by_nobody(void **state)
     ticket_queue_free(queue);
 }
 
+static void looking_for_an_outcome_gives_nothing_up(void **state)
+{
+    struct ticket_queue *queue = open_queue(4, 100);
+    struct ticket *ticket = ticket_of("{}");
+    enum publish_outcome outcome;
+
+    (void)state;
+    assert_true(ticket_queue_offer(queue, ticket, &outcome));
+    assert_false(ticket_wait(ticket, clock_monotonic_ms() + 5));
+    assert_true(ticket_settle(take_one(queue), PUBLISH_CONFIRMED));
+    assert_true(ticket_wait(ticket, clock_monotonic_ms()));
+    assert_int_equal(ticket_await(ticket, clock_monotonic_ms()), PUBLISH_CONFIRMED);
+    ticket_release(ticket);
+    ticket_queue_free(queue);
+}
+
+static void a_copy_is_the_same_message_and_a_ticket_of_its_own(void **state)
+{
+    struct ticket_queue *queue = open_queue(4, 100);
+    struct ticket *ticket = ticket_of("{}");
+    const struct envelope envelope = {.message_id = "id-1", .received_at_ms = 7};
+    enum publish_outcome outcome;
+
+    (void)state;
+    assert_true(ticket_set_rejected(ticket, &envelope, "invalid_json", "a sentence"));
+    assert_true(ticket_queue_offer(queue, ticket, &outcome));
+    assert_int_equal(ticket_await(ticket, clock_monotonic_ms()), PUBLISH_TIMEOUT);
+    struct ticket *copy = ticket_copy(ticket);
+    assert_non_null(copy);
+    assert_true(bytes_equal(ticket_body_bytes(copy), ticket_body_bytes(ticket)));
+    assert_int_equal(ticket_target(copy), TICKET_REJECTED);
+    assert_string_equal(ticket_reject_reason(copy), "invalid_json");
+    assert_string_equal(ticket_reject_detail(copy), "a sentence");
+    assert_memory_equal(ticket_envelope(copy), ticket_envelope(ticket), sizeof envelope);
+    assert_true(ticket_queue_offer(queue, copy, &outcome));
+    assert_true(ticket_settle(take_one(queue), PUBLISH_CONFIRMED));
+    assert_int_equal(ticket_await(copy, clock_monotonic_ms()), PUBLISH_CONFIRMED);
+    ticket_release(copy);
+    ticket_release(ticket);
+    ticket_queue_free(queue);
+}
+
 /* Takes from one queue, as a publisher that loses its connection, and from the next, as one that has it. */
 struct two_queues {
     struct ticket_queue *lost, *good;
@@ -327,6 +369,8 @@ int main(void)
         cmocka_unit_test(the_descriptor_wakes_a_sleeper_only),
         cmocka_unit_test(a_ticket_grows_with_its_body),
         cmocka_unit_test(a_ticket_given_up_is_settled_by_nobody),
+        cmocka_unit_test(looking_for_an_outcome_gives_nothing_up),
+        cmocka_unit_test(a_copy_is_the_same_message_and_a_ticket_of_its_own),
         cmocka_unit_test(a_ticket_refused_or_lost_may_be_submitted_again),
         cmocka_unit_test(nothing_is_lost_between_threads),
     };

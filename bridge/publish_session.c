@@ -1,0 +1,534 @@
+#include "publish_session.h"
+
+#include "../common/clock.h"
+#include "../common/log.h"
+#include "../common/protection.h"
+#include "complaints.h"
+#include "publish_lane.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+enum {
+    /* Publishes between two looks at the socket, so that acks never wait behind a long burst. */
+    BURST = 512,
+    /* The library sends heartbeats only when called: well below half of AMQP_HEARTBEAT_S. */
+    IDLE_POLL_MS = 1000,
+    /* A send or a read that takes longer is cut: the library would wait for ever. (Its gate is shut long before.) */
+    STUCK_CUT_MS = 10000,
+    /* A confirm older than this (or twice CONFIRM_TIMEOUT_MS) will not come any more. */
+    OVERDUE_MS = 5000,
+    /* A stuck rejected queue is no reason to interrupt the events so often: its messages are refused meanwhile. */
+    REJECTED_PATIENCE = 12,
+    /* Nacks only for so long: a queue that was full may be so no more, and its channel not know it (3.10 forgets to say
+       so when the limit itself is taken away). A new channel asks afresh. */
+    REFUSING_MS = 20000,
+    /* A session that is to be replaced takes nothing new and waits so long for what it has sent. */
+    LEAVE_MS = 200,
+    REASON_SHOWN = 200,
+};
+
+/* The broker's channel waits when one of its queues is stuck: rejected messages, which go to another queue, must not
+   stop the events. */
+enum { LANE_EVENTS, LANE_REJECTED, LANES };
+
+static const amqp_channel_t lane_channels[LANES] = {[LANE_EVENTS] = AMQP_CHANNEL, [LANE_REJECTED] = AMQP_CHANNEL + 1};
+
+struct publish_session {
+    struct publish_settings settings;
+    struct ticket_queue *queue; /* the gates' */
+    int64_t overdue_ms;
+    struct watch *watch;
+    struct publish_lane lanes[LANES];
+    struct ticket **burst;
+    struct complaints complaints;
+
+    struct amqp_session *session; /* NULL: closed; what follows is of the open one */
+    bool blocked;                 /* the broker has told this connection so */
+    bool stalled;                 /* nobody waits for its confirms until they come again */
+    bool stall_told;              /* the log has it */
+    bool rejected_stuck;          /* nothing more is sent to the rejected queue until it confirms */
+    bool leaving;
+    int64_t free_since_ms; /* since when the broker may be expected to confirm */
+    int64_t leave_by_ms;   /* while leaving */
+    struct error leave_reason;
+
+    _Atomic int64_t stop_at_ms; /* 0: run; else stop, at the latest then */
+};
+
+const char *publish_session_peer(const struct publish_session *session)
+{
+    return amqp_session_peer(session->session);
+}
+
+static void set_gate(struct publish_session *session, enum gate_fact fact, bool holds)
+{
+    gates_set(session->settings.gates, session->settings.index, fact, holds);
+}
+
+/* ---- frames from the broker ---- */
+
+static void handle_blocked(struct publish_session *session, const amqp_connection_blocked_t *blocked)
+{
+    char text[ERROR_TEXT];
+
+    if (session->blocked)
+        return;
+    (void)snprintf(text, sizeof text, "%s takes no messages for now: %.*s", publish_session_peer(session),
+                   blocked->reason.len > REASON_SHOWN ? REASON_SHOWN : (int)blocked->reason.len,
+                   (const char *)blocked->reason.bytes);
+    log_warn("%s", text);
+    gates_say(session->settings.gates, text);
+    session->blocked = true;
+    set_gate(session, GATE_IS_BLOCKED, true);
+}
+
+static void handle_unblocked(struct publish_session *session)
+{
+    if (!session->blocked)
+        return;
+    log_info("%s takes messages again", publish_session_peer(session));
+    session->blocked = false;
+    set_gate(session, GATE_IS_BLOCKED, false);
+}
+
+static bool handle_connection_method(struct publish_session *session, const amqp_method_t *method, struct error *error)
+{
+    switch (method->id) {
+    case AMQP_CONNECTION_BLOCKED_METHOD:
+        handle_blocked(session, method->decoded);
+        return true;
+    case AMQP_CONNECTION_UNBLOCKED_METHOD:
+        handle_unblocked(session);
+        return true;
+    case AMQP_CONNECTION_CLOSE_METHOD: {
+        amqp_connection_close_ok_t ok = {0};
+
+        amqp_error_of_close(error, "publishing to", publish_session_peer(session), method);
+        (void)amqp_send_method(amqp_session_connection(session->session), 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
+        return false;
+    }
+    default:
+        log_debug("ignored AMQP method 0x%08x", (unsigned)method->id);
+        return true;
+    }
+}
+
+static bool handle_frame(struct publish_session *session, const amqp_frame_t *frame, struct error *error)
+{
+    for (int i = 0; i < LANES; i++) {
+        if (frame->channel == session->lanes[i].channel)
+            return publish_lane_handle(&session->lanes[i], frame, error);
+    }
+    if (frame->frame_type == AMQP_FRAME_METHOD)
+        return handle_connection_method(session, &frame->payload.method, error);
+    return true;
+}
+
+static bool read_all(struct publish_session *session, struct error *error)
+{
+    amqp_connection_state_t connection = amqp_session_connection(session->session);
+
+    for (;;) {
+        const struct timeval no_wait = {0, 0};
+        amqp_frame_t frame;
+        const int status = amqp_simple_wait_frame_noblock(connection, &frame, &no_wait);
+
+        if (status == AMQP_STATUS_TIMEOUT)
+            break;
+        if (status != AMQP_STATUS_OK) {
+            amqp_error_of_status(error, "reading confirms from", publish_session_peer(session), status);
+            return false;
+        }
+        if (!handle_frame(session, &frame, error))
+            return false;
+    }
+    amqp_maybe_release_buffers(connection);
+    return true;
+}
+
+/* The call that was under the watch is over: whether it ended by itself. */
+static bool was_in_time(struct publish_session *session, const char *doing, struct error *error)
+{
+    if (!watch_end(session->watch))
+        return true;
+    error_set(error, ERROR_UNAVAILABLE, "%s %s: cut, because it took too long", doing, publish_session_peer(session));
+    return false;
+}
+
+/* Reads all that has come, and lets the library send its heartbeat. */
+static bool read_frames(struct publish_session *session, struct error *error)
+{
+    watch_begin(session->watch, amqp_session_fd(session->session), STUCK_CUT_MS);
+    const bool ok = read_all(session, error);
+
+    return was_in_time(session, "reading confirms from", error) && ok;
+}
+
+/* ---- messages to the broker ---- */
+
+/* Gathers the small sends of a burst into full segments; without it each publish is three packets. */
+static void set_cork(struct publish_session *session, int on)
+{
+    (void)setsockopt(amqp_session_fd(session->session), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
+static size_t waiting(const struct publish_session *session)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < LANES; i++)
+        count += publish_lane_waiting(&session->lanes[i]);
+    return count;
+}
+
+/* How many tickets may be taken now, whatever lanes they are for. */
+static size_t room(const struct publish_session *session)
+{
+    size_t least = BURST;
+
+    if (ticket_queue_gate(session->queue) != GATE_OPEN)
+        return 0;
+    for (int i = 0; i < LANES; i++) {
+        const size_t left = publish_lane_room(&session->lanes[i]);
+
+        least = left < least ? left : least;
+    }
+    return least;
+}
+
+/* Sends the first `count` of the burst; the library's status. Every one is in its lane, or settled, by then. */
+static int send_all(struct publish_session *session, size_t count, int64_t now_ms)
+{
+    int64_t published = 0;
+    int status = AMQP_STATUS_OK;
+
+    set_cork(session, 1);
+    for (size_t i = 0; i < count; i++) {
+        const bool rejected = ticket_target(session->burst[i]) == TICKET_REJECTED;
+        struct publish_lane *lane = &session->lanes[rejected ? LANE_REJECTED : LANE_EVENTS];
+
+        if (rejected && session->rejected_stuck) {
+            ticket_settle(session->burst[i], PUBLISH_AWAY);
+            continue;
+        }
+        published++;
+        const int failed = publish_lane_send(lane, session->burst[i], now_ms, status == AMQP_STATUS_OK);
+
+        if (failed != AMQP_STATUS_OK)
+            status = failed;
+    }
+    set_cork(session, 0);
+    bridge_count(session->settings.metrics, METRIC_PUBLISHED, published);
+    return status;
+}
+
+/* Sends what waits. *sent: how many. */
+static bool send_burst(struct publish_session *session, size_t *sent, struct error *error)
+{
+    struct gates *gates = session->settings.gates;
+    const size_t count = ticket_queue_take(session->queue, session->burst, room(session));
+    const int64_t now_ms = clock_monotonic_ms();
+
+    *sent = count;
+    if (count == 0)
+        return true;
+    gates_sending(gates, session->settings.index, now_ms);
+    watch_begin(session->watch, amqp_session_fd(session->session), STUCK_CUT_MS);
+    const int status = send_all(session, count, now_ms);
+    gates_sending(gates, session->settings.index, 0);
+    if (!was_in_time(session, "publishing to", error))
+        return false;
+    if (status == AMQP_STATUS_OK)
+        return true;
+    amqp_error_of_status(error, "publishing to", publish_session_peer(session), status);
+    return false;
+}
+
+/* ---- confirms that do not come ---- */
+
+/* While the broker is blocked nobody waits for it; from then on its confirms have all their time again. */
+static void heed_block(struct publish_session *session)
+{
+    if (ticket_queue_gate(session->queue) != GATE_BLOCKED)
+        return;
+    session->free_since_ms = clock_monotonic_ms();
+    for (int i = 0; i < LANES; i++)
+        publish_lane_give_up(&session->lanes[i]);
+}
+
+/* For how long the lane has waited for a confirm; 0 if it waits for none. */
+static int64_t waited_ms(const struct publish_session *session, const struct publish_lane *lane)
+{
+    const int64_t oldest_ms = publish_lane_oldest_ms(lane);
+    const int64_t since_ms = oldest_ms > session->free_since_ms ? oldest_ms : session->free_since_ms;
+
+    return oldest_ms == INT64_MAX ? 0 : clock_monotonic_ms() - since_ms;
+}
+
+static bool is_late(const struct publish_session *session, int lane)
+{
+    return waited_ms(session, &session->lanes[lane]) >= session->settings.confirm_timeout_ms && protection("deadline");
+}
+
+static void begin_stall(struct publish_session *session)
+{
+    char text[ERROR_TEXT];
+
+    (void)snprintf(text, sizeof text, "%s has not confirmed a message for %lld ms; nobody waits for it until it does",
+                   publish_session_peer(session), (long long)session->settings.confirm_timeout_ms);
+    gates_say(session->settings.gates, text);
+    session->stalled = true;
+    session->stall_told = complaints_are_new(&session->complaints, text, clock_monotonic_ms());
+    if (session->stall_told)
+        log_warn("%s: %s", session->settings.name, text);
+    /* First the gate: who is given up goes elsewhere. */
+    set_gate(session, GATE_IS_STALLED, true);
+    publish_lane_give_up(&session->lanes[LANE_EVENTS]);
+}
+
+/* A broker that stands still costs one CONFIRM_TIMEOUT_MS of waiting, not one a request. */
+static void heed_stall(struct publish_session *session)
+{
+    const bool late = is_late(session, LANE_EVENTS);
+
+    if (late == session->stalled)
+        return;
+    if (late) {
+        begin_stall(session);
+        return;
+    }
+    session->stalled = false;
+    if (session->stall_told)
+        log_info("%s: %s confirms again", session->settings.name, publish_session_peer(session));
+    set_gate(session, GATE_IS_STALLED, false);
+}
+
+static void heed_stuck_rejected(struct publish_session *session)
+{
+    const bool stuck = is_late(session, LANE_REJECTED);
+    char text[ERROR_TEXT];
+
+    if (stuck && !session->rejected_stuck) {
+        (void)snprintf(text, sizeof text,
+                       "%s does not confirm messages to the rejected queue; it is sent no more until it does",
+                       publish_session_peer(session));
+        if (complaints_are_new(&session->complaints, text, clock_monotonic_ms()))
+            log_warn("%s: %s", session->settings.name, text);
+        publish_lane_give_up(&session->lanes[LANE_REJECTED]);
+    }
+    session->rejected_stuck = stuck;
+}
+
+/* ---- leaving ---- */
+
+/* Whether opening a session anew is called for: *reason. */
+static bool should_leave(const struct publish_session *session, struct error *reason)
+{
+    const char *peer = publish_session_peer(session);
+
+    for (int i = 0; i < LANES; i++) {
+        const struct publish_lane *lane = &session->lanes[i];
+        const int64_t waited = waited_ms(session, lane);
+        const int64_t limit = session->overdue_ms * (i == LANE_REJECTED ? REJECTED_PATIENCE : 1);
+
+        if (lane->came_back) {
+            error_set(reason, ERROR_UNAVAILABLE,
+                      "%s could not route a message (was a queue deleted?): declaring all again", peer);
+            return true;
+        }
+        if (lane->refusing_since_ms && clock_monotonic_ms() - lane->refusing_since_ms > REFUSING_MS) {
+            error_set(reason, ERROR_UNAVAILABLE,
+                      "%s has taken no message for %d s (is the queue full?): connecting again", peer,
+                      REFUSING_MS / 1000);
+            return true;
+        }
+        if (waited > limit) {
+            error_set(reason, ERROR_UNAVAILABLE, "%s has not confirmed a message for %lld ms: connecting again", peer,
+                      (long long)waited);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The session is to be replaced: `reason` is what serving ends with. */
+static void leave(struct publish_session *session, const struct error *reason)
+{
+    session->leaving = true;
+    session->leave_by_ms = clock_monotonic_ms() + LEAVE_MS;
+    session->leave_reason = *reason;
+    set_gate(session, GATE_IS_LEAVING, true);
+}
+
+/* ---- the loop ---- */
+
+/* How long nothing can become due. */
+static int64_t idle_ms(const struct publish_session *session)
+{
+    const int64_t stop_at = atomic_load_explicit(&session->stop_at_ms, memory_order_relaxed);
+    int64_t idle = session->leaving ? LEAVE_MS / 4 : IDLE_POLL_MS;
+
+    if (stop_at) {
+        const int64_t left = stop_at - clock_monotonic_ms();
+
+        idle = left < idle ? left : idle;
+    }
+    for (int i = 0; i < LANES; i++) {
+        const bool late = i == LANE_EVENTS ? session->stalled : session->rejected_stuck;
+
+        if (late || publish_lane_waiting(&session->lanes[i]) == 0)
+            continue;
+        const int64_t left = session->settings.confirm_timeout_ms - waited_ms(session, &session->lanes[i]);
+
+        idle = left < idle ? left : idle;
+    }
+    return idle > 1 ? idle : 1;
+}
+
+/* Sleeps until there is something to read, to send or to judge. */
+static void wait_for_work(struct publish_session *session)
+{
+    struct pollfd fds[2] = {{.fd = amqp_session_fd(session->session), .events = POLLIN},
+                            {.fd = ticket_queue_fd(session->queue), .events = POLLIN}};
+
+    if (room(session) > 0 && !ticket_queue_sleep(session->queue))
+        return;
+    (void)poll(fds, 2, (int)idle_ms(session));
+    if (fds[1].revents)
+        ticket_queue_awake(session->queue);
+}
+
+bool publish_session_serve(struct publish_session *session, struct error *error)
+{
+    for (;;) {
+        size_t sent = 0;
+        struct error reason;
+
+        /* Frames first: an overdue heartbeat is noticed here, before amqp_basic_publish of 0.11 would wait for ever. */
+        if (!read_frames(session, error))
+            return false;
+        heed_block(session);
+        heed_stall(session);
+        heed_stuck_rejected(session);
+        if (!send_burst(session, &sent, error))
+            return false;
+        const int64_t now_ms = clock_monotonic_ms();
+        const int64_t stop_at = atomic_load_explicit(&session->stop_at_ms, memory_order_relaxed);
+        if (stop_at && (waiting(session) == 0 || now_ms >= stop_at))
+            return true;
+        if (!session->leaving && should_leave(session, &reason))
+            leave(session, &reason);
+        if (session->leaving && (waiting(session) == 0 || now_ms >= session->leave_by_ms)) {
+            *error = session->leave_reason;
+            return false;
+        }
+        if (sent == 0)
+            wait_for_work(session);
+    }
+}
+
+/* ---- its life ---- */
+
+static bool open_lanes(struct publish_session *session, struct amqp_session *amqp, struct error *error)
+{
+    bool ok = true;
+
+    watch_begin(session->watch, amqp_session_fd(amqp), AMQP_OPEN_TIMEOUT_MS);
+    for (int i = 0; ok && i < LANES; i++)
+        ok = publish_lane_open(&session->lanes[i], amqp, error);
+    if (watch_end(session->watch) && ok) {
+        error_set(error, ERROR_UNAVAILABLE, "%s did not answer in time", amqp_session_peer(amqp));
+        ok = false;
+    }
+    return ok;
+}
+
+bool publish_session_open(struct publish_session *session, size_t url_index, struct error *error)
+{
+    const struct publish_settings *settings = &session->settings;
+    struct amqp_session *amqp = amqp_session_connect(settings->amqp, url_index, settings->name, session->watch, error);
+
+    if (!amqp)
+        return false;
+    if (!amqp_session_declare(amqp, settings->amqp, session->watch, error)) {
+        amqp_session_close(amqp);
+        return false;
+    }
+    if (!open_lanes(session, amqp, error)) {
+        for (int i = 0; i < LANES; i++)
+            publish_lane_close(&session->lanes[i]);
+        amqp_session_drop(amqp);
+        return false;
+    }
+    session->session = amqp;
+    session->blocked = false;
+    session->stalled = false;
+    session->rejected_stuck = false;
+    session->leaving = false;
+    session->free_since_ms = 0;
+    gates_connected(settings->gates, settings->index, amqp_session_peer(amqp), url_index);
+    return true;
+}
+
+void publish_session_close(struct publish_session *session, bool orderly)
+{
+    gates_connected(session->settings.gates, session->settings.index, NULL, 0);
+    for (int i = 0; i < LANES; i++)
+        publish_lane_close(&session->lanes[i]);
+    if (orderly)
+        amqp_session_close(session->session);
+    else
+        amqp_session_drop(session->session);
+    session->session = NULL;
+}
+
+struct publish_session *publish_session_new(const struct publish_settings *settings, struct error *error)
+{
+    struct publish_session *session = calloc(1, sizeof *session);
+    const int64_t twice_ms = 2 * settings->confirm_timeout_ms;
+    bool ok = session != NULL;
+
+    if (session) {
+        session->settings = *settings;
+        session->queue = gates_queue(settings->gates, settings->index);
+        session->overdue_ms = twice_ms > OVERDUE_MS ? twice_ms : OVERDUE_MS;
+        session->watch = watch_new(settings->dog);
+        session->burst = calloc(BURST, sizeof(struct ticket *));
+        ok = session->watch && session->burst;
+        for (int i = 0; i < LANES; i++)
+            ok &= publish_lane_init(&session->lanes[i], lane_channels[i], settings->amqp, settings->metrics);
+    }
+    if (ok)
+        return session;
+    error_set(error, ERROR_NO_MEMORY, "no memory for a publisher");
+    publish_session_free(session);
+    return NULL;
+}
+
+void publish_session_free(struct publish_session *session)
+{
+    if (!session)
+        return;
+    for (int i = 0; i < LANES; i++)
+        publish_lane_clear(&session->lanes[i]);
+    free(session->burst);
+    watch_free(session->watch);
+    free(session);
+}
+
+void publish_session_stop(struct publish_session *session, int64_t at_ms)
+{
+    atomic_store(&session->stop_at_ms, at_ms);
+    ticket_queue_wake(session->queue);
+}
+
+void publish_session_abort(struct publish_session *session)
+{
+    watch_abort(session->watch);
+}

@@ -1,0 +1,308 @@
+#include "spool_drain.h"
+
+#include "../common/backoff.h"
+#include "../common/clock.h"
+#include "../common/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    /* Messages at the broker at once: few enough for live traffic to pass beside them. */
+    WINDOW_MAX = 256,
+    WINDOW_BYTES = 8 * 1024 * 1024,
+    /* A round's confirms come within this; the publishers cut a silent broker off before. */
+    ROUND_MS = 10000,
+    /* How often a wait for a confirm looks whether the program stops. */
+    STOP_POLL_MS = 100,
+    GATE_POLL_MS = 250,
+    IDLE_MS = 1000,
+    BACKOFF_FIRST_MS = 100,
+    BACKOFF_MAX_MS = 5000,
+    /* A few messages get no lines of their own so soon after others. */
+    LOG_AGAIN_MS = 10000,
+};
+
+struct spool_drain {
+    struct spool *spool;
+    struct publishers *publishers;
+    pthread_t thread;
+
+    pthread_mutex_t mutex; /* for the condition only */
+    pthread_cond_t stopped;
+    _Atomic int64_t stop_at_ms; /* 0: run; else take nothing more, and wait until then for what is out */
+
+    /* The thread's own. */
+    size_t window; /* messages of the next round */
+    bool was_lost; /* some of this pass may have ended a connection */
+    bool delete_failed;
+    bool read_failed;
+    struct backoff round_backoff; /* while nothing gets through */
+    struct backoff pass_backoff;  /* while something stays behind */
+    bool draining;                /* from the first message until the spool is empty */
+    bool begin_logged;
+    int64_t begun_ms;
+    int64_t logged_ms; /* 0: never */
+    int64_t drained;
+    struct spooled rows[WINDOW_MAX];
+    bool offered[WINDOW_MAX];
+    int64_t confirmed[WINDOW_MAX]; /* ids */
+};
+
+struct round {
+    size_t count;
+    size_t confirmed;
+    size_t lost;
+};
+
+static int64_t stop_at(struct spool_drain *drain)
+{
+    return atomic_load(&drain->stop_at_ms);
+}
+
+/* Sleeps; a stop ends it. */
+static void pause_for(struct spool_drain *drain, int64_t ms)
+{
+    const struct timespec until = clock_timespec_of_ms(clock_monotonic_ms() + ms);
+    int waited = 0;
+
+    pthread_mutex_lock(&drain->mutex);
+    while (!stop_at(drain) && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&drain->stopped, &drain->mutex, &until);
+    pthread_mutex_unlock(&drain->mutex);
+}
+
+/* False if the program stops first. */
+static bool wait_for_gate(struct spool_drain *drain)
+{
+    while (!stop_at(drain)) {
+        if (publishers_gate(drain->publishers) == GATE_OPEN)
+            return true;
+        pause_for(drain, GATE_POLL_MS);
+    }
+    return false;
+}
+
+/* ---- what people hear of it ---- */
+
+/* Before each round, so that what began without a line gets one when it lasts. */
+static void note_begin(struct spool_drain *drain)
+{
+    const int64_t now_ms = clock_monotonic_ms();
+    struct spool_status status;
+
+    if (!drain->draining) {
+        drain->draining = true;
+        drain->begin_logged = false;
+        drain->drained = 0;
+        drain->begun_ms = now_ms;
+    }
+    if (drain->begin_logged)
+        return;
+    spool_status(drain->spool, &status);
+    if (status.waiting <= WINDOW_MAX && drain->logged_ms && now_ms - drain->logged_ms < LOG_AGAIN_MS)
+        return;
+    drain->begin_logged = true;
+    drain->logged_ms = now_ms;
+    log_info("publishing what the spool holds: %lld messages", (long long)status.waiting);
+}
+
+static void note_end(struct spool_drain *drain)
+{
+    struct spool_status status;
+
+    if (!drain->draining)
+        return;
+    spool_status(drain->spool, &status);
+    if (status.waiting > 0)
+        return;
+    drain->draining = false;
+    if (drain->begin_logged)
+        log_info("the spool is empty again: %lld messages published in %.1f s", (long long)drain->drained,
+                 (double)(clock_monotonic_ms() - drain->begun_ms) / 1000.0);
+}
+
+/* ---- one round ---- */
+
+/* The outcome of an offered ticket; PUBLISH_TIMEOUT at deadline_ms, or when the stop's deadline has passed. */
+static enum publish_outcome await(struct spool_drain *drain, struct ticket *ticket, int64_t deadline_ms)
+{
+    for (;;) {
+        const int64_t stop_ms = stop_at(drain);
+        const int64_t last_ms = stop_ms && stop_ms < deadline_ms ? stop_ms : deadline_ms;
+        const int64_t look_ms = clock_monotonic_ms() + STOP_POLL_MS;
+
+        if (ticket_wait(ticket, look_ms < last_ms ? look_ms : last_ms) || clock_monotonic_ms() >= last_ms)
+            return ticket_await(ticket, last_ms);
+    }
+}
+
+/* Publishes the rows; the ids of the confirmed are in drain->confirmed. */
+static void publish_round(struct spool_drain *drain, struct round *round)
+{
+    const int64_t deadline_ms = clock_monotonic_ms() + ROUND_MS;
+
+    for (size_t i = 0; i < round->count; i++) {
+        enum publish_outcome refused;
+
+        drain->offered[i] = publishers_offer(drain->publishers, drain->rows[i].ticket, &refused);
+    }
+    for (size_t i = 0; i < round->count; i++) {
+        if (drain->offered[i]) {
+            switch (await(drain, drain->rows[i].ticket, deadline_ms)) {
+            case PUBLISH_CONFIRMED:
+                drain->confirmed[round->confirmed++] = drain->rows[i].id;
+                break;
+            case PUBLISH_LOST:
+                round->lost++;
+                break;
+            case PUBLISH_FAILED:
+            case PUBLISH_TIMEOUT:
+            case PUBLISH_FULL:
+            case PUBLISH_AWAY:
+                break;
+            }
+        }
+        ticket_release(drain->rows[i].ticket);
+    }
+}
+
+/* What is published and stays will be published again, and counted once. */
+static bool delete_confirmed(struct spool_drain *drain, const struct round *round)
+{
+    struct error error = {0};
+
+    if (round->confirmed == 0)
+        return true;
+    if (spool_delete(drain->spool, drain->confirmed, round->confirmed, &error)) {
+        drain->delete_failed = false;
+        drain->drained += (int64_t)round->confirmed;
+        return true;
+    }
+    if (!drain->delete_failed)
+        log_warn("messages that the broker holds are still in the spool and will be published again: %s", error.text);
+    drain->delete_failed = true;
+    return false;
+}
+
+/* One row that ends the connection takes all with it that are on their way: the fewer, the better. */
+static void adjust_window(struct spool_drain *drain, const struct round *round)
+{
+    if (round->lost > 0) {
+        drain->window = 1;
+        drain->was_lost = true;
+    } else if (round->confirmed == round->count) {
+        drain->window = drain->window * 2 < WINDOW_MAX ? drain->window * 2 : WINDOW_MAX;
+    }
+}
+
+/* Reads the rows behind *cursor. False if the spool does not let itself be read. */
+static bool read_rows(struct spool_drain *drain, int64_t cursor, size_t *count)
+{
+    struct error error = {0};
+    const bool ok = spool_read(drain->spool, cursor, drain->window, WINDOW_BYTES, drain->rows, count, &error);
+
+    if (!ok && !drain->read_failed)
+        log_warn("the spool cannot be read for now: %s", error.text);
+    drain->read_failed = !ok;
+    return ok;
+}
+
+/* ---- passes ---- */
+
+/* Goes once through the spool. True if nothing that it saw stayed behind. */
+static bool run_pass(struct spool_drain *drain)
+{
+    int64_t cursor = 0;
+    bool clean = true;
+
+    drain->was_lost = false;
+    while (wait_for_gate(drain)) {
+        struct round round = {0};
+
+        if (!read_rows(drain, cursor, &round.count))
+            return false;
+        if (round.count == 0)
+            return clean && cursor > 0; /* something was said to wait: nothing at all is no reason to hurry on */
+        note_begin(drain);
+        cursor = drain->rows[round.count - 1].id;
+        publish_round(drain, &round);
+        clean &= delete_confirmed(drain, &round) && round.confirmed == round.count;
+        adjust_window(drain, &round);
+        if (round.confirmed > 0)
+            backoff_reset(&drain->round_backoff);
+        else
+            pause_for(drain, backoff_next_ms(&drain->round_backoff));
+    }
+    return false;
+}
+
+static void *drain_run(void *argument)
+{
+    struct spool_drain *drain = argument;
+
+    while (!stop_at(drain)) {
+        note_end(drain);
+        if (!spool_wait(drain->spool, IDLE_MS))
+            continue;
+        if (run_pass(drain)) {
+            backoff_reset(&drain->pass_backoff);
+            continue;
+        }
+        /* What the next pass finds first are the companions of the lost. */
+        if (drain->was_lost)
+            drain->window = 1;
+        pause_for(drain, backoff_next_ms(&drain->pass_backoff));
+    }
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+struct spool_drain *spool_drain_start(struct spool *spool, struct publishers *publishers, struct error *error)
+{
+    struct spool_drain *drain = calloc(1, sizeof *drain);
+    pthread_condattr_t attributes;
+    int failed;
+
+    if (!drain) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for the drain of the spool");
+        return NULL;
+    }
+    drain->spool = spool;
+    drain->publishers = publishers;
+    drain->window = WINDOW_MAX;
+    backoff_init(&drain->round_backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS, (uint64_t)clock_monotonic_us());
+    backoff_init(&drain->pass_backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS, (uint64_t)clock_monotonic_us() + 1);
+    pthread_mutex_init(&drain->mutex, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&drain->stopped, &attributes);
+    pthread_condattr_destroy(&attributes);
+    failed = pthread_create(&drain->thread, NULL, drain_run, drain);
+    if (!failed)
+        return drain;
+    error_set(error, ERROR_INTERNAL, "cannot start the thread that drains the spool: %s", strerror(failed));
+    pthread_cond_destroy(&drain->stopped);
+    pthread_mutex_destroy(&drain->mutex);
+    free(drain);
+    return NULL;
+}
+
+void spool_drain_stop(struct spool_drain *drain, int64_t deadline_ms)
+{
+    if (!drain)
+        return;
+    pthread_mutex_lock(&drain->mutex);
+    atomic_store(&drain->stop_at_ms, deadline_ms);
+    pthread_cond_signal(&drain->stopped);
+    pthread_mutex_unlock(&drain->mutex);
+    spool_wake(drain->spool);
+    pthread_join(drain->thread, NULL);
+    pthread_cond_destroy(&drain->stopped);
+    pthread_mutex_destroy(&drain->mutex);
+    free(drain);
+}

@@ -1,0 +1,269 @@
+#include "spool_place.h"
+
+#include "../common/clock.h"
+#include "../common/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    HEADER_SIZE = 100,
+    HEADER_MAGIC = 16,
+    HEADER_APPLICATION_ID = 68,
+    OWNER_ONLY = 0600,
+    /* Files set aside within one second. */
+    NAMES_MAX = 100,
+};
+
+/* What SQLite keeps beside a file. They go before it: without them the file is still known for what it is, but they
+   without the file would be deleted as left-overs when a new one is begun. */
+static const char *const beside[] = {"-wal", "-journal", "-shm"};
+
+enum { BESIDE_COUNT = sizeof beside / sizeof beside[0], BESIDE_LONGEST = 8 };
+
+enum error_code spool_place_code(int error_number)
+{
+    switch (error_number) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+        return ERROR_CONFIG;
+    default:
+        return ERROR_UNAVAILABLE;
+    }
+}
+
+static bool fail(struct error *error, int number, const char *doing, const char *path, const char *remedy)
+{
+    error_set(error, spool_place_code(number), "the spool: %s %s: %s: %s", doing, path, strerror(number), remedy);
+    return false;
+}
+
+/* The folder of `path` as text; the name behind it, or NULL if there is none. */
+static const char *split(const char *path, char folder[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    const size_t len = slash ? (size_t)(slash - path) : 0;
+
+    if (!slash)
+        snprintf(folder, PATH_MAX, ".");
+    else
+        snprintf(folder, PATH_MAX, "%.*s", (int)(len > 0 ? len : 1), path);
+    path = slash ? slash + 1 : path;
+    return *path ? path : NULL;
+}
+
+/* Fills path with the absolute name, and folder with its folder's. */
+static bool resolve(const char *path, struct spool_place *place, char folder[PATH_MAX], struct error *error)
+{
+    char given[PATH_MAX];
+    const char *name = strlen(path) < PATH_MAX - BESIDE_LONGEST ? split(path, given) : NULL;
+    int written;
+
+    if (!name) {
+        error_set(error, ERROR_CONFIG,
+                  "SPOOL_PATH=%s is not the name of a file: give one, such as /var/lib/dropbridge/spool.db", path);
+        return false;
+    }
+    if (realpath(path, place->path)) {
+        split(place->path, folder);
+        return true;
+    }
+    if (errno != ENOENT)
+        return fail(error, errno, "finding", path, "check the folders in SPOOL_PATH and the rights on them");
+    if (!realpath(given, folder))
+        return fail(error, errno, "finding the folder", given,
+                    "make it, or set SPOOL_PATH to a file in one that exists");
+    written = snprintf(place->path, PATH_MAX, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, name);
+    if (written < 0 || written >= PATH_MAX - BESIDE_LONGEST)
+        return fail(error, ENAMETOOLONG, "finding", path, "choose a shorter SPOOL_PATH");
+    return true;
+}
+
+bool spool_place_enter(const char *path, struct spool_place *out, struct error *error)
+{
+    struct spool_place place = {.folder = -1};
+    char folder[PATH_MAX];
+    bool entered = false;
+
+    if (!resolve(path, &place, folder, error))
+        goto out;
+    place.folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (place.folder < 0 || faccessat(place.folder, ".", W_OK | X_OK, AT_EACCESS) != 0) {
+        fail(error, errno, "using the folder", folder, "let this user read and write there");
+        goto out;
+    }
+    /* File systems without locks: then two processes that start at once are not kept apart here, only by SQLite. */
+    if (flock(place.folder, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        error_set(error, ERROR_REFUSED, "the spool: another process is opening one in %s just now", folder);
+        goto out;
+    }
+    *out = place;
+    entered = true;
+out:
+    if (!entered && place.folder >= 0)
+        close(place.folder);
+    return entered;
+}
+
+void spool_place_leave(struct spool_place *place)
+{
+    if (place->folder >= 0)
+        close(place->folder); /* lets go of the lock as well */
+    place->folder = -1;
+}
+
+static bool read_header(int file, const char *path, uint32_t application_id, enum spool_found *out, struct error *error)
+{
+    static const char magic[HEADER_MAGIC] = "SQLite format 3";
+    uint8_t header[HEADER_SIZE];
+    const ssize_t got = pread(file, header, sizeof header, 0);
+    uint32_t mark = 0;
+
+    if (got < 0)
+        return fail(error, errno, "reading", path, "check the disk");
+    if (got == HEADER_SIZE) {
+        for (int i = 0; i < 4; i++)
+            mark = mark << 8 | header[HEADER_APPLICATION_ID + i];
+    }
+    if (got == 0)
+        *out = SPOOL_NOTHING;
+    else if (got < HEADER_SIZE || memcmp(header, magic, sizeof magic) != 0)
+        *out = SPOOL_GARBAGE;
+    else
+        *out = mark == application_id ? SPOOL_OURS : SPOOL_FOREIGN;
+    return true;
+}
+
+bool spool_place_look(const struct spool_place *place, uint32_t application_id, enum spool_found *out,
+                      struct error *error)
+{
+    /* Not blocking: it may be a pipe. */
+    const int file = open(place->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    struct stat status;
+    bool known = false;
+
+    if (file < 0 && errno == ENOENT) {
+        *out = SPOOL_NOTHING;
+        return true;
+    }
+    if (file < 0)
+        return fail(error, errno, "opening", place->path,
+                    "let this user read and write it, or choose another SPOOL_PATH");
+    if (fstat(file, &status) == 0 && S_ISREG(status.st_mode))
+        known = read_header(file, place->path, application_id, out, error);
+    else
+        error_set(error, ERROR_CONFIG, "the spool: %s is not a regular file: set SPOOL_PATH to one", place->path);
+    close(file);
+    return known;
+}
+
+bool spool_place_make(const struct spool_place *place, struct error *error)
+{
+    const int file = open(place->path, O_RDWR | O_CREAT | O_CLOEXEC, OWNER_ONLY);
+
+    if (file < 0)
+        return fail(error, errno, "making", place->path, "make room, or let this user write there");
+    close(file);
+    if (fsync(place->folder) != 0)
+        return fail(error, errno, "syncing the folder of", place->path, "check the disk");
+    return true;
+}
+
+/* ---- setting aside ---- */
+
+static bool exists(const char *path)
+{
+    struct stat status;
+
+    return lstat(path, &status) == 0 || errno != ENOENT;
+}
+
+static bool join(char out[PATH_MAX], const char *path, const char *suffix)
+{
+    const int written = snprintf(out, PATH_MAX, "%s%s", path, suffix);
+
+    return written >= 0 && written < PATH_MAX;
+}
+
+bool spool_place_has_log(const struct spool_place *place)
+{
+    char path[PATH_MAX];
+    struct stat status;
+
+    return join(path, place->path, beside[0]) && lstat(path, &status) == 0 && status.st_size > 0;
+}
+
+static bool is_free(const char *path)
+{
+    char other[PATH_MAX];
+
+    for (size_t i = 0; i < BESIDE_COUNT; i++) {
+        if (!join(other, path, beside[i]) || exists(other))
+            return false;
+    }
+    return !exists(path);
+}
+
+/* A name that nothing has yet. */
+static bool choose_name(const char *path, char out[PATH_MAX])
+{
+    const time_t now = (time_t)(clock_wall_ms() / 1000);
+    char stamp[32];
+    struct tm utc;
+
+    if (!gmtime_r(&now, &utc) || strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc) == 0)
+        return false;
+    for (int i = 1; i <= NAMES_MAX; i++) {
+        char suffix[64];
+
+        snprintf(suffix, sizeof suffix, i == 1 ? ".set-aside-%s" : ".set-aside-%s.%d", stamp, i);
+        if (!join(out, path, suffix))
+            return false;
+        if (is_free(out))
+            return true;
+    }
+    return false;
+}
+
+static bool move(const char *path, const char *to, const char *suffix)
+{
+    char from_name[PATH_MAX];
+    char to_name[PATH_MAX];
+
+    if (!join(from_name, path, suffix) || !join(to_name, to, suffix)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    return rename(from_name, to_name) == 0 || errno == ENOENT;
+}
+
+bool spool_place_set_aside(const struct spool_place *place, const char *why, struct error *error)
+{
+    static const char remedy[] = "move it away by hand, with the files whose names begin as its does";
+    char to[PATH_MAX];
+
+    if (!choose_name(place->path, to))
+        return fail(error, EEXIST, "finding a name for what cannot be used of", place->path, remedy);
+    for (size_t i = 0; i < BESIDE_COUNT; i++) {
+        if (!move(place->path, to, beside[i]))
+            return fail(error, errno, "setting aside", place->path, remedy);
+    }
+    if (!move(place->path, to, "") || fsync(place->folder) != 0)
+        return fail(error, errno, "setting aside", place->path, remedy);
+    log_error("the spool %s cannot be used: %s; it is kept as %s, its messages are not sent (sqlite3 %s .recover shows "
+              "them), and a new one is begun",
+              place->path, why, to, to);
+    return true;
+}

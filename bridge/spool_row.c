@@ -1,0 +1,207 @@
+#include "spool_row.h"
+
+#include "../common/buf.h"
+#include "../common/callback_token.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    /* All columns but the body, whose digest stands for it: the longest is a sentence of the rejection. */
+    DIGESTED_MAX = 64 * 1024,
+    NUMBER_SIZE = 8,
+    /* The record's own header, its id, its time and its checksum. */
+    RECORD_OVERHEAD = 96,
+};
+
+static const char reason_damaged[] = "spool_damaged";
+
+static const enum envelope_type types[] = {ENVELOPE_WEBHOOK, ENVELOPE_CALLBACK};
+static const enum envelope_scheme schemes[] = {ENVELOPE_GUIDE, ENVELOPE_V1, ENVELOPE_TOKEN, ENVELOPE_OFF};
+
+static const char *target_name(enum ticket_target target)
+{
+    switch (target) {
+    case TICKET_EVENT:
+        return "event";
+    case TICKET_REJECTED:
+        return "rejected";
+    }
+    return "event";
+}
+
+void spool_row_of_ticket(const struct ticket *ticket, int64_t id, struct spool_row *out)
+{
+    const struct envelope *envelope = ticket_envelope(ticket);
+
+    *out = (struct spool_row){
+        .id = id,
+        .received_at_ms = envelope->received_at_ms,
+        .columns =
+            {
+                [SPOOL_TARGET] = bytes_of_text(target_name(ticket_target(ticket))),
+                [SPOOL_TYPE] = bytes_of_text(envelope_type_name(envelope->type)),
+                [SPOOL_SCHEME] = bytes_of_text(envelope_scheme_name(envelope->scheme)),
+                [SPOOL_MESSAGE_ID] = bytes_of_text(envelope->message_id),
+                [SPOOL_CAMPAIGN] = bytes_of_text(envelope->campaign),
+                [SPOOL_EVENT_ID] = bytes_of_text(envelope->event_id),
+                [SPOOL_ATTEMPT] = bytes_of_text(envelope->attempt),
+                [SPOOL_REJECT_REASON] = bytes_of_text(ticket_reject_reason(ticket)),
+                [SPOOL_REJECT_DETAIL] = bytes_of_text(ticket_reject_detail(ticket)),
+                [SPOOL_BODY] = ticket_body_bytes(ticket),
+            },
+    };
+}
+
+static bool append_number(struct buf *buf, uint64_t value)
+{
+    uint8_t bytes[NUMBER_SIZE];
+
+    for (int i = 0; i < NUMBER_SIZE; i++)
+        bytes[i] = (uint8_t)(value >> (8 * (NUMBER_SIZE - 1 - i)));
+    return buf_append(buf, bytes, sizeof bytes);
+}
+
+static bool append_bytes(struct buf *buf, struct bytes bytes)
+{
+    return bytes.len == 0 || buf_append(buf, bytes.data, bytes.len);
+}
+
+bool spool_row_checksum(const struct spool_row *row, uint8_t digest[SHA256_SIZE])
+{
+    uint8_t of_body[SHA256_SIZE];
+    struct buf digested;
+    bool done;
+
+    buf_init(&digested, DIGESTED_MAX);
+    append_number(&digested, (uint64_t)row->id);
+    append_number(&digested, (uint64_t)row->received_at_ms);
+    /* Each with its length in front, so that no two rows give the same text. */
+    for (size_t i = 0; i < SPOOL_BODY; i++) {
+        append_number(&digested, row->columns[i].len);
+        append_bytes(&digested, row->columns[i]);
+    }
+    done = sha256(row->columns[SPOOL_BODY], of_body) && buf_append(&digested, of_body, sizeof of_body) &&
+           !digested.overflow && sha256(bytes_of(digested.data, digested.len), digest);
+    buf_clear(&digested);
+    return done;
+}
+
+/* True if the text fits with a NUL and has none. */
+static bool copy_text(struct bytes text, char *out, size_t size)
+{
+    if (text.len >= size || (text.len > 0 && memchr(text.data, '\0', text.len)))
+        return false;
+    if (text.len > 0)
+        memcpy(out, text.data, text.len);
+    out[text.len] = '\0';
+    return true;
+}
+
+/* True if every part could be read; what could not is left empty. */
+static bool read_envelope(const struct spool_row *row, struct envelope *envelope)
+{
+    const struct bytes campaign = row->columns[SPOOL_CAMPAIGN];
+    bool type_known = false;
+    bool scheme_known = false;
+    bool whole = true;
+
+    *envelope = (struct envelope){.type = ENVELOPE_WEBHOOK, .scheme = ENVELOPE_OFF};
+    envelope->received_at_ms = row->received_at_ms;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (bytes_equal(row->columns[SPOOL_TYPE], bytes_of_text(envelope_type_name(types[i])))) {
+            envelope->type = types[i];
+            type_known = true;
+        }
+    }
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (bytes_equal(row->columns[SPOOL_SCHEME], bytes_of_text(envelope_scheme_name(schemes[i])))) {
+            envelope->scheme = schemes[i];
+            scheme_known = true;
+        }
+    }
+    whole &= copy_text(row->columns[SPOOL_MESSAGE_ID], envelope->message_id, sizeof envelope->message_id);
+    whole &= copy_text(row->columns[SPOOL_EVENT_ID], envelope->event_id, sizeof envelope->event_id);
+    whole &= copy_text(row->columns[SPOOL_ATTEMPT], envelope->attempt, sizeof envelope->attempt);
+    /* The name becomes a part of Redis keys. */
+    whole &= campaign.len == 0 ||
+             (campaign_name_valid(campaign) && copy_text(campaign, envelope->campaign, sizeof envelope->campaign));
+    return whole && type_known && scheme_known;
+}
+
+/* The texts of a rejection have no bound but the checksum's: they are copied behind a NUL of their own. */
+static bool set_rejected(struct ticket *ticket, const struct envelope *envelope, const struct spool_row *row)
+{
+    const struct bytes reason = row->columns[SPOOL_REJECT_REASON];
+    const struct bytes detail = row->columns[SPOOL_REJECT_DETAIL];
+    struct buf texts;
+    bool done;
+
+    buf_init(&texts, DIGESTED_MAX);
+    append_bytes(&texts, reason);
+    buf_append(&texts, "", 1);
+    append_bytes(&texts, detail);
+    done = !texts.overflow && ticket_set_rejected(ticket, envelope, texts.data, texts.data + reason.len + 1);
+    buf_clear(&texts);
+    return done;
+}
+
+static bool set_damaged(struct ticket *ticket, const struct envelope *envelope, int64_t id)
+{
+    char detail[ENVELOPE_REJECT_DETAIL];
+
+    snprintf(detail, sizeof detail,
+             "message %lld of the spool was damaged on the disk: its checksum does not hold; body and properties may "
+             "not be what was received",
+             (long long)id);
+    return ticket_set_rejected(ticket, envelope, reason_damaged, detail);
+}
+
+size_t spool_row_size(const struct spool_row *row)
+{
+    size_t size = RECORD_OVERHEAD;
+
+    for (size_t i = 0; i < SPOOL_COLUMNS; i++)
+        size += row->columns[i].len;
+    return size;
+}
+
+/* No row that was written has longer ones. */
+static bool columns_too_long(const struct spool_row *row)
+{
+    return spool_row_size(row) - row->columns[SPOOL_BODY].len > DIGESTED_MAX / 2;
+}
+
+struct ticket *spool_row_to_ticket(const struct spool_row *row, struct bytes checksum)
+{
+    const struct bytes body = row->columns[SPOOL_BODY];
+    const struct bytes target = row->columns[SPOOL_TARGET];
+    const bool too_long = columns_too_long(row);
+    uint8_t digest[SHA256_SIZE];
+    struct envelope envelope;
+    struct ticket *ticket;
+    bool whole;
+    bool done = true;
+
+    /* Without memory nothing can be said of the row: it is not damaged for that. */
+    if (!too_long && !spool_row_checksum(row, digest))
+        return NULL;
+    ticket = ticket_new(body.len);
+    if (!ticket)
+        return NULL;
+    if (body.len > 0)
+        memcpy(ticket_body(ticket), body.data, body.len);
+    ticket_set_body_len(ticket, body.len);
+    whole = read_envelope(row, &envelope) && !too_long && bytes_equal(checksum, bytes_of(digest, sizeof digest));
+    if (whole && bytes_equal(target, bytes_of_text(target_name(TICKET_EVENT))))
+        ticket_set_event(ticket, &envelope);
+    else if (whole && bytes_equal(target, bytes_of_text(target_name(TICKET_REJECTED))))
+        done = set_rejected(ticket, &envelope, row);
+    else
+        done = set_damaged(ticket, &envelope, row->id);
+    if (!done) {
+        ticket_release(ticket);
+        return NULL;
+    }
+    return ticket;
+}

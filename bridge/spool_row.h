@@ -1,0 +1,51 @@
+/* A ticket as a row of the spool and back. Pure. */
+#ifndef DROPBRIDGE_SPOOL_ROW_H
+#define DROPBRIDGE_SPOOL_ROW_H
+
+#include "../common/sha256.h"
+#include "ticket_queue.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* In the order of the table's columns. */
+enum spool_column {
+    SPOOL_TARGET, /* "event", "rejected" */
+    SPOOL_TYPE,   /* as the property */
+    SPOOL_SCHEME, /* as the header */
+    SPOOL_MESSAGE_ID,
+    SPOOL_CAMPAIGN,
+    SPOOL_EVENT_ID,
+    SPOOL_ATTEMPT,
+    SPOOL_REJECT_REASON,
+    SPOOL_REJECT_DETAIL,
+    SPOOL_BODY,
+    SPOOL_COLUMNS
+};
+
+struct spool_row {
+    int64_t id;
+    int64_t received_at_ms;
+    struct bytes columns[SPOOL_COLUMNS]; /* point into the ticket, or into the database's memory */
+};
+
+/* A message that was read back. */
+struct spooled {
+    int64_t id; /* rises with the time of arrival */
+    struct ticket *ticket;
+};
+
+void spool_row_of_ticket(const struct ticket *ticket, int64_t id, struct spool_row *out);
+
+/* SHA-256 over all of the row, so that what was damaged on the disk is not taken for what was received. False only
+   without memory. */
+bool spool_row_checksum(const struct spool_row *row, uint8_t digest[SHA256_SIZE]);
+
+/* The ticket that the row was made of, owned by the caller. A row whose checksum is not `checksum` becomes a ticket for
+   the rejected queue with the reason `spool_damaged`, with what can be read of it. NULL without memory. */
+struct ticket *spool_row_to_ticket(const struct spool_row *row, struct bytes checksum);
+
+/* What the row takes of the file, give or take some bytes. */
+size_t spool_row_size(const struct spool_row *row);
+
+#endif

@@ -1,0 +1,348 @@
+"""The spool: what RabbitMQ does not confirm is kept on the disk before the answer, and brought back by itself."""
+
+import concurrent.futures
+import json
+import sqlite3
+import threading
+import time
+
+import pytest
+import servers
+import wire
+
+ANSWER_SECONDS = 4
+
+
+def event(number, padding=0):
+    return json.dumps({"type": "message.delivered", "data": {"id": f"m-{number}", "note": "x" * padding}}).encode()
+
+
+def send(bridge, body, path=wire.WEBHOOK, headers=None):
+    """The answer, which comes in time whatever it is."""
+    start = time.monotonic()
+    answer = wire.post(bridge.port, path, body, wire.guide(body) if headers is None else headers)
+    assert time.monotonic() - start < ANSWER_SECONDS * servers.PATIENCE, answer
+    return answer
+
+
+def send_all(bridge, bodies):
+    """All at once; each is answered 200."""
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda body: send(bridge, body), bodies))
+    assert [answer.status for answer in answers] == [200] * len(bodies), bridge.stderr[-2000:]
+
+
+def wait_broker(bridge, state):
+    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == state, 30, lambda: f"{state}: {bridge.readyz()}")
+
+
+def wait_drained(bridge):
+    servers.wait_until(lambda: bridge.spooled() == 0, 60, lambda: f"{bridge.readyz()}\n{bridge.stderr[-2000:]}")
+    ready = bridge.readyz()
+    assert ready[0] == 200 and ready[1]["spool"] == "empty" and "spool_problem" not in ready[1]
+    bridge.assert_identities()
+
+
+def take_each(queues, bodies, timeout=30.0):
+    """Takes until each body has come: copies are allowed under one message_id only. How many copies there were."""
+    ids = {}
+    copies = 0
+
+    def all_here():
+        nonlocal copies
+        for properties, body in queues.take("AMQP_QUEUE", queues.depth("AMQP_QUEUE")):
+            copies += body in ids
+            assert ids.setdefault(body, properties.message_id) == properties.message_id
+        return len(ids) >= len(bodies)
+
+    servers.wait_until(all_here, timeout, lambda: f"{len(bodies)} bodies; there were {len(ids)}")
+    assert set(ids) == set(bodies)
+    return copies
+
+
+def fields_of(properties):
+    """All properties but those that differ between two requests."""
+    fields = {name: value for name, value in vars(properties).items() if name not in ("message_id", "timestamp")}
+    fields["headers"] = {name: value for name, value in properties.headers.items() if name != "x-received-at"}
+    return fields
+
+
+# ---- a broker that is away ----
+
+
+SPACED = b' {"type" : "message.delivered","data":{"id":"\xc3\xa9\\u0000"}}\r\n'
+REQUESTS = [
+    (wire.WEBHOOK, SPACED, wire.guide(SPACED), 200),
+    (wire.WEBHOOK, SPACED, wire.v1(SPACED, X_Event_Id="0b8e-1", X_Attempt="2"), 200),
+    (wire.callback_path("spring.1"), SPACED, {}, 200),
+    (wire.callback_path(), SPACED, {}, 200),
+]
+BROKEN = b'{"type":\x00\xff\xfe not json'
+
+
+def send_each_kind(bridge):
+    for path, body, headers, status in REQUESTS:
+        assert send(bridge, body, path, headers).status == status
+    answer = send(bridge, BROKEN)
+    assert (answer.status, answer.code) == (400, "invalid_json")
+
+
+def test_what_comes_by_way_of_the_spool_is_what_comes_directly(start_bridge, queues, proxy):
+    bridge = start_bridge(AMQP_URL=proxy.url)
+    send_each_kind(bridge)
+    direct = queues.take("AMQP_QUEUE", 4) + queues.take("AMQP_REJECTED_QUEUE", 1)
+    assert bridge.accepted("broker") == 5
+    proxy.cut()
+    wait_broker(bridge, "away")
+    before_ms = time.time() * 1000
+    send_each_kind(bridge)
+    after_ms = time.time() * 1000
+    status, ready = bridge.readyz()
+    assert status == 200 and ready["ready"] is True
+    assert (ready["broker"], ready["spool"], ready["spool_waiting"]) == ("away", "5 waiting", 5)
+    assert str(proxy.port) in ready["broker_problem"] and ready["spool_bytes"] > 0
+    assert bridge.accepted("spool") == 5
+    bridge.assert_identities()
+    proxy.restore()
+    spooled = queues.take("AMQP_QUEUE", 4, 30) + queues.take("AMQP_REJECTED_QUEUE", 1, 30)
+    assert [body for _, body in spooled] == [body for _, body in direct] == [SPACED] * 4 + [BROKEN]
+    assert [fields_of(properties) for properties, _ in spooled] == [fields_of(properties) for properties, _ in direct]
+    assert len({properties.message_id for properties, _ in spooled + direct}) == 10
+    for properties, _ in spooled:
+        assert before_ms - 1 <= properties.headers["x-received-at"] <= after_ms + 1
+        assert properties.timestamp == properties.headers["x-received-at"] // 1000
+    wait_drained(bridge)
+    assert bridge.stderr.count("spool is empty again") == 1
+
+
+def test_a_silent_broker_loses_nothing(start_bridge, queues, proxy):
+    bridge = start_bridge(AMQP_URL=proxy.url)
+    bodies = [event(number) for number in range(48)]
+    send_all(bridge, bodies[:16])
+    proxy.freeze()
+    send_all(bridge, bodies[16:32])
+    assert bridge.accepted("spool") == 16
+    proxy.restore()
+    send_all(bridge, bodies[32:])
+    take_each(queues, bodies, 60)
+    wait_drained(bridge)
+
+
+def test_a_silent_broker_whose_connection_ends_loses_nothing(start_bridge, queues, proxy):
+    bridge = start_bridge(AMQP_URL=proxy.url, CONFIRM_TIMEOUT_MS=500)
+    bodies = [event(number) for number in range(32)]
+    proxy.freeze()
+    send_all(bridge, bodies)
+    proxy.cut()
+    proxy.restore()
+    take_each(queues, bodies, 60)
+    wait_drained(bridge)
+
+
+def test_clients_that_hang_up_are_counted_like_the_others(start_bridge, queues, proxy):
+    bridge = start_bridge(AMQP_URL=proxy.url, CONFIRM_TIMEOUT_MS=500)
+    bodies = [event(number) for number in range(16)]
+    proxy.freeze()
+    for body in bodies:
+        with wire.Raw(bridge.port) as raw:
+            head = [*wire.guide(body).items(), ("Content-Length", len(body))]
+            raw.send(wire.head("POST", wire.WEBHOOK, head) + body)
+    servers.wait_until(lambda: bridge.accepted("spool") == 16, 20, bridge.metrics)
+    bridge.assert_identities()
+    proxy.restore()
+    wait_drained(bridge)
+    take_each(queues, bodies)
+
+
+def test_a_broker_under_alarm_is_replaced_by_the_spool_which_drains_beside_live_traffic(start_bridge, queues, rabbitmq):
+    bridge = start_bridge()
+    bodies = [event(number) for number in range(400)]
+    live = [event(f"live-{number}") for number in range(100)]
+    rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1")
+    try:
+        send_all(bridge, bodies[:1])
+        wait_broker(bridge, "blocked")
+        start = time.monotonic()
+        send_all(bridge, bodies[1:])
+        assert time.monotonic() - start < 20 * servers.PATIENCE, "a blocked broker is not waited for"
+        assert bridge.readyz()[0] == 200
+        assert bridge.spooled() >= 399
+    finally:
+        rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1GB")
+    for body in live:
+        assert send(bridge, body).status == 200
+    take_each(queues, bodies + live, 60)
+    wait_drained(bridge)
+
+
+# ---- a bridge that ends ----
+
+
+def test_a_killed_bridge_leaves_its_spool_to_the_next(start_bridge, queues, proxy, tmp_path):
+    path = tmp_path / "kept.db"
+    proxy.cut()
+    first = start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path, options={"clean_exit": (0, -9)})
+    bodies = [event(number) for number in range(50)]
+    send_all(first, bodies)
+    first.kill()
+    second = start_bridge(SPOOL_PATH=path)
+    assert second.metrics()["dropbridge_spool_found_at_start"] == 50
+    assert take_each(queues, bodies) == 0
+    wait_drained(second)
+
+
+def in_flight(bridge):
+    return bridge.metrics()["dropbridge_in_flight"]
+
+
+def test_a_stop_spools_what_a_silent_broker_does_not_confirm(start_bridge, queues, proxy, tmp_path):
+    path = tmp_path / "kept.db"
+    bridge = start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path)
+    bodies = [event(number) for number in range(8)]
+    proxy.freeze()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        sent = [pool.submit(send, bridge, body) for body in bodies]
+        servers.wait_until(lambda: in_flight(bridge) == 8, 5, "all are waiting")
+        start = time.monotonic()
+        bridge.signal(servers.SIGTERM)
+        assert [one.result().status for one in sent] == [200] * 8
+    assert bridge.wait_exit() == 0
+    assert time.monotonic() - start < 10 * servers.PATIENCE
+    proxy.cut()
+    next_bridge = start_bridge(SPOOL_PATH=path)
+    assert next_bridge.metrics()["dropbridge_spool_found_at_start"] == 8
+    take_each(queues, bodies)
+    wait_drained(next_bridge)
+
+
+def test_a_second_signal_ends_it_at_once(start_bridge, proxy):
+    bridge = start_bridge(AMQP_URL=proxy.url)
+    proxy.freeze()
+    with wire.Raw(bridge.port) as raw:
+        body = event(1)
+        raw.send(wire.head("POST", wire.WEBHOOK, [*wire.guide(body).items(), ("Content-Length", len(body))]) + body[:-1])
+        servers.wait_until(lambda: in_flight(bridge) == 1, 5, "it waits for the rest")
+        bridge.signal(servers.SIGTERM)
+        servers.wait_until(lambda: "stopping" in bridge.stderr, 5, "the first signal is heard")
+        start = time.monotonic()
+        bridge.signal(servers.SIGTERM)
+        assert bridge.wait_exit() == 0
+        assert time.monotonic() - start < 1 * servers.PATIENCE
+
+
+def test_a_bridge_waits_for_the_spool_of_the_one_that_stops(start_bridge, queues, proxy, tmp_path):
+    path = tmp_path / "kept.db"
+    proxy.cut()
+    first = start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path)
+    send_all(first, [event(1)])
+    starting = threading.Timer(0.5, lambda: first.signal(servers.SIGTERM))
+    starting.start()
+    second = start_bridge(SPOOL_PATH=path)
+    starting.join()
+    assert first.wait_exit() == 0
+    take_each(queues, [event(1)])
+    wait_drained(second)
+
+
+# ---- a spool that cannot be used ----
+
+
+def test_a_full_spool_refuses_and_takes_again_after_the_drain(start_bridge, queues, proxy):
+    proxy.cut()
+    bridge = start_bridge(AMQP_URL=proxy.url, SPOOL_MAX_BYTES=1048576)
+    kept = []
+    for number in range(30):
+        body = event(number, 100_000)
+        answer = send(bridge, body)
+        if answer.status != 200:
+            break
+        kept.append(body)
+    assert 5 <= len(kept) <= 11
+    assert (answer.status, answer.code) == (503, "unavailable") and int(answer.headers["retry-after"]) >= 1
+    status, ready = bridge.readyz()
+    assert status == 503 and ready["ready"] is False
+    assert ready["spool"] == "full" and ready["spool_problem"] and ready["spool_waiting"] == len(kept)
+    bridge.assert_identities()
+    proxy.restore()
+    wait_drained(bridge)
+    take_each(queues, kept)
+    proxy.cut()
+    wait_broker(bridge, "away")
+    assert send(bridge, event("after", 100_000)).status == 200
+    proxy.restore()
+    wait_drained(bridge)
+    take_each(queues, [event("after", 100_000)])
+
+
+def exit_of(programs, settings, status):
+    bridge = programs(servers.Bridge, settings, clean_exit=(status,))
+    assert bridge.wait_exit(30) == status, bridge.stderr
+    return bridge.stderr
+
+
+def test_a_spool_that_another_bridge_holds_ends_it_with_69(start_bridge, queues, names, rabbitmq, programs, tmp_path):
+    path = tmp_path / "held.db"
+    first = start_bridge(SPOOL_PATH=path)
+    text = exit_of(programs, {"AMQP_URL": rabbitmq.url, **names, "SPOOL_PATH": path}, 69)
+    assert str(path) in text
+    assert send(first, event(1)).status == 200
+
+
+@pytest.mark.parametrize("path", ["nowhere/spool.db", "."], ids=["no such folder", "a folder"])
+def test_a_path_that_cannot_be_used_ends_it_with_78(names, rabbitmq, programs, tmp_path, path):
+    text = exit_of(programs, {"AMQP_URL": rabbitmq.url, **names, "SPOOL_PATH": tmp_path / path}, 78)
+    assert str(tmp_path) in text
+
+
+def test_a_spool_of_another_version_is_set_aside(start_bridge, queues, proxy, tmp_path):
+    path = tmp_path / "kept.db"
+    proxy.cut()
+    start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path).finish()
+    database = sqlite3.connect(path)
+    (version,) = database.execute("pragma user_version").fetchone()
+    database.execute(f"pragma user_version = {version + 98}")
+    database.commit()
+    database.close()
+    bridge = start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path)
+    (aside,) = tmp_path.glob("kept.db.set-aside-*Z")
+    assert aside.name in bridge.stderr and f"version {version + 98}" in bridge.stderr
+    send_all(bridge, [event(1)])
+    proxy.restore()
+    wait_drained(bridge)
+    take_each(queues, [event(1)])
+
+
+def damage(path, how):
+    if how == "no database":
+        path.write_bytes(b"these are no rows of ours\n" * 1000)
+        return
+    content = bytearray(path.read_bytes())
+    content[100:] = b"\x5a" * (len(content) - 100)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["no database", "damaged pages"])
+def test_a_file_that_cannot_be_read_is_set_aside(start_bridge, queues, proxy, tmp_path, how):
+    path = tmp_path / "kept.db"
+    start_bridge(SPOOL_PATH=path).finish()
+    damage(path, how)
+    content = path.read_bytes()
+    proxy.cut()
+    bridge = start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path)
+    (aside,) = tmp_path.glob("kept.db.set-aside-*Z")
+    assert aside.name in bridge.stderr and aside.read_bytes() == content
+    send_all(bridge, [event(1)])
+    proxy.restore()
+    wait_drained(bridge)
+    take_each(queues, [event(1)])
+
+
+def test_a_database_of_another_program_is_left_alone(names, rabbitmq, programs, tmp_path):
+    path = tmp_path / "other.db"
+    database = sqlite3.connect(path)
+    database.execute("create table other(x)")
+    database.commit()
+    database.close()
+    content = path.read_bytes()
+    text = exit_of(programs, {"AMQP_URL": rabbitmq.url, **names, "SPOOL_PATH": path}, 78)
+    assert str(path) in text and path.read_bytes() == content

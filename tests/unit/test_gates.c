@@ -1,0 +1,139 @@
+#include "bridge/gates.h"
+
+#include "cases.h"
+#include "common/clock.h"
+
+#include <string.h>
+
+enum { TWO = 2 };
+
+static struct gates *two_gates(struct bridge_metrics *metrics)
+{
+    struct error error = {0};
+    struct gates *gates = gates_new(TWO, metrics, &error);
+
+    assert_non_null(gates);
+    return gates;
+}
+
+static void check(const char *name, struct gates *gates, enum gate first, enum gate second)
+{
+    CHECK_CASE(name, gates_of(gates, 0) == first);
+    CHECK_CASE(name, gates_of(gates, 1) == second);
+    CHECK_CASE(name, gates_best(gates) == (first > second ? first : second));
+}
+
+static int64_t connected(struct bridge_metrics *metrics)
+{
+    return metric_get(&metrics->rows[METRIC_PUBLISHERS_CONNECTED]);
+}
+
+static void facts_decide_about_gates(void **state)
+{
+    (void)state;
+    struct bridge_metrics *metrics = bridge_metrics_new();
+    struct gates *gates = two_gates(metrics);
+    check("nothing is connected", gates, GATE_AWAY, GATE_AWAY);
+    gates_connected(gates, 0, "h:1", 0);
+    check("one is", gates, GATE_OPEN, GATE_AWAY);
+    gates_connected(gates, 1, "h:1", 0);
+    check("both are", gates, GATE_OPEN, GATE_OPEN);
+    assert_int_equal(connected(metrics), 2);
+    gates_set(gates, 0, GATE_IS_STALLED, true);
+    check("a stall is one connection's", gates, GATE_AWAY, GATE_OPEN);
+    gates_set(gates, 0, GATE_IS_BLOCKED, true);
+    check("a block is the host's, and the better reason", gates, GATE_BLOCKED, GATE_BLOCKED);
+    assert_int_equal(connected(metrics), 0);
+    gates_set(gates, 0, GATE_IS_BLOCKED, false);
+    gates_set(gates, 0, GATE_IS_STALLED, false);
+    gates_set(gates, 1, GATE_IS_LEAVING, true);
+    check("one leaves", gates, GATE_OPEN, GATE_AWAY);
+    gates_connected(gates, 1, "h:2", 1);
+    check("and is elsewhere, its facts forgotten", gates, GATE_OPEN, GATE_OPEN);
+    gates_set(gates, 0, GATE_IS_BLOCKED, true);
+    check("another host is not blocked", gates, GATE_BLOCKED, GATE_OPEN);
+    gates_connected(gates, 0, NULL, 0);
+    check("a lost connection says nothing", gates, GATE_AWAY, GATE_OPEN);
+    assert_int_equal(connected(metrics), 1);
+    gates_free(gates);
+    bridge_metrics_free(metrics);
+}
+
+static void a_refusal_shuts_all_until_it_is_over(void **state)
+{
+    (void)state;
+    struct bridge_metrics *metrics = bridge_metrics_new();
+    struct gates *gates = two_gates(metrics);
+    char problem[ERROR_TEXT];
+    size_t url = 9;
+    assert_false(gates_any_connected(gates, &url));
+    assert_int_equal(url, 9);
+    gates_connected(gates, 0, "h:1", 3);
+    gates_connected(gates, 1, "h:1", 3);
+    gates_problem(gates, problem);
+    assert_string_equal(problem, "");
+    gates_refuse(gates, "the queue is a classic one");
+    check("refused", gates, GATE_AWAY, GATE_AWAY);
+    assert_true(gates_any_connected(gates, &url));
+    assert_int_equal(url, 3);
+    gates_problem(gates, problem);
+    assert_string_equal(problem, "the queue is a classic one");
+    gates_refuse(gates, NULL);
+    check("mended", gates, GATE_OPEN, GATE_OPEN);
+    gates_refuse(gates, "again");
+    gates_connected(gates, 1, NULL, 0);
+    check("a lost connection mends nothing", gates, GATE_AWAY, GATE_AWAY);
+    gates_connected(gates, 1, "h:1", 3);
+    check("one that is opened has found all right", gates, GATE_OPEN, GATE_OPEN);
+    gates_free(gates);
+    bridge_metrics_free(metrics);
+}
+
+static void tells_the_last_problem_while_none_is_open(void **state)
+{
+    (void)state;
+    struct bridge_metrics *metrics = bridge_metrics_new();
+    struct gates *gates = two_gates(metrics);
+    char problem[ERROR_TEXT];
+    gates_problem(gates, problem);
+    assert_true(strlen(problem) > 0);
+    gates_say(gates, "h:1 is away");
+    gates_say(gates, "h:2 is away");
+    gates_problem(gates, problem);
+    assert_string_equal(problem, "h:2 is away");
+    gates_connected(gates, 0, "h:1", 0);
+    gates_problem(gates, problem);
+    assert_string_equal(problem, "");
+    gates_free(gates);
+    bridge_metrics_free(metrics);
+}
+
+static void a_send_that_lasts_shuts_its_gate(void **state)
+{
+    (void)state;
+    struct bridge_metrics *metrics = bridge_metrics_new();
+    struct gates *gates = two_gates(metrics);
+    char problem[ERROR_TEXT];
+    gates_connected(gates, 0, "h:1", 0);
+    gates_sending(gates, 0, clock_monotonic_ms());
+    check("a send has begun", gates, GATE_OPEN, GATE_AWAY);
+    gates_sending(gates, 0, clock_monotonic_ms() - 2000);
+    check("a send lasts", gates, GATE_AWAY, GATE_AWAY);
+    gates_problem(gates, problem);
+    assert_non_null(strstr(problem, "does not read"));
+    gates_sending(gates, 0, 0);
+    check("a send has ended", gates, GATE_OPEN, GATE_AWAY);
+    gates_free(gates);
+    bridge_metrics_free(metrics);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(facts_decide_about_gates),
+        cmocka_unit_test(a_refusal_shuts_all_until_it_is_over),
+        cmocka_unit_test(tells_the_last_problem_while_none_is_open),
+        cmocka_unit_test(a_send_that_lasts_shuts_its_gate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

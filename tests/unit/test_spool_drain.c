@@ -1,0 +1,350 @@
+#include "bridge/spool_drain.h"
+
+#include "common/clock.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* A spool and a broker in memory: they take the place of bridge/spool.c and bridge/publisher.c in this program. */
+
+enum { ROWS = 2000, PATIENCE_MS = 20000 };
+
+struct spool {
+    pthread_mutex_t mutex;
+    bool here[ROWS + 1]; /* by id, from 1 */
+    bool cannot_delete;
+    bool cannot_read;
+};
+
+struct publishers {
+    pthread_mutex_t mutex;
+    enum gate gate;
+    struct ticket_queue *queue;
+    int published[ROWS + 1]; /* by id */
+    int order[ROWS];         /* the ids, as first confirmed */
+    int confirmed;
+    int poison;      /* an id that ends the connection; 0: none */
+    int refused;     /* an id that is nacked; 0: none */
+    int cut_off;     /* connections ended */
+    size_t most_out; /* tickets out at once */
+    bool silent;     /* confirms nothing */
+    bool stop;
+    pthread_t thread;
+};
+
+bool spool_read(struct spool *spool, int64_t after_id, size_t max, size_t max_bytes, struct spooled *out, size_t *count,
+                struct error *error)
+{
+    size_t n = 0;
+    bool ok;
+
+    (void)max_bytes;
+    pthread_mutex_lock(&spool->mutex);
+    ok = !spool->cannot_read;
+    for (int64_t id = after_id + 1; ok && id <= ROWS && n < max; id++) {
+        struct envelope envelope = {.received_at_ms = 0};
+
+        if (!spool->here[id])
+            continue;
+        out[n].id = id;
+        out[n].ticket = ticket_new(1);
+        assert_non_null(out[n].ticket);
+        snprintf(envelope.message_id, sizeof envelope.message_id, "%d", (int)id);
+        ticket_set_event(out[n].ticket, &envelope);
+        n++;
+    }
+    pthread_mutex_unlock(&spool->mutex);
+    if (ok)
+        *count = n;
+    else
+        error_set(error, ERROR_UNAVAILABLE, "the spool is shut");
+    return ok;
+}
+
+bool spool_delete(struct spool *spool, const int64_t *ids, size_t count, struct error *error)
+{
+    bool ok;
+
+    pthread_mutex_lock(&spool->mutex);
+    ok = !spool->cannot_delete;
+    for (size_t i = 0; ok && i < count; i++)
+        spool->here[ids[i]] = false;
+    pthread_mutex_unlock(&spool->mutex);
+    if (!ok)
+        error_set(error, ERROR_UNAVAILABLE, "the disk is full");
+    return ok;
+}
+
+static int waiting(struct spool *spool)
+{
+    int count = 0;
+
+    pthread_mutex_lock(&spool->mutex);
+    for (int id = 1; id <= ROWS; id++)
+        count += spool->here[id];
+    pthread_mutex_unlock(&spool->mutex);
+    return count;
+}
+
+bool spool_wait(struct spool *spool, int64_t timeout_ms)
+{
+    if (waiting(spool) == 0)
+        clock_sleep_ms(timeout_ms < 5 ? timeout_ms : 5);
+    return waiting(spool) > 0;
+}
+
+void spool_wake(struct spool *spool)
+{
+    (void)spool;
+}
+
+void spool_status(struct spool *spool, struct spool_status *out)
+{
+    *out = (struct spool_status){.waiting = waiting(spool)};
+}
+
+static int id_of(const struct ticket *ticket)
+{
+    return atoi(ticket_envelope(ticket)->message_id);
+}
+
+bool publishers_offer(struct publishers *publishers, struct ticket *ticket, enum publish_outcome *outcome)
+{
+    return ticket_queue_offer(publishers->queue, ticket, outcome);
+}
+
+enum gate publishers_gate(struct publishers *publishers)
+{
+    return ticket_queue_gate(publishers->queue);
+}
+
+static void settle(struct publishers *broker, struct ticket *ticket, bool lost)
+{
+    const int id = id_of(ticket);
+
+    broker->published[id]++;
+    if (lost) {
+        ticket_settle(ticket, PUBLISH_LOST);
+    } else if (id == broker->refused) {
+        ticket_settle(ticket, PUBLISH_FAILED);
+    } else {
+        if (broker->confirmed < ROWS)
+            broker->order[broker->confirmed++] = id;
+        ticket_settle(ticket, PUBLISH_CONFIRMED);
+    }
+}
+
+static void *broker_run(void *argument)
+{
+    struct publishers *broker = argument;
+    struct ticket *taken[512];
+
+    for (;;) {
+        pthread_mutex_lock(&broker->mutex);
+        const bool stop = broker->stop;
+        const bool silent = broker->silent;
+        const size_t count = silent ? 0 : ticket_queue_take(broker->queue, taken, 512);
+        bool lost = false;
+
+        for (size_t i = 0; i < count; i++)
+            lost |= id_of(taken[i]) == broker->poison;
+        broker->cut_off += lost;
+        if (count > broker->most_out)
+            broker->most_out = count;
+        for (size_t i = 0; i < count; i++)
+            settle(broker, taken[i], lost);
+        pthread_mutex_unlock(&broker->mutex);
+        if (stop)
+            return NULL;
+        if (count == 0)
+            clock_sleep_ms(1);
+    }
+}
+
+struct scene {
+    struct spool spool;
+    struct publishers broker;
+    struct spool_drain *drain;
+};
+
+static struct scene *scene_new(int rows)
+{
+    struct scene *scene = calloc(1, sizeof *scene);
+    struct error error;
+
+    assert_non_null(scene);
+    pthread_mutex_init(&scene->spool.mutex, NULL);
+    pthread_mutex_init(&scene->broker.mutex, NULL);
+    scene->broker.queue = ticket_queue_new(4096, 1 << 20, &error);
+    assert_non_null(scene->broker.queue);
+    ticket_queue_set_gate(scene->broker.queue, GATE_OPEN);
+    for (int id = 1; id <= rows; id++)
+        scene->spool.here[id] = true;
+    return scene;
+}
+
+static void scene_start(struct scene *scene)
+{
+    struct error error;
+
+    assert_int_equal(pthread_create(&scene->broker.thread, NULL, broker_run, &scene->broker), 0);
+    scene->drain = spool_drain_start(&scene->spool, &scene->broker, &error);
+    assert_non_null(scene->drain);
+}
+
+static void scene_free(struct scene *scene)
+{
+    spool_drain_stop(scene->drain, clock_monotonic_ms() + 1000);
+    pthread_mutex_lock(&scene->broker.mutex);
+    scene->broker.stop = true;
+    pthread_mutex_unlock(&scene->broker.mutex);
+    pthread_join(scene->broker.thread, NULL);
+    ticket_queue_free(scene->broker.queue);
+    pthread_mutex_destroy(&scene->broker.mutex);
+    pthread_mutex_destroy(&scene->spool.mutex);
+    free(scene);
+}
+
+/* Until so many are left. */
+static void wait_until_left(struct scene *scene, int left)
+{
+    const int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+
+    while (waiting(&scene->spool) > left && clock_monotonic_ms() < until_ms)
+        clock_sleep_ms(2);
+    assert_int_equal(waiting(&scene->spool), left);
+}
+
+static void the_oldest_goes_first_and_few_at_once(void **state)
+{
+    struct scene *scene = scene_new(1500);
+
+    (void)state;
+    scene_start(scene);
+    wait_until_left(scene, 0);
+    for (int i = 0; i < 1500; i++)
+        assert_int_equal(scene->broker.order[i], i + 1);
+    assert_true(scene->broker.most_out <= 256);
+    scene_free(scene);
+}
+
+static void what_the_broker_refuses_stays_and_holds_up_nobody(void **state)
+{
+    struct scene *scene = scene_new(600);
+
+    (void)state;
+    scene->broker.refused = 1;
+    scene_start(scene);
+    wait_until_left(scene, 1);
+    assert_true(scene->spool.here[1]);
+    pthread_mutex_lock(&scene->broker.mutex);
+    scene->broker.refused = 0;
+    pthread_mutex_unlock(&scene->broker.mutex);
+    wait_until_left(scene, 0);
+    scene_free(scene);
+}
+
+static void a_message_that_ends_the_connection_is_left_alone_in_the_end(void **state)
+{
+    static const int poisons[] = {1, 130, 300};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct scene *scene = scene_new(300);
+
+        scene->broker.poison = poisons[i];
+        scene_start(scene);
+        wait_until_left(scene, 1);
+        assert_true(scene->spool.here[poisons[i]]);
+        scene_free(scene);
+    }
+}
+
+static void nothing_is_offered_behind_a_shut_gate(void **state)
+{
+    struct scene *scene = scene_new(10);
+
+    (void)state;
+    ticket_queue_set_gate(scene->broker.queue, GATE_BLOCKED);
+    scene_start(scene);
+    clock_sleep_ms(300);
+    assert_int_equal(waiting(&scene->spool), 10);
+    ticket_queue_set_gate(scene->broker.queue, GATE_OPEN);
+    wait_until_left(scene, 0);
+    scene_free(scene);
+}
+
+static void what_cannot_be_deleted_is_published_again(void **state)
+{
+    struct scene *scene = scene_new(5);
+    const int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+    int times = 0;
+
+    (void)state;
+    scene->spool.cannot_delete = true;
+    scene_start(scene);
+    while (times < 2 && clock_monotonic_ms() < until_ms) {
+        clock_sleep_ms(2);
+        pthread_mutex_lock(&scene->broker.mutex);
+        times = scene->broker.published[5];
+        pthread_mutex_unlock(&scene->broker.mutex);
+    }
+    assert_true(times >= 2);
+    pthread_mutex_lock(&scene->spool.mutex);
+    scene->spool.cannot_delete = false;
+    pthread_mutex_unlock(&scene->spool.mutex);
+    wait_until_left(scene, 0);
+    scene_free(scene);
+}
+
+static void a_spool_that_cannot_be_read_is_tried_again(void **state)
+{
+    struct scene *scene = scene_new(5);
+
+    (void)state;
+    scene->spool.cannot_read = true;
+    scene_start(scene);
+    clock_sleep_ms(50);
+    pthread_mutex_lock(&scene->spool.mutex);
+    scene->spool.cannot_read = false;
+    pthread_mutex_unlock(&scene->spool.mutex);
+    wait_until_left(scene, 0);
+    scene_free(scene);
+}
+
+static void a_stop_does_not_wait_for_a_silent_broker(void **state)
+{
+    struct scene *scene = scene_new(300);
+    int64_t begun_ms;
+
+    (void)state;
+    scene->broker.silent = true;
+    scene_start(scene);
+    clock_sleep_ms(50);
+    begun_ms = clock_monotonic_ms();
+    scene_free(scene);
+    assert_true(clock_monotonic_ms() - begun_ms < 3000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_oldest_goes_first_and_few_at_once),
+        cmocka_unit_test(what_the_broker_refuses_stays_and_holds_up_nobody),
+        cmocka_unit_test(a_message_that_ends_the_connection_is_left_alone_in_the_end),
+        cmocka_unit_test(nothing_is_offered_behind_a_shut_gate),
+        cmocka_unit_test(what_cannot_be_deleted_is_published_again),
+        cmocka_unit_test(a_spool_that_cannot_be_read_is_tried_again),
+        cmocka_unit_test(a_stop_does_not_wait_for_a_silent_broker),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,736 @@
+#include "bridge/spool_file.h"
+
+#include "bridge/spool.h"
+#include "cases.h"
+#include "common/envelope.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The marks in the header of a database (https://sqlite.org/fileformat2.html, section 1.3). */
+enum { AT_USER_VERSION = 60, AT_APPLICATION_ID = 68, PAGE = 4096, MEGABYTE = 1024 * 1024 };
+
+static char folder[64];
+static char path[96];
+
+/* ---- the folder ---- */
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/test_spool_file.XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof path, "%s/spool.db", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    DIR *listing = opendir(folder);
+    struct dirent *entry;
+
+    (void)state;
+    while (listing && (entry = readdir(listing)) != NULL)
+        (void)unlinkat(dirfd(listing), entry->d_name, 0);
+    if (listing)
+        closedir(listing);
+    return rmdir(folder);
+}
+
+/* How many names in the folder contain the text. */
+static int names_with(const char *text)
+{
+    DIR *listing = opendir(folder);
+    struct dirent *entry;
+    int count = 0;
+
+    assert_non_null(listing);
+    while ((entry = readdir(listing)) != NULL)
+        count += strstr(entry->d_name, text) != NULL;
+    closedir(listing);
+    return count;
+}
+
+static long size_of(const char *name)
+{
+    struct stat status;
+
+    return stat(name, &status) == 0 ? (long)status.st_size : -1;
+}
+
+static void put_bytes(const void *bytes, size_t len, off_t at)
+{
+    const int file = open(path, O_WRONLY | O_CREAT, 0600);
+
+    assert_true(file >= 0);
+    assert_int_equal(pwrite(file, bytes, len, at), len);
+    close(file);
+}
+
+/* ---- spools ---- */
+
+static struct spool_file *open_spool(int64_t max_bytes, struct error *error)
+{
+    const struct spool_file_settings settings = {.path = path, .max_bytes = max_bytes};
+
+    *error = (struct error){0};
+    return spool_file_open(&settings, error);
+}
+
+static struct spool_file *opened(void)
+{
+    struct error error;
+    struct spool_file *file = open_spool(64 * MEGABYTE, &error);
+
+    if (!file)
+        fail_msg("%s", error.text);
+    return file;
+}
+
+static struct ticket *event_of(size_t body_len, int seed)
+{
+    struct ticket *ticket = ticket_new(body_len);
+    struct envelope envelope = {.type = ENVELOPE_WEBHOOK, .scheme = ENVELOPE_GUIDE, .received_at_ms = 1774000000000};
+
+    assert_non_null(ticket);
+    snprintf(envelope.message_id, sizeof envelope.message_id, "m-%d", seed);
+    for (size_t i = 0; i < body_len; i++)
+        ticket_body(ticket)[i] = (uint8_t)(i * 31 + (size_t)seed);
+    ticket_set_body_len(ticket, body_len);
+    ticket_set_event(ticket, &envelope);
+    return ticket;
+}
+
+/* Inserts `count` events with ids from 1 on. */
+static void fill(struct spool_file *file, int count, size_t body_len)
+{
+    for (int i = 0; i < count; i++) {
+        struct ticket *ticket = event_of(body_len, i + 1);
+        struct spool_change change;
+        struct error error;
+
+        assert_int_equal(spool_file_insert(file, &ticket, 1, i + 1, &change, &error), SPOOL_WRITTEN);
+        assert_int_equal(change.rows, 1);
+        ticket_release(ticket);
+    }
+}
+
+static int64_t messages_in(struct spool_file *file)
+{
+    struct spool_stock stock;
+    struct error error;
+
+    assert_true(spool_file_stock(file, &stock, &error));
+    return stock.messages;
+}
+
+static struct ticket *read_one(struct spool_file *file, int64_t after_id)
+{
+    struct spooled row;
+    struct error error;
+    size_t count;
+
+    assert_true(spool_file_read(file, after_id, 1, 1, &row, &count, &error));
+    assert_int_equal(count, 1);
+    return row.ticket;
+}
+
+/* ---- opening ---- */
+
+static void nothing(void)
+{
+}
+
+static void an_empty_file(void)
+{
+    put_bytes("", 0, 0);
+}
+
+static void a_spool_of_ten(void)
+{
+    struct spool_file *file = opened();
+
+    fill(file, 10, 300);
+    spool_file_close(file);
+}
+
+static void a_spool_with_a_log(void)
+{
+    struct spool_file *file = opened();
+
+    fill(file, 10, 300);
+    spool_file_drop(file);
+}
+
+static void another_version(void)
+{
+    static const uint8_t version[4] = {0, 0, 0, 2};
+
+    a_spool_of_ten();
+    put_bytes(version, sizeof version, AT_USER_VERSION);
+}
+
+static void another_programs(void)
+{
+    static const uint8_t mark[4] = {1, 2, 3, 4};
+
+    a_spool_of_ten();
+    put_bytes(mark, sizeof mark, AT_APPLICATION_ID);
+}
+
+static void garbage(void)
+{
+    char text[3 * PAGE];
+
+    memset(text, 'x', sizeof text);
+    put_bytes(text, sizeof text, 0);
+}
+
+static void a_short_text(void)
+{
+    put_bytes("hello\n", 6, 0);
+}
+
+static void a_spool_of_pages(void)
+{
+    struct spool_file *file = opened();
+
+    fill(file, 50, 2 * PAGE);
+    spool_file_close(file);
+}
+
+static void a_truncated_spool(void)
+{
+    a_spool_of_pages();
+    assert_int_equal(truncate(path, 20 * PAGE), 0);
+}
+
+static void a_spool_with_a_wild_page(void)
+{
+    uint8_t noise[PAGE];
+
+    a_spool_of_pages();
+    memset(noise, 0xa5, sizeof noise);
+    put_bytes(noise, sizeof noise, PAGE);
+}
+
+static void a_log_alone(void)
+{
+    a_spool_with_a_log();
+    assert_int_equal(unlink(path), 0);
+}
+
+static void a_folder(void)
+{
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void a_pipe(void)
+{
+    assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+static void opening_takes_what_is_ours_and_sets_aside_what_cannot_be_used(void **state)
+{
+    static const struct {
+        const char *name;
+        void (*make)(void);
+        enum error_code code; /* NONE: it opens, ... */
+        int messages;         /* ... with so many */
+        bool set_aside;
+        const char *text; /* of the error */
+    } cases[] = {
+        {"no file", nothing, ERROR_NONE, 0, false, NULL},
+        {"an empty file", an_empty_file, ERROR_NONE, 0, false, NULL},
+        {"a spool", a_spool_of_ten, ERROR_NONE, 10, false, NULL},
+        {"a spool whose process died", a_spool_with_a_log, ERROR_NONE, 10, false, NULL},
+        {"another version", another_version, ERROR_NONE, 0, true, NULL},
+        {"another program's database", another_programs, ERROR_CONFIG, 0, false, "another program"},
+        {"garbage", garbage, ERROR_NONE, 0, true, NULL},
+        {"a short text", a_short_text, ERROR_NONE, 0, true, NULL},
+        {"a truncated spool", a_truncated_spool, ERROR_NONE, 0, true, NULL},
+        {"a spool with a wild page", a_spool_with_a_wild_page, ERROR_NONE, 0, true, NULL},
+        {"a log without its file", a_log_alone, ERROR_NONE, 0, true, NULL},
+        {"a folder in its place", a_folder, ERROR_CONFIG, 0, false, "SPOOL_PATH"},
+        {"a pipe in its place", a_pipe, ERROR_CONFIG, 0, false, "not a regular file"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct spool_file *file;
+        struct error error;
+        long size;
+
+        remove_folder(NULL);
+        make_folder(NULL);
+        cases[i].make();
+        size = size_of(path);
+        file = open_spool(64 * MEGABYTE, &error);
+        CHECK_CASE(cases[i].name, error.code == cases[i].code);
+        CHECK_CASE(cases[i].name, (file != NULL) == (cases[i].code == ERROR_NONE));
+        CHECK_CASE(cases[i].name, (names_with(".set-aside-") > 0) == cases[i].set_aside);
+        if (file) {
+            CHECK_CASE(cases[i].name, messages_in(file) == cases[i].messages);
+            /* And it can be used. */
+            struct ticket *ticket = event_of(100, 1);
+            struct spool_change change;
+
+            CHECK_CASE(cases[i].name,
+                       spool_file_insert(file, &ticket, 1, 100, &change, &error) == SPOOL_WRITTEN && change.rows == 1);
+            ticket_release(ticket);
+            spool_file_close(file);
+        } else {
+            CHECK_CASE(cases[i].name, strstr(error.text, cases[i].text) != NULL);
+            CHECK_CASE(cases[i].name, size_of(path) == size);
+        }
+        if (rmdir(path) == 0)
+            CHECK_CASE(cases[i].name, file == NULL);
+    }
+}
+
+static void a_path_that_cannot_be_used_is_refused_with_what_to_do(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *path;
+        const char *text;
+    } cases[] = {
+        {"no such folder", "/no/such/folder/spool.db", "make it"},
+        {"a file as a folder", "/etc/hostname/spool.db", "check the folders"},
+        {"no name", "/tmp/", "not the name of a file"},
+        {"nothing", "", "not the name of a file"},
+        {"a device", "/dev/null", "not a regular file"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct spool_file_settings settings = {.path = cases[i].path, .max_bytes = MEGABYTE};
+        struct error error = {0};
+
+        CHECK_CASE(cases[i].name, spool_file_open(&settings, &error) == NULL);
+        CHECK_CASE(cases[i].name, error.code == ERROR_CONFIG);
+        if (!strstr(error.text, cases[i].text))
+            fail_msg("%s: %s", cases[i].name, error.text);
+    }
+}
+
+static void what_was_set_aside_keeps_its_log_and_never_covers_another(void **state)
+{
+    static const uint8_t version[4] = {0, 0, 0, 9};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct spool_file *file;
+
+        a_spool_with_a_log();
+        /* Both in the file and in the log, whose page would cover it. */
+        file = opened();
+        spool_file_drop(file);
+        put_bytes(version, sizeof version, AT_USER_VERSION);
+        file = opened();
+        assert_int_equal(messages_in(file), 0);
+        spool_file_close(file);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_true(names_with(".set-aside-") >= 3);
+}
+
+static void a_new_spool_is_its_owners_alone_and_has_no_shared_memory(void **state)
+{
+    struct stat status;
+    struct spool_file *file = opened();
+
+    (void)state;
+    fill(file, 1, 10);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(names_with("-wal"), 1);
+    assert_int_equal(names_with("-shm"), 0);
+    spool_file_close(file);
+    assert_int_equal(names_with("-wal"), 0);
+}
+
+static void a_spool_that_another_process_holds_is_waited_for_and_then_refused(void **state)
+{
+    const struct spool_file_settings settings = {.path = path, .max_bytes = MEGABYTE, .lock_wait_ms = 200};
+    const struct spool_file_settings patient = {.path = path, .max_bytes = MEGABYTE, .lock_wait_ms = 10000};
+    struct error error;
+    struct spool_file *file;
+    char byte = 0;
+    int ready[2];
+    int leave[2];
+    pid_t child;
+
+    (void)state;
+    a_spool_of_ten();
+    assert_int_equal(pipe(ready) | pipe(leave), 0);
+    child = fork();
+    if (child == 0) {
+        file = spool_file_open(&settings, &error);
+        close(leave[1]);
+        if (!file || write(ready[1], "r", 1) != 1)
+            _exit(1);
+        (void)!read(leave[0], &byte, 1);
+        usleep(100 * 1000);
+        spool_file_close(file);
+        _exit(0);
+    }
+    close(leave[0]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_null(spool_file_open(&settings, &error));
+    assert_int_equal(error.code, ERROR_REFUSED);
+    assert_non_null(strstr(error.text, "another process"));
+    close(leave[1]);
+    file = spool_file_open(&patient, &error);
+    assert_non_null(file);
+    assert_int_equal(messages_in(file), 10);
+    spool_file_close(file);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+/* ---- messages ---- */
+
+static bool texts_equal(amqp_bytes_t a, amqp_bytes_t b)
+{
+    return bytes_equal(bytes_of(a.bytes, a.len), bytes_of(b.bytes, b.len));
+}
+
+static void check_properties(const char *name, const struct ticket *before, const struct ticket *after)
+{
+    struct envelope_properties a;
+    struct envelope_properties b;
+
+    CHECK_CASE(name, ticket_target(before) == ticket_target(after));
+    envelope_to_properties(ticket_envelope(before), &a);
+    envelope_to_properties(ticket_envelope(after), &b);
+    if (ticket_target(before) == TICKET_REJECTED) {
+        envelope_add_rejection(&a, ticket_reject_reason(before), ticket_reject_detail(before));
+        envelope_add_rejection(&b, ticket_reject_reason(after), ticket_reject_detail(after));
+    }
+    CHECK_CASE(name, a.basic._flags == b.basic._flags);
+    CHECK_CASE(name, a.basic.delivery_mode == b.basic.delivery_mode);
+    CHECK_CASE(name, a.basic.timestamp == b.basic.timestamp);
+    CHECK_CASE(name, texts_equal(a.basic.message_id, b.basic.message_id));
+    CHECK_CASE(name, texts_equal(a.basic.type, b.basic.type));
+    CHECK_CASE(name, texts_equal(a.basic.app_id, b.basic.app_id));
+    CHECK_CASE(name, a.basic.headers.num_entries == b.basic.headers.num_entries);
+    for (int i = 0; i < a.basic.headers.num_entries; i++) {
+        CHECK_CASE(name, texts_equal(a.headers[i].key, b.headers[i].key));
+        CHECK_CASE(name, a.headers[i].value.kind == b.headers[i].value.kind);
+        if (a.headers[i].value.kind == AMQP_FIELD_KIND_I64)
+            CHECK_CASE(name, a.headers[i].value.value.i64 == b.headers[i].value.value.i64);
+        else
+            CHECK_CASE(name, texts_equal(a.headers[i].value.value.bytes, b.headers[i].value.value.bytes));
+    }
+}
+
+static char long_text[ENVELOPE_REJECT_DETAIL + 100];
+static const struct {
+    const char *name;
+    struct envelope envelope;
+    size_t body_len;
+    const char *reason;
+    const char *detail;
+} messages[] = {
+    {"a webhook",
+     {.type = ENVELOPE_WEBHOOK, .scheme = ENVELOPE_GUIDE, .message_id = "a", .received_at_ms = 1},
+     2,
+     NULL,
+     NULL},
+    {"a signed webhook with all headers",
+     {.type = ENVELOPE_WEBHOOK,
+      .scheme = ENVELOPE_V1,
+      .message_id = "0123456789abcdef0123456789abcdef-123456",
+      .received_at_ms = 4102444800123,
+      .event_id = "\x01\xff\xfe not UTF-8",
+      .attempt = "123456789012345"},
+     400,
+     NULL,
+     NULL},
+    {"a callback of a campaign",
+     {.type = ENVELOPE_CALLBACK, .scheme = ENVELOPE_TOKEN, .message_id = "b", .campaign = "spring.2026_a-b"},
+     4096,
+     NULL,
+     NULL},
+    {"a callback that nobody verified", {.type = ENVELOPE_CALLBACK, .scheme = ENVELOPE_OFF}, 1, NULL, NULL},
+    {"an empty body", {.type = ENVELOPE_WEBHOOK, .scheme = ENVELOPE_GUIDE, .message_id = "c"}, 0, NULL, NULL},
+    {"a body of 1 MiB", {.type = ENVELOPE_WEBHOOK, .scheme = ENVELOPE_V1, .message_id = "d"}, MEGABYTE, NULL, NULL},
+    {"a rejected body",
+     {.type = ENVELOPE_WEBHOOK, .scheme = ENVELOPE_V1, .message_id = "e"},
+     100,
+     "invalid_json",
+     "the body is not UTF-8"},
+    {"a rejected body with a long sentence",
+     {.type = ENVELOPE_CALLBACK, .scheme = ENVELOPE_OFF, .campaign = "c"},
+     3,
+     "invalid_json",
+     long_text},
+    {"a rejection without words", {.type = ENVELOPE_CALLBACK, .scheme = ENVELOPE_TOKEN}, 3, "", ""},
+};
+
+static void a_message_comes_back_byte_for_byte_and_property_for_property(void **state)
+{
+    struct spool_file *file = opened();
+    struct spool_change change;
+    struct error error;
+
+    (void)state;
+    memset(long_text, 'y', sizeof long_text - 1);
+    for (size_t i = 0; i < COUNT(messages); i++) {
+        /* Bodies of all byte values, NUL among them. */
+        struct ticket *before = event_of(messages[i].body_len, (int)i);
+
+        ticket_set_event(before, &messages[i].envelope);
+        if (messages[i].reason)
+            assert_true(ticket_set_rejected(before, &messages[i].envelope, messages[i].reason, messages[i].detail));
+        CHECK_CASE(messages[i].name,
+                   spool_file_insert(file, &before, 1, (int64_t)i + 1, &change, &error) == SPOOL_WRITTEN);
+        /* Read from the disk, not from the memory of this connection. */
+        spool_file_drop(file);
+        file = opened();
+        struct ticket *after = read_one(file, (int64_t)i);
+
+        CHECK_CASE(messages[i].name, bytes_equal(ticket_body_bytes(before), ticket_body_bytes(after)));
+        CHECK_CASE(messages[i].name,
+                   memcmp(ticket_envelope(before), ticket_envelope(after), sizeof(struct envelope)) == 0);
+        check_properties(messages[i].name, before, after);
+        ticket_release(before);
+        ticket_release(after);
+    }
+    spool_file_close(file);
+}
+
+static void a_damaged_message_comes_as_a_rejected_one(void **state)
+{
+    enum { BODY = 3 * PAGE };
+    struct spool_file *file = opened();
+    struct ticket *ticket;
+    long size;
+
+    (void)state;
+    fill(file, 3, BODY);
+    spool_file_close(file);
+    /* A byte within the body of the last: on a page that has nothing but body. */
+    size = size_of(path);
+    put_bytes("?", 1, size - PAGE / 2);
+    file = opened();
+    assert_int_equal(names_with(".set-aside-"), 0);
+    for (int id = 1; id <= 3; id++) {
+        const bool damaged = id == 3;
+
+        ticket = read_one(file, id - 1);
+        assert_int_equal(ticket_target(ticket), damaged ? TICKET_REJECTED : TICKET_EVENT);
+        if (damaged)
+            assert_string_equal(ticket_reject_reason(ticket), "spool_damaged");
+        assert_int_equal(ticket_body_bytes(ticket).len, BODY);
+        ticket_release(ticket);
+    }
+    spool_file_close(file);
+}
+
+static void messages_are_read_oldest_first_within_bounds(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t after;
+        size_t max;
+        size_t max_bytes;
+        size_t count;
+        int64_t first;
+    } cases[] = {
+        {"all", 0, 100, MEGABYTE, 20, 1},         {"after one", 7, 100, MEGABYTE, 13, 8},
+        {"some", 0, 5, MEGABYTE, 5, 1},           {"by bytes", 0, 100, 2500, 3, 1},
+        {"at least one", 3, 100, 1, 1, 4},        {"behind the last", 20, 100, MEGABYTE, 0, 0},
+        {"the last one", 19, 1, MEGABYTE, 1, 20},
+    };
+    struct spool_file *file = opened();
+
+    (void)state;
+    fill(file, 20, 1000);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct spooled rows[100];
+        struct error error;
+        size_t count = 99;
+
+        CHECK_CASE(cases[i].name,
+                   spool_file_read(file, cases[i].after, cases[i].max, cases[i].max_bytes, rows, &count, &error));
+        CHECK_CASE(cases[i].name, count == cases[i].count);
+        for (size_t k = 0; k < count; k++) {
+            CHECK_CASE(cases[i].name, rows[k].id == cases[i].first + (int64_t)k);
+            ticket_release(rows[k].ticket);
+        }
+    }
+    spool_file_close(file);
+}
+
+static void deleting_counts_only_what_was_there(void **state)
+{
+    static const int64_t ids[] = {99, 3, 1, 3};
+    struct spool_file *file = opened();
+    struct spool_change change;
+    struct error error;
+    bool there;
+
+    (void)state;
+    fill(file, 5, 100);
+    assert_int_equal(spool_file_delete(file, ids, COUNT(ids), &change, &error), SPOOL_WRITTEN);
+    assert_int_equal(change.rows, 2);
+    assert_int_equal(change.first_id, 3);
+    assert_int_equal(messages_in(file), 3);
+    assert_true(spool_file_has(file, 2, &there, &error) && there);
+    assert_true(spool_file_has(file, 3, &there, &error) && !there);
+    spool_file_close(file);
+}
+
+/* ---- bounds ---- */
+
+static size_t insert_until_full(struct spool_file *file, size_t body_len, int64_t *id)
+{
+    enum { GROUP = 50 };
+    struct spool_change change = {.rows = GROUP};
+    struct error error;
+    size_t rows = 0;
+
+    while (change.rows == GROUP) {
+        struct ticket *tickets[GROUP];
+
+        for (int i = 0; i < GROUP; i++)
+            tickets[i] = event_of(body_len, i);
+        assert_int_equal(spool_file_insert(file, tickets, GROUP, *id, &change, &error), SPOOL_WRITTEN);
+        assert_true(spool_file_checkpoint(file, &error));
+        *id += GROUP;
+        rows += change.rows;
+        for (int i = 0; i < GROUP; i++)
+            ticket_release(tickets[i]);
+    }
+    return rows;
+}
+
+static size_t delete_all(struct spool_file *file)
+{
+    size_t deleted = 0;
+
+    for (;;) {
+        struct spooled rows[64];
+        struct spool_change change;
+        int64_t ids[64];
+        struct error error;
+        size_t count;
+
+        assert_true(spool_file_read(file, 0, 64, 64 * MEGABYTE, rows, &count, &error));
+        if (count == 0)
+            return deleted;
+        for (size_t i = 0; i < count; i++) {
+            ids[i] = rows[i].id;
+            ticket_release(rows[i].ticket);
+        }
+        assert_int_equal(spool_file_delete(file, ids, count, &change, &error), SPOOL_WRITTEN);
+        assert_true(spool_file_checkpoint(file, &error));
+        deleted += change.rows;
+    }
+}
+
+static void the_file_stays_within_its_bound_whatever_the_size_of_messages(void **state)
+{
+    static const size_t bodies[] = {0, 100, 400, 1900, 2100, 4000, 4096, 5000, 20000, 200000};
+    enum { BOUND = 3 * MEGABYTE };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        char name[64];
+        char log[128];
+        struct error error;
+        struct spool_file *file;
+        int64_t id = 1;
+        size_t rows;
+
+        snprintf(name, sizeof name, "bodies of %zu", bodies[i]);
+        snprintf(log, sizeof log, "%s-wal", path);
+        file = open_spool(BOUND, &error);
+        assert_non_null(file);
+        for (int round = 0; round < 2; round++) {
+            rows = insert_until_full(file, bodies[i], &id);
+            /* Not much is left unused either: half-empty pages are the messages' own doing. */
+            CHECK_CASE(name, rows * (bodies[i] + 100) * 5 > BOUND * 2);
+            CHECK_CASE(name, spool_file_bytes(file) <= BOUND);
+            CHECK_CASE(name, size_of(path) <= BOUND);
+            CHECK_CASE(name, size_of(log) <= SPOOL_LOG_BYTES);
+            CHECK_CASE(name, delete_all(file) == rows);
+            CHECK_CASE(name, size_of(log) <= SPOOL_LOG_BYTES);
+            CHECK_CASE(name, spool_file_bytes(file) <= 4 * PAGE);
+        }
+        CHECK_CASE(name, spool_file_shrink(file, &error));
+        CHECK_CASE(name, size_of(path) <= 4 * PAGE);
+        CHECK_CASE(name, insert_until_full(file, bodies[i], &id) == rows);
+        spool_file_close(file);
+        CHECK_CASE(name, unlink(path) == 0);
+    }
+}
+
+static void a_lower_bound_than_what_is_there_takes_nothing_until_it_is_drained(void **state)
+{
+    struct ticket *ticket = event_of(100, 1);
+    struct spool_change change;
+    struct error error;
+    struct spool_file *file = opened();
+
+    (void)state;
+    fill(file, 50, 100000);
+    spool_file_close(file);
+    file = open_spool(MEGABYTE, &error);
+    assert_non_null(file);
+    assert_int_equal(messages_in(file), 50);
+    assert_int_equal(spool_file_insert(file, &ticket, 1, 100, &change, &error), SPOOL_WRITTEN);
+    assert_int_equal(change.rows, 0);
+    assert_int_equal(delete_all(file), 50);
+    assert_int_equal(spool_file_insert(file, &ticket, 1, 100, &change, &error), SPOOL_WRITTEN);
+    assert_int_equal(change.rows, 1);
+    spool_file_close(file);
+    ticket_release(ticket);
+}
+
+static void a_file_that_was_moved_away_takes_nothing_more(void **state)
+{
+    struct ticket *ticket = event_of(100, 1);
+    struct spool_change change;
+    struct error error;
+    struct spool_file *file = opened();
+
+    (void)state;
+    fill(file, 3, 100);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(spool_file_insert(file, &ticket, 1, 10, &change, &error), SPOOL_WRITE_FAILED);
+    assert_non_null(strstr(error.text, "moved or deleted"));
+    spool_file_drop(file);
+    ticket_release(ticket);
+}
+
+int main(void)
+{
+#define CASE(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
+    const struct CMUnitTest tests[] = {
+        CASE(opening_takes_what_is_ours_and_sets_aside_what_cannot_be_used),
+        CASE(a_path_that_cannot_be_used_is_refused_with_what_to_do),
+        CASE(what_was_set_aside_keeps_its_log_and_never_covers_another),
+        CASE(a_new_spool_is_its_owners_alone_and_has_no_shared_memory),
+        CASE(a_spool_that_another_process_holds_is_waited_for_and_then_refused),
+        CASE(a_message_comes_back_byte_for_byte_and_property_for_property),
+        CASE(a_damaged_message_comes_as_a_rejected_one),
+        CASE(messages_are_read_oldest_first_within_bounds),
+        CASE(deleting_counts_only_what_was_there),
+        CASE(the_file_stays_within_its_bound_whatever_the_size_of_messages),
+        CASE(a_lower_bound_than_what_is_there_takes_nothing_until_it_is_drained),
+        CASE(a_file_that_was_moved_away_takes_nothing_more),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
