@@ -1,0 +1,234 @@
+"""Compares the sender's log with Redis. What the programs say of themselves is checked only for adding up."""
+
+import collections
+import dataclasses
+
+import model_harness
+import servers
+
+PREFIX = "dc:"
+CHUNK = 500
+COUNTED = ("messages", "success", "failure", "opt_out", "dnc", "spam", "product_cost_micros", "compliance_fee_micros",
+           "tts_fee_micros")
+APPEAR_SECONDS = 5.0  # the check begins at rest: what is not there soon will never be
+
+
+@dataclasses.dataclass
+class Findings:
+    """`problems` are sentences; a claim holds when there are none."""
+
+    tried: int = 0
+    acknowledged: int = 0
+    refused: int = 0  # answered, but not with 200 (nor with a 400 for poison)
+    unanswered: int = 0
+    lost: int = 0
+    doubled: int = 0
+    slowest: float = 0.0  # seconds
+    problems: list = dataclasses.field(default_factory=list)
+    notes: dict = dataclasses.field(default_factory=dict)
+    taken: list = dataclasses.field(default_factory=list, repr=False)  # (properties, body) of the rejected queue
+
+    def claim(self, holds, sentence):
+        if not holds:
+            self.problems.append(sentence)
+
+
+def count_answers(findings, log):
+    findings.tried = len(log)
+    findings.acknowledged = sum(1 for sent in log if sent.acknowledged)
+    findings.unanswered = sum(1 for sent in log if sent.status is None)
+    kept = sum(1 for sent in log if sent.status == 400 and sent.event.kind == "poison")
+    findings.refused = findings.tried - findings.acknowledged - findings.unanswered - kept
+    findings.slowest = max((sent.seconds for sent in log if sent.status is not None), default=0.0)
+    strange = collections.Counter(sent.status for sent in log if sent.status not in (None, 200, 503))
+    if kept:
+        strange[400] -= kept
+    findings.claim(not +strange, f"answers that nobody expects: {dict(strange)}")
+
+
+def distinct_events(log):
+    """event → whether any request that carried it was acknowledged."""
+    events = {}
+    for sent in log:
+        if sent.event.kind != "poison":
+            known = events.get(sent.event.body)
+            events[sent.event.body] = (sent.event, bool(known and known[1]) or sent.acknowledged)
+    return list(events.values())
+
+
+class Held:
+    """What Redis holds of the events sent."""
+
+    def __init__(self, client, events):
+        self.optouts = {phone.decode() for phone in client.zrange(f"{PREFIX}optouts", 0, -1)}
+        self.results = {}
+        names = [event.foreign_id for event, _ in events if event.kind == "result"]
+        for first in range(0, len(names), CHUNK):
+            pipeline = client.pipeline(transaction=False)
+            chunk = names[first : first + CHUNK]
+            for name in chunk:
+                pipeline.hgetall(f"{PREFIX}result:{name}")
+            for name, fields in zip(chunk, pipeline.execute()):
+                if fields:
+                    self.results[name] = {key.decode(): value.decode() for key, value in fields.items()}
+
+    def has(self, event):
+        return event.phone in self.optouts if event.kind == "opt_out" else event.foreign_id in self.results
+
+
+def wrong_result(event, fields):
+    """Why the lookup does not say what was sent; None if it does."""
+    expected = {
+        "outcome": "success" if event.success else "failure",
+        "reason": event.reason,
+        "drop_id": event.drop_id,
+        "phone": event.phone,
+        "campaign": event.campaign,
+    }
+    wrong = {name: (fields.get(name), value) for name, value in expected.items() if fields.get(name) != value}
+    return f"dc:result:{event.foreign_id}: {wrong}" if wrong else None
+
+
+def expected_counts(events):
+    """campaign → Counter, and campaign → Counter of reasons, of the events that are there."""
+    counts, reasons = collections.defaultdict(collections.Counter), collections.defaultdict(collections.Counter)
+    for event in events:
+        counter = counts[event.campaign]
+        if event.opts_out and event.campaign != "unassigned":
+            counter["opt_out"] += 1
+        if event.kind != "result":
+            continue
+        counter["messages"] += 1
+        counter["success" if event.success else "failure"] += 1
+        counter["dnc"] += event.dnc
+        counter["spam"] += event.spam
+        for name, micros in zip(("product_cost_micros", "compliance_fee_micros", "tts_fee_micros"), event.costs):
+            counter[name] += micros
+        if not event.success:
+            reasons[event.campaign][event.reason] += 1
+    return counts, reasons
+
+
+def counters_of(client, key):
+    return {name.decode(): int(value) for name, value in client.hgetall(PREFIX + key).items()}
+
+
+def count_keys(client):
+    """The keys that count, as model_harness reads them."""
+    campaigns = [name.decode() for name in client.zrange(f"{PREFIX}campaigns", 0, -1)]
+    keys = {"campaigns": ("zset", dict.fromkeys(campaigns, 0))}
+    scopes = [("totals", "", "optouts")]
+    scopes += [(f"campaign:{name}", ":counters", f"campaign:{name}:optouts") for name in campaigns]
+    for scope, suffix, phones in scopes:
+        keys[scope + suffix] = ("hash", counters_of(client, scope + suffix))
+        keys[f"{scope}:reasons"] = ("hash", counters_of(client, f"{scope}:reasons"))
+        keys[phones] = ("zset", dict.fromkeys(client.zrange(PREFIX + phones, 0, -1), 0))
+    return keys
+
+
+def broken_invariants(client):
+    """INTERFACE.md, "Always true"; from one moment only if nothing is being counted."""
+    return model_harness.broken_invariants(count_keys(client))
+
+
+def compare_counts(findings, client, there):
+    keys = count_keys(client)
+    findings.problems += model_harness.broken_invariants(keys)
+    counts, reasons = expected_counts(there)
+    for campaign in sorted(set(counts) | set(keys["campaigns"][1])):
+        held = keys.get(f"campaign:{campaign}:counters", ("hash", {}))[1]
+        for name in COUNTED:
+            found, expected = held.get(name, 0), counts[campaign][name]
+            findings.claim(found == expected, f"campaign {campaign}: {name} is {found}, what is there makes {expected}")
+        found = keys.get(f"campaign:{campaign}:reasons", ("hash", {}))[1]
+        expected = dict(reasons[campaign])
+        findings.claim(found == expected, f"campaign {campaign}: reasons {found}, what is there makes {expected}")
+    totals = keys["totals"][1]
+    phones = sum(1 for event in there if event.opts_out)
+    findings.claim(totals.get("opt_out", 0) == phones, f"totals: opt_out {totals.get('opt_out', 0)}, sent {phones}")
+    findings.doubled = max(0, totals.get("messages", 0) - sum(1 for event in there if event.kind == "result"))
+
+
+def missing(client, events):
+    held = Held(client, events)
+    return [event for event, acknowledged in events if acknowledged and not held.has(event)]
+
+
+def check_events(findings, client, log):
+    """Sets lost and doubled, and says what else is wrong."""
+    events = distinct_events(log)
+    lost = [(event, True) for event in missing(client, events)]
+    try:
+        servers.wait_until(lambda: not missing(client, lost), APPEAR_SECONDS)
+    except AssertionError:
+        findings.lost = len(missing(client, lost))
+    held = Held(client, events)
+    there = [event for event, _ in events if held.has(event)]
+    findings.claim(findings.lost == 0, f"{findings.lost} acknowledged events are not in Redis")
+    for event in there:
+        if event.kind == "result" and (wrong := wrong_result(event, held.results[event.foreign_id])):
+            findings.problems.append(wrong)
+    compare_counts(findings, client, there)
+    findings.claim(findings.doubled == 0, f"{findings.doubled} messages are counted more than once")
+
+
+def check_bridge_identities(findings, metrics):
+    def of(name):
+        return metrics.get(f"dropbridge_{name}", 0.0)
+
+    answered = of('requests_total{code="received"}') + of("kept_invalid_total")
+    accepted = of('accepted_total{by="broker"}') + of('accepted_total{by="spool"}')
+    findings.claim(answered == accepted, f"bridge: received and kept {answered:g}, accepted {accepted:g}")
+    came = of("spool_found_at_start") + of("spool_spooled_total")
+    went = of("spool_drained_total") + of("spool_waiting")
+    findings.claim(came == went, f"spool: found and spooled {came:g}, drained and waiting {went:g}")
+
+
+def check_worker_identity(findings, metrics):
+    parts = ("counted", "revised", "duplicate", "opt_out_events", "campaign_events", "unrecognized")
+    summed = sum(metrics[f"dropworker_{part}_total"] for part in parts)
+    summed += sum(value for name, value in metrics.items() if name.startswith("dropworker_rejected_total"))
+    consumed = metrics["dropworker_consumed_total"]
+    findings.claim(consumed == summed, f"worker: consumed {consumed:g}, the sum of what became of them {summed:g}")
+
+
+def check_identities(findings, stack):
+    if stack.bridge and stack.bridge.running():
+        check_bridge_identities(findings, stack.bridge.metrics())
+    for worker in stack.workers:
+        if worker.running():
+            check_worker_identity(findings, worker.metrics())
+
+
+def check_rejected(findings, stack, log):
+    """The rejected queue holds the poison that was kept, byte for byte, and nothing else."""
+    taken = findings.taken = stack.rejected()
+    found = collections.Counter(body for _, body in taken)
+    poison = {sent.event.body for sent in log if sent.event.kind == "poison"}
+    kept = {sent.event.body for sent in log if sent.event.kind == "poison" and sent.status in (200, 400)}
+    absent = len(kept - set(found))
+    findings.claim(not absent, f"{absent} of {len(kept)} poisoned bodies are not in the rejected queue")
+    innocents = [(properties, body) for properties, body in taken if body not in poison]
+    reasons = collections.Counter(reason_of(properties) for properties, _ in innocents)
+    findings.claim(not innocents, f"innocents in the rejected queue: {dict(reasons)}")
+    findings.notes["innocents_rejected"] = len(innocents)
+    findings.notes["rejected"] = len(taken)
+
+
+def reason_of(properties):
+    headers = properties.headers or {}
+    return headers.get("x-reject-reason") or f"by the broker: {headers.get('x-first-death-reason')}"
+
+
+def check_all(stack, log, rest_seconds=60.0):
+    """Waits for rest, then everything."""
+    findings = Findings()
+    count_answers(findings, log)
+    try:
+        stack.wait_for_rest(rest_seconds)
+    except AssertionError as problem:
+        findings.problems.append(f"not at rest: {problem}")
+    check_events(findings, stack.redis.client, log)
+    check_identities(findings, stack)
+    check_rejected(findings, stack, log)
+    return findings

@@ -1,0 +1,120 @@
+"""SIGTERM under load: nothing lost, requests in flight answered, stopped within 10 s; a second SIGTERM ends it at
+once."""
+
+import time
+
+import checker
+import servers
+from suite import Claim, every_answer_good, every_answer_in_time, load, wait_for_answers
+
+STOP_SECONDS = 10.0
+AT_ONCE_SECONDS = 1.5
+# What was handed to the kernel so much before the signal has reached the program.
+IN_FLIGHT_SECONDS = 0.05
+
+
+def timed_exit(findings, program, limit, what):
+    """Waits for the end; claims that it came in time and clean. The seconds it took."""
+    began = time.monotonic()
+    status = program.wait_exit(limit + 5)
+    took = time.monotonic() - began
+    findings.claim(took <= limit, f"{what} took {took:.1f} s to stop")
+    findings.claim(status == 0, f"{what} exited with {status}")
+    return took
+
+
+def unanswered_in_flight(log, signals):
+    """Requests sent just before a signal, on a connection that had been served before, that nobody answered."""
+
+    def in_flight(sent):
+        window = (sent.at + IN_FLIGHT_SECONDS, sent.at + sent.seconds)
+        return any(window[0] <= at <= window[1] for at in signals) and not sent.first_on_connection
+
+    return [sent for sent in log if sent.status is None and in_flight(sent)]
+
+
+def stop_bridge(stack, size, stops=None):
+    """Every second stop meets requests that wait for a silent broker."""
+    stopped, signals, slowest = checker.Findings(), [], 0.0
+    proxy = stack.through_proxy()
+    stack.start_bridge()
+    stack.start_workers()
+    with load(stack) as sending:
+        for number in range(stops or 2 * size.stops):
+            wait_for_answers(sending, 30)
+            if number % 2 == 0:
+                proxy.freeze()
+                time.sleep(0.5)
+            signals.append(time.monotonic())
+            stack.bridge.signal(servers.SIGTERM)
+            slowest = max(slowest, timed_exit(stopped, stack.bridge, STOP_SECONDS, "the bridge"))
+            proxy.restore()
+            stack.start_bridge(wait=False)
+        wait_for_answers(sending, 30)
+    findings = checker.check_all(stack, sending.log)
+    findings.problems += stopped.problems
+    every_answer_in_time(findings)
+    unanswered = unanswered_in_flight(sending.log, signals)
+    findings.claim(not unanswered, f"{len(unanswered)} requests in flight were not answered")
+    findings.notes.update(slowest_stop_seconds=round(slowest, 2), in_flight_unanswered=len(unanswered))
+    return findings
+
+
+def stop_worker(stack, size):
+    """Every second stop meets a worker that waits for Redis."""
+    stopped, slowest = checker.Findings(), 0.0
+    stack.start_bridge()
+    stack.start_workers()
+    with load(stack) as sending:
+        for number in range(2 * size.stops):
+            wait_for_answers(sending, 30)
+            stalled = number % 2 == 1
+            if stalled:
+                stack.redis.pause()
+                time.sleep(0.2)
+            worker = stack.workers[0]
+            worker.signal(servers.SIGTERM)
+            slowest = max(slowest, timed_exit(stopped, worker, STOP_SECONDS, "the worker"))
+            if stalled:
+                stack.redis.go_on()
+            stack.replace_dead_workers()
+    findings = checker.check_all(stack, sending.log)
+    findings.problems += stopped.problems
+    every_answer_good(findings)
+    findings.notes["slowest_stop_seconds"] = round(slowest, 2)
+    return findings
+
+
+def stop_twice(stack, size):
+    """The bridge waits for a silent broker, the worker for a stopped Redis; the second signal ends the waiting."""
+    stopped = checker.Findings()
+    proxy = stack.through_proxy()
+    stack.start_bridge()
+    stack.start_workers()
+    with load(stack) as sending:
+        for _ in range(size.stops):
+            wait_for_answers(sending, 30)
+            proxy.freeze()
+            stack.redis.pause()
+            time.sleep(0.3)
+            for program, what in ((stack.bridge, "the bridge"), (stack.workers[0], "the worker")):
+                program.signal(servers.SIGTERM)
+                time.sleep(0.2)
+                program.signal(servers.SIGTERM)
+                timed_exit(stopped, program, AT_ONCE_SECONDS, f"{what}, told twice,")
+            stack.redis.go_on()
+            proxy.restore()
+            stack.replace_dead_workers()
+            stack.start_bridge(wait=False)
+        wait_for_answers(sending, 30)
+    findings = checker.check_all(stack, sending.log)
+    findings.problems += stopped.problems
+    every_answer_in_time(findings)
+    return findings
+
+
+CLAIMS = [
+    Claim("sigterm-bridge", stop_bridge, 30),
+    Claim("sigterm-worker", stop_worker, 30),
+    Claim("sigterm-twice", stop_twice, 15),
+]

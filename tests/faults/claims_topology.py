@@ -1,0 +1,87 @@
+"""Queues, bindings and exchanges taken away under load: made again by the programs, everything meanwhile is kept."""
+
+import time
+
+import checker
+import servers
+from suite import Claim, every_answer_good, load, spooled, wait_for_answers, wait_for_drain
+
+NOTICE_SECONDS = 40.0
+
+
+def unbound(stack, size):
+    stack.start_bridge()
+    stack.start_workers()
+    queue, exchange = stack.names["AMQP_QUEUE"], stack.names["AMQP_EXCHANGE"]
+    with load(stack) as sending:
+        for _ in range(2):
+            wait_for_answers(sending, 100)
+            with stack.channel() as channel:
+                channel.queue_unbind(queue, exchange, queue)
+            wait_for_answers(sending, 200)
+            wait_for_drain(stack, NOTICE_SECONDS)
+    findings = checker.check_all(stack, sending.log)
+    every_answer_good(findings)
+    findings.notes["returned"] = stack.bridge.metrics().get("dropbridge_returned_total", 0)
+    return findings
+
+
+def queue_deleted(stack, size):
+    """Deleted when it is empty (its messages would go with it); traffic goes on at once."""
+    stack.start_bridge()
+    stack.start_workers()
+    with load(stack) as sending:
+        wait_for_answers(sending, 100)
+        sending.pause()
+        stack.wait_for_rest()
+        with stack.channel() as channel:
+            channel.queue_delete(stack.names["AMQP_QUEUE"])
+        sending.resume()
+        wait_for_answers(sending, 300)
+        servers.wait_until(lambda: stack.depth() is not None, NOTICE_SECONDS, "the queue is declared again")
+        wait_for_drain(stack, NOTICE_SECONDS)
+        wait_for_answers(sending, 50)
+    findings = checker.check_all(stack, sending.log)
+    every_answer_good(findings)
+    return findings
+
+
+def exchange_deleted(stack, size):
+    stack.start_bridge()
+    stack.start_workers()
+    with load(stack) as sending:
+        wait_for_answers(sending, 100)
+        with stack.channel() as channel:
+            channel.exchange_delete(stack.names["AMQP_EXCHANGE"])
+        wait_for_answers(sending, 300)
+        wait_for_drain(stack, NOTICE_SECONDS)
+        wait_for_answers(sending, 50)
+    findings = checker.check_all(stack, sending.log)
+    every_answer_good(findings)
+    return findings
+
+
+def queue_full(stack, size):
+    """The queue takes 50 messages by policy and nobody consumes: the broker refuses, the spool takes."""
+    stack.start_bridge()
+    with stack.policy('{"max-length":50}'), load(stack) as sending:
+        wait_for_answers(sending, 300)
+        time.sleep(1.0)
+        wait_for_answers(sending, 100)
+    kept = spooled(stack)
+    stack.start_workers()
+    with load(stack) as more:
+        wait_for_drain(stack)
+        wait_for_answers(more, 50)
+    findings = checker.check_all(stack, sending.log + more.log)
+    every_answer_good(findings)
+    findings.claim(kept > 0, "nothing went to the spool: the queue was not full")
+    return findings
+
+
+CLAIMS = [
+    Claim("queue-unbound", unbound, 25),
+    Claim("queue-deleted", queue_deleted, 25),
+    Claim("exchange-deleted", exchange_deleted, 20),
+    Claim("queue-full", queue_full, 20),
+]

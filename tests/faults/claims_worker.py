@@ -1,0 +1,182 @@
+"""Redis and messages that make trouble for a worker: nothing half-written, no innocent rejected."""
+
+import itertools
+import json
+import time
+
+import checker
+import servers
+import traffic
+from suite import Claim, every_answer_good, load, wait_for_answers
+
+CRASH_WORD = "this-word-crashes-the-worker"
+# Not there before the first event that needs it.
+PLANTED = ("dc:campaign:winter:counters", "dc:campaign:autumn:reasons", "dc:campaign:summer:optouts")
+DELIVERY_LIMIT = 10
+
+
+def scripts_flushed(stack, size):
+    stack.start_bridge()
+    stack.start_workers()
+    with load(stack) as sending:
+        for _ in range(size.kills * 4):
+            stack.redis.client.script_flush()
+            wait_for_answers(sending, 10)
+    findings = checker.check_all(stack, sending.log)
+    every_answer_good(findings)
+    return findings
+
+
+def redis_refuses(stack, size):
+    """Restarted in order, out of memory, read-only as after a failover."""
+    stack.start_bridge()
+    stack.start_workers()
+    client = stack.redis.client
+    with load(stack) as sending:
+        wait_for_answers(sending, 50)
+        stack.redis.child.stop()
+        wait_for_answers(sending, 50)
+        stack.redis.start()
+        client = stack.redis.client
+        for refuse, take_again in (
+            (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+            (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+        ):
+            wait_for_answers(sending, 100)
+            client.execute_command(*refuse)
+            wait_for_answers(sending, 200)
+            client.execute_command(*take_again)
+    findings = checker.check_all(stack, sending.log)
+    every_answer_good(findings)
+    return findings
+
+
+def wrong_typed_keys(stack, size):
+    """Each batch that meets one waits, and leaves nothing behind; when all are gone, all is counted."""
+    stack.start_bridge()
+    for key in PLANTED:
+        stack.redis.client.set(key, "planted")
+    with load(stack, rate=500) as sending:
+        wait_for_answers(sending, 500)
+    # One worker after the other meets a whole queue: the first batch has every campaign in it.
+    stack.start_workers(wait=False)
+    problems = []
+    for key in PLANTED:
+        servers.wait_until(lambda: stuck_key(stack) is not None, 30, "a worker names the key on /readyz")
+        problems += half_written(stack)
+        stack.redis.client.delete(stuck_key(stack))
+        servers.wait_until(lambda: stuck_key(stack) != key, 30)
+    findings = checker.check_all(stack, sending.log)
+    findings.problems += problems
+    every_answer_good(findings)
+    return findings
+
+
+def redis_away(stack, size):
+    """Past a minute the workers let go of what they hold; they stay up, and come back by themselves."""
+    stack.start_bridge()
+    stack.start_workers()
+    with load(stack, rate=50) as sending:
+        wait_for_answers(sending, 50)
+        stack.redis.kill()
+
+        def let_go():
+            held = sum(worker.metrics()["dropworker_held"] for worker in stack.workers)
+            return held == 0 and all(worker.readyz()[0] == 503 for worker in stack.workers)
+
+        def ready():
+            return all(worker.readyz()[0] == 200 for worker in stack.workers)
+
+        servers.wait_until(lambda: stack.workers[0].metrics()["dropworker_held"] > 0, 10, "a worker holds messages")
+        servers.wait_until(let_go, 120, "the workers hold nothing")
+        stack.redis.start()
+        servers.wait_until(ready, 60, "the workers are ready again")
+    findings = checker.check_all(stack, sending.log)
+    every_answer_good(findings)
+    findings.claim(len(stack.started) == 3, "a worker ended")
+    return findings
+
+
+def stuck_key(stack):
+    """The planted key that some worker names; None if none does."""
+    said = json.dumps([worker.readyz()[1] for worker in stack.workers])
+    return next((key for key in PLANTED if key in said and stack.redis.client.exists(key)), None)
+
+
+def half_written(stack):
+    """With the planted keys taken for empty, what is there adds up (nothing moves while the workers wait)."""
+    client = stack.redis.client
+    held = {key: client.get(key) for key in PLANTED if client.exists(key)}
+    for key in held:
+        client.delete(key)
+    try:
+        return [f"while a key had a wrong type: {problem}" for problem in checker.broken_invariants(client)]
+    finally:
+        for key, value in held.items():
+            client.set(key, value)
+
+
+def poison_and_kills(stack, size):
+    """1 % poison, workers killed, and one message that crashes whoever parses it."""
+    stack.start_bridge()
+    stack.worker_settings.update(LD_PRELOAD=stack.lane.preload, FAULTS_CRASH_WORD=CRASH_WORD)
+    stack.start_workers(3)
+    crasher = crashing_event()
+    with load(stack, rate=300, poison=0.01) as sending, load(stack, rate=1, threads=1, events=iter([crasher])) as one:
+        for _ in range(size.kills * 2):
+            wait_for_answers(sending, 100)
+            stack.workers[stack.rng.randrange(len(stack.workers))].kill()
+            stack.replace_dead_workers()
+    return finish_with_crasher(stack, sending.log + one.log, crasher)
+
+
+def crashing_event():
+    body = json.dumps({"drop_id": "crasher", "status": "success", "pad": CRASH_WORD}).encode()
+    return traffic.Event("poison", traffic.wire.callback_path("spring"), "callback", body)
+
+
+def keep_workers_alive(stack, seconds=60):
+    """Restarts what dies until nothing is under way. How many died."""
+    deaths = 0
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        dead = stack.replace_dead_workers()
+        deaths += dead
+        if not dead and stack.at_rest():
+            return deaths
+    return deaths
+
+
+def finish_with_crasher(stack, log, crasher):
+    deaths = keep_workers_alive(stack)
+    findings = checker.check_all(stack, log)
+    every_answer_good(findings)
+    reasons = [checker.reason_of(properties) for properties, body in findings.taken if body == crasher.body]
+    named = bool(reasons) and set(reasons) == {"crashed_worker"}
+    findings.claim(named, f"the message that crashes workers was rejected as {reasons}")
+    findings.notes.update(crashes=deaths, crasher_rejected_as=reasons)
+    return findings
+
+
+def crasher_among_innocents(stack, size):
+    """A message crashes every worker that parses it; the broker gives up on messages delivered too often."""
+    stack.worker_settings.update(LD_PRELOAD=stack.lane.preload, FAULTS_CRASH_WORD=CRASH_WORD)
+    stack.start_bridge()
+    crasher = crashing_event()
+    innocents = list(itertools.islice(traffic.Traffic(stack.rng.getrandbits(32)), 400))
+    events = innocents[:200] + [crasher] + innocents[200:]
+    with stack.policy(json.dumps({"delivery-limit": DELIVERY_LIMIT})):
+        with load(stack, rate=1000, threads=1, events=iter(events)) as sending:
+            servers.wait_until(lambda: len(sending.log) == len(events), 30, "all is sent")
+        stack.start_workers(1, wait=False)
+        return finish_with_crasher(stack, sending.log, crasher)
+
+
+CLAIMS = [
+    Claim("scripts-flushed", scripts_flushed, 10),
+    Claim("redis-restarted-full-read-only", redis_refuses, 20),
+    Claim("redis-away-for-minutes", redis_away, 100, quick=False),
+    Claim("redis-keys-of-a-wrong-type", wrong_typed_keys, 15),
+    Claim("poison-and-kills", poison_and_kills, 25),
+    Claim("crasher-among-innocents", crasher_among_innocents, 20),
+]

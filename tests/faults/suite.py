@@ -1,0 +1,92 @@
+"""What the claims share: how big a run is, load, and the end of every claim."""
+
+import contextlib
+import dataclasses
+
+import checker
+import sender
+import servers
+import traffic
+
+ANSWER_SECONDS = 4.0  # from the last byte of the body to the answer
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    kills: int  # of the bridge, of a worker, of Redis
+    broker_kills: int
+    fault_seconds: float  # how long a broker is stopped, silent, ...
+    outage_seconds: float  # how long it is gone for a while
+    stops: int
+    events: int  # of the claims that send a fixed number
+    claim_seconds: int  # the end of a claim, whatever happens
+
+
+QUICK = Size(kills=8, broker_kills=2, fault_seconds=5, outage_seconds=15, stops=2, events=150, claim_seconds=120)
+FULL = Size(kills=100, broker_kills=100, fault_seconds=15, outage_seconds=180, stops=10, events=600, claim_seconds=2400)
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    name: str
+    run: object  # (stack, size) -> Findings
+    seconds: int = 10  # about, in a quick run: the long ones begin first
+    redis_options: tuple = ()
+    quick: bool = True  # whether a quick run has it
+
+
+@dataclasses.dataclass(frozen=True)
+class Control:
+    """The same with a protection off: `catches` says what damage the checker saw, "" if none."""
+
+    name: str
+    run: object
+    catches: object  # Findings -> str
+    without: str = "nothing"
+    tries: int = 1
+    seconds: int = 10
+    redis_options: tuple = ()
+    quick: bool = True
+
+
+@contextlib.contextmanager
+def load(stack, rate=250.0, threads=24, poison=0.0, events=None):
+    """Traffic while the block runs. The log is complete behind it."""
+    source = events if events is not None else traffic.Traffic(stack.rng.getrandbits(32), poison)
+    sending = sender.Sender(stack.port, source, rate, threads)
+    try:
+        yield sending
+    finally:
+        sending.stop()
+
+
+def wait_for_answers(sending, count, status=200, timeout=20.0):
+    """Until `count` more requests than now were answered so."""
+    goal = sending.answered(status) + count
+    servers.wait_until(lambda: sending.answered(status) >= goal, timeout, lambda: f"{count} answers {status} more")
+
+
+def spooled(stack):
+    return stack.bridge.metrics().get("dropbridge_spool_spooled_total", 0)
+
+
+def wait_for_drain(stack, timeout=60.0):
+    """The spool empties by itself, live traffic or not."""
+
+    def waiting():
+        return stack.bridge.metrics().get("dropbridge_spool_waiting", 0)
+
+    why = lambda: f"the spool drains; {waiting():g} wait in {stack.spool}"  # noqa: E731
+    servers.wait_until(lambda: waiting() == 0, timeout, why)
+
+
+def every_answer_good(findings):
+    """The claim that no request saw the fault: all 200, all in time."""
+    findings.claim(findings.refused == 0, f"{findings.refused} requests were refused")
+    findings.claim(findings.unanswered == 0, f"{findings.unanswered} requests were not answered")
+    every_answer_in_time(findings)
+
+
+def every_answer_in_time(findings):
+    late = findings.slowest > ANSWER_SECONDS
+    findings.claim(not late, f"an answer took {findings.slowest:.2f} s")
