@@ -5,6 +5,7 @@ import contextlib
 import time
 
 import checker
+import network
 import servers
 from suite import ANSWER_SECONDS, Claim, every_answer_good, load, spooled, wait_for_answers, wait_for_drain
 
@@ -27,6 +28,15 @@ def silent(stack, proxy):
         yield
     finally:
         proxy.restore()
+
+
+@contextlib.contextmanager
+def packets_dropped(stack, proxy):
+    proxy.drop()
+    try:
+        yield
+    finally:
+        proxy.undrop()
 
 
 @contextlib.contextmanager
@@ -65,11 +75,14 @@ def gone(stack, _):
         stack.rabbitmq.start()
 
 
+PROXIES = {silent: servers.CuttableProxy, cut_off: servers.CuttableProxy, packets_dropped: network.DroppingProxy}
+
+
 def survive(fault, long=False):
     """A claim: the fault comes under load and goes, and nobody who sent anything notices."""
 
     def run(stack, size):
-        proxy = stack.through_proxy() if fault in (silent, cut_off) else None
+        proxy = stack.through_proxy(PROXIES[fault]) if fault in PROXIES else None
         stack.start_bridge()
         stack.start_workers()
         with load(stack, rate=200, threads=32) as sending:
@@ -141,6 +154,7 @@ def cut_off_briefly(stack, size):
 CLAIMS = [
     Claim("rabbitmq-stopped", survive(stopped), 15),
     Claim("rabbitmq-silent", survive(silent), 15),
+    Claim("rabbitmq-packets-dropped", survive(packets_dropped), 25, needs_root=True),
     Claim("rabbitmq-cut-off", survive(cut_off), 15),
     Claim("rabbitmq-memory-alarm", survive(memory_alarm), 20),
     Claim("rabbitmq-disk-alarm", survive(disk_alarm), 20),

@@ -164,11 +164,11 @@ class Stack:
         self.started.append(program)
         return program
 
-    def through_proxy(self):
+    def through_proxy(self, kind=servers.CuttableProxy):
         """From now on the programs that start reach RabbitMQ through self.proxy."""
-        self.proxy = servers.CuttableProxy(self.rabbitmq.port)
+        self.proxy = kind(self.rabbitmq.port)
         self.undo.callback(self.proxy.close)
-        self.amqp_url = f"amqp://guest:guest@127.0.0.1:{self.proxy.port}/%2f"
+        self.amqp_url = f"amqp://guest:guest@{self.proxy.host}:{self.proxy.port}/%2f"
         return self.proxy
 
     def start_bridge(self, wait=True):

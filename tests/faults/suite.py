@@ -33,6 +33,7 @@ class Claim:
     seconds: int = 10  # about, in a quick run: the long ones begin first
     redis_options: tuple = ()
     quick: bool = True  # whether a quick run has it
+    needs_root: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Control:
     seconds: int = 10
     redis_options: tuple = ()
     quick: bool = True
+    needs_root: bool = False
 
 
 @contextlib.contextmanager

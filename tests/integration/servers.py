@@ -372,14 +372,15 @@ class CuttableProxy:
         """AMQP_URL through it."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/%2f"
 
+    host = "127.0.0.1"
+
+    def make_listener(self):
+        return socket.create_server((self.host, self.port), backlog=64)
+
     def restore(self):
         self._moving.set()
         if self._listener is None:
-            listener = socket.socket()
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", self.port))
-            listener.listen(64)
-            self._listener = listener
+            listener = self._listener = self.make_listener()
             threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
     def freeze(self):
