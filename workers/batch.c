@@ -19,13 +19,15 @@ struct item {
     struct event event;
 };
 
-enum phase { PHASE_GATHER, PHASE_MARK, PHASE_APPLY, PHASE_REJECT, PHASE_UNMARK, PHASE_ACKNOWLEDGE };
+enum phase { PHASE_GATHER, PHASE_MARK, PHASE_UNMARK, PHASE_APPLY, PHASE_REJECT, PHASE_FORGET, PHASE_ACKNOWLEDGE };
 
 /* The delivery that is handled alone. */
 struct suspect {
-    bool here;                  /* the batch is that one delivery */
-    bool marked;                /* the mark is there, or may be */
-    bool looked;                /* it had too many marks a moment ago */
+    bool here;      /* the batch is that one delivery */
+    bool marked;    /* our mark is there, or may be */
+    bool looked;    /* it had too many marks a moment ago */
+    bool condemned; /* and has them still */
+    unsigned unmark_failures;
     char name[BATCH_MARK_NAME]; /* empty: not yet known */
 };
 
@@ -152,7 +154,7 @@ void batch_hurry(struct batch *batch, int64_t now_ms)
 void batch_drop(struct batch *batch)
 {
     if (batch->suspect.marked)
-        batch->ports->unmark(batch->ports->context, batch->suspect.name, false);
+        batch->ports->unmark_later(batch->ports->context, batch->suspect.name, false);
     for (size_t i = 0; i < batch->count; i++)
         delivery_free(batch->items[i].delivery);
     batch->count = 0;
@@ -192,8 +194,46 @@ static void condemn(struct item *item, uint64_t marks)
     item->state = ITEM_REJECTED;
     item->reason = "crashed_worker";
     snprintf(item->detail, sizeof item->detail,
-             "%llu workers began this message alone and ended before they had finished it; it was delivered %llu times",
+             "%llu workers began to read this message alone and ended before they had read it; it was delivered %llu "
+             "times",
              (unsigned long long)marks, (unsigned long long)item->delivery->delivery_count + 1);
+}
+
+/* What PHASE_MARK has left to do: the mark may be on only as long as our own code is at it. */
+static enum batch_progress unmark(struct batch *batch, int64_t now_ms, struct error *error)
+{
+    struct suspect *suspect = &batch->suspect;
+    const struct batch_ports *ports = batch->ports;
+    bool was_read = batch->items[0].state != ITEM_UNPARSED;
+    struct error reason = {0};
+    /* Whoever else died at it did not die of it: it can be read. */
+    if (!ports->unmark(ports->context, suspect->name, was_read, &reason)) {
+        if (++suspect->unmark_failures < BATCH_UNMARK_TRIES) {
+            *error = reason;
+            return keep(batch, now_ms);
+        }
+        ports->unmark_later(ports->context, suspect->name, was_read);
+    }
+    suspect->marked = false;
+    suspect->unmark_failures = 0;
+    if (!was_read) {
+        batch->phase = PHASE_MARK;
+        error_set(error, ERROR_NO_MEMORY, "out of memory while reading a message");
+        return keep(batch, now_ms);
+    }
+    backoff_reset(&batch->backoff);
+    batch->phase = PHASE_GATHER;
+    return BATCH_FURTHER;
+}
+
+static enum batch_progress read_marked(struct batch *batch, int64_t now_ms, struct error *error)
+{
+    struct item *item = &batch->items[0];
+    parse(batch, item);
+    if (item->state == ITEM_EVENT)
+        batch->ports->rehearse(batch->ports->context, &item->event);
+    batch->phase = PHASE_UNMARK;
+    return unmark(batch, now_ms, error);
 }
 
 static enum batch_progress mark(struct batch *batch, int64_t now_ms, struct error *error)
@@ -206,14 +246,17 @@ static enum batch_progress mark(struct batch *batch, int64_t now_ms, struct erro
     suspect->marked = true; /* an answer that was lost may have left one */
     if (!batch->ports->mark(batch->ports->context, suspect->name, &earlier_marks, error))
         return keep(batch, now_ms);
+    if (earlier_marks < BATCH_MARKS_MAX)
+        return read_marked(batch, now_ms, error);
+    suspect->marked = false;
     backoff_reset(&batch->backoff);
-    if (earlier_marks >= BATCH_MARKS_MAX && !suspect->looked) {
+    if (!suspect->looked) {
         suspect->looked = true;
         batch->due_ms = now_ms + BATCH_LOOK_AGAIN_MS;
         return BATCH_FURTHER;
     }
-    if (earlier_marks >= BATCH_MARKS_MAX)
-        condemn(item, earlier_marks);
+    suspect->condemned = true;
+    condemn(item, earlier_marks);
     batch->phase = PHASE_GATHER;
     return BATCH_FURTHER;
 }
@@ -281,13 +324,6 @@ static enum batch_progress acknowledge_too_early(struct batch *batch, struct err
     return BATCH_FURTHER;
 }
 
-static void unmark(struct batch *batch)
-{
-    if (batch->suspect.marked)
-        batch->ports->unmark(batch->ports->context, batch->suspect.name, true);
-    batch->suspect.marked = false;
-}
-
 static enum batch_progress begin(struct batch *batch, int64_t now_ms, struct error *error)
 {
     if (!parse_rest(batch, error))
@@ -304,6 +340,8 @@ enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error
     switch (batch->phase) {
     case PHASE_MARK:
         return mark(batch, now_ms, error);
+    case PHASE_UNMARK:
+        return unmark(batch, now_ms, error);
     case PHASE_GATHER:
         return begin(batch, now_ms, error);
     case PHASE_APPLY:
@@ -315,10 +353,10 @@ enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error
     case PHASE_REJECT:
         if (!reject(batch, error))
             return keep(batch, now_ms);
-        batch->phase = batch->suspect.here ? PHASE_UNMARK : PHASE_ACKNOWLEDGE;
+        batch->phase = batch->suspect.condemned ? PHASE_FORGET : PHASE_ACKNOWLEDGE;
         break;
-    case PHASE_UNMARK:
-        unmark(batch);
+    case PHASE_FORGET: /* the marks have told what they had to */
+        batch->ports->unmark_later(batch->ports->context, batch->suspect.name, true);
         batch->phase = PHASE_ACKNOWLEDGE;
         break;
     case PHASE_ACKNOWLEDGE:

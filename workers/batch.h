@@ -3,9 +3,10 @@
    Does no I/O and reads no clock: ports and times are passed in. One thread owns a batch.
 
    A message that came back twice already may be what crashes workers: a suspect. It gets a batch of its own and is
-   marked before anything reads it; the mark is taken off when it is dealt with or given back, so that only a death
-   leaves it. A suspect with two marks of others goes to the rejected queue. So a neighbour of a deadly message is never
-   rejected in its stead: alone it leaves no mark. */
+   marked before anything reads it. All that depends on its content is then done at once, and the mark is taken off
+   before the batch waits for anything else with it: only a death within that moment leaves a mark, not one while Redis
+   or the broker stands still (redis_store.h says how). A suspect with two marks of others goes to the rejected queue.
+   So a neighbour of a deadly message is never rejected in its stead: alone it leaves no mark. */
 #ifndef DROPBRIDGE_BATCH_H
 #define DROPBRIDGE_BATCH_H
 
@@ -35,12 +36,17 @@ struct batch_ports {
                   struct error *error);
     /* True when every rejection is confirmed. */
     bool (*reject)(void *context, struct rejection *rejections, size_t count, struct error *error);
-    /* Marks the message of that name; *earlier_marks is how many workers began it and did not end it. Marking again
-       after a failure counts once. */
+    /* Marks the message of that name, unless *earlier_marks are BATCH_MARKS_MAX or more: so many other workers began to
+       read it and did not end. Marking again after a failure, which may have left a mark, counts once. After a mark was
+       set unmark is the next call that has to do with Redis. */
     bool (*mark)(void *context, const char *name, uint64_t *earlier_marks, struct error *error);
-    /* Takes our mark off, or, with `finished`, all of them. Cannot fail: what cannot be done now the port does later.
-     */
-    void (*unmark)(void *context, const char *name, bool finished);
+    /* Between mark and unmark: does to the event what apply will do to it, and keeps nothing of it. */
+    void (*rehearse)(void *context, const struct event *event);
+    /* Takes our mark off, or, with `all`, those of others too. */
+    bool (*unmark)(void *context, const char *name, bool all, struct error *error);
+    /* The same at a time when nothing may wait for it. Cannot fail: what cannot be done at once the port does before
+       anything else that it does with Redis. */
+    void (*unmark_later)(void *context, const char *name, bool all);
     /* Acknowledges every delivery up to and including the tag. On failure the connection is lost: the batch is over,
        and its messages will be delivered again. */
     bool (*acknowledge)(void *context, uint64_t tag, struct error *error);
@@ -61,6 +67,7 @@ enum {
     BATCH_SUSPECT_COUNT = 2,    /* a delivery_count from which a message is a suspect: the third delivery */
     BATCH_MARKS_MAX = 2,        /* marks of others with which it is rejected */
     BATCH_LOOK_AGAIN_MS = 1000, /* a copy of the message may be in another worker's hands: its mark is off by then */
+    BATCH_UNMARK_TRIES = 20,    /* over a minute: a mark that Redis does not let go stops the message no longer */
     BATCH_MARK_NAME = 65,       /* the message_id, without one the SHA-256 of the body in hex */
 };
 
@@ -90,14 +97,15 @@ enum batch_progress {
     BATCH_LOST,    /* acknowledging failed, *error says why; the batch is empty and open */
 };
 
-/* Does one part of the work: one port is called, so that the caller can serve its connection between two parts. */
+/* Does one part of the work: one port is called, so that the caller can serve its connection between two parts; but a
+   mark is taken off in the step that set it. */
 enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error *error);
 
 /* Makes a batch due that waits for more deliveries (not one that waits to try again). */
 void batch_hurry(struct batch *batch, int64_t now_ms);
 
 /* The connection is lost: forgets all deliveries. They will be delivered again, and applying an event twice is
-   harmless. A suspect's mark is taken off. */
+   harmless. A mark that is there, or may be, is taken off. */
 void batch_drop(struct batch *batch);
 
 #endif

@@ -10,9 +10,12 @@
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -40,6 +43,7 @@ struct redis_store {
     char sha[SHA1_HEX + 1];
     char durability[RISK_SIZE], eviction[RISK_SIZE];
     char worker[WORKER_SIZE]; /* this process among all that ever marked a message */
+    bool marking;             /* a mark waits in the send buffer for what takes it off */
 
     char retention[24], result_ttl[24], stream_max[24];
     struct buf slugs; /* of the reasons by number from 1, comma-separated */
@@ -171,6 +175,7 @@ static void disconnect(struct redis_store *store)
     if (store->context)
         redisFree(store->context);
     store->context = NULL;
+    store->marking = false;
     store->unreplicated = false;
 }
 
@@ -503,6 +508,8 @@ static bool connect_store(struct redis_store *store, struct error *error)
     struct timeval call_timeout = {.tv_sec = REDIS_CALL_TIMEOUT_MS / 1000,
                                    .tv_usec = REDIS_CALL_TIMEOUT_MS % 1000 * 1000};
 
+    if (store->marking) /* nobody took it off */
+        disconnect(store);
     if (store->context)
         return true;
     store->context = redisConnectWithTimeout(store->uri.host, store->uri.port, connect_timeout);
@@ -548,46 +555,121 @@ static void mark_key(const struct redis_store *store, const char *name, char key
     snprintf(key, KEY_SIZE, "%.128sdrops:marks:%.128s", store->settings.prefix, name);
 }
 
-bool redis_store_mark(struct redis_store *store, const char *name, uint64_t *earlier_marks, struct error *error)
+/* Counts the marks of others, and finds out whether one could be set now: the SET changes nothing, but is refused where
+   the mark would be. */
+static bool count_marks(struct redis_store *store, const char *key, uint64_t *others, struct error *error)
 {
     static const char script[] =
         "local k = KEYS[1] local kind = redis.call('TYPE', k).ok "
         "if kind ~= 'set' and kind ~= 'none' then "
         "return redis.error_reply('KEY ' .. k .. ': WRONGTYPE it holds a ' .. kind .. ', not a set') end "
-        "redis.call('SADD', k, ARGV[1]) redis.call('EXPIRE', k, ARGV[2]) return redis.call('SCARD', k) - 1";
-    char key[KEY_SIZE], ttl[16];
-    const char *eval[] = {"EVAL", script, "1", key, store->worker, ttl};
+        "redis.call('SET', KEYS[2], '1', 'XX') redis.call('SREM', k, ARGV[1]) return redis.call('SCARD', k)";
+    char probe[KEY_SIZE];
+    const char *eval[] = {"EVAL", script, "2", key, probe, store->worker};
     redisReply *reply;
 
-    mark_key(store, name, key);
-    snprintf(ttl, sizeof ttl, "%d", REDIS_MARK_TTL_S);
-    if (!connect_store(store, error) || !ask(store, "marking a message", 6, eval, NULL, &reply, error))
+    snprintf(probe, sizeof probe, "%.256sdrops:probe", store->settings.prefix);
+    if (!ask(store, "looking at the marks of a message", 6, eval, NULL, &reply, error))
         return false;
     if (reply->type != REDIS_REPLY_INTEGER || reply->integer < 0) {
-        fail_call(store, "marking a message", reply, error);
+        fail_call(store, "looking at the marks of a message", reply, error);
         return false;
     }
-    *earlier_marks = (uint64_t)reply->integer;
+    *others = (uint64_t)reply->integer;
     freeReplyObject(reply);
     return true;
 }
 
-bool redis_store_unmark(struct redis_store *store, const char *name, bool finished, struct error *error)
+/* While it is on, what is written stays in the send buffer, for 200 ms at the most; a socket that is closed sends it.
+ */
+static void hold_back(struct redis_store *store, int on)
 {
-    char key[KEY_SIZE];
-    const char *all[] = {"DEL", key};
-    const char *ours[] = {"SREM", key, store->worker};
-    struct error reason = {0};
+    (void)setsockopt(store->context->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
 
-    if (!store->context) {
-        error_set(error, ERROR_UNAVAILABLE, "Redis at %s: not connected", store->peer);
+/* Hands a command over to the system without waiting for its answer. */
+static bool post(struct redis_store *store, int argc, const char **argv)
+{
+    int done = 0;
+
+    if (redisAppendCommandArgv(store->context, argc, argv, NULL) != REDIS_OK)
+        return false;
+    while (!done) {
+        if (redisBufferWrite(store->context, &done) != REDIS_OK)
+            return false;
+    }
+    return true;
+}
+
+bool redis_store_mark(struct redis_store *store, const char *name, uint64_t enough, uint64_t *earlier_marks,
+                      struct error *error)
+{
+    static const char script[] = "redis.call('SADD', KEYS[1], ARGV[1]) redis.call('EXPIRE', KEYS[1], ARGV[2]) return 1";
+    char key[KEY_SIZE], ttl[16];
+    const char *eval[] = {"EVAL", script, "1", key, store->worker, ttl};
+    uint64_t others = 0;
+
+    mark_key(store, name, key);
+    snprintf(ttl, sizeof ttl, "%d", REDIS_MARK_TTL_S);
+    if (!connect_store(store, error) || !count_marks(store, key, &others, error))
+        return false;
+    if (others < enough) {
+        hold_back(store, 1);
+        if (!post(store, 6, eval)) {
+            fail_call(store, "marking a message", NULL, error);
+            return false;
+        }
+        store->marking = true;
+    }
+    *earlier_marks = others;
+    return true;
+}
+
+bool redis_store_connected(const struct redis_store *store)
+{
+    return store->context != NULL;
+}
+
+/* Sends what takes the mark off behind the mark, and reads both answers. A mark that was refused is none. */
+static bool unmark_held_back(struct redis_store *store, int argc, const char **argv, struct error *error)
+{
+    static const char doing[] = "taking a mark off";
+    void *marked = NULL, *unmarked = NULL;
+    bool sent = post(store, argc, argv);
+
+    hold_back(store, 0);
+    if (!sent || redisGetReply(store->context, &marked) != REDIS_OK ||
+        redisGetReply(store->context, &unmarked) != REDIS_OK) {
+        freeReplyObject(marked);
+        fail_call(store, doing, NULL, error);
         return false;
     }
+    store->marking = false;
+    freeReplyObject(marked);
+    if (((redisReply *)unmarked)->type == REDIS_REPLY_ERROR) {
+        fail_call(store, doing, unmarked, error);
+        return false;
+    }
+    freeReplyObject(unmarked);
+    return true;
+}
+
+bool redis_store_unmark(struct redis_store *store, const char *name, bool all, struct error *error)
+{
+    char key[KEY_SIZE];
+    const char *every[] = {"DEL", key};
+    const char *ours[] = {"SREM", key, store->worker};
+    const char **command = all ? every : ours;
+    int argc = all ? 2 : 3;
+    struct error reason = {0};
+    bool done;
+
     mark_key(store, name, key);
-    if (finished ? ask(store, "taking a mark off", 2, all, NULL, NULL, &reason)
-                 : ask(store, "taking a mark off", 3, ours, NULL, NULL, &reason))
-        return true;
-    if (strstr(reason.text, "WRONGTYPE")) /* then no mark of ours is there */
+    if (store->marking)
+        done = unmark_held_back(store, argc, command, &reason);
+    else
+        done = connect_store(store, &reason) && ask(store, "taking a mark off", argc, command, NULL, NULL, &reason);
+    if (done || strstr(reason.text, "WRONGTYPE")) /* then no mark of ours is there */
         return true;
     *error = reason;
     return false;

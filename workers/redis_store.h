@@ -1,5 +1,6 @@
 /* Redis, the live counters: one EVALSHA of apply_batch.lua a batch. The only place that sees hiredis.
-   One thread owns a store. Every call returns within REDIS_CALL_TIMEOUT_MS, twice at the most. */
+   One thread owns a store. Every call to a server that stands still returns within REDIS_CALL_TIMEOUT_MS, twice at the
+   most. */
 #ifndef DROPBRIDGE_REDIS_STORE_H
 #define DROPBRIDGE_REDIS_STORE_H
 
@@ -45,13 +46,18 @@ const char *redis_store_eviction(const struct redis_store *store);
 /* Reads those settings again; does nothing without a connection. */
 void redis_store_review(struct redis_store *store);
 
-/* Notes under {prefix}drops:marks:{name} that this process begins a message that may be deadly. *earlier_marks is how
-   many other processes have begun it and neither finished it nor given it back. Marking twice is marking once, for
-   after a failure the mark may be there or not. *error as redis_store_apply's. Connects if needed. */
-bool redis_store_mark(struct redis_store *store, const char *name, uint64_t *earlier_marks, struct error *error);
-/* Takes our mark off, or, with `finished`, those of all. Does not connect: false with *error if there is no connection,
-   or the server refuses. */
-bool redis_store_unmark(struct redis_store *store, const char *name, bool finished, struct error *error);
+/* Notes under {prefix}drops:marks:{name} that this process begins to read a message that may be deadly. *earlier_marks
+   is how many other processes have begun to and died of it; if they are `enough` or more, ours is not set. The mark
+   lies in the system's send buffer, which outlives this process: Redis gets it together with the redis_store_unmark
+   that must be the next call, or alone, when the process dies before. So nothing that happens to Redis meanwhile makes
+   a mark out of any other death. *error as redis_store_apply's: there may be a mark. Connects if needed. */
+bool redis_store_mark(struct redis_store *store, const char *name, uint64_t enough, uint64_t *earlier_marks,
+                      struct error *error);
+/* Takes our mark off, or, with `all`, those of others too. False with *error: it may be there still. Connects if
+   needed. */
+bool redis_store_unmark(struct redis_store *store, const char *name, bool all, struct error *error);
+/* Whether the last call left a connection: without one Redis could not be used at all. */
+bool redis_store_connected(const struct redis_store *store);
 
 /* What became of an event. */
 enum applied {

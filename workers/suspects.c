@@ -27,29 +27,46 @@ static void forget_name(struct suspects *suspects, const char *name)
 
 bool suspects_mark(struct suspects *suspects, const char *name, uint64_t *earlier_marks, struct error *error)
 {
-    /* It is in hand again: whatever is owed for it is paid when it is finished or given back. */
+    /* It is in hand again: what is owed for it is paid by the unmark to come. */
     forget_name(suspects, name);
-    return redis_store_mark(suspects->store, name, earlier_marks, error);
+    return suspects_settle(suspects, error) &&
+           redis_store_mark(suspects->store, name, BATCH_MARKS_MAX, earlier_marks, error);
 }
 
-void suspects_unmark(struct suspects *suspects, const char *name, bool finished)
+bool suspects_unmark(struct suspects *suspects, const char *name, bool all, struct error *error)
+{
+    return redis_store_unmark(suspects->store, name, all, error);
+}
+
+void suspects_unmark_later(struct suspects *suspects, const char *name, bool all)
 {
     struct error error = {0};
     forget_name(suspects, name);
-    if (redis_store_unmark(suspects->store, name, finished, &error))
+    if (!redis_store_connected(suspects->store))
+        log_debug("a mark stays until Redis is back");
+    else if (redis_store_unmark(suspects->store, name, all, &error))
         return;
-    log_debug("a mark stays until Redis is back: %s", error.text);
+    else
+        log_debug("a mark stays until Redis takes it off: %s", error.text);
     if (suspects->owed_count == SUSPECTS_OWED)
         forget(suspects, 0);
     size_t last = suspects->owed_count++;
     snprintf(suspects->owed[last].name, sizeof suspects->owed[last].name, "%s", name);
-    suspects->owed[last].finished = finished;
+    suspects->owed[last].all = all;
 }
 
-void suspects_settle(struct suspects *suspects)
+bool suspects_settle(struct suspects *suspects, struct error *error)
 {
-    struct error error = {0};
-    while (suspects->owed_count > 0 &&
-           redis_store_unmark(suspects->store, suspects->owed[0].name, suspects->owed[0].finished, &error))
-        forget(suspects, 0);
+    struct error reason = {0};
+    while (suspects->owed_count > 0) {
+        if (redis_store_unmark(suspects->store, suspects->owed[0].name, suspects->owed[0].all, &reason)) {
+            forget(suspects, 0);
+            continue;
+        }
+        if (redis_store_connected(suspects->store))
+            break;
+        *error = reason;
+        return false;
+    }
+    return true;
 }

@@ -1,5 +1,5 @@
-/* The marks in Redis on messages that are handled alone: who has begun one and not finished it has died of it. Keeps
-   in mind the marks that could not be taken off because Redis was away. One thread owns them. */
+/* The marks in Redis on messages that are read alone: who has begun one and not taken its mark off has died of it.
+   Keeps in mind the marks that could not be taken off because Redis was away. One thread owns them. */
 #ifndef DROPBRIDGE_SUSPECTS_H
 #define DROPBRIDGE_SUSPECTS_H
 
@@ -20,17 +20,19 @@ struct suspects {
     size_t owed_count;
     struct {
         char name[BATCH_MARK_NAME];
-        bool finished;
+        bool all;
     } owed[SUSPECTS_OWED];
 };
 
 void suspects_init(struct suspects *suspects, struct redis_store *store);
 
-/* As batch_ports.mark and .unmark. */
+/* As batch_ports.mark, .unmark and .unmark_later; the last does not connect. */
 bool suspects_mark(struct suspects *suspects, const char *name, uint64_t *earlier_marks, struct error *error);
-void suspects_unmark(struct suspects *suspects, const char *name, bool finished);
+bool suspects_unmark(struct suspects *suspects, const char *name, bool all, struct error *error);
+void suspects_unmark_later(struct suspects *suspects, const char *name, bool all);
 
-/* Takes off what is owed, as far as Redis lets it. Call when Redis has just answered and no message is in hand. */
-void suspects_settle(struct suspects *suspects);
+/* Takes off what is owed, and connects for it; without a debt it does nothing. Call before anything else is done with
+   Redis: false with *error when Redis cannot be reached. What a server refuses stays owed, and stops nothing. */
+bool suspects_settle(struct suspects *suspects, struct error *error);
 
 #endif

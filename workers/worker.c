@@ -7,6 +7,7 @@
 #include "absence.h"
 #include "batch.h"
 #include "consumer.h"
+#include "event_pack.h"
 #include "redis_store.h"
 #include "reject.h"
 #include "suspects.h"
@@ -49,8 +50,9 @@ struct worker {
     struct delivery *waiting_last;
     size_t waiting;
     struct suspects suspects;
-    struct absence absence; /* of Redis */
-    bool paused;            /* it was too long: nothing is consumed */
+    uint8_t rehearsal[EVENT_PACK_MAX]; /* written, never read */
+    struct absence absence;            /* of Redis */
+    bool paused;                       /* it was too long: nothing is consumed */
     int64_t redis_check_at_ms;
     int64_t redis_review_at_ms;
     struct frequent_line remarks;
@@ -105,7 +107,8 @@ static bool port_apply(void *context, const struct event *const *events, size_t 
                        struct error *error)
 {
     struct worker *worker = context;
-    bool done = redis_store_apply(worker->store, events, count, results, error);
+    bool done =
+        suspects_settle(&worker->suspects, error) && redis_store_apply(worker->store, events, count, results, error);
     note_redis(worker, done, error->text);
     if (done)
         worker_count_applied(worker->status, results, count);
@@ -120,10 +123,24 @@ static bool port_mark(void *context, const char *name, uint64_t *earlier_marks, 
     return done;
 }
 
-static void port_unmark(void *context, const char *name, bool finished)
+static void port_rehearse(void *context, const struct event *event)
 {
     struct worker *worker = context;
-    suspects_unmark(&worker->suspects, name, finished);
+    (void)event_pack(event, worker->rehearsal);
+}
+
+static bool port_unmark(void *context, const char *name, bool all, struct error *error)
+{
+    struct worker *worker = context;
+    bool done = suspects_unmark(&worker->suspects, name, all, error);
+    note_redis(worker, done, error->text);
+    return done;
+}
+
+static void port_unmark_later(void *context, const char *name, bool all)
+{
+    struct worker *worker = context;
+    suspects_unmark_later(&worker->suspects, name, all);
 }
 
 static bool port_reject(void *context, struct rejection *rejections, size_t count, struct error *error)
@@ -216,7 +233,9 @@ struct worker *worker_new(const struct worker_config *config, struct worker_stat
                                          .apply = port_apply,
                                          .reject = port_reject,
                                          .mark = port_mark,
+                                         .rehearse = port_rehearse,
                                          .unmark = port_unmark,
+                                         .unmark_later = port_unmark_later,
                                          .acknowledge = port_acknowledge,
                                          .remark = port_remark};
     if (!build(worker, error)) {
@@ -282,7 +301,7 @@ static void note_connected(struct worker *worker)
 /* Whether Redis could be used now, for the status and for how long it has been away. */
 static bool check_redis(struct worker *worker, struct error *error)
 {
-    bool done = redis_store_check(worker->store, error);
+    bool done = suspects_settle(&worker->suspects, error) && redis_store_check(worker->store, error);
     int64_t now_ms = clock_monotonic_ms();
     worker->redis_check_at_ms = now_ms + REDIS_CHECK_MS;
     if (!done) {
@@ -292,10 +311,8 @@ static bool check_redis(struct worker *worker, struct error *error)
     }
     absence_end(&worker->absence);
     /* With a batch in hand it is the batch that tells whether we can count: a key of a wrong type stops only it. */
-    if (batch_count(worker->batch) == 0) {
+    if (batch_count(worker->batch) == 0)
         worker_part_good(worker->status, PART_REDIS, now_ms);
-        suspects_settle(&worker->suspects);
-    }
     return true;
 }
 

@@ -1,8 +1,12 @@
-"""Messages that come a third time: handled alone, marked, and rejected only when two workers have died of them. And what
-the broker does by itself to a consumer: it is said once, and the worker comes back."""
+"""Messages that come a third time: handled alone, marked while they are read, and rejected only when two workers have died
+reading them. And what the broker does by itself to a consumer: it is said once, and the worker comes back."""
 
+import select
 import signal
+import threading
+import time
 
+import pytest
 import servers
 from events import callback, counters, message
 
@@ -112,7 +116,7 @@ def test_only_one_with_two_marks_is_rejected_byte_for_byte_and_its_neighbours_ar
     ((kept, body),) = queues.take("AMQP_REJECTED_QUEUE", 1)
     assert body == bodies[3]
     assert kept.headers["x-reject-reason"] == "crashed_worker"
-    assert "2 workers began this message alone" in kept.headers["x-reject-detail"]
+    assert "2 workers began to read this message alone" in kept.headers["x-reject-detail"]
     assert kept.message_id == deadly.message_id
     wait_counted(redis_server, worker, 6)
     servers.wait_until(lambda: marks(redis_server) == {}, 10, lambda: marks(redis_server))
@@ -126,21 +130,175 @@ def hold_it(redis_server):
     redis_server.client.set("dc:totals", "no hash")
 
 
-def test_a_death_leaves_a_mark_and_the_second_condemns(start_worker, queues, redis_server):
+class RedisProxy(servers.CuttableProxy):
+    """Between a worker and Redis. `on` maps what the worker says to what is done first: on["mark"](data, server)."""
+
+    def __init__(self, redis_server, **on):
+        self.on = on
+        self.said = []
+        super().__init__(redis_server.port)
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def _move(self, client, server):
+        try:
+            while True:
+                for one in select.select([client, server], [], [], 0.1)[0]:
+                    data = one.recv(65536)
+                    if not data:
+                        return
+                    if one is client:
+                        self._pass_on(data, server)
+                    else:
+                        client.sendall(data)
+        except (OSError, ValueError):
+            pass
+        finally:
+            client.close()
+            server.close()
+
+    def _pass_on(self, data, server):
+        word = self._word(data)
+        if word in self.on:
+            self.on[word](data, server)
+        server.sendall(data)
+        if word:
+            self.said.append(word)
+
+    @staticmethod
+    def _word(data):
+        if b"\r\nEVALSHA\r\n" in data:
+            return "apply"
+        if MARKS.encode() not in data:
+            return None
+        if b"\r\nEVAL\r\n" not in data:
+            return "unmark"
+        return "mark" if b"SADD" in data else "look"
+
+
+@pytest.fixture
+def redis_proxy(redis_server):
+    """redis_proxy(**on): a RedisProxy."""
+    made = []
+
+    def make(**on):
+        made.append(RedisProxy(redis_server, **on))
+        return made[-1]
+
+    yield make
+    for proxy in made:
+        proxy.close()
+    redis_server.child.signal(signal.SIGCONT)
+
+
+class OnlyTheMark:
+    """Passes the mark on, not what takes it off behind it, and ends the connection: as if the worker had died between
+    them. Later it refuses to take it off, as long as `on`, or `times` times."""
+
+    def __init__(self, times=None):
+        self.on = True
+        self.count = 0
+        self.times = times
+
+    def mark(self, data, server):
+        cut = data.find(b"*2\r\n$3\r\nDEL\r\n")
+        assert cut > 0, data
+        server.sendall(data[:cut])
+        assert server.recv(64) == b":1\r\n"
+        self.unmark(data, server)
+
+    def unmark(self, _data, _server):
+        if self.on and self.count != self.times:
+            self.count += 1
+            raise ConnectionError("refused by the test")
+
+    @property
+    def hooks(self):
+        return {"mark": self.mark, "unmark": self.unmark}
+
+
+KILLED = {"clean_exit": (-signal.SIGKILL,)}
+
+
+def test_a_death_while_it_is_read_leaves_a_mark_and_the_second_condemns(start_worker, queues, redis_server, redis_proxy):
     data, properties = publish_one(queues)
     hand_back(queues, 1)
-    hold_it(redis_server)
     key = MARKS + properties.message_id
     for dead in (1, 2):
-        worker = start_worker(wait_ready=False, options={"clean_exit": (-signal.SIGKILL,)})
-        servers.wait_until(lambda: redis_server.client.scard(key) == dead and "WRONGTYPE" in worker.stderr, 20,
-                           lambda: worker.stderr[-2000:])
+        between = OnlyTheMark()
+        worker = start_worker(wait_ready=False, options=KILLED, REDIS_URL=redis_proxy(**between.hooks).url)
+        servers.wait_until(lambda: between.count > 0, 20, lambda: worker.stderr[-2000:])
         worker.kill()
+        assert redis_server.client.scard(key) == dead
     assert 0 < redis_server.client.ttl(key) <= 7 * 86400
+    assert counted(redis_server) == 0
     start_worker()
     ((kept, body),) = queues.take("AMQP_REJECTED_QUEUE", 1)
     assert (body, kept.headers["x-reject-reason"]) == (data, "crashed_worker")
     servers.wait_until(lambda: marks(redis_server) == {}, 10, lambda: marks(redis_server))
+
+
+def test_workers_killed_while_they_wait_for_a_redis_that_stands_still_leave_no_mark(start_worker, queues, redis_server,
+                                                                                    redis_proxy):
+    publish_one(queues)
+    hand_back(queues, 1)
+    for _ in range(3):
+        stopped = threading.Event()
+
+        def stand_still(_data, _server, stopped=stopped):
+            redis_server.child.signal(signal.SIGSTOP)
+            stopped.set()
+
+        worker = start_worker(wait_ready=False, options=KILLED, REDIS_URL=redis_proxy(apply=stand_still).url)
+        assert stopped.wait(20 * servers.PATIENCE), worker.stderr[-2000:]
+        worker.kill()
+        redis_server.child.signal(signal.SIGCONT)
+        assert marks(redis_server) == {}
+    worker = start_worker()
+    wait_counted(redis_server, worker, 1)
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and adds_up(worker), 10, worker.metrics)
+    assert queues.depth("AMQP_REJECTED_QUEUE") == 0
+
+
+def test_a_mark_that_redis_comes_to_after_its_worker_was_killed_is_taken_off_at_once(start_worker, queues, redis_server,
+                                                                                     redis_proxy):
+    publish_one(queues)
+    hand_back(queues, 1)
+    stopped = threading.Event()
+
+    def stand_still(_data, _server):
+        redis_server.child.signal(signal.SIGSTOP)
+        stopped.set()
+
+    def taken_off():
+        return redis_server.client.info("commandstats").get("cmdstat_del", {"calls": 0})["calls"]
+
+    proxy = redis_proxy(mark=stand_still)
+    worker = start_worker(wait_ready=False, options=KILLED, REDIS_URL=proxy.url)
+    assert stopped.wait(20 * servers.PATIENCE), worker.stderr[-2000:]
+    servers.wait_until(lambda: proxy.said == ["look", "mark"], 10, lambda: proxy.said)
+    worker.kill()
+    time.sleep(1)  # as long as Redis stands still
+    redis_server.child.signal(signal.SIGCONT)
+    # Twice at the trial of connecting, and the mark.
+    servers.wait_until(lambda: taken_off() == 3, 10, taken_off)
+    assert marks(redis_server) == {}
+    worker = start_worker()
+    wait_counted(redis_server, worker, 1)
+
+
+def test_a_mark_is_taken_off_before_the_message_is_counted_however_often_it_takes(start_worker, queues, redis_server,
+                                                                                 redis_proxy):
+    publish_one(queues)
+    hand_back(queues, 1)
+    proxy = redis_proxy(**OnlyTheMark(times=3).hooks)
+    worker = start_worker(REDIS_URL=proxy.url)
+    wait_counted(redis_server, worker, 1)
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and adds_up(worker), 10, worker.metrics)
+    assert proxy.said == ["look", "unmark", "apply"]
+    assert marks(redis_server) == {}
 
 
 def test_a_stop_leaves_no_mark(start_worker, queues, redis_server):
@@ -148,28 +306,28 @@ def test_a_stop_leaves_no_mark(start_worker, queues, redis_server):
     hand_back(queues, 1)
     hold_it(redis_server)
     worker = start_worker(wait_ready=False)
-    servers.wait_until(lambda: len(marks(redis_server)) == 1 and "WRONGTYPE" in worker.stderr, 20, lambda: worker.stderr)
+    servers.wait_until(lambda: "WRONGTYPE" in worker.stderr, 20, lambda: worker.stderr)
+    assert marks(redis_server) == {}
     assert worker.finish() == 0
     assert marks(redis_server) == {}
 
 
-def test_a_lost_connection_leaves_no_mark(start_worker, queues, redis_server, rabbitmq):
+def test_a_lost_connection_leaves_no_mark(start_worker, queues, redis_server, redis_proxy, proxy):
+    """Not even when Redis is away at that moment: it is taken off as soon as Redis is back."""
     publish_one(queues)
     hand_back(queues, 1)
-    hold_it(redis_server)
-    proxy = servers.CuttableProxy(rabbitmq.port)
-    try:
-        worker = start_worker(wait_ready=False, AMQP_URL=f"amqp://guest:guest@127.0.0.1:{proxy.port}/%2f")
-        servers.wait_until(lambda: len(marks(redis_server)) == 1 and "WRONGTYPE" in worker.stderr, 20, lambda: worker.stderr)
-        proxy.cut()
-        servers.wait_until(lambda: marks(redis_server) == {}, 20, lambda: worker.stderr)
-        proxy.restore()
-        redis_server.client.delete("dc:totals")
-        wait_counted(redis_server, worker, 1)
-        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and adds_up(worker), 10, worker.metrics)
-        assert marks(redis_server) == {}
-    finally:
-        proxy.close()
+    between = OnlyTheMark()
+    worker = start_worker(wait_ready=False, AMQP_URL=proxy.url, REDIS_URL=redis_proxy(**between.hooks).url)
+    servers.wait_until(lambda: between.count > 0, 20, lambda: worker.stderr[-2000:])
+    proxy.cut()
+    servers.wait_until(lambda: worker.readyz()[1]["broker"] != "connected", 20, lambda: worker.stderr[-2000:])
+    assert len(marks(redis_server)) == 1
+    between.on = False
+    servers.wait_until(lambda: marks(redis_server) == {}, 20, lambda: worker.stderr[-2000:])
+    proxy.restore()
+    wait_counted(redis_server, worker, 1)
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and adds_up(worker), 10, worker.metrics)
+    assert marks(redis_server) == {}
 
 
 def test_a_mark_of_a_wrong_type_is_named_and_waited_out(start_worker, queues, redis_server):

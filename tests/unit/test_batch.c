@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-enum { JOURNAL = 512 };
+enum { JOURNAL = 1024 };
 
 /* A world that fails as often as it is told, and writes down what it is asked. */
 struct world {
@@ -20,6 +20,7 @@ struct world {
     size_t confirm_before_failing; /* rejections confirmed by an attempt that fails */
     int remarks;
     int mark_failures;
+    int unmark_failures;
     uint64_t earlier_marks[2]; /* what the first look finds, and each later one */
     int looks;
     char name[BATCH_MARK_NAME];
@@ -97,11 +98,30 @@ static bool fake_mark(void *context, const char *name, uint64_t *earlier_marks, 
     return true;
 }
 
-static void fake_unmark(void *context, const char *name, bool finished)
+static void fake_rehearse(void *context, const struct event *event)
+{
+    assert_int_equal(event->kind, EVENT_RESULT);
+    note(context, "rehearse", 1);
+}
+
+static bool fake_unmark(void *context, const char *name, bool all, struct error *error)
+{
+    struct world *world = context;
+    bool fails = world->unmark_failures > 0;
+    assert_string_equal(name, world->name);
+    note(world, fails ? "unmark!" : "unmark", all);
+    if (fails) {
+        world->unmark_failures--;
+        error_set(error, ERROR_UNAVAILABLE, "no Redis");
+    }
+    return !fails;
+}
+
+static void fake_unmark_later(void *context, const char *name, bool all)
 {
     struct world *world = context;
     assert_string_equal(name, world->name);
-    note(world, "unmark", finished);
+    note(world, "later", all);
 }
 
 static void fake_remark(void *context, const char *remark)
@@ -117,7 +137,9 @@ static struct batch_ports ports_of(struct world *world)
                                 .apply = fake_apply,
                                 .reject = fake_reject,
                                 .mark = fake_mark,
+                                .rehearse = fake_rehearse,
                                 .unmark = fake_unmark,
+                                .unmark_later = fake_unmark_later,
                                 .acknowledge = fake_acknowledge,
                                 .remark = fake_remark};
 }
@@ -314,7 +336,7 @@ static struct delivery *suspect_of(const char *body, uint64_t tag, const char *m
     return delivery;
 }
 
-static void a_third_delivery_is_marked_before_it_is_read_and_unmarked_before_it_is_acknowledged(void **state)
+static void a_third_delivery_is_marked_only_while_it_is_read(void **state)
 {
     static const struct {
         const char *body;
@@ -322,21 +344,33 @@ static void a_third_delivery_is_marked_before_it_is_read_and_unmarked_before_it_
         enum batch_progress end;
         const char *journal;
     } cases[] = {
-        {"{\"status\":\"success\"}", {0}, BATCH_DONE, "mark0 apply1 unmark1 ack1"},
-        {"{\"status\":\"success\"}", {.earlier_marks = {1, 1}}, BATCH_DONE, "mark1 apply1 unmark1 ack1"},
-        {"{}", {0}, BATCH_DONE, "mark0 reject1 unmark1 ack1"},
+        {"{\"status\":\"success\"}", {0}, BATCH_DONE, "mark0 rehearse1 unmark1 apply1 ack1"},
+        {"{\"status\":\"success\"}", {.earlier_marks = {1, 1}}, BATCH_DONE, "mark1 rehearse1 unmark1 apply1 ack1"},
+        {"{}", {0}, BATCH_DONE, "mark0 unmark1 reject1 ack1"},
         {"{\"status\":\"success\"}",
          {.mark_failures = 2, .apply_failures = 1},
          BATCH_DONE,
-         "mark!1 mark!1 mark0 apply!1 apply1 unmark1 ack1"},
-        {"{\"status\":\"success\"}", {.acknowledge_failures = 1}, BATCH_LOST, "mark0 apply1 unmark1 ack!1"},
+         "mark!1 mark!1 mark0 rehearse1 unmark1 apply!1 apply1 ack1"},
+        /* With the mark on it waits for nothing else. */
+        {"{\"status\":\"success\"}",
+         {.unmark_failures = 2, .apply_failures = 1},
+         BATCH_DONE,
+         "mark0 rehearse1 unmark!1 unmark!1 unmark1 apply!1 apply1 ack1"},
+        {"{}",
+         {.unmark_failures = 1, .reject_failures = 1},
+         BATCH_DONE,
+         "mark0 unmark!1 unmark1 reject!1 reject1 ack1"},
+        {"{\"status\":\"success\"}", {.acknowledge_failures = 1}, BATCH_LOST, "mark0 rehearse1 unmark1 apply1 ack!1"},
         /* Two marks, but the second look finds that one of them was a living worker's. */
-        {"{\"status\":\"success\"}", {.earlier_marks = {2, 1}}, BATCH_DONE, "mark2 mark1 apply1 unmark1 ack1"},
-        {"{\"status\":\"success\"}", {.earlier_marks = {2, 2}}, BATCH_DONE, "mark2 mark2 reject1 unmark1 ack1"},
+        {"{\"status\":\"success\"}",
+         {.earlier_marks = {2, 1}},
+         BATCH_DONE,
+         "mark2 mark1 rehearse1 unmark1 apply1 ack1"},
+        {"{\"status\":\"success\"}", {.earlier_marks = {2, 2}}, BATCH_DONE, "mark2 mark2 reject1 later1 ack1"},
         {"{\"status\":\"success\"}",
          {.earlier_marks = {3, 3}, .reject_failures = 1},
          BATCH_DONE,
-         "mark3 mark3 reject!1 reject1 unmark1 ack1"},
+         "mark3 mark3 reject!1 reject1 later1 ack1"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -369,9 +403,9 @@ static void a_suspect_is_not_read_before_it_is_marked(void **state)
     assert_int_equal(world.remarks, 0);
     int64_t now_ms = batch_due_ms(batch);
     assert_int_equal(batch_step(batch, now_ms, &error), BATCH_FURTHER);
-    assert_int_equal(world.remarks, 0);
-    assert_int_equal(run(batch, &now_ms), BATCH_DONE);
     assert_int_equal(world.remarks, 1);
+    assert_int_equal(run(batch, &now_ms), BATCH_DONE);
+    assert_int_equal(world.remarks, 1); /* once */
     batch_free(batch);
 }
 
@@ -411,36 +445,62 @@ static void a_suspect_shares_a_batch_with_nobody(void **state)
     batch_add(batch, other, now_ms);
     assert_true(batch_open(batch));
     assert_int_equal(run(batch, &now_ms), BATCH_DONE);
-    assert_string_equal(world.journal, "apply1 ack1 mark0 apply1 unmark1 ack2 apply1 ack3");
+    assert_string_equal(world.journal, "apply1 ack1 mark0 rehearse1 unmark1 apply1 ack2 apply1 ack3");
     batch_free(batch);
 }
 
-static void only_a_death_leaves_the_mark(void **state)
+static void what_is_dropped_leaves_no_mark(void **state)
 {
-    static const char *const journals[] = {
-        "", "mark0 unmark0", "mark0 unmark0", "mark0 apply1 unmark0", "mark0 apply1 unmark0", "mark0 apply1 unmark1"};
+    static const struct {
+        struct world world;
+        int steps;
+        const char *journal;
+    } cases[] = {
+        {{0}, 0, ""},
+        {{0}, 1, "mark0 rehearse1 unmark1"},
+        {{0}, 2, "mark0 rehearse1 unmark1"},
+        {{0}, 3, "mark0 rehearse1 unmark1 apply1"},
+        {{0}, 4, "mark0 rehearse1 unmark1 apply1"},
+        /* An attempt whose answer was lost may have left one. */
+        {{.mark_failures = 1}, 1, "mark!1 later0"},
+        {{.unmark_failures = 9}, 1, "mark0 rehearse1 unmark!1 later0"},
+        {{.unmark_failures = 9}, 2, "mark0 rehearse1 unmark!1 unmark!1 later0"},
+        /* With two of others ours is not set. */
+        {{.earlier_marks = {2, 2}}, 1, "mark2"},
+        {{.earlier_marks = {2, 2}}, 3, "mark2 mark2"},
+        {{.mark_failures = 1, .earlier_marks = {2, 2}}, 2, "mark!1 mark2"},
+    };
     (void)state;
-    for (int steps = 0; steps < 6; steps++) {
-        struct world world = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world world = cases[i].world;
         const struct batch_ports ports = ports_of(&world);
         struct batch *batch = batch_new(&settings, &ports);
         struct error error = {0};
         batch_add(batch, suspect_of("{\"status\":\"success\"}", 1, "an id"), 1000);
-        for (int i = 0; i < steps; i++)
-            assert_int_equal(batch_step(batch, 1000, &error), BATCH_FURTHER);
+        for (int done = 0; done < cases[i].steps; done++)
+            assert_int_not_equal(batch_step(batch, batch_due_ms(batch), &error), BATCH_NOT_DUE);
         batch_drop(batch);
-        assert_string_equal(world.journal, journals[steps]);
+        assert_string_equal(world.journal, cases[i].journal);
         batch_free(batch);
+        assert_string_equal(world.journal, cases[i].journal);
     }
-    /* An attempt whose answer was lost may have left one. */
-    struct world world = {.mark_failures = 1};
+}
+
+static void a_mark_that_cannot_be_taken_off_does_not_hold_the_message_for_ever(void **state)
+{
+    struct world world = {.unmark_failures = BATCH_UNMARK_TRIES};
     const struct batch_ports ports = ports_of(&world);
     struct batch *batch = batch_new(&settings, &ports);
-    struct error error = {0};
-    batch_add(batch, suspect_of("{\"status\":\"success\"}", 1, "an id"), 1000);
-    assert_int_equal(batch_step(batch, 1000, &error), BATCH_KEPT);
+    static const char end[] = "unmark!1 later1 apply1 ack1";
+    int64_t now_ms = 1000;
+    (void)state;
+    batch_add(batch, suspect_of("{\"status\":\"success\"}", 1, "an id"), now_ms);
+    assert_int_equal(run(batch, &now_ms), BATCH_DONE);
+    assert_int_equal(world.unmark_failures, 0);
+    assert_true(strlen(world.journal) > strlen(end));
+    assert_string_equal(world.journal + strlen(world.journal) - strlen(end), end);
+    assert_in_range(now_ms, 1000 + 30000, 1000 + 120000);
     batch_free(batch);
-    assert_string_equal(world.journal, "mark!1 unmark0");
 }
 
 static void a_message_without_an_id_is_named_by_its_body(void **state)
@@ -466,11 +526,12 @@ int main(void)
         cmocka_unit_test(a_lost_connection_drops_all_in_any_phase),
         cmocka_unit_test(hurrying_makes_a_waiting_batch_due),
         cmocka_unit_test(remarks_are_passed_on),
-        cmocka_unit_test(a_third_delivery_is_marked_before_it_is_read_and_unmarked_before_it_is_acknowledged),
+        cmocka_unit_test(a_third_delivery_is_marked_only_while_it_is_read),
         cmocka_unit_test(a_suspect_is_not_read_before_it_is_marked),
         cmocka_unit_test(one_with_two_deaths_is_never_read),
         cmocka_unit_test(a_suspect_shares_a_batch_with_nobody),
-        cmocka_unit_test(only_a_death_leaves_the_mark),
+        cmocka_unit_test(what_is_dropped_leaves_no_mark),
+        cmocka_unit_test(a_mark_that_cannot_be_taken_off_does_not_hold_the_message_for_ever),
         cmocka_unit_test(a_message_without_an_id_is_named_by_its_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
