@@ -2,6 +2,7 @@
 
 #include "../common/amqp_session.h"
 #include "../common/limits.h"
+#include "spool.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -237,6 +238,19 @@ static bool check_counts(const struct bridge_config *config, struct config_repor
     return ok;
 }
 
+/* It works all the same, as long as RabbitMQ takes the large ones. */
+static void check_spool_size(const struct bridge_config *config, struct config_report *report)
+{
+    const int64_t needed = spool_bytes_for(config->max_body_bytes);
+
+    if (!config_row_failed(report, "MAX_BODY_BYTES") && !config_row_failed(report, "SPOOL_MAX_BYTES") &&
+        config->spool_max_bytes < needed)
+        config_warning(report,
+                       "a body of MAX_BODY_BYTES=%lld does not fit into a spool of SPOOL_MAX_BYTES=%lld: such a one is "
+                       "refused while RabbitMQ does not take it; allow at least %lld",
+                       (long long)config->max_body_bytes, (long long)config->spool_max_bytes, (long long)needed);
+}
+
 bool bridge_config_load(const char *config_file, char *const *environment, struct bridge_config *out,
                         struct config_report *report)
 {
@@ -247,6 +261,7 @@ bool bridge_config_load(const char *config_file, char *const *environment, struc
     /* All of them, so that every problem is named at once. */
     ok &= check_secrets(out, report);
     ok &= check_counts(out, report);
+    check_spool_size(out, report);
     return ok;
 }
 

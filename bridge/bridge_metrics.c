@@ -37,7 +37,8 @@ static const struct {
     {METRIC_SPOOL_DRAINED, "dropbridge_spool_drained_total", NULL,
      "Messages that left the spool, confirmed by the broker.", METRIC_COUNTER},
     {METRIC_SPOOL_SET_ASIDE, "dropbridge_spool_set_aside_total", NULL,
-     "Messages in a spool that was set aside, damaged or moved, while in use; 0 but after such an accident.",
+     "Messages in a spool in use that was damaged or taken away before they could be sent; 0 but after such an "
+     "accident.",
      METRIC_COUNTER},
     {METRIC_SPOOL_WAITING, "dropbridge_spool_waiting", NULL, "Messages in the spool.", METRIC_GAUGE},
     {METRIC_SPOOL_BYTES, "dropbridge_spool_bytes", NULL, "Size of the spool, free pages not counted.", METRIC_GAUGE},

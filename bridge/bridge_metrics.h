@@ -6,8 +6,9 @@
 #include "answer.h"
 
 /* At rest, for one process's life: requests{code="received"} + kept_invalid = accepted{by="broker"} +
-   accepted{by="spool"}; spool_found_at_start + spool_spooled = spool_drained + spool_waiting (+ spool_set_aside, 0 but
-   after damage). */
+   accepted{by="spool"}; spool_found_at_start + spool_spooled = spool_drained + spool_waiting + spool_set_aside. The
+   last is 0 unless a spool in use was damaged, or its file was taken away and with it what a failed write had just
+   closed. spool_found_at_start is set once, when the file is open. */
 enum bridge_metric {
     METRIC_REQUESTS, /* one row an answer: METRIC_REQUESTS + answer */
     METRIC_ACCEPTED_BROKER = METRIC_REQUESTS + ANSWER_COUNT,

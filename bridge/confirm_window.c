@@ -113,18 +113,6 @@ void confirm_window_each(const struct confirm_window *window, void (*visit)(void
     }
 }
 
-void *confirm_window_find(const struct confirm_window *window, bool (*matches)(const void *context, const void *item),
-                          const void *context)
-{
-    for (uint64_t tag = window->first; tag < window->next; tag++) {
-        void *item = const_slot_of(window, tag)->item;
-
-        if (item && matches(context, item))
-            return item;
-    }
-    return NULL;
-}
-
 void confirm_window_reset(struct confirm_window *window, void (*settled)(void *context, void *item), void *context)
 {
     confirm_window_settle(window, 0, true, settled, context);

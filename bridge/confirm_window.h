@@ -34,10 +34,6 @@ long confirm_window_settle(struct confirm_window *window, uint64_t tag, bool mul
 /* Hands all that wait to `visit`, oldest first. They stay. */
 void confirm_window_each(const struct confirm_window *window, void (*visit)(void *context, void *item), void *context);
 
-/* The oldest waiting item that `matches` says yes to, or NULL. It stays. */
-void *confirm_window_find(const struct confirm_window *window, bool (*matches)(const void *context, const void *item),
-                          const void *context);
-
 /* Takes out all, as settle does, and starts again from tag 1 (a new channel). */
 void confirm_window_reset(struct confirm_window *window, void (*settled)(void *context, void *item), void *context);
 

@@ -171,6 +171,22 @@ enum gate gates_best(struct gates *gates)
     return best;
 }
 
+bool gates_refusing(struct gates *gates)
+{
+    size_t open = 0;
+    size_t refusing = 0;
+
+    pthread_mutex_lock(&gates->mutex);
+    for (size_t i = 0; i < gates->count; i++) {
+        if (gates_of(gates, i) != GATE_OPEN)
+            continue;
+        open++;
+        refusing += gates->items[i].facts[GATE_IS_REFUSING];
+    }
+    pthread_mutex_unlock(&gates->mutex);
+    return open > 0 && refusing == open;
+}
+
 bool gates_any_connected(struct gates *gates, size_t *url_index)
 {
     bool found = false;
@@ -194,6 +210,10 @@ void gates_say(struct gates *gates, const char *problem)
 
 void gates_problem(struct gates *gates, char out[ERROR_TEXT])
 {
+    const char *const problem_of_open =
+        gates_refusing(gates)
+            ? "RabbitMQ refuses events: is AMQP_QUEUE full (max-length)? Let workers empty it, or raise the limit"
+            : "";
     const bool open = gates_best(gates) == GATE_OPEN;
     const char *stuck = NULL;
 
@@ -203,7 +223,7 @@ void gates_problem(struct gates *gates, char out[ERROR_TEXT])
     }
     pthread_mutex_lock(&gates->mutex);
     if (open)
-        out[0] = '\0';
+        (void)snprintf(out, ERROR_TEXT, "%s", problem_of_open);
     else
         (void)snprintf(out, ERROR_TEXT, "%s", gates->refusal[0] ? gates->refusal : stuck ? stuck : gates->problem);
     pthread_mutex_unlock(&gates->mutex);

@@ -11,11 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Each shuts the gate of an open connection. */
+/* Each but the last shuts the gate of an open connection. */
 enum gate_fact {
-    GATE_IS_BLOCKED, /* the broker has said so; it holds for all connections to the same host and port */
-    GATE_IS_STALLED, /* no confirm for so long that nobody should wait for one */
-    GATE_IS_LEAVING, /* the session is about to be replaced */
+    GATE_IS_BLOCKED,  /* the broker has said so; it holds for all connections to the same host and port */
+    GATE_IS_STALLED,  /* no confirm for so long that nobody should wait for one */
+    GATE_IS_LEAVING,  /* the session is about to be replaced */
+    GATE_IS_REFUSING, /* it nacks every event; whether it still does only another event can tell */
     GATE_FACTS
 };
 
@@ -40,12 +41,14 @@ void gates_refuse(struct gates *gates, const char *reason);
 enum gate gates_of(struct gates *gates, size_t index);
 /* The best of all. */
 enum gate gates_best(struct gates *gates);
+/* Whether there are open gates, and the broker refuses behind each. */
+bool gates_refusing(struct gates *gates);
 /* Whether a session is open, whatever its gate; then *url_index is by which URL. */
 bool gates_any_connected(struct gates *gates, size_t *url_index);
 
 /* What is wrong, for people. */
 void gates_say(struct gates *gates, const char *problem);
-/* The last that was said, or the reason of a refusal; "" while a gate is open. */
+/* The last that was said, or the reason of a refusal; while a gate is open "", or that the broker refuses. */
 void gates_problem(struct gates *gates, char out[ERROR_TEXT]);
 
 #endif

@@ -22,6 +22,7 @@ static bool is_shared(enum publish_outcome outcome)
         return true;
     case PUBLISH_CONFIRMED:
     case PUBLISH_FAILED:
+    case PUBLISH_REFUSED:
     case PUBLISH_LOST:
     case PUBLISH_FULL:
     case PUBLISH_AWAY:

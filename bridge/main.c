@@ -34,8 +34,10 @@ enum {
        signal is heard. */
     SPOOL_LOCK_MS = 12000,
     SPOOL_LOCK_STEP_MS = 250,
-    /* How long listening waits for the first connection. Without one, events go to the spool. */
+    /* How long listening waits for the first connection, and for the spool beside it. Without the one events go to the
+       other. */
     FIRST_ATTEMPT_MS = 1000,
+    STOP_LOOK_MS = 20,
     WATCH_MS = 1000,
     HELP_LIMIT = 64 * 1024,
     /* Descriptors beside the connections: listeners, broker, files. */
@@ -97,6 +99,9 @@ static void report_spool(struct buf *members, const struct spool_status *spool)
         word = waiting;
     }
     switch (spool->state) {
+    case SPOOL_OPENING:
+        word = "opening";
+        break;
     case SPOOL_OPEN:
         break;
     case SPOOL_IS_FULL:
@@ -125,23 +130,32 @@ static void report_routes(struct buf *members, const struct bridge *bridge)
                callback);
 }
 
+static void report_broker(struct buf *members, const struct bridge *bridge, enum gate gate, bool refusing)
+{
+    static const char *const words[] = {[GATE_AWAY] = "away", [GATE_BLOCKED] = "blocked", [GATE_OPEN] = "connected"};
+    char problem[ERROR_TEXT] = "";
+
+    buf_printf(members, "\"broker\":\"%s\"", refusing ? "refusing" : words[gate]);
+    if (gate == GATE_AWAY || refusing)
+        publishers_problem(bridge->publishers, problem);
+    report_problem(members, "broker_problem", problem);
+}
+
 /* Ready as long as one of the two places takes events. */
 static bool report_ready(void *context, struct buf *members)
 {
-    static const char *const broker[] = {[GATE_AWAY] = "away", [GATE_BLOCKED] = "blocked", [GATE_OPEN] = "connected"};
-    struct bridge *bridge = context;
+    const struct bridge *bridge = context;
     const enum gate gate = publishers_gate(bridge->publishers);
-    char problem[ERROR_TEXT] = "";
+    const bool refusing = gate == GATE_OPEN && publishers_refusing(bridge->publishers);
     struct spool_status spool;
 
-    buf_printf(members, "\"broker\":\"%s\"", broker[gate]);
-    if (gate == GATE_AWAY)
-        publishers_problem(bridge->publishers, problem);
-    report_problem(members, "broker_problem", problem);
+    report_broker(members, bridge, gate, refusing);
     spool_status(bridge->spool, &spool);
+    if (spool.problem[0] == '\0')
+        spool_drain_problem(bridge->drain, spool.problem);
     report_spool(members, &spool);
     report_routes(members, bridge);
-    return gate == GATE_OPEN || spool.state == SPOOL_OPEN;
+    return (gate == GATE_OPEN && !refusing) || spool.state == SPOOL_OPEN;
 }
 
 /* ---- the two places of the keeper ---- */
@@ -228,14 +242,41 @@ static bool start_spool(struct bridge *bridge, struct error *error)
     }
 }
 
+/* True with *error once one of the two will never take anything. */
+static bool is_refused(const struct bridge *bridge, struct error *error)
+{
+    return publishers_refused(bridge->publishers, error) || spool_refused(bridge->spool, error);
+}
+
+static bool is_opening(const struct bridge *bridge)
+{
+    struct spool_status spool;
+
+    spool_status(bridge->spool, &spool);
+    return spool.state == SPOOL_OPENING;
+}
+
 static bool start_broker(struct bridge *bridge, struct error *error)
 {
     bridge->publishers = publishers_start(&bridge->amqp, (size_t)bridge->config.amqp_publishers,
                                           bridge->config.confirm_timeout_ms, bridge->metrics, error);
-    if (!bridge->publishers)
-        return false;
+    return bridge->publishers != NULL;
+}
+
+/* Waits a moment for both, so that what comes first is not refused. False with ERROR_NONE: told to stop. */
+static bool await_places(struct bridge *bridge, struct error *error)
+{
+    const int64_t deadline_ms = clock_monotonic_ms() + FIRST_ATTEMPT_MS;
+
     publishers_first_attempt(bridge->publishers, FIRST_ATTEMPT_MS);
-    return !publishers_refused(bridge->publishers, error);
+    error->code = ERROR_NONE;
+    while (!is_refused(bridge, error)) {
+        if (!is_opening(bridge) || clock_monotonic_ms() >= deadline_ms)
+            return true;
+        if (stop_signal_wait(STOP_LOOK_MS))
+            return false;
+    }
+    return false;
 }
 
 static bool start_helpers(struct bridge *bridge, struct error *error)
@@ -288,15 +329,22 @@ static void stop_helpers(struct bridge *bridge)
     bridge->topology = NULL;
 }
 
-/* Until a stop signal (true), or until it shows that no broker will ever take us: false with *error. One that is away
-   may come back; one that refuses us needs a person. */
+/* Until a stop signal (true), or until it shows that no broker will ever take us, or that the spool cannot be ours:
+   false with *error. One that is away may come back; one that refuses us needs a person. */
 static bool run(struct bridge *bridge, struct error *error)
 {
     while (!stop_signal_wait(WATCH_MS)) {
-        if (publishers_refused(bridge->publishers, error))
+        if (is_refused(bridge, error))
             return false;
     }
     return true;
+}
+
+/* From here on a second signal, or too long a stop, ends the program. */
+static void begin_stop(void)
+{
+    log_info("stopping");
+    (void)stop_signal_guard(STOP_MAX_MS);
 }
 
 /* Answers what is in flight. */
@@ -305,8 +353,6 @@ static void finish(struct bridge *bridge)
     const int64_t slowest_ms = bridge->config.body_timeout_ms + KEEPER_ANSWER_MS;
     const int64_t deadline_ms = clock_monotonic_ms() + (slowest_ms < DRAIN_MAX_MS ? slowest_ms : DRAIN_MAX_MS);
 
-    log_info("stopping");
-    (void)stop_signal_guard(STOP_MAX_MS);
     http_server_refuse(bridge->http, deadline_ms);
     publishers_stop_connecting(bridge->publishers);
     /* While the last requests are served: it takes seconds as well. */
@@ -331,11 +377,14 @@ static int serve(struct bridge *bridge)
 
     stop_signal_init();
     bool good = start_core(bridge, &error) && start_spool(bridge, &error) && start_broker(bridge, &error) &&
-                start_helpers(bridge, &error) && start_listeners(bridge, &error);
-    if (good) {
+                await_places(bridge, &error) && start_helpers(bridge, &error) && start_listeners(bridge, &error);
+    const bool started = good;
+
+    if (started)
         good = run(bridge, &error);
+    begin_stop();
+    if (started)
         finish(bridge);
-    }
     if (!good && error.code != ERROR_NONE)
         status = fail(&error);
     stop(bridge);

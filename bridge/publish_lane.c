@@ -4,11 +4,17 @@
 #include "../common/log.h"
 #include "../common/protection.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 enum {
     /* Unconfirmed publishes: HTTP threads bound them too; past some thousands the broker gains nothing. */
     WAITING_MAX = 4096,
     /* Tags from the oldest unconfirmed to the newest: one confirm that never comes must not stop the rest. */
     SPAN_MAX = 65536,
+    /* Shorter than the drain holds a refused message back: then the broker is asked again. */
+    BODY_MAX_TRUSTED_MS = 100000,
+    CLOSE_TEXT = 256, /* AMQP's short strings are no longer */
 };
 
 bool publish_lane_init(struct publish_lane *lane, amqp_channel_t channel, const struct amqp_settings *settings,
@@ -33,6 +39,7 @@ static void on_acked(void *context, void *item)
     const bool returned = ticket_is_returned(ticket);
 
     lane->refusing_since_ms = 0;
+    lane->acked = true;
     if (!ticket_settle(ticket, returned ? PUBLISH_FAILED : PUBLISH_CONFIRMED) && !returned)
         bridge_count(lane->metrics, METRIC_LATE_CONFIRMS, 1);
 }
@@ -53,6 +60,18 @@ static void on_lost(void *context, void *item)
     ticket_settle(item, ticket_is_returned(item) ? PUBLISH_FAILED : PUBLISH_LOST);
 }
 
+/* The channel was closed over a message that waited: it names none, and may name its limit. */
+static void on_shut(void *context, void *item)
+{
+    const struct publish_lane *lane = context;
+    const bool meant = lane->body_max == 0 || ticket_body_bytes(item).len > lane->body_max;
+
+    if (ticket_is_returned(item))
+        ticket_settle(item, PUBLISH_FAILED);
+    else
+        ticket_settle(item, meant ? PUBLISH_REFUSED : PUBLISH_LOST);
+}
+
 static void give_up(void *context, void *item)
 {
     (void)context;
@@ -66,20 +85,35 @@ void publish_lane_give_up(struct publish_lane *lane)
 
 /* ---- the channel's life ---- */
 
-bool publish_lane_open(struct publish_lane *lane, struct amqp_session *session, struct error *error)
+static bool open_channel(struct publish_lane *lane, struct amqp_session *session, bool is_open, struct error *error)
 {
     amqp_connection_state_t connection = amqp_session_connection(session);
 
-    if ((lane->channel == AMQP_CHANNEL || amqp_channel_open(connection, lane->channel)) &&
+    if ((is_open || amqp_channel_open(connection, lane->channel)) &&
         (!protection("confirm") || amqp_confirm_select(connection, lane->channel))) {
-        lane->session = session;
-        lane->came_back = false;
-        lane->refusing_since_ms = 0;
+        lane->shut = false;
         lane->incoming = (struct incoming_return){0};
         return true;
     }
     amqp_error_of_reply(error, "asking for confirms from", amqp_session_peer(session), amqp_get_rpc_reply(connection));
     return false;
+}
+
+bool publish_lane_open(struct publish_lane *lane, struct amqp_session *session, struct error *error)
+{
+    if (!open_channel(lane, session, lane->channel == AMQP_CHANNEL, error))
+        return false;
+    lane->session = session;
+    lane->came_back = false;
+    lane->refusing_since_ms = 0;
+    lane->acked = false;
+    lane->body_max = 0;
+    return true;
+}
+
+bool publish_lane_reopen(struct publish_lane *lane, struct error *error)
+{
+    return open_channel(lane, lane->session, false, error);
 }
 
 void publish_lane_close(struct publish_lane *lane)
@@ -107,6 +141,11 @@ size_t publish_lane_waiting(const struct publish_lane *lane)
 int64_t publish_lane_oldest_ms(const struct publish_lane *lane)
 {
     return confirm_window_oldest_ms(lane->window);
+}
+
+bool publish_lane_takes(const struct publish_lane *lane, const struct ticket *ticket, int64_t now_ms)
+{
+    return lane->body_max == 0 || ticket_body_bytes(ticket).len <= lane->body_max || now_ms >= lane->body_max_until_ms;
 }
 
 static int publish(struct publish_lane *lane, struct ticket *ticket)
@@ -160,6 +199,41 @@ static void begin_return(struct publish_lane *lane, const amqp_basic_return_t *r
               (const char *)returned->reply_text.bytes);
 }
 
+/* "... message size 20000 is larger than configured max size 5000": the last number. 0 if the text is another. */
+static uint64_t named_limit(amqp_bytes_t text)
+{
+    static const char mark[] = "max size ";
+    char copy[CLOSE_TEXT] = "";
+    const size_t len = text.len < sizeof copy ? text.len : sizeof copy - 1;
+    const char *found;
+
+    if (len > 0)
+        memcpy(copy, text.bytes, len);
+    found = strstr(copy, mark);
+    return found ? strtoull(found + sizeof mark - 1, NULL, 10) : 0;
+}
+
+/* The channel is over. True if only a message is to blame: another channel will do. */
+static bool handle_close(struct publish_lane *lane, const amqp_method_t *method, struct error *error)
+{
+    const amqp_channel_close_t *closed = method->decoded;
+    amqp_channel_close_ok_t ok = {0};
+    struct error reason;
+
+    amqp_error_of_close(&reason, "publishing to", amqp_session_peer(lane->session), method);
+    (void)amqp_send_method(amqp_session_connection(lane->session), lane->channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
+    if (closed->reply_code != AMQP_PRECONDITION_FAILED && closed->reply_code != AMQP_CONTENT_TOO_LARGE) {
+        *error = reason;
+        return false;
+    }
+    log_warn("%s; such a message stays in the spool", reason.text);
+    lane->shut = true;
+    lane->body_max = named_limit(closed->reply_text);
+    lane->body_max_until_ms = clock_monotonic_ms() + BODY_MAX_TRUSTED_MS;
+    confirm_window_reset(lane->window, on_shut, lane);
+    return true;
+}
+
 static bool handle_method(struct publish_lane *lane, const amqp_method_t *method, struct error *error)
 {
     switch (method->id) {
@@ -176,40 +250,41 @@ static bool handle_method(struct publish_lane *lane, const amqp_method_t *method
     case AMQP_BASIC_RETURN_METHOD:
         begin_return(lane, method->decoded);
         return true;
-    case AMQP_CHANNEL_CLOSE_METHOD: {
-        amqp_channel_close_ok_t ok = {0};
-
-        amqp_error_of_close(error, "publishing to", amqp_session_peer(lane->session), method);
-        (void)amqp_send_method(amqp_session_connection(lane->session), lane->channel, AMQP_CHANNEL_CLOSE_OK_METHOD,
-                               &ok);
-        return false;
-    }
+    case AMQP_CHANNEL_CLOSE_METHOD:
+        return handle_close(lane, method, error);
     default:
         log_debug("ignored AMQP method 0x%08x", (unsigned)method->id);
         return true;
     }
 }
 
-static bool has_message_id(const void *context, const void *item)
-{
-    const struct bytes *id = context;
+struct returned_id {
+    struct bytes id;
+    bool waits;
+};
 
-    return !ticket_is_returned(item) && bytes_equal(*id, bytes_of_text(ticket_envelope(item)->message_id));
+/* After a give-up the first copy and the one that was spooled can wait beside each other. Taking a copy that arrived
+   for returned costs a repetition; the contrary would cost the message. */
+static void mark_returned(void *context, void *item)
+{
+    struct returned_id *returned = context;
+
+    if (!bytes_equal(returned->id, bytes_of_text(ticket_envelope(item)->message_id)))
+        return;
+    returned->waits = true;
+    ticket_mark_returned(item);
 }
 
 static void handle_return_header(struct publish_lane *lane, const amqp_frame_t *frame)
 {
     const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
-    struct ticket *ticket = NULL;
+    struct returned_id returned = {.waits = false};
 
     if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) {
-        const struct bytes id = bytes_of(properties->message_id.bytes, properties->message_id.len);
-
-        ticket = confirm_window_find(lane->window, has_message_id, &id);
+        returned.id = bytes_of(properties->message_id.bytes, properties->message_id.len);
+        confirm_window_each(lane->window, mark_returned, &returned);
     }
-    if (ticket)
-        ticket_mark_returned(ticket);
-    else
+    if (!returned.waits)
         log_warn("%s returned a message that does not wait", amqp_session_peer(lane->session));
     lane->incoming.has_header = true;
     lane->incoming.body_left = frame->payload.properties.body_size;

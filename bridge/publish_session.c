@@ -28,6 +28,8 @@ enum {
     /* Nacks only for so long: a queue that was full may be so no more, and its channel not know it (3.10 forgets to say
        so when the limit itself is taken away). A new channel asks afresh. */
     REFUSING_MS = 20000,
+    /* Nacks only for so long are more than a queue that is full for a moment. */
+    REFUSING_TOLD_MS = 1000,
     /* A session that is to be replaced takes nothing new and waits so long for what it has sent. */
     LEAVE_MS = 200,
     REASON_SHOWN = 200,
@@ -47,6 +49,7 @@ struct publish_session {
     struct publish_lane lanes[LANES];
     struct ticket **burst;
     struct complaints complaints;
+    bool refusing; /* the broker takes no events; until it takes one, on whatever connection */
 
     struct amqp_session *session; /* NULL: closed; what follows is of the open one */
     bool blocked;                 /* the broker has told this connection so */
@@ -54,6 +57,7 @@ struct publish_session {
     bool stall_told;              /* the log has it */
     bool rejected_stuck;          /* nothing more is sent to the rejected queue until it confirms */
     bool leaving;
+    bool renewing;         /* leaving only to ask a broker that refuses afresh */
     int64_t free_since_ms; /* since when the broker may be expected to confirm */
     int64_t leave_by_ms;   /* while leaving */
     struct error leave_reason;
@@ -170,6 +174,24 @@ static bool read_frames(struct publish_session *session, struct error *error)
     return was_in_time(session, "reading confirms from", error) && ok;
 }
 
+/* A channel that was closed over a message is opened again; the connection and the other channel go on. */
+static bool reopen_lanes(struct publish_session *session, struct error *error)
+{
+    for (int i = 0; i < LANES; i++) {
+        struct publish_lane *lane = &session->lanes[i];
+
+        if (!lane->shut)
+            continue;
+        gates_sending(session->settings.gates, session->settings.index, clock_monotonic_ms());
+        watch_begin(session->watch, amqp_session_fd(session->session), STUCK_CUT_MS);
+        const bool ok = publish_lane_reopen(lane, error);
+        gates_sending(session->settings.gates, session->settings.index, 0);
+        if (!was_in_time(session, "opening a channel to", error) || !ok)
+            return false;
+    }
+    return true;
+}
+
 /* ---- messages to the broker ---- */
 
 /* Gathers the small sends of a burst into full segments; without it each publish is three packets. */
@@ -215,6 +237,10 @@ static int send_all(struct publish_session *session, size_t count, int64_t now_m
 
         if (rejected && session->rejected_stuck) {
             ticket_settle(session->burst[i], PUBLISH_AWAY);
+            continue;
+        }
+        if (!publish_lane_takes(lane, session->burst[i], now_ms)) {
+            ticket_settle(session->burst[i], PUBLISH_REFUSED);
             continue;
         }
         published++;
@@ -325,6 +351,26 @@ static void heed_stuck_rejected(struct publish_session *session)
     session->rejected_stuck = stuck;
 }
 
+/* ---- events that are not taken ---- */
+
+/* Its gate stays open: only a message that is sent shows when the queue has room again. */
+static void heed_refusal(struct publish_session *session)
+{
+    const struct publish_lane *lane = &session->lanes[LANE_EVENTS];
+    const int64_t since_ms = lane->refusing_since_ms;
+
+    if (!session->refusing && since_ms && clock_monotonic_ms() - since_ms >= REFUSING_TOLD_MS) {
+        session->refusing = true;
+        set_gate(session, GATE_IS_REFUSING, true);
+        log_warn("%s: %s refuses events: is AMQP_QUEUE full (max-length)? Let workers empty it, or raise the limit",
+                 session->settings.name, publish_session_peer(session));
+    } else if (session->refusing && since_ms == 0 && lane->acked) {
+        session->refusing = false;
+        set_gate(session, GATE_IS_REFUSING, false);
+        log_info("%s: %s takes events again", session->settings.name, publish_session_peer(session));
+    }
+}
+
 /* ---- leaving ---- */
 
 /* Whether opening a session anew is called for: *reason. */
@@ -361,6 +407,7 @@ static bool should_leave(const struct publish_session *session, struct error *re
 static void leave(struct publish_session *session, const struct error *reason)
 {
     session->leaving = true;
+    session->renewing = session->lanes[LANE_EVENTS].refusing_since_ms && session->refusing;
     session->leave_by_ms = clock_monotonic_ms() + LEAVE_MS;
     session->leave_reason = *reason;
     set_gate(session, GATE_IS_LEAVING, true);
@@ -404,6 +451,11 @@ static void wait_for_work(struct publish_session *session)
         ticket_queue_awake(session->queue);
 }
 
+bool publish_session_renews(const struct publish_session *session)
+{
+    return session->renewing;
+}
+
 bool publish_session_serve(struct publish_session *session, struct error *error)
 {
     for (;;) {
@@ -411,11 +463,12 @@ bool publish_session_serve(struct publish_session *session, struct error *error)
         struct error reason;
 
         /* Frames first: an overdue heartbeat is noticed here, before amqp_basic_publish of 0.11 would wait for ever. */
-        if (!read_frames(session, error))
+        if (!read_frames(session, error) || !reopen_lanes(session, error))
             return false;
         heed_block(session);
         heed_stall(session);
         heed_stuck_rejected(session);
+        heed_refusal(session);
         if (!send_burst(session, &sent, error))
             return false;
         const int64_t now_ms = clock_monotonic_ms();
@@ -456,7 +509,7 @@ bool publish_session_open(struct publish_session *session, size_t url_index, str
 
     if (!amqp)
         return false;
-    if (!amqp_session_declare(amqp, settings->amqp, session->watch, error)) {
+    if (!amqp_session_declare(amqp, settings->amqp, error)) {
         amqp_session_close(amqp);
         return false;
     }
@@ -471,8 +524,10 @@ bool publish_session_open(struct publish_session *session, size_t url_index, str
     session->stalled = false;
     session->rejected_stuck = false;
     session->leaving = false;
+    session->renewing = false;
     session->free_since_ms = 0;
     gates_connected(settings->gates, settings->index, amqp_session_peer(amqp), url_index);
+    set_gate(session, GATE_IS_REFUSING, session->refusing);
     return true;
 }
 

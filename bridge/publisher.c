@@ -32,6 +32,7 @@ struct publisher {
     char name[32];
     size_t url_index;
     bool connected_before;
+    bool renewing;                /* the last connection was given up only to ask a broker that refuses afresh */
     struct complaints complaints; /* of the attempts to connect */
 };
 
@@ -117,9 +118,13 @@ static void serve_session(struct publisher *publisher)
     if (publisher->connected_before)
         bridge_count(publisher->owner->metrics, METRIC_RECONNECTS, 1);
     publisher->connected_before = true;
-    log_info("%s: publishing to %s", publisher->name, publish_session_peer(publisher->session));
+    log_message(publisher->renewing ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "%s: publishing to %s", publisher->name,
+                publish_session_peer(publisher->session));
     orderly = publish_session_serve(publisher->session, &error);
-    if (!orderly) {
+    publisher->renewing = publish_session_renews(publisher->session);
+    if (publisher->renewing) {
+        log_debug("%s: %s", publisher->name, error.text);
+    } else if (!orderly) {
         log_warn("%s: %s", publisher->name, error.text);
         gates_say(publisher->owner->gates, error.text);
     }
@@ -160,6 +165,7 @@ static bool connect_again(struct publisher *publisher)
 
     if (open_session(publisher, &error))
         return true;
+    publisher->renewing = false;
     log_problem(publisher, &error);
     return false;
 }
@@ -297,6 +303,7 @@ static bool may_try_another(enum publish_outcome outcome)
         return true;
     case PUBLISH_CONFIRMED:
     case PUBLISH_FAILED:
+    case PUBLISH_REFUSED:
     case PUBLISH_TIMEOUT:
         break;
     }
@@ -345,6 +352,11 @@ bool publishers_offer(struct publishers *publishers, struct ticket *ticket, enum
 void publishers_problem(struct publishers *publishers, char out[ERROR_TEXT])
 {
     gates_problem(publishers->gates, out);
+}
+
+bool publishers_refusing(struct publishers *publishers)
+{
+    return gates_refusing(publishers->gates);
 }
 
 void publishers_refuse(struct publishers *publishers, const char *reason)

@@ -33,7 +33,8 @@ enum publish_outcome publishers_submit(struct publishers *publishers, struct tic
 /* Any thread: gives the ticket to a usable publisher without waiting: as ticket_queue_offer. */
 bool publishers_offer(struct publishers *publishers, struct ticket *ticket, enum publish_outcome *outcome);
 
-/* Any thread: while no publisher is usable, why (the last problem of one of them); else "". */
+/* Any thread: while no publisher is usable, why (the last problem of one of them), or that the broker refuses; else "".
+ */
 void publishers_problem(struct publishers *publishers, char out[ERROR_TEXT]);
 
 /* Any thread. A reason: the broker's queues are not as they must be, so nothing is published (AWAY) until it is called
@@ -45,6 +46,10 @@ bool publishers_connected(struct publishers *publishers, size_t *url_index);
 
 /* Any thread: the best gate of all publishers; AWAY also for one that is stuck in a send. */
 enum gate publishers_gate(struct publishers *publishers);
+
+/* Any thread: whether the broker is connected and takes no event (a full queue): nacks and no ack since more than a
+   second. Events are offered to it all the same. */
+bool publishers_refusing(struct publishers *publishers);
 
 /* From now on a connection that is not there is not opened any more, so that a stop need not wait for it. */
 void publishers_stop_connecting(struct publishers *publishers);

@@ -1,6 +1,7 @@
 #include "routes.h"
 
 #include "../common/callback_token.h"
+#include "../common/mask.h"
 #include "../common/uri.h"
 
 #include <string.h>
@@ -112,12 +113,8 @@ const char *routes_allow(enum route route)
 void routes_campaign_for_log(const char *campaign, char out[LIMIT_CAMPAIGN + 1])
 {
     const size_t len = strnlen(campaign, LIMIT_CAMPAIGN);
-    size_t digits = 0;
 
-    for (size_t i = 0; i < len; i++)
-        digits += campaign[i] >= '0' && campaign[i] <= '9';
     memcpy(out, campaign, len);
     out[len] = '\0';
-    if (digits >= 7 && strspn(campaign, "0123456789.-_") == len)
-        memset(out, '*', len - 2);
+    mask_digits(out, len);
 }

@@ -22,8 +22,7 @@ struct route_match {
    NOT_FOUND. */
 enum answer routes_match(const char *method, const char *path, const char *query, struct route_match *out);
 
-/* The campaign as a log line may show it: one that could be a phone number (7 digits and no letter) is masked but for
-   its last two characters. */
+/* The campaign as a log line may show it, masked by mask_digits. */
 void routes_campaign_for_log(const char *campaign, char out[LIMIT_CAMPAIGN + 1]);
 
 /* The value of Allow. */

@@ -1,8 +1,9 @@
 /* The local spool: messages that RabbitMQ has not confirmed, in one SQLite file (WAL, synchronous=FULL), synced to the
-   disk before anyone is told so. One connection (spool_file.h), used under one mutex; one writer thread takes tickets
-   as they come and commits many with one sync. A file of another version or a damaged one is renamed and kept
-   (FILE.set-aside-YYYYMMDDTHHMMSSZ), with a sentence in the log, and a new one begun. After a failed write nothing is
-   taken until the file has been opened again and all that its log holds is synced into it. */
+   disk before anyone is told so. One connection (spool_file.h), used under one mutex; one writer thread opens the file,
+   takes tickets as they come and commits many with one sync. A file of another version or a damaged one is renamed and
+   kept (FILE.set-aside-YYYYMMDDTHHMMSSZ), with a sentence in the log, and a new one begun. After a failed write nothing
+   is taken until the file has been opened again and all that its log holds is synced into it. A file that is moved or
+   deleted while in use is read on through its descriptor until it is drained, beside the new one begun in its place. */
 #ifndef DROPBRIDGE_SPOOL_H
 #define DROPBRIDGE_SPOOL_H
 
@@ -27,18 +28,28 @@ struct spool_settings {
 /* The log is written back from 4 MiB on; before that one more commit may come, of 8 MiB or one body of 16. */
 enum { SPOOL_LOG_BYTES = 24 * 1024 * 1024 };
 
-/* Opens or makes the file and starts the writer. What is found in it counts as found_at_start. NULL with *error:
-   ERROR_CONFIG (no such folder, no right to write, a database of another program), ERROR_REFUSED (another process holds
-   it). Any other trouble (a full or failing disk) is logged: the spool starts as failed and tries again by itself. The
-   strings must outlive it. */
+/* Takes the file's lock and starts the writer, which opens or makes the file and checks it, for as long as that takes.
+   What is found in it counts as found_at_start. NULL with *error: ERROR_CONFIG (no such folder, no right to write, a
+   database of another program), ERROR_REFUSED (another process holds it). Any other trouble (a full or failing disk) is
+   logged: the spool is failed then and tries again by itself. The strings must outlive it. */
 struct spool *spool_start(const struct spool_settings *settings, struct bridge_metrics *metrics, struct error *error);
 
+/* Any thread: true with *error once it is known that the file will never open: the same two, found behind its header.
+ */
+bool spool_refused(struct spool *spool, struct error *error);
+
 /* Any thread: hands the ticket over and waits until it is on the disk. PUBLISH_CONFIRMED: synced. PUBLISH_FULL: past
-   max_bytes. PUBLISH_AWAY: the spool has failed and is not open again yet. PUBLISH_FAILED: writing or syncing failed.
-   PUBLISH_TIMEOUT: not synced by deadline_ms (CLOCK_MONOTONIC); it may be later. The caller keeps its share. */
+   max_bytes. PUBLISH_AWAY: the spool is not open yet, or has failed and is not open again. PUBLISH_FAILED: writing or
+   syncing failed. PUBLISH_TIMEOUT: not synced by deadline_ms (CLOCK_MONOTONIC); it may be later. The caller keeps its
+   share. */
 enum publish_outcome spool_submit(struct spool *spool, struct ticket *ticket, int64_t deadline_ms);
 
-enum spool_state { SPOOL_OPEN, SPOOL_IS_FULL, SPOOL_HAS_FAILED };
+enum spool_state {
+    SPOOL_OPENING, /* for the first time */
+    SPOOL_OPEN,
+    SPOOL_IS_FULL, /* an ordinary message would not fit; none is taken until something has been taken out */
+    SPOOL_HAS_FAILED
+};
 
 struct spool_status {
     enum spool_state state;
@@ -47,8 +58,8 @@ struct spool_status {
     char problem[ERROR_TEXT]; /* a sentence; empty while open */
 };
 
-/* Any thread; does not wait for the disk. Full: the last message did not fit, and nothing has been taken out since;
-   until then none is taken. */
+/* Any thread; does not wait for the disk. While open a message may still be refused as PUBLISH_FULL: one as large as
+   another that did not fit. */
 void spool_status(struct spool *spool, struct spool_status *out);
 
 /* ---- for the drain: one thread ---- */
@@ -65,7 +76,11 @@ bool spool_delete(struct spool *spool, const int64_t *ids, size_t count, struct 
 bool spool_wait(struct spool *spool, int64_t timeout_ms);
 void spool_wake(struct spool *spool);
 
-/* Nobody may use it any more. Writes what is handed over, closes the file, frees. NULL is fine. */
+/* Nobody may use it any more. Ends an opening that is under way, writes what is handed over, closes the file, frees.
+   NULL is fine. */
 void spool_stop(struct spool *spool);
+
+/* What SPOOL_MAX_BYTES must be at the least for a body of so many bytes to fit into an empty spool. */
+int64_t spool_bytes_for(int64_t body_bytes);
 
 #endif

@@ -3,10 +3,13 @@
 #include "../common/backoff.h"
 #include "../common/clock.h"
 #include "../common/log.h"
+#include "../common/protection.h"
+#include "suspect_rows.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,13 +34,16 @@ struct spool_drain {
     struct publishers *publishers;
     pthread_t thread;
 
-    pthread_mutex_t mutex; /* for the condition only */
+    pthread_mutex_t mutex; /* for the condition, and for `problem` */
+    char problem[ERROR_TEXT];
     pthread_cond_t stopped;
     _Atomic int64_t stop_at_ms; /* 0: run; else take nothing more, and wait until then for what is out */
 
     /* The thread's own. */
     size_t window; /* messages of the next round */
-    bool was_lost; /* some of this pass may have ended a connection */
+    bool was_lost; /* some of this pass may have ended a connection or a channel */
+    struct suspect_rows suspects;
+    int64_t problem_id; /* the row that `problem` names */
     bool delete_failed;
     bool read_failed;
     struct backoff round_backoff; /* while nothing gets through */
@@ -54,8 +60,10 @@ struct spool_drain {
 
 struct round {
     size_t count;
+    size_t tried; /* not held back */
     size_t confirmed;
-    size_t lost;
+    size_t lost;      /* ended a connection or a channel, or were sent beside what did */
+    size_t last_lost; /* the index of the last of them */
 };
 
 static int64_t stop_at(struct spool_drain *drain)
@@ -135,8 +143,27 @@ static enum publish_outcome await(struct spool_drain *drain, struct ticket *tick
         const int64_t last_ms = stop_ms && stop_ms < deadline_ms ? stop_ms : deadline_ms;
         const int64_t look_ms = clock_monotonic_ms() + STOP_POLL_MS;
 
-        if (ticket_wait(ticket, look_ms < last_ms ? look_ms : last_ms) || clock_monotonic_ms() >= last_ms)
-            return ticket_await(ticket, last_ms);
+        if (ticket_wait(ticket, look_ms < last_ms ? look_ms : last_ms) || clock_monotonic_ms() >= last_ms) {
+            const enum publish_outcome outcome = ticket_await(ticket, last_ms);
+
+            return protection("drain-confirm") ? outcome : PUBLISH_CONFIRMED;
+        }
+    }
+}
+
+/* Hands the rows over, but for those that are held back. */
+static void offer_rows(struct spool_drain *drain, struct round *round)
+{
+    const int64_t now_ms = clock_monotonic_ms();
+
+    for (size_t i = 0; i < round->count; i++) {
+        enum publish_outcome refused;
+
+        drain->offered[i] = !suspect_rows_held(&drain->suspects, drain->rows[i].id, now_ms);
+        if (!drain->offered[i])
+            continue;
+        round->tried++;
+        drain->offered[i] = publishers_offer(drain->publishers, drain->rows[i].ticket, &refused);
     }
 }
 
@@ -145,30 +172,93 @@ static void publish_round(struct spool_drain *drain, struct round *round)
 {
     const int64_t deadline_ms = clock_monotonic_ms() + ROUND_MS;
 
+    offer_rows(drain, round);
     for (size_t i = 0; i < round->count; i++) {
-        enum publish_outcome refused;
-
-        drain->offered[i] = publishers_offer(drain->publishers, drain->rows[i].ticket, &refused);
-    }
-    for (size_t i = 0; i < round->count; i++) {
-        if (drain->offered[i]) {
-            switch (await(drain, drain->rows[i].ticket, deadline_ms)) {
-            case PUBLISH_CONFIRMED:
-                drain->confirmed[round->confirmed++] = drain->rows[i].id;
-                break;
-            case PUBLISH_LOST:
-                round->lost++;
-                break;
-            case PUBLISH_FAILED:
-            case PUBLISH_TIMEOUT:
-            case PUBLISH_FULL:
-            case PUBLISH_AWAY:
-                break;
-            }
+        if (!drain->offered[i])
+            continue;
+        switch (await(drain, drain->rows[i].ticket, deadline_ms)) {
+        case PUBLISH_CONFIRMED:
+            drain->confirmed[round->confirmed++] = drain->rows[i].id;
+            break;
+        case PUBLISH_REFUSED:
+        case PUBLISH_LOST:
+            round->lost++;
+            round->last_lost = i;
+            break;
+        case PUBLISH_FAILED:
+        case PUBLISH_TIMEOUT:
+        case PUBLISH_FULL:
+        case PUBLISH_AWAY:
+            break;
         }
-        ticket_release(drain->rows[i].ticket);
     }
 }
+
+static void release_rows(struct spool_drain *drain, const struct round *round)
+{
+    for (size_t i = 0; i < round->count; i++)
+        ticket_release(drain->rows[i].ticket);
+}
+
+/* ---- messages that the broker does not take ---- */
+
+/* `id`: the row that it is about; 0: none. */
+static void set_problem(struct spool_drain *drain, const char *problem, int64_t id)
+{
+    drain->problem_id = id;
+    pthread_mutex_lock(&drain->mutex);
+    (void)snprintf(drain->problem, sizeof drain->problem, "%s", problem);
+    pthread_mutex_unlock(&drain->mutex);
+}
+
+void spool_drain_problem(struct spool_drain *drain, char out[ERROR_TEXT])
+{
+    pthread_mutex_lock(&drain->mutex);
+    (void)snprintf(out, ERROR_TEXT, "%s", drain->problem);
+    pthread_mutex_unlock(&drain->mutex);
+}
+
+/* A row that was sent alone and ended the channel or the connection is counted; after some times it is held back. */
+static void note_lost_alone(struct spool_drain *drain, const struct round *round)
+{
+    const struct spooled *row = &drain->rows[round->last_lost];
+    char problem[ERROR_TEXT];
+
+    if (round->lost != 1 || round->tried != 1)
+        return;
+    const enum suspect_verdict verdict = suspect_rows_strike(&drain->suspects, row->id, clock_monotonic_ms());
+    if (verdict == SUSPECT_NOTED)
+        return;
+    (void)snprintf(
+        problem, sizeof problem,
+        "message %s of the spool (%zu bytes) ends the channel or connection each time it is published: it is "
+        "held back and tried every %d s; is it above RabbitMQ's max_message_size? Then raise that limit",
+        ticket_envelope(row->ticket)->message_id, ticket_body_bytes(row->ticket).len, SUSPECT_HOLD_MS / 1000);
+    if (verdict == SUSPECT_HELD_FIRST)
+        log_error("%s", problem);
+    set_problem(drain, problem, row->id);
+}
+
+static void note_confirmed(struct spool_drain *drain, const struct round *round)
+{
+    if (suspect_rows_count(&drain->suspects) == 0)
+        return;
+    for (size_t i = 0; i < round->confirmed; i++) {
+        suspect_rows_forget(&drain->suspects, drain->confirmed[i]);
+        if (drain->confirmed[i] == drain->problem_id)
+            set_problem(drain, "", 0);
+    }
+}
+
+/* The spool is empty: what is held back is gone with a file that was set aside, and its ids come again. */
+static void forget_suspects(struct spool_drain *drain)
+{
+    drain->suspects = (struct suspect_rows){.count = 0};
+    if (drain->problem_id)
+        set_problem(drain, "", 0);
+}
+
+/* ---- after a round ---- */
 
 /* What is published and stays will be published again, and counted once. */
 static bool delete_confirmed(struct spool_drain *drain, const struct round *round)
@@ -194,7 +284,7 @@ static void adjust_window(struct spool_drain *drain, const struct round *round)
     if (round->lost > 0) {
         drain->window = 1;
         drain->was_lost = true;
-    } else if (round->confirmed == round->count) {
+    } else if (round->confirmed == round->tried) {
         drain->window = drain->window * 2 < WINDOW_MAX ? drain->window * 2 : WINDOW_MAX;
     }
 }
@@ -213,10 +303,11 @@ static bool read_rows(struct spool_drain *drain, int64_t cursor, size_t *count)
 
 /* ---- passes ---- */
 
-/* Goes once through the spool. True if nothing that it saw stayed behind. */
+/* Goes once through the spool. True if something was published and nothing stayed behind but what is held back. */
 static bool run_pass(struct spool_drain *drain)
 {
     int64_t cursor = 0;
+    bool tried = false;
     bool clean = true;
 
     drain->was_lost = false;
@@ -226,13 +317,17 @@ static bool run_pass(struct spool_drain *drain)
         if (!read_rows(drain, cursor, &round.count))
             return false;
         if (round.count == 0)
-            return clean && cursor > 0; /* something was said to wait: nothing at all is no reason to hurry on */
+            return clean && tried; /* something was said to wait: nothing at all is no reason to hurry on */
         note_begin(drain);
         cursor = drain->rows[round.count - 1].id;
         publish_round(drain, &round);
-        clean &= delete_confirmed(drain, &round) && round.confirmed == round.count;
+        note_lost_alone(drain, &round);
+        note_confirmed(drain, &round);
+        release_rows(drain, &round);
+        clean &= delete_confirmed(drain, &round) && round.confirmed == round.tried;
+        tried |= round.tried > 0;
         adjust_window(drain, &round);
-        if (round.confirmed > 0)
+        if (round.confirmed > 0 || round.tried == 0)
             backoff_reset(&drain->round_backoff);
         else
             pause_for(drain, backoff_next_ms(&drain->round_backoff));
@@ -246,6 +341,8 @@ static void *drain_run(void *argument)
 
     while (!stop_at(drain)) {
         note_end(drain);
+        if (!drain->draining)
+            forget_suspects(drain);
         if (!spool_wait(drain->spool, IDLE_MS))
             continue;
         if (run_pass(drain)) {

@@ -1,6 +1,8 @@
 /* Brings the spool back to the broker: a thread that publishes what waits there, oldest first and some at a time,
    beside live traffic, and deletes each message after its confirm. What fails stays and is tried again in the next
-   round, with growing pauses; one message that cannot be published does not hold up the others. */
+   round, with growing pauses; one message that cannot be published does not hold up the others. One that ends a channel
+   or a connection each time (larger than the broker's max_message_size) is found by sending it alone, and then tried
+   every two minutes only (suspect_rows.h). */
 #ifndef DROPBRIDGE_SPOOL_DRAIN_H
 #define DROPBRIDGE_SPOOL_DRAIN_H
 
@@ -15,5 +17,8 @@ struct spool_drain *spool_drain_start(struct spool *spool, struct publishers *pu
 /* Takes nothing more, waits for what is at the broker until deadline_ms (CLOCK_MONOTONIC), frees. What has no confirm
    by then stays in the spool. NULL is fine. */
 void spool_drain_stop(struct spool_drain *drain, int64_t deadline_ms);
+
+/* Any thread: the message that is held back, for people; "" if none is. */
+void spool_drain_problem(struct spool_drain *drain, char out[ERROR_TEXT]);
 
 #endif

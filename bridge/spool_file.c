@@ -1,10 +1,12 @@
 #include "spool_file.h"
 
 #include "../common/clock.h"
-#include "spool_place.h"
+#include "../common/protection.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,8 @@ enum {
     /* A row begins a leaf at the worst, besides its overflow pages; rows split inner pages now and then. */
     PAGES_A_ROW = 2,
     PAGES_A_COMMIT = 8,
+    /* The header and the schema, and an empty leaf. */
+    PAGES_EMPTY = 3,
     PAGES_MAX = 1073741823, /* SQLite's own bound */
     CACHE_KIB = 8 * 1024,
     LOCK_STEP_MS = 50,
@@ -60,6 +64,10 @@ static const char schema[] = "BEGIN EXCLUSIVE;"
 
 struct spool_file {
     struct spool_place place;
+    bool distrusted;
+    bool detached;
+    atomic_bool interrupted;
+    pthread_mutex_t mutex; /* guards `database` against spool_file_interrupt: held where it changes */
     sqlite3 *database;
     sqlite3_stmt *statements[STATEMENT_COUNT];
     int64_t max_pages;
@@ -187,6 +195,13 @@ static int ask_new(struct spool_file *file, const char *sql, int64_t *out)
     return status;
 }
 
+static void set_database(struct spool_file *file, sqlite3 *database)
+{
+    pthread_mutex_lock(&file->mutex);
+    file->database = database;
+    pthread_mutex_unlock(&file->mutex);
+}
+
 static bool connect(struct spool_file *file, struct error *error)
 {
     static const char settings[] =
@@ -195,9 +210,11 @@ static bool connect(struct spool_file *file, struct error *error)
         "PRAGMA temp_store = MEMORY;"
         "PRAGMA mmap_size = 0;";
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    const int status = sqlite3_open_v2(file->place.path, &file->database, flags, NULL);
+    sqlite3 *database = NULL;
+    const int status = sqlite3_open_v2(file->place.path, &database, flags, NULL);
 
-    if (!file->database) {
+    set_database(file, database);
+    if (!database) {
         error_set(error, ERROR_NO_MEMORY, "no memory for the spool %s", file->place.path);
         return false;
     }
@@ -262,23 +279,14 @@ static bool prepare(struct spool_file *file, struct error *error)
     return true;
 }
 
-/* The settings of a connection, and the whole log synced into the file. The version is written anew although it is the
-   same: a disk that takes nothing is found out now, not by the next message. */
-static bool make_ready(struct spool_file *file, struct error *error)
+/* The whole log into the file, synced, and a log that is there. The version is written anew although it is the same: a
+   disk that takes nothing is found out now, not by the next message. */
+static bool sync_log(struct spool_file *file, struct error *error)
 {
-    char sql[512];
+    char sql[64];
     int status;
 
-    snprintf(sql, sizeof sql,
-             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
-             "PRAGMA journal_size_limit = %d; PRAGMA max_page_count = %lld; PRAGMA cache_size = -%d;"
-             /* Zeroes what is deleted where that costs no writing. */
-             "PRAGMA secure_delete = FAST;",
-             SPOOL_CHECKPOINT_BYTES, (long long)file->max_pages, CACHE_KIB);
-    if (!run(file, sql, "opening", error))
-        return false;
     snprintf(sql, sizeof sql, "PRAGMA user_version = %d", VERSION);
-    sqlite3_wal_hook(file->database, on_log, file);
     status = sqlite3_wal_checkpoint_v2(file->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (status == SQLITE_OK)
         status = sqlite3_exec(file->database, sql, NULL, NULL, NULL);
@@ -288,6 +296,23 @@ static bool make_ready(struct spool_file *file, struct error *error)
         return failed(file, "syncing", status, error);
     file->log_frames = 0;
     return true;
+}
+
+static bool make_ready(struct spool_file *file, struct error *error)
+{
+    char sql[512];
+
+    snprintf(sql, sizeof sql,
+             "PRAGMA journal_mode = WAL; PRAGMA synchronous = %s; PRAGMA wal_autocheckpoint = 0;"
+             "PRAGMA journal_size_limit = %d; PRAGMA max_page_count = %lld; PRAGMA cache_size = -%d;"
+             /* Zeroes what is deleted where that costs no writing. */
+             "PRAGMA secure_delete = FAST;",
+             protection("spool-sync") ? "FULL" : "NORMAL", SPOOL_CHECKPOINT_BYTES, (long long)file->max_pages,
+             CACHE_KIB);
+    if (!run(file, sql, "opening", error))
+        return false;
+    sqlite3_wal_hook(file->database, on_log, file);
+    return sync_log(file, error);
 }
 
 /* The mode that the file says it is in: a log that could not be begun leaves another one in force. */
@@ -315,12 +340,14 @@ static bool check_mode(struct spool_file *file, struct error *error)
 
 static void disconnect(struct spool_file *file)
 {
+    sqlite3 *database = file->database;
+
+    set_database(file, NULL);
     for (size_t i = 0; i < STATEMENT_COUNT; i++) {
         sqlite3_finalize(file->statements[i]);
         file->statements[i] = NULL;
     }
-    sqlite3_close_v2(file->database);
-    file->database = NULL;
+    sqlite3_close_v2(database);
 }
 
 /* With what was found at the place. False with *error; file->damaged if it must be set aside first. */
@@ -339,7 +366,8 @@ static bool open_found(struct spool_file *file, enum spool_found found, struct e
         return failed(file, "opening", status, error);
     if (pages == 0 && !run(file, schema, "making", error))
         return false;
-    if (!check(file, error) || !make_ready(file, error) || !check_mode(file, error) || !prepare(file, error))
+    if (!check(file, error) || !make_ready(file, error) || !check_mode(file, error) || !prepare(file, error) ||
+        !spool_place_pin(&file->place, error))
         return false;
     status = measure(file);
     return status == SQLITE_OK || failed(file, "measuring", status, error);
@@ -360,6 +388,7 @@ static bool open_as_found(struct spool_file *file, bool distrusted, struct error
 {
     enum spool_found found;
 
+    /* Once more: it was looked at before the place was locked. */
     if (!spool_place_look(&file->place, APPLICATION_ID, &found, error))
         return false;
     if (found == SPOOL_FOREIGN)
@@ -379,15 +408,25 @@ static bool open_as_found(struct spool_file *file, bool distrusted, struct error
     return true;
 }
 
-static bool open_in_place(struct spool_file *file, bool distrusted, struct error *error)
+/* A check that was ended early says nothing about the file. */
+static bool was_interrupted(struct spool_file *file, struct error *error)
+{
+    if (!atomic_load(&file->interrupted))
+        return false;
+    file->damaged = false;
+    error_set(error, ERROR_UNAVAILABLE, "the spool: opening %s was ended by a stop", file->place.path);
+    return true;
+}
+
+static bool open_or_set_aside(struct spool_file *file, struct error *error)
 {
     char why[ERROR_TEXT];
 
-    if (open_as_found(file, distrusted, error))
+    if (open_as_found(file, file->distrusted, error))
         return true;
-    disconnect(file);
-    if (!file->damaged)
+    if (was_interrupted(file, error) || !file->damaged)
         return false;
+    disconnect(file);
     if (file->damage)
         snprintf(why, sizeof why, "it is damaged: %s", file->damage);
     else
@@ -399,57 +438,86 @@ static bool open_in_place(struct spool_file *file, bool distrusted, struct error
     return open_as_found(file, false, error);
 }
 
-/* ERROR_REFUSED: another process holds it, or is about to. */
-static bool open_once(struct spool_file *file, const struct spool_file_settings *settings, struct error *error)
+static void say_held(const char *path, struct error *error)
 {
-    bool opened;
-
-    if (!spool_place_enter(settings->path, &file->place, error))
-        return false;
-    opened = open_in_place(file, settings->distrusted, error);
-    if (!opened)
-        disconnect(file);
-    spool_place_leave(&file->place);
-    return opened;
+    error_set(error, ERROR_REFUSED,
+              "the spool: another process holds %s: is a second bridge running with the same SPOOL_PATH? Give each "
+              "one of its own",
+              path);
 }
 
-struct spool_file *spool_file_open(const struct spool_file_settings *settings, struct error *error)
+bool spool_file_open(struct spool_file *file, struct error *error)
+{
+    struct error problem = {0};
+
+    if (open_or_set_aside(file, &problem) && !was_interrupted(file, &problem))
+        return true;
+    disconnect(file);
+    if (problem.code == ERROR_REFUSED)
+        say_held(file->place.path, error);
+    else
+        error_set(error, problem.code, "%s", problem.text);
+    return false;
+}
+
+void spool_file_interrupt(struct spool_file *file)
+{
+    atomic_store(&file->interrupted, true);
+    pthread_mutex_lock(&file->mutex);
+    /* Forgotten when it comes between two statements. */
+    if (file->database)
+        sqlite3_interrupt(file->database);
+    pthread_mutex_unlock(&file->mutex);
+}
+
+/* Another program's database gets no lock beside it. */
+static bool take_place(struct spool_file *file, const char *path, struct error *error)
+{
+    enum spool_found found;
+
+    if (!spool_place_enter(path, &file->place, error))
+        return false;
+    if (!spool_place_look(&file->place, APPLICATION_ID, &found, error))
+        return false;
+    if (found == SPOOL_FOREIGN)
+        return refuse_foreign(file, error);
+    return spool_place_lock(&file->place, error);
+}
+
+static int64_t pages_within(int64_t max_bytes)
+{
+    if (!protection("spool-bound") || max_bytes / PAGE_BYTES > PAGES_MAX)
+        return PAGES_MAX;
+    return max_bytes / PAGE_BYTES;
+}
+
+struct spool_file *spool_file_take(const struct spool_file_settings *settings, struct error *error)
 {
     const int64_t deadline = clock_monotonic_ms() + settings->lock_wait_ms;
     struct spool_file *file = calloc(1, sizeof *file);
     struct error problem = {0};
-    bool opened;
 
     if (!file) {
         error_set(error, ERROR_NO_MEMORY, "no memory for the spool");
         return NULL;
     }
-    file->max_pages = settings->max_bytes / PAGE_BYTES < PAGES_MAX ? settings->max_bytes / PAGE_BYTES : PAGES_MAX;
-    opened = open_once(file, settings, &problem);
-    while (!opened && problem.code == ERROR_REFUSED && clock_monotonic_ms() < deadline) {
+    file->place = (struct spool_place){.folder = -1, .lock = -1, .file = -1, .log = -1};
+    file->distrusted = settings->distrusted;
+    file->max_pages = pages_within(settings->max_bytes);
+    pthread_mutex_init(&file->mutex, NULL);
+    while (!take_place(file, settings->path, &problem)) {
+        spool_place_leave(&file->place);
+        if (problem.code != ERROR_REFUSED || clock_monotonic_ms() >= deadline) {
+            spool_file_drop(file);
+            if (problem.code == ERROR_REFUSED)
+                say_held(settings->path, error);
+            else
+                error_set(error, problem.code, "%s", problem.text);
+            return NULL;
+        }
         clock_sleep_ms(LOCK_STEP_MS);
-        opened = open_once(file, settings, &problem);
     }
-    if (opened)
-        return file;
-    if (problem.code == ERROR_REFUSED)
-        error_set(error, ERROR_REFUSED,
-                  "the spool: another process holds %s: is a second bridge running with the same SPOOL_PATH? Give each "
-                  "one of its own",
-                  settings->path);
-    else
-        error_set(error, problem.code, "%s", problem.text);
-    free(file);
-    return NULL;
-}
-
-void spool_file_close(struct spool_file *file)
-{
-    if (!file)
-        return;
-    sqlite3_db_config(file->database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-    disconnect(file);
-    free(file);
+    return file;
 }
 
 void spool_file_drop(struct spool_file *file)
@@ -457,7 +525,22 @@ void spool_file_drop(struct spool_file *file)
     if (!file)
         return;
     disconnect(file);
+    /* After it: the lock is let go of last. */
+    spool_place_leave(&file->place);
+    pthread_mutex_destroy(&file->mutex);
     free(file);
+}
+
+void spool_file_close(struct spool_file *file)
+{
+    if (!file)
+        return;
+    /* SQLite does so by itself only if the file is in its place. */
+    if (file->detached)
+        (void)sqlite3_wal_checkpoint_v2(file->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    else
+        sqlite3_db_config(file->database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    spool_file_drop(file);
 }
 
 bool spool_file_damaged(const struct spool_file *file)
@@ -499,18 +582,33 @@ int64_t spool_file_bytes(const struct spool_file *file)
 /* ---- writing ---- */
 
 /* At the most. */
+static int64_t pages_of_row(size_t row_size)
+{
+    return (int64_t)(row_size / PAGE_PAYLOAD) + PAGES_A_ROW;
+}
+
 static int64_t pages_of(const struct ticket *ticket)
 {
     struct spool_row row;
 
     spool_row_of_ticket(ticket, 0, &row);
-    return (int64_t)(spool_row_size(&row) / PAGE_PAYLOAD) + PAGES_A_ROW;
+    return pages_of_row(spool_row_size(&row));
 }
 
 /* Whether so many pages more are within max_bytes. */
 static bool have_room(const struct spool_file *file, int64_t pages)
 {
     return file->pages - file->free_pages + pages + PAGES_A_COMMIT <= file->max_pages;
+}
+
+bool spool_file_has_room(const struct spool_file *file, size_t row_size)
+{
+    return have_room(file, pages_of_row(row_size));
+}
+
+int64_t spool_file_needs(size_t row_size)
+{
+    return (PAGES_EMPTY + pages_of_row(row_size) + PAGES_A_COMMIT) * PAGE_BYTES;
 }
 
 static int insert_row(struct spool_file *file, const struct ticket *ticket, int64_t id)
@@ -570,31 +668,25 @@ static int insert_rows(struct spool_file *file, struct ticket *const *tickets, s
     return status;
 }
 
-/* Whether the path still names the file that is open: what is written to a deleted file is gone with the process. */
-static bool has_moved(struct spool_file *file)
+/* Of a transaction that has failed, so that a file that stays open can be used on. */
+static void roll_back(struct spool_file *file)
 {
-    int moved = 0;
-
-    return sqlite3_file_control(file->database, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
+    if (!sqlite3_get_autocommit(file->database))
+        (void)sqlite3_exec(file->database, "ROLLBACK", NULL, NULL, NULL);
 }
 
 /* Ends the transaction of a write that has gone well so far, or not. */
 static enum spool_write end_write(struct spool_file *file, int status, const char *doing, struct error *error)
 {
-    if (status == SQLITE_OK && has_moved(file)) {
-        error_set(
-            error, ERROR_UNAVAILABLE,
-            "the spool: %s was moved or deleted while it was in use: what was in it is in the file that was moved",
-            file->place.path);
-        return SPOOL_WRITE_FAILED;
-    }
     if (status != SQLITE_OK) {
         failed(file, doing, status, error);
+        roll_back(file);
         return SPOOL_WRITE_FAILED;
     }
     status = finish(file, STATEMENT_COMMIT);
     if (status != SQLITE_OK) {
         failed(file, doing, status, error);
+        roll_back(file);
         return SPOOL_WRITE_UNKNOWN;
     }
     /* Done, whatever this says: if it cannot be read the next call will tell. */
@@ -636,6 +728,44 @@ enum spool_write spool_file_delete(struct spool_file *file, const int64_t *ids, 
         *change = done;
     return result;
 }
+
+/* ---- files that lose their names ---- */
+
+enum spool_presence spool_file_presence(const struct spool_file *file)
+{
+    return spool_place_presence(&file->place);
+}
+
+/* Leaving the mode closes the log, which has no name any more, and entering it makes another. */
+bool spool_file_renew_log(struct spool_file *file, struct error *error)
+{
+    const int status = sqlite3_wal_checkpoint_v2(file->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+    if (status != SQLITE_OK)
+        return failed(file, "writing back the log of", status, error);
+    return run(file, "PRAGMA journal_mode = DELETE; PRAGMA journal_mode = WAL", "making a new log for", error) &&
+           check_mode(file, error) && sync_log(file, error) && spool_place_pin(&file->place, error);
+}
+
+bool spool_file_detach(struct spool_file *file, struct error *error)
+{
+    if (file->detached)
+        return true;
+    if (spool_place_names_log(&file->place)) {
+        /* Another file's log would be written into this one. */
+        const int status = sqlite3_wal_checkpoint_v2(file->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+        if (status != SQLITE_OK)
+            return failed(file, "writing back the log of", status, error);
+        if (!spool_place_unlink_log(&file->place, error))
+            return false;
+    }
+    spool_place_leave(&file->place);
+    file->detached = true;
+    return true;
+}
+
+/* ---- keeping the log and the file small ---- */
 
 bool spool_file_checkpoint(struct spool_file *file, struct error *error)
 {

@@ -1,10 +1,12 @@
 /* The spool's database: one SQLite file (WAL, synchronous=FULL, held by this process alone), synchronous and without
    threads of its own: one thread at a time. The only file that sees sqlite3.h. After any call that failed the file must
-   be closed, by spool_file_drop, and opened again: only opening knows what the disk holds. */
+   be closed, by spool_file_drop, and opened again: only opening knows what the disk holds. A detached file, which
+   cannot be opened again, may be used on. */
 #ifndef DROPBRIDGE_SPOOL_FILE_H
 #define DROPBRIDGE_SPOOL_FILE_H
 
 #include "../common/error.h"
+#include "spool_place.h"
 #include "spool_row.h"
 #include "ticket_queue.h"
 
@@ -32,12 +34,16 @@ struct spool_file_settings {
     bool distrusted;      /* it was found damaged while in use: set it aside even if a check finds nothing */
 };
 
-/* Opens the file or makes one. Checks it as a whole, then writes back all that its log holds and syncs it: after a
-   failed sync the system's memory shows what the disk may not have. A file of another version or a damaged one is set
-   aside, with a sentence in the log. NULL with *error: ERROR_CONFIG (no such folder, no right, another program's
-   database: untouched), ERROR_REFUSED (another process holds it), ERROR_UNAVAILABLE (a full or failing disk),
-   ERROR_NO_MEMORY. */
-struct spool_file *spool_file_open(const struct spool_file_settings *settings, struct error *error);
+/* The quick half: takes the lock of the place and looks at the header, nothing more. NULL with *error: ERROR_CONFIG (no
+   such folder, no right, another program's database: untouched), ERROR_REFUSED (another process holds it),
+   ERROR_UNAVAILABLE (a full or failing disk), ERROR_NO_MEMORY. */
+struct spool_file *spool_file_take(const struct spool_file_settings *settings, struct error *error);
+/* The half that takes its time: opens the file or makes one, checks it as a whole, then writes back all that its log
+   holds and syncs it: after a failed sync the system's memory shows what the disk may not have. A file of another
+   version or a damaged one is set aside, with a sentence in the log. False with *error as above. */
+bool spool_file_open(struct spool_file *file, struct error *error);
+/* Any thread, again and again until spool_file_open has returned: ends it, with false. */
+void spool_file_interrupt(struct spool_file *file);
 /* Writes the log back and closes. NULL is fine. */
 void spool_file_close(struct spool_file *file);
 /* Closes after a failure: leaves file and log as they are. NULL is fine. */
@@ -55,6 +61,10 @@ bool spool_file_stock(struct spool_file *file, struct spool_stock *out, struct e
 bool spool_file_has(struct spool_file *file, int64_t id, bool *out, struct error *error);
 /* Of the file without its free pages, as of the last call that succeeded. */
 int64_t spool_file_bytes(const struct spool_file *file);
+/* Whether a row of that size (spool_row_size) is sure to be within max_bytes. */
+bool spool_file_has_room(const struct spool_file *file, size_t row_size);
+/* What max_bytes must be at the least for such a row to fit into an empty file. */
+int64_t spool_file_needs(size_t row_size);
 
 enum spool_write {
     SPOOL_WRITTEN,       /* synced */
@@ -79,6 +89,15 @@ enum spool_write spool_file_delete(struct spool_file *file, const int64_t *ids, 
    tickets are the caller's. A damaged row: see spool_row_to_ticket. */
 bool spool_file_read(struct spool_file *file, int64_t after_id, size_t max, size_t max_bytes, struct spooled *out,
                      size_t *count, struct error *error);
+
+/* Whether the file and its log are still what their names say. */
+enum spool_presence spool_file_presence(const struct spool_file *file);
+/* After SPOOL_LOG_GONE: writes all that the open log holds into the file, synced, and begins a new log beside it. */
+bool spool_file_renew_log(struct spool_file *file, struct error *error);
+/* After SPOOL_MOVED and SPOOL_DELETED: lets go of the place, so that another file can be opened there; nothing is to be
+   inserted any more. What is in it can be read and deleted through the descriptors. False with *error: the place is
+   still taken, and the call may be repeated. */
+bool spool_file_detach(struct spool_file *file, struct error *error);
 
 /* After a write: writes the log back if it has grown to SPOOL_CHECKPOINT_BYTES. */
 bool spool_file_checkpoint(struct spool_file *file, struct error *error);

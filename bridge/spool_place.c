@@ -25,6 +25,8 @@ enum {
    without the file would be deleted as left-overs when a new one is begun. */
 static const char *const beside[] = {"-wal", "-journal", "-shm"};
 
+static const char lock_suffix[] = ".lock";
+
 enum { BESIDE_COUNT = sizeof beside / sizeof beside[0], BESIDE_LONGEST = 8 };
 
 enum error_code spool_place_code(int error_number)
@@ -91,37 +93,79 @@ static bool resolve(const char *path, struct spool_place *place, char folder[PAT
     return true;
 }
 
+static bool join(char out[PATH_MAX], const char *path, const char *suffix)
+{
+    const int written = snprintf(out, PATH_MAX, "%s%s", path, suffix);
+
+    return written >= 0 && written < PATH_MAX;
+}
+
+static void close_one(int *descriptor)
+{
+    if (*descriptor >= 0)
+        close(*descriptor);
+    *descriptor = -1;
+}
+
 bool spool_place_enter(const char *path, struct spool_place *out, struct error *error)
 {
-    struct spool_place place = {.folder = -1};
+    struct spool_place place = {.folder = -1, .lock = -1, .file = -1, .log = -1};
     char folder[PATH_MAX];
-    bool entered = false;
 
     if (!resolve(path, &place, folder, error))
-        goto out;
+        return false;
     place.folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (place.folder < 0 || faccessat(place.folder, ".", W_OK | X_OK, AT_EACCESS) != 0) {
         fail(error, errno, "using the folder", folder, "let this user read and write there");
-        goto out;
-    }
-    /* File systems without locks: then two processes that start at once are not kept apart here, only by SQLite. */
-    if (flock(place.folder, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        error_set(error, ERROR_REFUSED, "the spool: another process is opening one in %s just now", folder);
-        goto out;
+        spool_place_leave(&place);
+        return false;
     }
     *out = place;
-    entered = true;
-out:
-    if (!entered && place.folder >= 0)
-        close(place.folder);
-    return entered;
+    return true;
+}
+
+/* Whether the name leads to the file of the descriptor. If nobody can say, it does. */
+static bool names(const char *path, int descriptor)
+{
+    struct stat by_name;
+    struct stat open_one;
+
+    if (fstat(descriptor, &open_one) != 0)
+        return true;
+    if (stat(path, &by_name) != 0)
+        return errno != ENOENT && errno != ENOTDIR;
+    return by_name.st_dev == open_one.st_dev && by_name.st_ino == open_one.st_ino;
+}
+
+bool spool_place_lock(struct spool_place *place, struct error *error)
+{
+    char path[PATH_MAX];
+    bool refused;
+
+    if (!join(path, place->path, lock_suffix))
+        return fail(error, ENAMETOOLONG, "locking", place->path, "choose a shorter SPOOL_PATH");
+    place->lock = open(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, OWNER_ONLY);
+    if (place->lock < 0)
+        return fail(error, errno, "making the lock", path, "make room, or let this user write there");
+    refused = flock(place->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    /* Whoever leaves takes the name away: a lock without its name keeps nobody off. */
+    if (!refused && names(path, place->lock))
+        return true;
+    close_one(&place->lock);
+    error_set(error, ERROR_REFUSED, "the spool: another process holds the lock %s", path);
+    return false;
 }
 
 void spool_place_leave(struct spool_place *place)
 {
-    if (place->folder >= 0)
-        close(place->folder); /* lets go of the lock as well */
-    place->folder = -1;
+    char path[PATH_MAX];
+
+    if (place->lock >= 0 && join(path, place->path, lock_suffix) && names(path, place->lock))
+        (void)unlink(path);
+    close_one(&place->lock);
+    close_one(&place->log);
+    close_one(&place->file);
+    close_one(&place->folder);
 }
 
 static bool read_header(int file, const char *path, uint32_t application_id, enum spool_found *out, struct error *error)
@@ -181,20 +225,11 @@ bool spool_place_make(const struct spool_place *place, struct error *error)
     return true;
 }
 
-/* ---- setting aside ---- */
-
 static bool exists(const char *path)
 {
     struct stat status;
 
     return lstat(path, &status) == 0 || errno != ENOENT;
-}
-
-static bool join(char out[PATH_MAX], const char *path, const char *suffix)
-{
-    const int written = snprintf(out, PATH_MAX, "%s%s", path, suffix);
-
-    return written >= 0 && written < PATH_MAX;
 }
 
 bool spool_place_has_log(const struct spool_place *place)
@@ -204,6 +239,51 @@ bool spool_place_has_log(const struct spool_place *place)
 
     return join(path, place->path, beside[0]) && lstat(path, &status) == 0 && status.st_size > 0;
 }
+
+/* ---- whether the names still mean the same files ---- */
+
+bool spool_place_pin(struct spool_place *place, struct error *error)
+{
+    char log[PATH_MAX];
+
+    close_one(&place->file);
+    close_one(&place->log);
+    place->file = open(place->path, O_PATH | O_CLOEXEC);
+    if (join(log, place->path, beside[0]))
+        place->log = open(log, O_PATH | O_CLOEXEC);
+    if (place->file >= 0 && place->log >= 0)
+        return true;
+    error_set(error, ERROR_UNAVAILABLE, "the spool: finding %s and its log again: %s: leave both where they are",
+              place->path, strerror(errno));
+    return false;
+}
+
+bool spool_place_names_log(const struct spool_place *place)
+{
+    char log[PATH_MAX];
+
+    return join(log, place->path, beside[0]) && names(log, place->log);
+}
+
+enum spool_presence spool_place_presence(const struct spool_place *place)
+{
+    struct stat status;
+
+    if (!names(place->path, place->file))
+        return fstat(place->file, &status) == 0 && status.st_nlink == 0 ? SPOOL_DELETED : SPOOL_MOVED;
+    return spool_place_names_log(place) ? SPOOL_PRESENT : SPOOL_LOG_GONE;
+}
+
+bool spool_place_unlink_log(const struct spool_place *place, struct error *error)
+{
+    char log[PATH_MAX];
+
+    if (!spool_place_names_log(place) || !join(log, place->path, beside[0]) || unlink(log) == 0 || errno == ENOENT)
+        return true;
+    return fail(error, errno, "deleting the log", log, "let this user write there");
+}
+
+/* ---- setting aside ---- */
 
 static bool is_free(const char *path)
 {

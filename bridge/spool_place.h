@@ -1,5 +1,6 @@
-/* Where the spool lies: its folder, a lock while it is opened or set aside, and the renaming of what cannot be used.
-   Knows nothing of SQLite but the header of its files and the names of those beside it. One thread at a time. */
+/* Where the spool lies: its folder, the lock that keeps it to one process, whether its files are still what their names
+   say, and the renaming of what cannot be used. Knows nothing of SQLite but the header of its files and the names of
+   those beside it. One thread at a time. */
 #ifndef DROPBRIDGE_SPOOL_PLACE_H
 #define DROPBRIDGE_SPOOL_PLACE_H
 
@@ -16,19 +17,34 @@ enum spool_found {
     SPOOL_GARBAGE, /* no database */
 };
 
-struct spool_place {
-    char path[PATH_MAX]; /* absolute, links resolved: it means the same wherever the process goes */
-    int folder;          /* descriptor */
+/* What has become of an open file; what its descriptors hold is there in any case, until they are closed. */
+enum spool_presence {
+    SPOOL_PRESENT,
+    SPOOL_LOG_GONE, /* the file is in its place, the log beside it is not */
+    SPOOL_MOVED,    /* the name is another file's or nobody's, and the file has another name */
+    SPOOL_DELETED,
 };
 
-/* Resolves `path` and locks its folder against other processes that open a spool there; to be left soon. False with
-   *error: ERROR_CONFIG (no such folder, no right to write), ERROR_REFUSED (another process is opening there now),
-   ERROR_UNAVAILABLE. Only while the file is not open in this process: closing any descriptor of it lets go of SQLite's
-   lock. */
+/* Descriptors are -1 where there is none. */
+struct spool_place {
+    char path[PATH_MAX]; /* absolute, links resolved: it means the same wherever the process goes */
+    int folder;
+    int lock; /* of FILE.lock */
+    int file; /* these two only know the files: closing them does not let go of SQLite's lock */
+    int log;
+};
+
+/* Resolves `path` and opens its folder. False with *error: ERROR_CONFIG (no such folder, no right to write),
+   ERROR_UNAVAILABLE. */
 bool spool_place_enter(const char *path, struct spool_place *out, struct error *error);
+/* Locks FILE.lock until the place is left. False with *error: ERROR_REFUSED (another process has it), ERROR_CONFIG,
+   ERROR_UNAVAILABLE. A file system without locks is no error: then only SQLite keeps two processes apart. */
+bool spool_place_lock(struct spool_place *place, struct error *error);
+/* Lets go of all of it, the lock too. May be called again. */
 void spool_place_leave(struct spool_place *place);
 
-/* Looks at the header. False with *error as above: also if it is no regular file. */
+/* Looks at the header. False with *error as above: also if it is no regular file. Only while the file is not open in
+   this process: closing any descriptor of it lets go of SQLite's lock. */
 bool spool_place_look(const struct spool_place *place, uint32_t application_id, enum spool_found *out,
                       struct error *error);
 /* Whether a log that is not empty lies beside the file. */
@@ -39,6 +55,14 @@ bool spool_place_make(const struct spool_place *place, struct error *error);
 /* Renames the file and those beside it to FILE.set-aside-YYYYMMDDTHHMMSSZ, never over another; `why` ("it is damaged:
    …") goes into the log. A log without its database goes too. */
 bool spool_place_set_aside(const struct spool_place *place, const char *why, struct error *error);
+
+/* Remembers which files the names are now: the file and the log beside it, both there. */
+bool spool_place_pin(struct spool_place *place, struct error *error);
+/* Of what was pinned. */
+enum spool_presence spool_place_presence(const struct spool_place *place);
+/* Whether the log that was pinned is still beside the file's name; and takes its name away if it is. */
+bool spool_place_names_log(const struct spool_place *place);
+bool spool_place_unlink_log(const struct spool_place *place, struct error *error);
 
 /* ERROR_CONFIG for what an operator must put right (rights, folders), else ERROR_UNAVAILABLE. */
 enum error_code spool_place_code(int error_number);

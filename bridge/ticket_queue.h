@@ -17,6 +17,7 @@ enum ticket_target { TICKET_EVENT, TICKET_REJECTED };
 enum publish_outcome {
     PUBLISH_CONFIRMED, /* the broker holds it; from the spool: it is synced to the disk */
     PUBLISH_FAILED,    /* it said that it does not; from the spool: the disk did not take it */
+    PUBLISH_REFUSED,   /* it has closed the channel over this message or one sent beside it: not to be sent elsewhere */
     PUBLISH_LOST,      /* the connection ended before its word: nobody knows */
     PUBLISH_TIMEOUT,   /* no word by the deadline; it may still arrive */
     PUBLISH_FULL,      /* the queue's (or the spool's) bounds are reached; nothing was sent */

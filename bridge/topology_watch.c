@@ -2,6 +2,7 @@
 
 #include "../common/clock.h"
 #include "../common/log.h"
+#include "../common/protection.h"
 #include "../common/watchdog.h"
 #include "complaints.h"
 
@@ -63,7 +64,7 @@ static void check(struct topology_watch *watch, size_t url_index)
             complain(watch, "a new connection to RabbitMQ is refused", &error);
         return;
     }
-    if (amqp_session_declare(session, watch->settings, watch->watch, &error))
+    if (amqp_session_declare(session, watch->settings, &error))
         note_right(watch);
     else if (error.code == ERROR_REFUSED)
         note_refused(watch, &error);
@@ -93,7 +94,7 @@ static void *topology_watch_run(void *argument)
         size_t url_index = 0;
 
         /* A publisher that connects sees to the topology itself. */
-        if (publishers_connected(watch->publishers, &url_index))
+        if (publishers_connected(watch->publishers, &url_index) && protection("topology"))
             check(watch, url_index);
     }
     return NULL;

@@ -18,8 +18,8 @@ struct topology_watch;
 /* Starts the thread. The pointers must outlive it. NULL with *error on failure. */
 struct topology_watch *topology_watch_start(const struct amqp_settings *settings, struct publishers *publishers,
                                             struct error *error);
-/* Ends the thread; a check that is under way is cut (while it connects or says goodbye, that ends first: see
-   amqp_session). NULL is fine. */
+/* Ends the thread; a check that is under way is cut (while it connects, that ends first: see amqp_session). NULL is
+   fine. */
 void topology_watch_stop(struct topology_watch *watch);
 
 #endif

@@ -23,12 +23,14 @@ enum {
     FRAME_MAX = 131072, /* the broker's own default */
     /* The calls of an opening keep their deadline by themselves; the watch is behind it. */
     OPEN_WATCH_MS = AMQP_OPEN_TIMEOUT_MS + 1000,
+    GOODBYE_WATCH_MS = GOODBYE_MS + 1000,
     URL_SIZE = 2048,
     DELIVERY_LIMIT = 1000000,
 };
 
 struct amqp_session {
     amqp_connection_state_t connection;
+    struct watch *watch;     /* the caller's; NULL: none */
     int fd;                  /* a duplicate of the library's; -1 before there is one */
     int64_t deadline_ms;     /* of the opening */
     char peer[URI_PART + 8]; /* host:port */
@@ -419,12 +421,11 @@ static struct amqp_session *session_new(const struct uri *uri, struct error *err
 }
 
 /* The broker is there; does it let us in? */
-static bool enter(struct amqp_session *session, const struct uri *uri, const char *name, struct watch *watch,
-                  struct error *error)
+static bool enter(struct amqp_session *session, const struct uri *uri, const char *name, struct error *error)
 {
-    watch_begin(watch, session->fd, OPEN_WATCH_MS);
+    watch_begin(session->watch, session->fd, OPEN_WATCH_MS);
     const bool entered = log_in(session, uri, name, error) && open_channel(session, error);
-    const bool was_cut = watch_end(watch);
+    const bool was_cut = watch_end(session->watch);
 
     if (entered && was_cut)
         error_set(error, ERROR_UNAVAILABLE, "%s did not answer in time", session->peer);
@@ -441,7 +442,10 @@ struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, 
     if (!pick_url(settings->urls, index, &uri, error))
         goto out;
     session = session_new(&uri, error);
-    if (!session || !connect_socket(session, &uri, error) || !enter(session, &uri, name, watch, error))
+    if (!session)
+        goto out;
+    session->watch = watch;
+    if (!connect_socket(session, &uri, error) || !enter(session, &uri, name, error))
         goto out;
     result = session;
     session = NULL;
@@ -451,12 +455,11 @@ out:
     return result;
 }
 
-bool amqp_session_declare(struct amqp_session *session, const struct amqp_settings *settings, struct watch *watch,
-                          struct error *error)
+bool amqp_session_declare(struct amqp_session *session, const struct amqp_settings *settings, struct error *error)
 {
-    watch_begin(watch, session->fd, OPEN_WATCH_MS);
+    watch_begin(session->watch, session->fd, OPEN_WATCH_MS);
     const bool declared = declare_topology(session, settings, error);
-    const bool was_cut = watch_end(watch);
+    const bool was_cut = watch_end(session->watch);
 
     (void)amqp_set_rpc_timeout(session->connection, &(struct timeval){.tv_sec = AMQP_OPEN_TIMEOUT_MS / 1000});
     if (declared && was_cut)
@@ -465,11 +468,11 @@ bool amqp_session_declare(struct amqp_session *session, const struct amqp_settin
 }
 
 struct amqp_session *amqp_session_open(const struct amqp_settings *settings, size_t index, const char *name,
-                                       struct error *error)
+                                       struct watch *watch, struct error *error)
 {
-    struct amqp_session *session = amqp_session_connect(settings, index, name, NULL, error);
+    struct amqp_session *session = amqp_session_connect(settings, index, name, watch, error);
 
-    if (!session || amqp_session_declare(session, settings, NULL, error))
+    if (!session || amqp_session_declare(session, settings, error))
         return session;
     amqp_session_close(session);
     return NULL;
@@ -491,7 +494,9 @@ void amqp_session_close(struct amqp_session *session)
     if (amqp_get_sockfd(session->connection) >= 0 && socket_takes_bytes(session->fd)) {
         (void)amqp_set_rpc_timeout(session->connection,
                                    &(struct timeval){.tv_sec = GOODBYE_MS / 1000, .tv_usec = GOODBYE_MS % 1000 * 1000});
+        watch_begin(session->watch, session->fd, GOODBYE_WATCH_MS);
         (void)amqp_connection_close(session->connection, AMQP_REPLY_SUCCESS);
+        (void)watch_end(session->watch);
     }
     amqp_session_drop(session);
 }

@@ -1,8 +1,9 @@
 /* One connection to RabbitMQ: connect, log in, declare the topology, close, and words for what went wrong.
    A session belongs to one thread at a time. Opening takes AMQP_OPEN_TIMEOUT_MS at the most and closing about a second,
    but for the resolution of a host's name (getaddrinfo has no deadline: seconds to half a minute when no name server
-   answers) and a peer that sends frames without a pause for ever. What the caller does with the open connection has no
-   deadline in the library: put it under a watch. */
+   answers). The library's own deadlines have holes (a send waits for ever, and so does reading from a peer that sends
+   without a pause): the calls of opening and closing are under the watch that the session is given. What the caller
+   does with the open connection has no deadline in the library: put it under a watch. */
 #ifndef DROPBRIDGE_AMQP_SESSION_H
 #define DROPBRIDGE_AMQP_SESSION_H
 
@@ -39,15 +40,14 @@ size_t amqp_urls_count(const char *urls, struct error *error);
    failure: ERROR_UNAVAILABLE (away, resource error, time out), ERROR_REFUSED (credentials, virtual host, permissions,
    a queue or exchange that exists with other arguments: the text names it and what to do). */
 struct amqp_session *amqp_session_open(const struct amqp_settings *settings, size_t index, const char *name,
-                                       struct error *error);
-/* The two halves of it, for who must tell a refused login from a refused declaration, or be able to cut the opening
-   short: its calls are under `watch` (NULL: none) from the moment there is a socket. */
+                                       struct watch *watch, struct error *error);
+/* The two halves of it, for who must tell a refused login from a refused declaration. The calls of opening and closing
+   are under `watch` (NULL: none), which must outlive the session, from the moment there is a socket. */
 struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, size_t index, const char *name,
                                           struct watch *watch, struct error *error);
-bool amqp_session_declare(struct amqp_session *session, const struct amqp_settings *settings, struct watch *watch,
-                          struct error *error);
+bool amqp_session_declare(struct amqp_session *session, const struct amqp_settings *settings, struct error *error);
 
-/* Says goodbye within about a second if the connection still works; frees. NULL is fine. */
+/* Says goodbye within about a second, two if it must be cut, if the connection still works; frees. NULL is fine. */
 void amqp_session_close(struct amqp_session *session);
 /* Frees without a word to the broker (the connection is known dead). NULL is fine. */
 void amqp_session_drop(struct amqp_session *session);

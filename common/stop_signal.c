@@ -60,6 +60,8 @@ bool stop_signal_wait(int64_t timeout_ms)
 static void *guard_run(void *argument)
 {
     int64_t *limit_ms = argument;
+    if (!protection("second-signal"))
+        clock_sleep_ms(*limit_ms);
     const bool came = take_signal(*limit_ms);
 
     if (came)

@@ -4,7 +4,8 @@
 -- comma-separated, 6… the events as event_pack.c packs them. Answers one digit an event: enum applied.
 --
 -- Redis does not roll a script back. So everything is read, decoded, computed and checked first (part 1 to 4: reads only,
--- and an error leaves nothing behind), and only then written (part 5). The rules are those of docs/classification.md.
+-- and an error leaves nothing behind). What comes out is a list of commands, which part 5 carries out without a thought.
+-- Whatever is written was read before as what it is written as. The rules are those of docs/classification.md.
 
 local prefix = ARGV[1]
 local retention_ms = tonumber(ARGV[2]) * 1000
@@ -21,6 +22,8 @@ local MAX_ALTERNATIVES = 7              -- further phones and campaigns kept for
 local MAX_SHARED = 64                   -- drops remembered for one foreign_id
 local MAX_NAMED_FIELDS = 255
 local MINUTE_TTL_S = 86400
+local MAX_CAMPAIGNS = 16777215          -- three bytes in a record
+local TOO_LARGE = 9007199254740992      -- 2^53: from here on numbers are not exact
 local RESULT, OPT_OUT, CAMPAIGN, OTHER = 0, 1, 2, 3
 local COUNTED, REVISED, DUPLICATE, APPLIED_OPT_OUT, APPLIED_CAMPAIGN, UNRECOGNIZED = '0', '1', '2', '3', '4', '5'
 local STATES = {[0] = 'scheduled', 'running', 'paused', 'completed'}
@@ -29,15 +32,22 @@ local STATE_ORDER = {scheduled = 0, running = 1, paused = 2, completed = 3}
 local band, floor, byte, char, sub = bit.band, math.floor, string.byte, string.char, string.sub
 local pack, unpack_struct = struct.pack, struct.unpack
 
--- Ends the batch, naming the key. A text, not a table: the pcall of Redis 7 turns tables into texts.
+-- Ends the batch, naming the key. A text, not a table: the pcall of Redis 7 turns tables into texts. What names a lookup
+-- may be a phone number, in any spelling: it is not told.
 local function fail(key, why)
+  for _, stem in ipairs({prefix .. 'result:', prefix .. 'drops:shared:'}) do
+    if sub(key, 1, #stem) == stem then key = stem .. '***' end
+  end
   error('KEY ' .. key .. ': ' .. why, 0)
 end
 
 -- A call for reading: a wrong type is reported with the key's name.
 local function read(key, ...)
   local reply = redis.pcall(...)
-  if type(reply) == 'table' and reply.err then fail(key, reply.err) end
+  if type(reply) == 'table' and reply.err then
+    if not string.find(reply.err, 'WRONGTYPE', 1, true) then fail(key, reply.err) end
+    fail(key, 'WRONGTYPE it holds a ' .. redis.call('TYPE', key).ok)
+  end
   return reply
 end
 
@@ -62,6 +72,14 @@ end
 
 local function integer(n)
   return string.format('%.0f', n)
+end
+
+-- The count that a field holds; none is 0. `shown` names the field to people.
+local function count_in(key, shown, value)
+  if not value then return 0 end
+  local count = string.find(value, '^%d+$') and tonumber(value)
+  if not count or count >= TOO_LARGE then fail(key, 'ERR ' .. shown .. ' is not a whole number from 0 to 2^53') end
+  return count
 end
 
 local now
@@ -137,8 +155,11 @@ local ids_key, names_key = prefix .. 'drops:campaign_numbers', prefix .. 'drops:
 local function campaign_number(name)
   local number = numbers[name]
   if number then return number end
-  number = tonumber(read(ids_key, 'HGET', ids_key, name) or nil)
-  if not number then
+  local known = read(ids_key, 'HGET', ids_key, name)
+  if known then
+    number = string.find(known, '^%d+$') and tonumber(known)
+    if not number or number < 1 or number > MAX_CAMPAIGNS then fail(ids_key, 'ERR one of its fields is no campaign number') end
+  else
     if not next_number then
       next_number = read(ids_key, 'HLEN', ids_key)
       if next_number ~= read(names_key, 'HLEN', names_key) then
@@ -146,6 +167,10 @@ local function campaign_number(name)
       end
     end
     next_number = next_number + 1
+    if next_number > MAX_CAMPAIGNS then fail(ids_key, 'ERR it is full') end
+    if read(names_key, 'HEXISTS', names_key, next_number) == 1 then
+      fail(names_key, 'ERR campaign ' .. next_number .. ' is there, but one before it is not: it was changed by hand')
+    end
     number = next_number
     new_names[#new_names + 1] = number
   end
@@ -175,7 +200,7 @@ local greatest_number = 0 -- of all generations ever noted here: numbers are not
 local function birth(last)
   local buckets = FIRST_BUCKETS
   if last then
-    local size = tonumber(read(sizes_key, 'HGET', sizes_key, last.number) or 0)
+    local size = count_in(sizes_key, 'its field ' .. last.number, read(sizes_key, 'HGET', sizes_key, last.number))
     -- what the last one took, made up to a whole length
     local share = math.min(1, math.max(0.01, (now - last.birth) / last.length))
     buckets = math.max(MIN_BUCKETS, math.min(MAX_BUCKETS, floor(size / share / DROPS_A_BUCKET)))
@@ -188,7 +213,8 @@ local function load_generations()
   local fields = read(generations_key, 'HGETALL', generations_key)
   for i = 1, #fields, 2 do
     local start, length, keep, buckets = string.match(fields[i + 1], '^(%d+):(%d+):(%d+):(%d+)$')
-    if not start or not tonumber(fields[i]) then
+    if not start or tonumber(buckets) < 1 or tonumber(start) + tonumber(length) + tonumber(keep) >= TOO_LARGE
+      or not string.find(fields[i], '^%d+$') or #fields[i] > 9 then
       fail(generations_key, 'ERR its field ' .. fields[i] .. ' is none that a worker wrote')
     end
     local generation = {number = tonumber(fields[i]), birth = tonumber(start), length = tonumber(length),
@@ -343,6 +369,16 @@ local function decode(raw)
   return d
 end
 
+-- A record of the bucket `key`.
+local function decode_record(key, raw)
+  local readable, d = pcall(decode, raw)
+  if not readable then fail(key, 'ERR a record in it is none that a worker wrote') end
+  if d.failure == 1 and not slug_name(d.slug) then
+    fail(key, 'ERR a record in it has the reason number ' .. d.slug .. ', which only a newer worker knows')
+  end
+  return d
+end
+
 local drops, drop_order = {}, {}
 local seen_events = {}
 
@@ -355,9 +391,7 @@ local function load_drop(event)
     local key = bucket_key(generation, event.hash, ':')
     local raw = read(key, 'HGET', key, event.id)
     if raw then
-      local readable, drop = pcall(decode, raw)
-      if not readable then fail(key, 'ERR a record in it is none that a worker wrote') end
-      entry.raw, entry.key, entry.drop = raw, key, drop
+      entry.raw, entry.key, entry.drop = raw, key, decode_record(key, raw)
       entry.old_foreign_id = entry.drop.foreign_id
       break
     end
@@ -388,7 +422,8 @@ local totals_apart = {}          -- of totals, what is not the sum over campaign
 local minutes, named = {}, {}    -- key → field → difference
 local optouts = {}               -- key → phone → {score, changed}
 local campaigns = {}             -- campaign number → what dc:campaign:{id} says
-local entries = {}               -- of the stream, in order
+local entries = {}               -- of the stream, in order, each the command that adds it
+local results_key = prefix .. 'results'
 
 local function add(sums, key, field, n)
   local fields = sums[key]
@@ -421,8 +456,8 @@ end
 
 local function stream(kind, drop_id, foreign_id, phone, campaign, outcome, reason, at)
   if stream_max > 0 then
-    entries[#entries + 1] = {'kind', kind, 'drop_id', drop_id, 'foreign_id', foreign_id, 'phone', phone,
-      'campaign', campaign, 'outcome', outcome, 'reason', reason, 'at', at}
+    entries[#entries + 1] = {'XADD', results_key, 'MAXLEN', '~', stream_max, '*', 'kind', kind, 'drop_id', drop_id,
+      'foreign_id', foreign_id, 'phone', phone, 'campaign', campaign, 'outcome', outcome, 'reason', reason, 'at', at}
   end
 end
 
@@ -775,11 +810,17 @@ local function unpack_event(raw)
 end
 
 --------------------------------------------------------------------------------------------------------------------
--- Part 4: the plan of writes, with every key's type and every number checked.
+-- Part 4: the writes, each the whole command, with every key's type and every number checked.
 
-local plans = {} -- {key, values to set, fields to delete, seconds to live at birth}
+local writes, write_count = {}, 0
 
-local function plan_sums(key, sums, ttl)
+local function write(command)
+  write_count = write_count + 1
+  writes[write_count] = command
+end
+
+-- `nameless`: the fields are texts from outside, which are not told.
+local function plan_sums(key, sums, ttl, nameless)
   local fields, differences = {}, {}
   for field, difference in pairs(sums) do
     if difference ~= 0 then
@@ -789,22 +830,25 @@ local function plan_sums(key, sums, ttl)
   end
   if #fields == 0 then return end
   local values = read(key, 'HMGET', key, unpack(fields))
-  local plan = {key = key, set = {}, delete = {}}
+  local set, delete, new = {'HSET', key}, {'HDEL', key}, true
   for i, field in ipairs(fields) do
-    local value = values[i] and (string.match(values[i], '^%-?%d+$') and tonumber(values[i])) or (not values[i] and 0)
-    if not value then
-      fail(key, 'ERR its field ' .. field .. ' is not a whole number')
+    local shown = nameless and 'one of its fields' or 'its field ' .. field
+    local before = count_in(key, shown, values[i])
+    local after = before + differences[i]
+    if after < 0 or after >= TOO_LARGE then
+      fail(key, 'ERR ' .. shown .. ' is ' .. integer(before) .. ' and would become ' .. integer(after))
     end
-    value = value + differences[i]
-    if value == 0 then
-      plan.delete[#plan.delete + 1] = field
+    if after == 0 then
+      delete[#delete + 1] = field
     else
-      plan.set[#plan.set + 1] = field
-      plan.set[#plan.set + 1] = integer(value)
+      set[#set + 1] = field
+      set[#set + 1] = integer(after)
     end
+    if values[i] then new = false end
   end
-  if ttl and redis.call('EXISTS', key) == 0 then plan.ttl = ttl end
-  plans[#plans + 1] = plan
+  if #set > 2 then write(set) end
+  if #delete > 2 then write(delete) end
+  if ttl and new and redis.call('EXISTS', key) == 0 then write({'EXPIRE', key, ttl}) end
 end
 
 local function plan_counters()
@@ -823,17 +867,18 @@ local function plan_counters()
   plan_sums(prefix .. 'totals', totals)
   plan_sums(prefix .. 'totals:reasons', totals_reasons)
   for key, sums in pairs(minutes) do plan_sums(key, sums, MINUTE_TTL_S) end
-  for key, known in pairs(named) do plan_sums(key, known.sums) end
+  for key, known in pairs(named) do plan_sums(key, known.sums, nil, true) end
 end
 
 -- The state that a campaign shows: the latest event's, or inferred from results.
 local function plan_campaign(info)
+  write({'ZADD', prefix .. 'campaigns', 'GT', integer(info.score), info.name})
   local before = info.before
   if before[1] == info.first and before[2] == info.last and before[3] == info.event_state and before[4] == info.event_at
     and before[5] == info.last_result then
     return
   end
-  local set = {'first_event_at', iso(info.first), 'last_event_at', iso(info.last)}
+  local set = {'HSET', info.key, 'first_event_at', iso(info.first), 'last_event_at', iso(info.last)}
   local function put(field, value)
     set[#set + 1] = field
     set[#set + 1] = value
@@ -850,15 +895,52 @@ local function plan_campaign(info)
     put('state_at', iso(inferred and info.last_result or info.event_at))
     put('state_source', inferred and 'inferred' or 'event')
   end
-  plans[#plans + 1] = {key = info.key, set = set, delete = {}}
+  write(set)
 end
 
-local function shared_key(foreign_id)
-  return prefix .. 'drops:shared:' .. foreign_id
+-- A stream whose ids come to their end would take some entries and refuse the others. (One entry is the first write: there
+-- is nothing before it.)
+local function plan_stream()
+  if #entries == 0 then return end
+  if check_type(results_key, 'stream') and #entries > 1 then
+    local info = read(results_key, 'XINFO', 'STREAM', results_key)
+    for i = 1, #info, 2 do
+      local ms, sequence = string.match(info[i] == 'last-generated-id' and info[i + 1] or '', '^(%d+)-(%d+)$')
+      if ms == '18446744073709551615' and tonumber(sequence) > 2 ^ 64 - 2 ^ 32 then
+        fail(results_key, 'ERR its last id leaves no room for further ones')
+      end
+    end
+  end
+  for _, entry in ipairs(entries) do write(entry) end
 end
 
--- Encodes the drops that changed, sums up how many the current generation gets, and checks the lookup keys to touch.
-local function plan_drops()
+local function plan_generations()
+  if born then
+    write({'HSET', generations_key, born.number,
+      integer(born.birth) .. ':' .. integer(born.length) .. ':' .. integer(born.keep) .. ':' .. born.buckets})
+  end
+  if #dead_generations > 0 then check_type(sizes_key, 'hash') end
+  for _, number in ipairs(dead_generations) do
+    -- the greatest stays until a greater one is noted
+    if number < generations[1].number then write({'HDEL', generations_key, number}) end
+    write({'HDEL', sizes_key, number})
+  end
+  for _, number in ipairs(new_names) do
+    write({'HSET', ids_key, names[number], number})
+    write({'HSET', names_key, number, names[number]})
+  end
+end
+
+local function plan_optouts()
+  for key, phones in pairs(optouts) do
+    for phone, known in pairs(phones) do
+      if known.changed then write({'ZADD', key, integer(known.score), phone}) end
+    end
+  end
+end
+
+-- Encodes the drops that changed, and sums up how many the current generation gets.
+local function encode_drops()
   local added = 0
   for _, entry in ipairs(drop_order) do
     entry.new_raw = encode(entry.drop)
@@ -866,83 +948,14 @@ local function plan_drops()
       entry.new_key = bucket_key(generations[1], entry.hash, ':')
       if entry.new_key ~= entry.key then added = added + 1 end
     end
-    if entry.new_key and result_ttl > 0 then
-      for _, foreign_id in ipairs({entry.drop.foreign_id or '', entry.old_foreign_id or ''}) do
-        if foreign_id ~= '' then
-          check_type(prefix .. 'result:' .. foreign_id, 'hash')
-          check_type(shared_key(foreign_id), 'zset')
-        end
-      end
-    end
   end
   plan_sums(sizes_key, {[generations[1].number] = added})
 end
 
-local function plan()
-  local schema = read(prefix .. 'schema', 'GET', prefix .. 'schema')
-  if schema and schema ~= SCHEMA then
-    error('SCHEMA ' .. prefix .. 'schema is ' .. schema .. ', this worker writes ' .. SCHEMA, 0)
-  end
-  plan_counters()
-  for _, info in pairs(campaigns) do plan_campaign(info) end
-  plan_drops()
-  check_type(prefix .. 'campaigns', 'zset')
-  if #entries > 0 then check_type(prefix .. 'results', 'stream') end
-  return not schema
-end
-
---------------------------------------------------------------------------------------------------------------------
--- Part 5: the writes. Nothing here may fail.
-
--- Remembers a field in the current generation; a new bucket gets the generation's end.
-local function remember(hash, kind, field, value)
-  local current = generations[1]
-  local key = bucket_key(current, hash, kind)
-  redis.call('HSET', key, field, value)
-  if redis.call('HLEN', key) == 1 then
-    redis.call('PEXPIREAT', key, integer(current.birth + current.length + current.keep))
-  end
-  return key
-end
-
--- The order of event_pack.c's event_id_hash.
-local function id_hash(id)
-  local hash = 7
-  for i = 1, #id do hash = (hash * 257 + byte(id, i)) % 4294967291 end
-  return hash
-end
-
--- In the set of drops that share a foreign_id a member is drop_id, NUL, packed id, its length: equal times sort by drop_id.
-local function shared_member(text, id)
-  return text .. '\0' .. id .. char(#id)
-end
-
-local function find_drop(id)
-  if drops[id] then return drops[id].drop end
-  local hash = id_hash(id)
-  for _, generation in ipairs(generations) do
-    local raw = redis.pcall('HGET', bucket_key(generation, hash, ':'), id)
-    if type(raw) == 'string' then
-      local readable, drop = pcall(decode, raw)
-      return readable and drop or nil
-    end
-  end
-  return nil
-end
-
-local function write_result(foreign_id, text, id, d)
-  local key = prefix .. 'result:' .. foreign_id
-  redis.call('HSET', key, 'outcome', d.failure == 1 and 'failure' or 'success',
-    'reason', d.failure == 1 and slug_name(d.slug) or '', 'drop_id', text, 'phone', d.phone and phone_text(d.phone) or '',
-    'campaign', campaign_name(d.campaign), 'at', iso(d.time))
-  -- tells apart the drops whose id is a hash; hex of it
-  if byte(id, 1) == 104 and #id == 33 then
-    redis.call('HSET', key, 'id_sha256', (string.gsub(sub(id, 2), '.', function(c) return string.format('%02x', byte(c)) end)))
-  else
-    redis.call('HDEL', key, 'id_sha256')
-  end
-  redis.call('EXPIRE', key, result_ttl)
-end
+-- The lookups: foreign_id → what its keys hold after the events so far. `id`, `text` and `time` are of the drop that
+-- dc:result shows (id nil: it shows none), `drop` is what is to be written there. `added` and `removed` are what changes in
+-- the set of the drops that share the foreign_id; `top` is the best of the others in it, `rank` its place in Redis.
+local lookups = {}
 
 -- The packed id of the drop that a lookup shows.
 local function packed_id(text, id_sha256)
@@ -959,65 +972,164 @@ local function packed_id(text, id_sha256)
   return 't' .. text
 end
 
-local function show_best(foreign_id)
-  local shared = shared_key(foreign_id)
-  for _ = 1, MAX_SHARED do
-    local member = redis.call('ZREVRANGE', shared, 0, 0)[1]
-    if not member then break end
-    local len = byte(member, #member)
-    local id, text = sub(member, #member - len, #member - 1), sub(member, 1, #member - len - 2)
-    local d = find_drop(id)
-    if d then return write_result(foreign_id, text, id, d) end
-    redis.call('ZREM', shared, member) -- forgotten since
+local function load_lookup(foreign_id)
+  local lookup = lookups[foreign_id]
+  if lookup then return lookup end
+  local key = prefix .. 'result:' .. foreign_id
+  local shown = read(key, 'HMGET', key, 'drop_id', 'id_sha256', 'at')
+  lookup = {key = key, foreign_id = foreign_id, id = nil, text = nil, time = nil, drop = nil, had_sha256 = shown[2]}
+  if shown[1] then
+    lookup.id, lookup.text, lookup.time = packed_id(shown[1], shown[2]), shown[1], ms_of(shown[3]) or 0
   end
-  redis.call('DEL', prefix .. 'result:' .. foreign_id)
+  lookups[foreign_id] = lookup
+  return lookup
 end
 
-local function share(foreign_id, text, id, time)
-  local shared = shared_key(foreign_id)
-  redis.call('ZADD', shared, integer(time), shared_member(text, id))
-  redis.call('ZREMRANGEBYRANK', shared, 0, -MAX_SHARED - 1)
-  redis.call('EXPIRE', shared, result_ttl)
+local function load_set(lookup)
+  if lookup.set_key then return end
+  lookup.set_key, lookup.added, lookup.removed, lookup.rank = prefix .. 'drops:shared:' .. lookup.foreign_id, {}, {}, -1
+end
+
+-- Members sort as in Redis: by time, equal times by their bytes. One is drop_id, NUL, packed id, its length.
+local function shared_member(text, id)
+  return text .. '\0' .. id .. char(#id)
+end
+
+-- The best member of the set in Redis that is neither added anew nor removed, and its time.
+local function stored_top(lookup)
+  load_set(lookup)
+  while lookup.top ~= false and (not lookup.top or lookup.removed[lookup.top] or lookup.added[lookup.top]) do
+    lookup.rank = lookup.rank + 1
+    local found = lookup.rank < MAX_SHARED
+      and read(lookup.set_key, 'ZREVRANGE', lookup.set_key, lookup.rank, lookup.rank, 'WITHSCORES') or {}
+    lookup.top, lookup.top_time = found[1] or false, tonumber(found[2])
+  end
+  return lookup.top, lookup.top_time
+end
+
+local function best_member(lookup)
+  local best, best_time = stored_top(lookup)
+  for member, time in pairs(lookup.added) do
+    if not best or time > best_time or (time == best_time and less(best, member)) then best, best_time = member, time end
+  end
+  return best
+end
+
+local function unshare(lookup, member)
+  load_set(lookup)
+  lookup.added[member] = nil
+  if read(lookup.set_key, 'ZSCORE', lookup.set_key, member) then lookup.removed[member] = true end
+end
+
+local function share(lookup, text, id, time)
+  local member = shared_member(text, id)
+  load_set(lookup)
+  lookup.added[member], lookup.removed[member] = time, nil
+end
+
+-- The order of event_pack.c's event_id_hash.
+local function id_hash(id)
+  local hash = 7
+  for i = 1, #id do hash = (hash * 257 + byte(id, i)) % 4294967291 end
+  return hash
+end
+
+local others = {} -- drops that are only looked at, by id; false: forgotten
+
+local function find_drop(id)
+  if drops[id] then return drops[id].drop end
+  if others[id] == nil then
+    local hash = id_hash(id)
+    others[id] = false
+    for _, generation in ipairs(generations) do
+      local key = bucket_key(generation, hash, ':')
+      local raw = read(key, 'HGET', key, id)
+      if raw then
+        others[id] = decode_record(key, raw)
+        break
+      end
+    end
+  end
+  return others[id]
+end
+
+local function show(lookup, text, id, d)
+  lookup.id, lookup.text, lookup.time, lookup.drop = id, text, d.time, d
+end
+
+local function show_best(lookup)
+  local member = best_member(lookup)
+  while member do
+    local len = byte(member, #member) or 0
+    local id, text = sub(member, #member - len, #member - 1), sub(member, 1, #member - len - 2)
+    local d = find_drop(id)
+    if d then return show(lookup, text, id, d) end
+    unshare(lookup, member) -- forgotten since
+    member = best_member(lookup)
+  end
+  lookup.id, lookup.drop, lookup.gone = nil, nil, true
 end
 
 local function withdraw_result(foreign_id, entry)
-  local shown = redis.call('HMGET', prefix .. 'result:' .. foreign_id, 'drop_id', 'id_sha256')
-  redis.call('ZREM', shared_key(foreign_id), shared_member(entry.text, entry.id))
-  if shown[1] and packed_id(shown[1], shown[2]) == entry.id then show_best(foreign_id) end
+  local lookup = load_lookup(foreign_id)
+  unshare(lookup, shared_member(entry.text, entry.id))
+  if lookup.id == entry.id then show_best(lookup) end
 end
 
 -- The lookup shows the drop with the latest time of all that share the foreign_id. Only where several do is a set kept.
 local function publish_result(entry)
-  local d, foreign_id = entry.drop, entry.drop.foreign_id
-  local shown = redis.call('HMGET', prefix .. 'result:' .. foreign_id, 'drop_id', 'id_sha256', 'at')
-  local shown_id = shown[1] and packed_id(shown[1], shown[2])
-  if not shown_id or shown_id == entry.id then
-    if shown_id and redis.call('EXISTS', shared_key(foreign_id)) == 1 then
-      share(foreign_id, entry.text, entry.id, d.time)
-      return show_best(foreign_id)
+  local d, lookup = entry.drop, load_lookup(entry.drop.foreign_id)
+  if not lookup.id then return show(lookup, entry.text, entry.id, d) end
+  if lookup.id == entry.id then
+    if not best_member(lookup) then return show(lookup, entry.text, entry.id, d) end
+  else
+    local other = find_drop(lookup.id)
+    if other then
+      share(lookup, lookup.text, lookup.id, other.time)
+    elseif lookup.time > d.time then
+      return -- that drop is forgotten by now, but what is shown of it is later
     end
-    return write_result(foreign_id, entry.text, entry.id, d)
   end
-  local other = find_drop(shown_id)
-  if other then
-    share(foreign_id, shown[1], shown_id, other.time)
-  elseif (ms_of(shown[3]) or 0) > d.time then
-    return -- that drop is forgotten by now, but what is shown of it is later
-  end
-  share(foreign_id, entry.text, entry.id, d.time)
-  show_best(foreign_id)
+  share(lookup, entry.text, entry.id, d.time)
+  show_best(lookup)
 end
 
-local function write_drops()
-  for _, entry in ipairs(drop_order) do
-    if entry.new_key then
-      remember(entry.hash, ':', entry.id, entry.new_raw)
-      if entry.key and entry.key ~= entry.new_key then redis.call('HDEL', entry.key, entry.id) end
-    end
+local function hex(raw)
+  return (string.gsub(raw, '.', function(c) return string.format('%02x', byte(c)) end))
+end
+
+local function plan_result(lookup)
+  local d, key = lookup.drop, lookup.key
+  local set = {'HSET', key, 'outcome', d.failure == 1 and 'failure' or 'success',
+    'reason', d.failure == 1 and slug_name(d.slug) or '', 'drop_id', lookup.text, 'phone', d.phone and phone_text(d.phone) or '',
+    'campaign', campaign_name(d.campaign), 'at', iso(d.time)}
+  -- tells apart the drops whose id is a hash; hex of it
+  if byte(lookup.id, 1) == 104 and #lookup.id == 33 then
+    set[#set + 1] = 'id_sha256'
+    set[#set + 1] = hex(sub(lookup.id, 2))
+  elseif lookup.had_sha256 then
+    write({'HDEL', key, 'id_sha256'})
   end
-  for id, event in pairs(seen_events) do
-    if not event.known then remember(event.hash, ':e', id, '') end
+  write(set)
+  write({'EXPIRE', key, result_ttl})
+end
+
+local function plan_lookup(lookup)
+  if lookup.drop then
+    plan_result(lookup)
+  elseif lookup.gone then
+    write({'DEL', lookup.key})
   end
+  if not lookup.set_key then return end
+  for member in pairs(lookup.removed) do write({'ZREM', lookup.set_key, member}) end
+  if next(lookup.added) then
+    for member, time in pairs(lookup.added) do write({'ZADD', lookup.set_key, integer(time), member}) end
+    write({'ZREMRANGEBYRANK', lookup.set_key, 0, -MAX_SHARED - 1})
+    write({'EXPIRE', lookup.set_key, result_ttl})
+  end
+end
+
+local function plan_lookups()
   if result_ttl == 0 then return end
   for _, entry in ipairs(drop_order) do
     if entry.new_key then
@@ -1026,60 +1138,103 @@ local function write_drops()
       if new ~= '' then publish_result(entry) end
     end
   end
+  for _, lookup in pairs(lookups) do plan_lookup(lookup) end
 end
 
-local function write_generations(schema_missing)
-  if schema_missing then redis.call('SET', prefix .. 'schema', SCHEMA) end
-  if born then
-    redis.call('HSET', generations_key, born.number,
-      integer(born.birth) .. ':' .. integer(born.length) .. ':' .. integer(born.keep) .. ':' .. born.buckets)
-  end
-  for _, number in ipairs(dead_generations) do
-    -- the greatest stays until a greater one is noted
-    if number < generations[1].number then redis.call('HDEL', generations_key, number) end
-    redis.call('HDEL', sizes_key, number)
-  end
-  for _, number in ipairs(new_names) do
-    redis.call('HSET', ids_key, names[number], number)
-    redis.call('HSET', names_key, number, names[number])
+-- A field in the current generation; a new bucket gets the generation's end. Its type is known: it was read.
+local function plan_record(key, field, value)
+  local current = generations[1]
+  write({'HSET', key, field, value})
+  if redis.call('HLEN', key) == 0 then
+    write({'PEXPIREAT', key, integer(current.birth + current.length + current.keep)})
   end
 end
 
-local function write_plans()
-  for _, p in ipairs(plans) do
-    if #p.set > 0 then redis.call('HSET', p.key, unpack(p.set)) end
-    if #p.delete > 0 then redis.call('HDEL', p.key, unpack(p.delete)) end
-    if p.ttl then redis.call('EXPIRE', p.key, p.ttl) end
-  end
-  for key, phones in pairs(optouts) do
-    for phone, known in pairs(phones) do
-      if known.changed then redis.call('ZADD', key, integer(known.score), phone) end
+local function plan_records()
+  for _, entry in ipairs(drop_order) do
+    if entry.new_key then
+      plan_record(entry.new_key, entry.id, entry.new_raw)
+      if entry.key and entry.key ~= entry.new_key then write({'HDEL', entry.key, entry.id}) end
     end
   end
-  for _, info in pairs(campaigns) do
-    redis.call('ZADD', prefix .. 'campaigns', 'GT', integer(info.score), info.name)
+  for id, event in pairs(seen_events) do
+    if not event.known then plan_record(bucket_key(generations[1], event.hash, ':e'), id, '') end
   end
 end
 
--- First of all: a stream whose ids are exhausted refuses, and then nothing else has been written.
-local function write_stream()
-  for _, entry in ipairs(entries) do
-    redis.call('XADD', prefix .. 'results', 'MAXLEN', '~', stream_max, '*', unpack(entry))
+-- In the order of writing. The records come last: they make a copy that comes again a duplicate. Should a write fail half
+-- way and the rest not be kept either (part 5), then the retry counts too much, where all can see it, and loses nothing.
+local function plan()
+  local schema_key = prefix .. 'schema'
+  local schema = read(schema_key, 'GET', schema_key)
+  if schema and schema ~= SCHEMA then
+    error('SCHEMA ' .. schema_key .. ' is ' .. sub(schema, 1, 40) .. ', this worker writes ' .. SCHEMA, 0)
   end
+  check_type(prefix .. 'campaigns', 'zset')
+  plan_stream()
+  if not schema then write({'SET', schema_key, SCHEMA}) end
+  plan_generations()
+  plan_optouts()
+  for _, info in pairs(campaigns) do plan_campaign(info) end
+  plan_counters()
+  encode_drops()
+  plan_lookups()
+  plan_records()
+end
+
+--------------------------------------------------------------------------------------------------------------------
+-- Part 5: carrying them out. No key is of a wrong type now, and once the first write has passed Redis asks neither for
+-- memory nor whether it is a replica. What may be refused all the same (permissions that let a user read a key and not write
+-- it) stops the list: what is left of it, absolute values all, is kept, and the next batch of any worker begins with it.
+
+local unfinished_key = prefix .. 'drops:unfinished'
+
+-- Whether all were carried out; else the number of the first that was not, and why.
+local function carry_out(commands)
+  for i = 1, #commands do
+    local reply = redis.pcall(unpack(commands[i]))
+    if type(reply) == 'table' and reply.err then return false, i, reply.err end
+  end
+  return true
+end
+
+local function keep_from(commands, first)
+  local rest = {}
+  for i = first, #commands do rest[#rest + 1] = commands[i] end
+  redis.call('SET', unfinished_key, cmsgpack.pack(rest))
+end
+
+local function finish_earlier()
+  local kept = read(unfinished_key, 'GET', unfinished_key)
+  if not kept then return end
+  local readable, commands = pcall(cmsgpack.unpack, kept)
+  if not readable or type(commands) ~= 'table' then fail(unfinished_key, 'ERR it is none that a worker wrote') end
+  local done, at, why = carry_out(commands)
+  if not done then
+    if at > 1 then keep_from(commands, at) end
+    fail(commands[at][2], why .. '; the rest of an earlier batch waits in ' .. unfinished_key)
+  end
+  redis.call('DEL', unfinished_key)
+end
+
+local function finish()
+  local done, at, why = carry_out(writes)
+  if done then return end
+  if at == 1 then error(why, 0) end -- nothing was written
+  keep_from(writes, at)
+  fail(writes[at][2], why .. '; the rest of the batch waits in ' .. unfinished_key)
 end
 
 local function main()
+  finish_earlier()
   load_generations()
   local applied = {}
   for i = FIRST_EVENT, #ARGV do
     local event = unpack_event(ARGV[i])
     applied[#applied + 1] = APPLY[event.kind](event)
   end
-  local schema_missing = plan()
-  write_stream()
-  write_generations(schema_missing)
-  write_drops()
-  write_plans()
+  plan()
+  finish()
   return table.concat(applied)
 end
 

@@ -19,7 +19,7 @@ struct item {
     struct event event;
 };
 
-enum phase { PHASE_GATHER, PHASE_MARK, PHASE_UNMARK, PHASE_APPLY, PHASE_REJECT, PHASE_FORGET, PHASE_ACKNOWLEDGE };
+enum phase { PHASE_GATHER, PHASE_MARK, PHASE_UNMARK, PHASE_APPLY, PHASE_ACKNOWLEDGE };
 
 /* The delivery that is handled alone. */
 struct suspect {
@@ -34,31 +34,31 @@ struct suspect {
 struct batch {
     struct batch_settings settings;
     const struct batch_ports *ports;
+    struct parked *parked;
     struct backoff backoff;
     enum phase phase;
     struct suspect suspect;
     bool acknowledged; /* before its time: a control of the fault suite */
     int64_t due_ms;
     size_t count;
-    size_t rejected;
+    size_t may_reject;  /* of these, those that may have to be parked: each has a place there */
     struct item *items; /* settings.max of each of these */
     const struct event **events;
     enum applied *results;
-    struct rejection *rejections; /* filled when the phase begins, so that `confirmed` survives a retry */
 };
 
-struct batch *batch_new(const struct batch_settings *settings, const struct batch_ports *ports)
+struct batch *batch_new(const struct batch_settings *settings, const struct batch_ports *ports, struct parked *parked)
 {
     struct batch *batch = calloc(1, sizeof *batch);
     if (!batch)
         return NULL;
     batch->settings = *settings;
     batch->ports = ports;
+    batch->parked = parked;
     batch->items = calloc(settings->max, sizeof *batch->items);
     batch->events = calloc(settings->max, sizeof(const struct event *));
     batch->results = calloc(settings->max, sizeof *batch->results);
-    batch->rejections = calloc(settings->max, sizeof *batch->rejections);
-    if (!batch->items || !batch->events || !batch->results || !batch->rejections) {
+    if (!batch->items || !batch->events || !batch->results) {
         batch_free(batch);
         return NULL;
     }
@@ -74,7 +74,6 @@ void batch_free(struct batch *batch)
     free(batch->items);
     free(batch->events);
     free(batch->results);
-    free(batch->rejections);
     free(batch);
 }
 
@@ -85,7 +84,8 @@ static bool suspicious(const struct delivery *delivery)
 
 bool batch_open(const struct batch *batch)
 {
-    return batch->phase == PHASE_GATHER && !batch->suspect.here && batch->count < batch->settings.max;
+    return batch->phase == PHASE_GATHER && !batch->suspect.here && batch->count < batch->settings.max &&
+           batch->may_reject < parked_room(batch->parked);
 }
 
 bool batch_takes(const struct batch *batch, const struct delivery *delivery)
@@ -129,14 +129,16 @@ void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms)
     item->state = ITEM_UNPARSED;
     if (suspicious(delivery)) { /* reading it may be deadly: first the mark */
         batch->suspect = (struct suspect){.here = true};
+        batch->may_reject = 1;
         batch->phase = PHASE_MARK;
         batch->due_ms = now_ms;
         return;
     }
     parse(batch, item);
+    batch->may_reject += item->state != ITEM_EVENT;
     if (batch->count == 1)
         batch->due_ms = now_ms + batch->settings.wait_ms;
-    if (batch->count == batch->settings.max)
+    if (!batch_open(batch))
         batch->due_ms = now_ms;
 }
 
@@ -158,7 +160,7 @@ void batch_drop(struct batch *batch)
     for (size_t i = 0; i < batch->count; i++)
         delivery_free(batch->items[i].delivery);
     batch->count = 0;
-    batch->rejected = 0;
+    batch->may_reject = 0;
     batch->phase = PHASE_GATHER;
     batch->suspect = (struct suspect){0};
     batch->acknowledged = false;
@@ -276,38 +278,49 @@ static bool parse_rest(struct batch *batch, struct error *error)
     return true;
 }
 
-/* From now on the batch takes no more: what is applied and what is rejected is settled. */
-static void settle(struct batch *batch)
+/* From now on the batch takes no more. What is no event goes its own way: nothing here waits for it. */
+static void part(struct batch *batch)
 {
-    batch->rejected = 0;
+    size_t kept = 0;
     for (size_t i = 0; i < batch->count; i++) {
-        const struct item *item = &batch->items[i];
+        struct item *item = &batch->items[i];
         if (item->state == ITEM_REJECTED)
-            batch->rejections[batch->rejected++] =
-                (struct rejection){item->delivery, item->reason, item->detail, false};
+            parked_add(batch->parked, item->delivery, item->reason, item->detail,
+                       batch->suspect.condemned ? batch->suspect.name : "");
+        else if (kept++ != i)
+            batch->items[kept - 1] = *item;
     }
+    batch->count = kept;
+    batch->may_reject = 0;
 }
 
 static bool apply(struct batch *batch, struct error *error)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        if (batch->items[i].state == ITEM_EVENT)
-            batch->events[count++] = &batch->items[i].event;
-    }
-    return count == 0 || batch->ports->apply(batch->ports->context, batch->events, count, batch->results, error);
+    for (size_t i = 0; i < batch->count; i++)
+        batch->events[i] = &batch->items[i].event;
+    return batch->ports->apply(batch->ports->context, batch->events, batch->count, batch->results, error);
 }
 
-static bool reject(struct batch *batch, struct error *error)
+/* All in one up to the oldest that is parked: before it everything is settled. Those behind it one by one. */
+static bool acknowledge_all(struct batch *batch, struct error *error)
 {
-    return batch->rejected == 0 ||
-           batch->ports->reject(batch->ports->context, batch->rejections, batch->rejected, error);
+    const struct batch_ports *ports = batch->ports;
+    uint64_t wall = parked_oldest(batch->parked);
+    size_t before = 0;
+    while (before < batch->count && batch->items[before].delivery->tag < wall)
+        before++;
+    if (before > 0 && !ports->acknowledge(ports->context, batch->items[before - 1].delivery->tag, true, error))
+        return false;
+    for (size_t i = before; i < batch->count; i++) {
+        if (!ports->acknowledge(ports->context, batch->items[i].delivery->tag, false, error))
+            return false;
+    }
+    return true;
 }
 
 static enum batch_progress acknowledge(struct batch *batch, struct error *error)
 {
-    uint64_t tag = batch->items[batch->count - 1].delivery->tag;
-    bool done = batch->acknowledged || batch->ports->acknowledge(batch->ports->context, tag, error);
+    bool done = batch->acknowledged || acknowledge_all(batch, error);
     batch_drop(batch);
     return done ? BATCH_DONE : BATCH_LOST;
 }
@@ -315,8 +328,7 @@ static enum batch_progress acknowledge(struct batch *batch, struct error *error)
 /* What the protection "ack-after-redis" keeps from happening. */
 static enum batch_progress acknowledge_too_early(struct batch *batch, struct error *error)
 {
-    uint64_t tag = batch->items[batch->count - 1].delivery->tag;
-    if (!batch->ports->acknowledge(batch->ports->context, tag, error)) {
+    if (!acknowledge_all(batch, error)) {
         batch_drop(batch);
         return BATCH_LOST;
     }
@@ -328,7 +340,11 @@ static enum batch_progress begin(struct batch *batch, int64_t now_ms, struct err
 {
     if (!parse_rest(batch, error))
         return keep(batch, now_ms);
-    settle(batch);
+    part(batch);
+    if (batch->count == 0) {
+        batch_drop(batch);
+        return BATCH_DONE;
+    }
     batch->phase = PHASE_APPLY;
     return protection("ack-after-redis") ? BATCH_FURTHER : acknowledge_too_early(batch, error);
 }
@@ -347,17 +363,8 @@ enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error
     case PHASE_APPLY:
         if (!apply(batch, error))
             return keep(batch, now_ms);
-        batch->phase = PHASE_REJECT;
-        backoff_reset(&batch->backoff);
-        break;
-    case PHASE_REJECT:
-        if (!reject(batch, error))
-            return keep(batch, now_ms);
-        batch->phase = batch->suspect.condemned ? PHASE_FORGET : PHASE_ACKNOWLEDGE;
-        break;
-    case PHASE_FORGET: /* the marks have told what they had to */
-        batch->ports->unmark_later(batch->ports->context, batch->suspect.name, true);
         batch->phase = PHASE_ACKNOWLEDGE;
+        backoff_reset(&batch->backoff);
         break;
     case PHASE_ACKNOWLEDGE:
         return acknowledge(batch, error);

@@ -1,5 +1,6 @@
-/* What to do with which delivery: gathers deliveries, hands the good ones to Redis and the bad ones to the rejected
-   queue, and acknowledges all of them only when both have taken theirs. Until then it keeps them and tries again.
+/* What to do with which delivery: gathers deliveries, parks those that are no events (parked.h brings them to the
+   rejected queue), hands the others to Redis, and acknowledges them when it has taken them, whatever becomes of the
+   parked. Until then it keeps them and tries again. Takes none for which there might be no room where they are parked.
    Does no I/O and reads no clock: ports and times are passed in. One thread owns a batch.
 
    A message that came back twice already may be what crashes workers: a suspect. It gets a batch of its own and is
@@ -14,19 +15,12 @@
 #include "delivery.h"
 #include "event.h"
 #include "event_parse.h"
+#include "parked.h"
 #include "redis_store.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* A message on its way to the rejected queue. */
-struct rejection {
-    struct delivery *delivery; /* only read */
-    const char *reason;        /* a slug */
-    const char *detail;        /* a sentence */
-    bool confirmed;            /* set once the broker holds it; such a one is not published again */
-};
 
 /* What the batch does to the world. Each returns false with *error on failure, and is then called again later. */
 struct batch_ports {
@@ -34,8 +28,6 @@ struct batch_ports {
     /* As redis_store_apply. */
     bool (*apply)(void *context, const struct event *const *events, size_t count, enum applied *results,
                   struct error *error);
-    /* True when every rejection is confirmed. */
-    bool (*reject)(void *context, struct rejection *rejections, size_t count, struct error *error);
     /* Marks the message of that name, unless *earlier_marks are BATCH_MARKS_MAX or more: so many other workers began to
        read it and did not end. Marking again after a failure, which may have left a mark, counts once. After a mark was
        set unmark is the next call that has to do with Redis. */
@@ -47,9 +39,9 @@ struct batch_ports {
     /* The same at a time when nothing may wait for it. Cannot fail: what cannot be done at once the port does before
        anything else that it does with Redis. */
     void (*unmark_later)(void *context, const char *name, bool all);
-    /* Acknowledges every delivery up to and including the tag. On failure the connection is lost: the batch is over,
-       and its messages will be delivered again. */
-    bool (*acknowledge)(void *context, uint64_t tag, struct error *error);
+    /* Acknowledges the delivery with that tag, with `multiple` every one up to and including it. On failure the
+       connection is lost: the batch is over, and its messages will be delivered again. */
+    bool (*acknowledge)(void *context, uint64_t tag, bool multiple, struct error *error);
     /* A message was parsed: `remark` is what event_parse ignored in it, never empty. */
     void (*remark)(void *context, const char *remark);
 };
@@ -64,20 +56,21 @@ struct batch_settings {
 enum {
     BATCH_RETRY_FIRST_MS = 100,
     BATCH_RETRY_MAX_MS = 5000,
-    BATCH_SUSPECT_COUNT = 2,    /* a delivery_count from which a message is a suspect: the third delivery */
-    BATCH_MARKS_MAX = 2,        /* marks of others with which it is rejected */
-    BATCH_LOOK_AGAIN_MS = 1000, /* a copy of the message may be in another worker's hands: its mark is off by then */
-    BATCH_UNMARK_TRIES = 20,    /* over a minute: a mark that Redis does not let go stops the message no longer */
-    BATCH_MARK_NAME = 65,       /* the message_id, without one the SHA-256 of the body in hex */
+    BATCH_SUSPECT_COUNT = 2,       /* a delivery_count from which a message is a suspect: the third delivery */
+    BATCH_MARKS_MAX = 2,           /* marks of others with which it is rejected */
+    BATCH_LOOK_AGAIN_MS = 1000,    /* a copy of the message may be in another worker's hands: its mark is off by then */
+    BATCH_UNMARK_TRIES = 20,       /* over a minute: a mark that Redis does not let go stops the message no longer */
+    BATCH_MARK_NAME = PARKED_NAME, /* the message_id, without one the SHA-256 of the body in hex */
 };
 
 struct batch;
 
-/* The ports and the settings' strings must outlive the batch. NULL when out of memory. */
-struct batch *batch_new(const struct batch_settings *settings, const struct batch_ports *ports);
+/* The ports, the parked and the settings' strings must outlive the batch; only the batch adds to `parked`. Deliveries
+   come with ascending tags, none left out. NULL when out of memory. */
+struct batch *batch_new(const struct batch_settings *settings, const struct batch_ports *ports, struct parked *parked);
 void batch_free(struct batch *batch);
 
-/* Whether another delivery may be added: not full, not yet being worked on, no suspect in it. */
+/* Whether another delivery may be added: not full, not yet being worked on, no suspect in it, and room to park it. */
 bool batch_open(const struct batch *batch);
 /* Whether this one may be added: the batch is open and, for a suspect, empty. */
 bool batch_takes(const struct batch *batch, const struct delivery *delivery);
@@ -92,9 +85,9 @@ int64_t batch_due_ms(const struct batch *batch);
 enum batch_progress {
     BATCH_NOT_DUE, /* nothing to do before batch_due_ms */
     BATCH_FURTHER, /* one part is done, another remains: step again soon */
-    BATCH_DONE,    /* acknowledged; the batch is empty and open */
+    BATCH_DONE,    /* all of it is acknowledged or parked; the batch is empty */
     BATCH_KEPT,    /* a port failed, *error says why; the batch is kept until batch_due_ms */
-    BATCH_LOST,    /* acknowledging failed, *error says why; the batch is empty and open */
+    BATCH_LOST,    /* acknowledging failed, *error says why; the batch is empty */
 };
 
 /* Does one part of the work: one port is called, so that the caller can serve its connection between two parts; but a

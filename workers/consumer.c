@@ -130,8 +130,8 @@ bool consumer_connect(struct consumer *consumer, struct error *error)
 {
     if (consumer->session)
         return true;
-    consumer->session =
-        amqp_session_open(&consumer->settings.amqp, consumer->url_index++, consumer->settings.name, error);
+    consumer->session = amqp_session_open(&consumer->settings.amqp, consumer->url_index++, consumer->settings.name,
+                                          consumer->watch, error);
     if (!consumer->session) {
         consumer->retry_at_ms = clock_monotonic_ms() + backoff_next_ms(&consumer->backoff);
         return false;
@@ -280,14 +280,14 @@ enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms
     return CONSUMER_DELIVERY;
 }
 
-bool consumer_acknowledge(struct consumer *consumer, uint64_t tag, struct error *error)
+bool consumer_acknowledge(struct consumer *consumer, uint64_t tag, bool multiple, struct error *error)
 {
     if (!consumer->session) {
         error_set(error, ERROR_UNAVAILABLE, "the connection that the messages came by is gone");
         return false;
     }
     begin_call(consumer, CONSUMER_STUCK_MS);
-    int status = amqp_basic_ack(amqp_session_connection(consumer->session), AMQP_CHANNEL, tag, 1);
+    int status = amqp_basic_ack(amqp_session_connection(consumer->session), AMQP_CHANNEL, tag, multiple);
     if (watch_end(consumer->watch))
         status = AMQP_STATUS_TIMEOUT;
     if (status == AMQP_STATUS_OK)

@@ -54,8 +54,8 @@ enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms
    consumer_next connects again. */
 void consumer_release(struct consumer *consumer);
 
-/* Acknowledges every delivery up to and including the tag. False with *error: the connection is lost (CONSUMER_LOST is
-   not reported again). */
-bool consumer_acknowledge(struct consumer *consumer, uint64_t tag, struct error *error);
+/* Acknowledges the delivery with the tag, with `multiple` every one up to and including it. False with *error: the
+   connection is lost (CONSUMER_LOST is not reported again). */
+bool consumer_acknowledge(struct consumer *consumer, uint64_t tag, bool multiple, struct error *error);
 
 #endif

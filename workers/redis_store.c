@@ -3,6 +3,7 @@
 #include "../common/buf.h"
 #include "../common/clock.h"
 #include "../common/log.h"
+#include "../common/mask.h"
 #include "../common/uri.h"
 #include "event_pack.h"
 #include "reasons.h"
@@ -222,12 +223,61 @@ static bool refused_for_good(const char *text)
     return false;
 }
 
-static const char *remedy(const char *text)
+/* What follows the prefix in a script's "KEY {key}: {why}". */
+static const char *key_name(const struct redis_store *store, const char *text)
+{
+    const char *key = text + strlen("KEY ");
+
+    return starts_with(key, store->settings.prefix) ? key + strlen(store->settings.prefix) : key;
+}
+
+/* What may be done about a key that stands in the way, `name` being what follows the prefix. Most must stay: without
+   them counts are forgotten, or drops that were counted count again. */
+static const char *key_remedy(const char *name)
+{
+    static const char movable[] = "; move that key away (RENAME) and the batch goes on by itself: no count needs it";
+    static const struct {
+        const char *stem, *remedy;
+    } rows[] = {
+        {"result:", "; move that key away (RENAME; SCAN with MATCH and TYPE finds it) and the batch goes on by itself: "
+                    "no count needs it"},
+        {"drops:shared:", "; move that key away (RENAME; SCAN with MATCH and TYPE finds it) and the batch goes on by "
+                          "itself: no count needs it"},
+        {"results:", movable},
+        {"minute:", movable},
+        {"unknown_reasons:", movable},
+        {"events:", movable},
+        {"drops:sizes:", movable},
+        {"drops:marks:", movable},
+        {"campaigns:", "; move that key away (RENAME) and the batch goes on by itself; then add the campaigns that get "
+                       "no more events again (ZADD)"},
+        {"optouts:", "; restore it, or add its phones again to a new one, and the batch goes on by itself: without it "
+                     "phones that opted out are forgotten"},
+    };
+    const char *behind = starts_with(name, "campaign:") ? strchr(name + strlen("campaign:"), ':') : NULL;
+
+    if (behind && behind[1] == ' ')
+        return "; move that key away (RENAME) and the batch goes on by itself: the campaign's state and times begin "
+               "anew, its counts stay";
+    if (behind)
+        name = behind + 1;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (starts_with(name, rows[i].stem))
+            return rows[i].remedy;
+    return "; restore that key or mend its field and the batch goes on by itself; do not move it away: counts would be "
+           "forgotten, or drops counted again";
+}
+
+static const char *remedy(const struct redis_store *store, const char *text)
 {
     if (starts_with(text, "SCHEMA "))
         return ": another version wrote these keys; use another REDIS_PREFIX or database";
+    if (starts_with(text, "KEY ") && strstr(text, " waits in "))
+        return "; let the user of REDIS_URL write every key under REDIS_PREFIX and it goes on by itself";
+    if (starts_with(text, "KEY ") && strstr(text, "newer worker"))
+        return "; start workers of that version";
     if (starts_with(text, "KEY "))
-        return "; move that key away (RENAME) and the batch goes on by itself";
+        return key_remedy(key_name(store, text));
     if (strstr(text, "READONLY"))
         return "; it is a replica: REDIS_URL must name the primary";
     if (starts_with(text, "OOM"))
@@ -238,19 +288,14 @@ static const char *remedy(const char *text)
     return "";
 }
 
-/* Behind these a key is named by a foreign_id, and that may be a phone number: of a run of 10 to 15 digits all but the
-   last two become `*`. */
-static void mask_phones(char *text)
+/* A campaign may have been given a phone number for a name. (The script itself names no key of a foreign_id.) */
+static void mask_campaign(const struct redis_store *store, char *text)
 {
-    char *at = strstr(text, "result:");
+    size_t at = (size_t)(key_name(store, text) - text);
 
-    if (!at)
-        at = strstr(text, "drops:shared:");
-    while (at && *at) {
-        size_t run = strspn(at, "0123456789");
-        if (run >= 10 && run <= LIMIT_PHONE - 1)
-            memset(at, '*', run - 2);
-        at += run > 0 ? run : 1;
+    if (starts_with(text + at, "campaign:")) {
+        at += strlen("campaign:");
+        mask_digits(text + at, strcspn(text + at, ":"));
     }
 }
 
@@ -279,9 +324,9 @@ static void fail_call(struct redis_store *store, const char *doing, redisReply *
     }
     if (reply->type == REDIS_REPLY_ERROR) {
         if (starts_with(reply->str, "KEY "))
-            mask_phones(reply->str);
+            mask_campaign(store, reply->str);
         error_set(error, refused_for_good(reply->str) ? ERROR_REFUSED : ERROR_UNAVAILABLE, "Redis at %s: %s: %s%s",
-                  store->peer, doing, reply->str, remedy(reply->str));
+                  store->peer, doing, reply->str, remedy(store, reply->str));
     } else
         error_set(error, ERROR_UNAVAILABLE, "Redis at %s: %s: an answer of an unexpected type (%d)", store->peer, doing,
                   reply->type);
@@ -389,9 +434,10 @@ static void note_risk(char risk[RISK_SIZE], const char *sentence, bool worth_a_w
 /* A server that may lose the last second after a crash loses what RabbitMQ was told is done. */
 static void review_durability(struct redis_store *store)
 {
-    char aof[16], fsync[16], sentence[RISK_SIZE] = "";
-    bool known =
-        read_config(store, "appendonly", aof, sizeof aof) && read_config(store, "appendfsync", fsync, sizeof fsync);
+    char aof[16], fsync[16], no_fsync[16], sentence[RISK_SIZE] = "";
+    bool known = read_config(store, "appendonly", aof, sizeof aof) &&
+                 read_config(store, "appendfsync", fsync, sizeof fsync) &&
+                 read_config(store, "no-appendfsync-on-rewrite", no_fsync, sizeof no_fsync);
 
     if (!store->context)
         return;
@@ -405,6 +451,11 @@ static void review_durability(struct redis_store *store)
                  "Redis at %s does not sync each write (appendonly %s, appendfsync %s): a crash of it can lose counted "
                  "events; set appendonly yes and appendfsync always",
                  store->peer, aof, fsync);
+    else if (strcmp(no_fsync, "no") != 0)
+        snprintf(sentence, sizeof sentence,
+                 "Redis at %s does not sync each write while it rewrites its file (no-appendfsync-on-rewrite %s): a "
+                 "crash of it can then lose counted events; set no-appendfsync-on-rewrite no",
+                 store->peer, no_fsync);
     note_risk(store->durability, sentence, known);
 }
 
@@ -493,7 +544,8 @@ static bool probe_commands(struct redis_store *store, struct error *error)
         "redis.call('ZADD', k, 'GT', 1, 'm') redis.call('ZSCORE', k, 'm') redis.call('ZREVRANGE', k, 0, 0) "
         "redis.call('ZREMRANGEBYRANK', k, 5, 6) redis.call('ZREM', k, 'm') "
         "redis.call('SADD', k, 'm') redis.call('SCARD', k) redis.call('SREM', k, 'm') "
-        "redis.call('XADD', k, 'MAXLEN', '~', 1, '*', 'f', '1') redis.call('DEL', k) return redis.call('GET', k)";
+        "redis.call('XADD', k, 'MAXLEN', '~', 1, '*', 'f', '1') redis.call('XINFO', 'STREAM', k) redis.call('DEL', k) "
+        "return redis.call('GET', k)";
     char key[KEY_SIZE];
     const char *eval[] = {"EVAL", script, "1", key};
 

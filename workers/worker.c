@@ -2,12 +2,14 @@
 
 #include "../common/clock.h"
 #include "../common/log.h"
+#include "../common/protection.h"
 #include "../common/stop_signal.h"
 #include "../common/watchdog.h"
 #include "absence.h"
 #include "batch.h"
 #include "consumer.h"
 #include "event_pack.h"
+#include "parked.h"
 #include "redis_store.h"
 #include "reject.h"
 #include "suspects.h"
@@ -25,6 +27,7 @@ enum {
     REDIS_CHECK_MS = 1000,   /* how often Redis is looked at when no batch goes there */
     REDIS_REVIEW_MS = 30000, /* how often its settings are */
     LINE_EVERY_MS = 1000,
+    PARKED_SHARE = 4, /* at most so many-th of the prefetch waits for the rejected queue */
 };
 
 /* x-received-at past year 9999 is no time. */
@@ -46,6 +49,8 @@ struct worker {
     struct rejecter *rejecter;
     struct batch *batch;
     struct batch_ports ports;
+    struct parked *parked; /* rejections on their way */
+    struct parked_ports parked_ports;
     struct delivery *waiting_first; /* delivered, not yet in the batch; the prefetch bounds them */
     struct delivery *waiting_last;
     size_t waiting;
@@ -143,28 +148,37 @@ static void port_unmark_later(void *context, const char *name, bool all)
     suspects_unmark_later(&worker->suspects, name, all);
 }
 
+static int64_t port_now_ms(void *context)
+{
+    (void)context;
+    return clock_monotonic_ms();
+}
+
 static bool port_reject(void *context, struct rejection *rejections, size_t count, struct error *error)
 {
     struct worker *worker = context;
-    bool done = rejecter_publish(worker->rejecter, rejections, count, error);
-    int64_t now_ms = clock_monotonic_ms();
-    if (!done) {
-        worker_count(worker->status, WORKER_REJECT_RETRIES, 1);
-        worker_part_bad(worker->status, PART_REJECTED_QUEUE, error->text, now_ms);
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        worker_count_rejected(worker->status, rejections[i].reason);
-        line_note(&worker->rejections, rejections[i].reason);
-    }
-    worker_part_good(worker->status, PART_REJECTED_QUEUE, now_ms);
-    return true;
+    return rejecter_publish(worker->rejecter, rejections, count, error);
 }
 
-static bool port_acknowledge(void *context, uint64_t tag, struct error *error)
+static void port_rejected(void *context, const struct rejection *rejection)
 {
     struct worker *worker = context;
-    return consumer_acknowledge(worker->consumer, tag, error);
+    worker_count_rejected(worker->status, rejection->reason);
+    line_note(&worker->rejections, rejection->reason);
+    if (rejection->marks[0] != '\0') /* the marks have told what they had to */
+        suspects_unmark_later(&worker->suspects, rejection->marks, true);
+}
+
+static bool port_acknowledge_one(void *context, uint64_t tag, struct error *error)
+{
+    struct worker *worker = context;
+    return consumer_acknowledge(worker->consumer, tag, false, error);
+}
+
+static bool port_acknowledge(void *context, uint64_t tag, bool multiple, struct error *error)
+{
+    struct worker *worker = context;
+    return consumer_acknowledge(worker->consumer, tag, multiple, error);
 }
 
 static void port_remark(void *context, const char *remark)
@@ -199,7 +213,8 @@ static bool build_rest(struct worker *worker)
                                       .seed = seed + 1};
     worker->consumer = consumer_new(&consuming);
     worker->rejecter = rejecter_new(&amqp, "dropworker rejected", worker->dog);
-    worker->batch = batch_new(&batching, &worker->ports);
+    worker->parked = parked_new((size_t)config->prefetch / PARKED_SHARE, &worker->parked_ports, seed + 2);
+    worker->batch = worker->parked ? batch_new(&batching, &worker->ports, worker->parked) : NULL;
     return worker->consumer && worker->rejecter && worker->batch;
 }
 
@@ -231,13 +246,17 @@ struct worker *worker_new(const struct worker_config *config, struct worker_stat
     worker->status = status;
     worker->ports = (struct batch_ports){.context = worker,
                                          .apply = port_apply,
-                                         .reject = port_reject,
                                          .mark = port_mark,
                                          .rehearse = port_rehearse,
                                          .unmark = port_unmark,
                                          .unmark_later = port_unmark_later,
                                          .acknowledge = port_acknowledge,
                                          .remark = port_remark};
+    worker->parked_ports = (struct parked_ports){.context = worker,
+                                                 .now_ms = port_now_ms,
+                                                 .reject = port_reject,
+                                                 .rejected = port_rejected,
+                                                 .acknowledge = port_acknowledge_one};
     if (!build(worker, error)) {
         worker_free(worker);
         return NULL;
@@ -265,6 +284,7 @@ void worker_free(struct worker *worker)
         pthread_join(worker->stop_thread, NULL);
     drop_waiting(worker);
     batch_free(worker->batch);
+    parked_free(worker->parked);
     rejecter_free(worker->rejecter);
     consumer_free(worker->consumer);
     redis_store_free(worker->store);
@@ -316,6 +336,37 @@ static bool check_redis(struct worker *worker, struct error *error)
     return true;
 }
 
+/* Tries each URL once. False with *error, which is not logged yet, only if all of them refuse us. */
+static bool connect_first(struct worker *worker, struct error *error)
+{
+    size_t urls = amqp_urls_count(worker->config->amqp_url, error);
+    struct error refusal = {0};
+    bool connected = false;
+    bool may_come = false;
+    for (size_t i = 0; i < urls && !connected && !stopping(worker); i++) {
+        struct error problem = {0};
+        connected = consumer_connect(worker->consumer, &problem);
+        if (connected)
+            break;
+        if (problem.code == ERROR_REFUSED && refusal.code == ERROR_NONE) {
+            refusal = problem;
+            continue;
+        }
+        may_come |= problem.code != ERROR_REFUSED;
+        worker_part_bad(worker->status, PART_BROKER, problem.text, clock_monotonic_ms());
+    }
+    may_come |= connected || stopping(worker);
+    if (!may_come) {
+        *error = refusal;
+        return false;
+    }
+    if (refusal.code != ERROR_NONE)
+        log_warn("%s", refusal.text);
+    if (connected)
+        note_connected(worker);
+    return true;
+}
+
 bool worker_start(struct worker *worker, struct error *error)
 {
     if (pthread_create(&worker->stop_thread, NULL, await_stop, worker) != 0) {
@@ -326,19 +377,19 @@ bool worker_start(struct worker *worker, struct error *error)
     if (!check_redis(worker, error) && error->code == ERROR_REFUSED)
         return false;
 
-    if (consumer_connect(worker->consumer, error))
-        note_connected(worker);
-    else if (error->code == ERROR_REFUSED)
-        return false;
-    else
-        worker_part_bad(worker->status, PART_BROKER, error->text, clock_monotonic_ms());
-    return true;
+    return connect_first(worker, error);
+}
+
+static void drop_all(struct worker *worker)
+{
+    batch_drop(worker->batch);
+    parked_drop(worker->parked);
+    drop_waiting(worker);
 }
 
 static void lost(struct worker *worker, const struct error *error)
 {
-    batch_drop(worker->batch);
-    drop_waiting(worker);
+    drop_all(worker);
     worker_part_bad(worker->status, PART_BROKER, error->text, clock_monotonic_ms());
 }
 
@@ -429,17 +480,48 @@ static void step_batch(struct worker *worker, int64_t now_ms)
     }
 }
 
+static void note_rejecting(struct worker *worker, const struct error *problem)
+{
+    struct error full = *problem;
+    if (parked_room(worker->parked) == 0)
+        error_set(&full, problem->code,
+                  "%zu messages wait for the rejected queue, as many as may: no more is taken, nor counted; %s",
+                  parked_count(worker->parked), problem->text);
+    worker_count(worker->status, WORKER_REJECT_RETRIES, 1);
+    worker_part_bad(worker->status, PART_REJECTED_QUEUE, full.text, clock_monotonic_ms());
+}
+
+static void step_parked(struct worker *worker)
+{
+    struct error error = {0};
+    switch (parked_step(worker->parked, &error)) {
+    case PARKED_NOT_DUE:
+    case PARKED_ON:
+        break;
+    case PARKED_SETTLED:
+        worker_part_good(worker->status, PART_REJECTED_QUEUE, clock_monotonic_ms());
+        break;
+    case PARKED_FAILED:
+        note_rejecting(worker, &error);
+        break;
+    case PARKED_LOST:
+        lost(worker, &error);
+        break;
+    }
+}
+
 static void tell_held(struct worker *worker)
 {
-    metric_set(&worker->status->metrics[WORKER_HELD], (int64_t)(batch_count(worker->batch) + worker->waiting));
+    size_t parked = parked_count(worker->parked);
+    metric_set(&worker->status->metrics[WORKER_HELD], (int64_t)(batch_count(worker->batch) + worker->waiting + parked));
+    metric_set(&worker->status->metrics[WORKER_PARKED], (int64_t)parked);
 }
 
 /* Gives everything back: other workers may have a Redis, and RabbitMQ ends a consumer that holds a message too long. */
 static void pause_consuming(struct worker *worker, int64_t now_ms)
 {
     char problem[ERROR_TEXT];
-    batch_drop(worker->batch);
-    drop_waiting(worker);
+    drop_all(worker);
     consumer_release(worker->consumer);
     worker->paused = true;
     tell_held(worker);
@@ -466,7 +548,7 @@ static void tend_redis(struct worker *worker, int64_t now_ms)
         worker->redis_review_at_ms = clock_monotonic_ms() + REDIS_REVIEW_MS;
     }
     worker_note_redis(worker->status, redis_store_durability(worker->store), redis_store_eviction(worker->store));
-    if (!worker->paused && absence_too_long(&worker->absence, clock_monotonic_ms()))
+    if (!worker->paused && absence_too_long(&worker->absence, clock_monotonic_ms()) && protection("pause"))
         pause_consuming(worker, clock_monotonic_ms());
 }
 
@@ -475,35 +557,50 @@ static void tend(struct worker *worker, int64_t now_ms)
     print_lines(worker, now_ms);
     rejecter_tend(worker->rejecter);
     /* With nothing to reject nothing is known to be wrong with rejecting. */
-    if (batch_count(worker->batch) == 0)
+    if (parked_count(worker->parked) == 0)
         worker_part_good(worker->status, PART_REJECTED_QUEUE, now_ms);
     tend_redis(worker, now_ms);
 }
 
 /* How long to wait for the next message. */
-static int64_t patience_ms(const struct worker *worker, int64_t now_ms)
+static int64_t patience_ms(struct worker *worker, int64_t now_ms)
 {
+    int64_t parked_ms = parked_due_ms(worker->parked);
     int64_t due_ms = batch_due_ms(worker->batch);
+    bool given_up = stopping(worker) && parked_failing(worker->parked);
+    if (parked_ms < due_ms && !given_up)
+        due_ms = parked_ms;
     if (due_ms <= now_ms)
         return 0;
     return due_ms - now_ms < TICK_MS ? due_ms - now_ms : TICK_MS;
 }
 
-/* Finishes the batch in hand; what else was delivered goes back to the queue when the connection closes. */
+/* Rejections are waited for only as long as nothing is wrong with them. */
+static bool unfinished(const struct worker *worker)
+{
+    return batch_count(worker->batch) > 0 || (parked_count(worker->parked) > 0 && !parked_failing(worker->parked));
+}
+
+/* Finishes the batch in hand and what is parked; what else was delivered goes back to the queue when the connection
+   closes. */
 static void finish(struct worker *worker)
 {
     int64_t deadline_ms = atomic_load(&worker->stopping_at_ms) + WORKER_STOP_MS;
     int64_t now_ms = clock_monotonic_ms();
-    log_info("stopping: finishing %zu messages", batch_count(worker->batch));
+    log_info("stopping: finishing %zu messages", batch_count(worker->batch) + parked_count(worker->parked));
     batch_hurry(worker->batch, now_ms);
-    while (batch_count(worker->batch) > 0 && now_ms < deadline_ms) {
-        step_batch(worker, now_ms);
+    while (unfinished(worker) && now_ms < deadline_ms) {
+        if (!parked_failing(worker->parked))
+            step_parked(worker);
+        step_batch(worker, clock_monotonic_ms());
         serve_connection(worker, patience_ms(worker, clock_monotonic_ms()));
         drop_waiting(worker);
         now_ms = clock_monotonic_ms();
     }
-    if (batch_count(worker->batch) > 0)
-        log_warn("stopping: %zu messages go back to the queue", batch_count(worker->batch));
+    tell_held(worker);
+    if (batch_count(worker->batch) + parked_count(worker->parked) > 0)
+        log_warn("stopping: %zu messages go back to the queue",
+                 batch_count(worker->batch) + parked_count(worker->parked));
     worker->remarks.next_ms = 0;
     worker->rejections.next_ms = 0;
     worker->alone.next_ms = 0;
@@ -534,6 +631,7 @@ void worker_run(struct worker *worker)
             tend_at_ms = clock_monotonic_ms() + TICK_MS;
         }
         consume(worker, clock_monotonic_ms());
+        step_parked(worker);
         step_batch(worker, clock_monotonic_ms());
         tell_held(worker);
     }

@@ -46,6 +46,8 @@ static const struct {
                        "Times that all messages were given back to the queue, for Redis was away for too long.",
                        METRIC_COUNTER},
     [WORKER_HELD] = {"dropworker_held", NULL, "Messages held and not yet acknowledged.", METRIC_GAUGE},
+    [WORKER_PARKED] = {"dropworker_parked", NULL, "Of these, messages that the rejected queue has not yet confirmed.",
+                       METRIC_GAUGE},
 };
 
 static const char *const part_names[WORKER_PARTS] = {
@@ -128,7 +130,8 @@ void worker_part_bad(struct worker_status *status, enum worker_part part, const 
         status->parts[part].logged_at_ms = now_ms;
     pthread_mutex_unlock(&status->mutex);
     if (report)
-        log_warn("cannot %s: %s; trying again, nothing is acknowledged meanwhile", part_verbs[part], problem);
+        log_warn("cannot %s: %s; trying again, what waits for it is not acknowledged meanwhile", part_verbs[part],
+                 problem);
 }
 
 void worker_note_redis(struct worker_status *status, const char *durability, const char *eviction)

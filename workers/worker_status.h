@@ -36,6 +36,7 @@ enum worker_metric {
     WORKER_RECONNECTS,
     WORKER_PAUSES,
     WORKER_HELD,
+    WORKER_PARKED,
     WORKER_METRICS
 };
 

@@ -251,13 +251,20 @@ def test_a_full_spool_refuses_and_takes_again_after_the_drain(start_bridge, queu
     proxy.cut()
     bridge = start_bridge(AMQP_URL=proxy.url, SPOOL_MAX_BYTES=1048576)
     kept = []
-    for number in range(30):
-        body = event(number, 100_000)
-        answer = send(bridge, body)
-        if answer.status != 200:
-            break
-        kept.append(body)
+
+    def fill(padding):
+        while True:
+            body = event(len(kept), padding)
+            answer = send(bridge, body)
+            if answer.status != 200:
+                return answer
+            kept.append(body)
+
+    fill(100_000)
     assert 5 <= len(kept) <= 11
+    assert bridge.readyz()[0] == 200, "smaller ones are taken"
+    answer = fill(1000)
+    assert 10 <= len(kept) <= 200
     assert (answer.status, answer.code) == (503, "unavailable") and int(answer.headers["retry-after"]) >= 1
     status, ready = bridge.readyz()
     assert status == 503 and ready["ready"] is False
@@ -272,6 +279,80 @@ def test_a_full_spool_refuses_and_takes_again_after_the_drain(start_bridge, queu
     proxy.restore()
     wait_drained(bridge)
     take_each(queues, [event("after", 100_000)])
+
+
+def test_a_message_too_large_for_the_spool_is_refused_alone(start_bridge, queues, proxy):
+    proxy.cut()
+    bridge = start_bridge(AMQP_URL=proxy.url, SPOOL_MAX_BYTES=1048576)
+    wait_broker(bridge, "away")
+    small = [event(number) for number in range(20)]
+    for body in small:
+        assert send(bridge, event("large", 1_040_000)).status == 503
+        assert send(bridge, body).status == 200
+    status, ready = bridge.readyz()
+    assert status == 200 and ready["spool"] == "20 waiting"
+    assert bridge.stderr.count("does not fit into the spool") == 1
+    proxy.restore()
+    wait_drained(bridge)
+    take_each(queues, small)
+
+
+# ---- a spool that is taken away ----
+
+
+def delete(path):
+    for name in (path, path.with_name(path.name + "-wal")):
+        name.unlink(missing_ok=True)
+
+
+def move(path):
+    path.rename(path.with_name("moved.db"))
+
+
+@pytest.mark.parametrize("take_away", [delete, move], ids=["deleted", "moved"])
+def test_a_spool_taken_away_while_in_use_is_drained_all_the_same(start_bridge, queues, proxy, tmp_path, take_away):
+    path = tmp_path / "kept.db"
+    bridge = start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path)
+    bodies = [event(number) for number in range(300)]
+    proxy.cut()
+    wait_broker(bridge, "away")
+    send_all(bridge, bodies[:200])
+    take_away(path)
+    servers.wait_until(path.exists, 10, "a new one is begun")
+    send_all(bridge, bodies[200:])
+    assert bridge.spooled() == 300
+    bridge.assert_identities()
+    proxy.restore()
+    assert take_each(queues, bodies) == 0
+    wait_drained(bridge)
+    assert bridge.metrics()["dropbridge_spool_set_aside_total"] == 0
+    servers.wait_until(lambda: "nothing of it is lost" in bridge.stderr, 5, lambda: bridge.stderr)
+
+
+def test_a_log_deleted_while_in_use_loses_nothing_to_a_kill(start_bridge, queues, proxy, tmp_path):
+    path = tmp_path / "kept.db"
+    log = tmp_path / "kept.db-wal"
+    proxy.cut()
+    first = start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path, options={"clean_exit": (0, -9)})
+    bodies = [event(number) for number in range(20)]
+    send_all(first, bodies[:10])
+    log.unlink()
+    servers.wait_until(log.exists, 10, "a new one is begun")
+    send_all(first, bodies[10:])
+    first.kill()
+    second = start_bridge(SPOOL_PATH=path)
+    assert second.metrics()["dropbridge_spool_found_at_start"] == 20
+    assert take_each(queues, bodies) == 0
+    wait_drained(second)
+
+
+def test_two_bridges_keep_their_spools_in_one_folder(start_bridge, queues, proxy, tmp_path):
+    proxy.cut()
+    bridges = [start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=tmp_path / f"{name}.db") for name in ("one", "two")]
+    for number, bridge in enumerate(bridges):
+        send_all(bridge, [event(number)])
+        bridge.finish()
+    assert sorted(path.name for path in tmp_path.glob("*.db*")) == ["one.db", "two.db"]
 
 
 def exit_of(programs, settings, status):

@@ -199,7 +199,9 @@ def test_a_connection_lost_while_the_queue_is_of_another_kind_is_opened_when_it_
         sender.send()
     sender.assert_all_acknowledged()
     queues.channel.queue_delete(queue)
-    servers.wait_until(lambda: routes(rabbitmq, names), NOTICED_SECONDS, "the queue is declared again")
+    # Not by routes(): it would empty the queue of what the spool has published by then.
+    servers.wait_until(
+        lambda: publishers_connected(bridge) == 1, NOTICED_SECONDS, lambda: bridge.stderr[-2000:])
     sender.assert_all_arrive(rabbitmq, queue)
     # Tried again every few seconds, said once.
     assert bridge.stderr.count("PRECONDITION_FAILED") == 1
@@ -222,6 +224,87 @@ def test_what_a_full_queue_refuses_arrives_later(start_bridge, queues, names, ra
     finally:
         rabbitmq.control("clear_policy", policy)
     sender.assert_all_arrive(rabbitmq, policy, 60)
+
+
+@contextlib.contextmanager
+def largest_message(rabbitmq, size):
+    """The broker takes no body above it."""
+    usual = 134217728
+
+    def limit(bytes_):
+        rabbitmq.control("eval", f"application:set_env(rabbit, max_message_size, {bytes_}), "
+                                 f"persistent_term:put(max_message_size, {bytes_}).")
+
+    limit(size)
+    try:
+        yield
+    finally:
+        limit(usual)
+
+
+@pytest.mark.parametrize("publishers", [1, 4])
+def test_a_message_above_the_brokers_limit_costs_no_connection_and_is_kept(
+        start_bridge, programs, queues, names, rabbitmq, publishers):
+    large = json.dumps({"type": "message.delivered", "data": {"message_id": "m-large", "note": "x" * 20000}}).encode()
+    with largest_message(rabbitmq, 5000):
+        bridge = start_bridge(AMQP_PUBLISHERS=publishers, options={"name": "first"})
+        servers.wait_until(lambda: publishers_connected(bridge) == publishers, 10)
+        with Sender(bridge) as sender:
+            servers.wait_until(lambda: len(sender.log) > 50)
+            assert wire.post(bridge.port, wire.WEBHOOK, large, wire.guide(large)).status == 200
+            servers.wait_until(lambda: "held back" in bridge.readyz()[1].get("spool_problem", ""), 30,
+                               lambda: bridge.stderr[-2000:])
+            seen = len(sender.log)
+            servers.wait_until(lambda: len(sender.log) > seen + 100)
+        sender.assert_all_acknowledged()
+        assert sender.slowest < 1 * servers.PATIENCE
+        ready = bridge.readyz()[1]
+        assert ready["broker"] == "connected" and f"({len(large)} bytes)" in ready["spool_problem"]
+        servers.wait_until(lambda: bridge.spooled() == 1, 10, "the others of the spool were published")
+        assert bridge.metrics()["dropbridge_reconnects_total"] == 0, bridge.stderr[-2000:]
+        assert bridge.stderr.count("is held back") == 1
+        # Once for each publisher, at the most: then it knows.
+        assert 1 <= bridge.stderr.count("max size 5000") <= publishers
+        bridge.finish()
+    again = start_bridge(AMQP_PUBLISHERS=publishers, SPOOL_PATH=bridge.settings["SPOOL_PATH"], options={"name": "second"})
+    servers.wait_until(lambda: again.spooled() == 0, 20, lambda: again.stderr[-2000:])
+    bodies = [body for _, body in queues.take("AMQP_QUEUE", queues.depth("AMQP_QUEUE"))]
+    assert bodies.count(large) == 1 and len(set(bodies)) == len(sender.acknowledged) + 1
+
+
+def test_a_full_queue_behind_a_full_spool_is_not_ready_and_says_so(start_bridge, queues, names, rabbitmq):
+    bridge = start_bridge(SPOOL_MAX_BYTES=1048576)
+    policy = names["AMQP_QUEUE"]
+    rabbitmq.control("set_policy", policy, f"^{policy}$", '{"max-length":5}', "--apply-to", "queues")
+
+    def post(padding=0):
+        body = json.dumps({"type": "message.delivered", "data": {"message_id": "m-1", "note": "x" * padding}}).encode()
+        return wire.post(bridge.port, wire.WEBHOOK, body, wire.guide(body)).status
+
+    def nothing_is_taken():
+        """The queue may take one more by each new channel, and the spool have room then."""
+        taken = post() == 200
+        status, ready = bridge.readyz()
+        return not taken and status == 503 and ready["broker"] == "refusing" and ready["spool"] == "full"
+
+    try:
+        for padding in (100000, 5000, 500):
+            servers.wait_until(lambda padding=padding: post(padding) == 503, 20, "both are full")
+        servers.wait_until(nothing_is_taken, 20, lambda: f"{bridge.readyz()} {bridge.stderr[-2000:]}")
+        # The broker is asked afresh meanwhile, on other connections.
+        servers.wait_until(lambda: bridge.metrics()["dropbridge_reconnects_total"] > 0, 40, "a new connection")
+        servers.wait_until(nothing_is_taken, 20, lambda: f"{bridge.readyz()} {bridge.stderr[-2000:]}")
+        ready = bridge.readyz()[1]
+        assert "max-length" in ready["broker_problem"] and "bring" not in ready["spool_problem"]
+    finally:
+        rabbitmq.control("clear_policy", policy)
+    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", 60, bridge.readyz)
+    servers.wait_until(lambda: bridge.spooled() == 0, 30, lambda: bridge.stderr[-2000:])
+    assert bridge.readyz()[0] == 200 and post() == 200
+    told = bridge.stderr.count("refuses events")
+    assert told == bridge.stderr.count("takes events again") <= 2, "not for each new connection"
+    assert bridge.stderr.count("publishing to") == 1, "asking afresh is no news"
+    bridge.assert_identities()
 
 
 def test_a_user_that_is_refused_while_running_is_told_and_waited_for(start_bridge, queues, names, rabbitmq, proxy):

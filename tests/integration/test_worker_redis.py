@@ -133,6 +133,22 @@ def test_a_queue_with_other_arguments_ends_it_with_69(rabbitmq, redis_server, na
     assert names["AMQP_QUEUE"] in worker.stderr
 
 
+def test_it_ends_with_69_only_if_every_broker_of_the_list_refuses(rabbitmq, redis_server, names, queues, programs):
+    wrong = rabbitmq.url.replace("guest:guest", "guest:not-the-password")
+    unknown = rabbitmq.url.replace("%2f", "nowhere")
+    away = f"amqp://guest:guest@127.0.0.1:{servers.free_port()}/%2f"
+
+    def start(urls, **options):
+        return programs(servers.Worker, {"AMQP_URL": urls, **names, "REDIS_URL": redis_server.url}, **options)
+
+    assert start(f"{wrong},{unknown}", clean_exit=(69,)).wait_exit() == 69
+    for urls, status in ((f"{wrong},{away}", 503), (f"{away},{wrong}", 503), (f"{wrong},{rabbitmq.url}", 200)):
+        worker = start(urls)
+        servers.wait_until(lambda worker=worker, status=status: worker.readyz()[0] == status, 20, lambda: worker.stderr)
+        servers.wait_until(lambda worker=worker: "ACCESS_REFUSED" in worker.stderr, 10, lambda: worker.stderr)
+        assert "not-the-password" not in worker.stderr and worker.running()
+
+
 def test_the_prefix_is_the_settings(start_worker, queues, redis_server):
     worker = start_worker(REDIS_PREFIX="other:")
     publish(queues, 1)
@@ -272,12 +288,22 @@ def test_a_server_that_may_evict_drops_is_named_in_the_log(start_worker, redis_s
     assert "may evict keys (maxmemory-policy volatile-lru)" in worker.stderr
 
 
+def test_a_server_that_does_not_sync_while_it_rewrites_its_file_is_named(start_worker, redis_server):
+    redis_server.client.config_set("no-appendfsync-on-rewrite", "yes")
+    worker = start_worker()
+    assert "no-appendfsync-on-rewrite yes" in worker.readyz()[1]["redis_durability"]
+    assert "set no-appendfsync-on-rewrite no" in worker.stderr
+    redis_server.client.config_set("no-appendfsync-on-rewrite", "no")
+    other = start_worker()
+    assert "redis_durability" not in other.readyz()[1]
+
+
 def test_a_key_named_by_a_phone_number_is_masked_in_the_log(start_worker, queues, redis_server):
     worker = start_worker()
     redis_server.client.set("dc:result:+15552224444", "text")
     queues.publish(*message(callback(foreign_id="+15552224444"), "spring"))
-    wait_not_ready(worker, "dc:result:+*********44")
-    assert "15552224444" not in worker.stderr
+    wait_not_ready(worker, "dc:result:***")
+    assert "5552224444" not in worker.stderr
     redis_server.client.delete("dc:result:+15552224444")
     wait_counted(redis_server, worker, 1)
 

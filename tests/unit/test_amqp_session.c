@@ -113,7 +113,7 @@ static void does_not_open_without_a_broker(void **state)
     const struct amqp_settings settings = {
         .urls = "amqp://127.0.0.1:1", .exchange = "e", .queue = "q", .rejected_queue = "r"};
     struct error error;
-    assert_null(amqp_session_open(&settings, 7, "test", &error));
+    assert_null(amqp_session_open(&settings, 7, "test", NULL, &error));
     assert_int_equal(error.code, ERROR_UNAVAILABLE);
     assert_non_null(strstr(error.text, "127.0.0.1:1"));
     amqp_session_close(NULL);
@@ -176,7 +176,7 @@ static void an_opening_ends_at_its_deadline(void **state)
     (void)snprintf(url, sizeof url, "amqp://127.0.0.1:%u", port);
     const struct amqp_settings settings = {.urls = url, .exchange = "e", .queue = "q", .rejected_queue = "r"};
     const int64_t before = clock_monotonic_ms();
-    assert_null(amqp_session_open(&settings, 0, "test", &error));
+    assert_null(amqp_session_open(&settings, 0, "test", NULL, &error));
     assert_int_equal(error.code, ERROR_UNAVAILABLE);
     assert_in_range(clock_monotonic_ms() - before, AMQP_OPEN_TIMEOUT_MS - 100, 2 * AMQP_OPEN_TIMEOUT_MS);
     close(listener);

@@ -111,26 +111,6 @@ static void the_oldest_that_waits_is_known(void **state)
     confirm_window_free(window);
 }
 
-static bool is_digit(const void *context, const void *item)
-{
-    return *(const char *)context == *(const char *)item;
-}
-
-static void a_returned_message_is_found(void **state)
-{
-    struct confirm_window *window = confirm_window_new(8);
-    char settled[16] = "";
-
-    (void)state;
-    for (int i = 0; i < 5; i++)
-        confirm_window_push(window, &items[i], 0);
-    assert_ptr_equal(confirm_window_find(window, is_digit, "3"), &items[3]);
-    assert_null(confirm_window_find(window, is_digit, "7"));
-    confirm_window_settle(window, 4, false, note, settled);
-    assert_null(confirm_window_find(window, is_digit, "3"));
-    confirm_window_free(window);
-}
-
 static void reset_takes_all_and_starts_again(void **state)
 {
     struct confirm_window *window = confirm_window_new(4);
@@ -186,7 +166,6 @@ int main(void)
         cmocka_unit_test(tags_are_settled),
         cmocka_unit_test(a_full_window_takes_no_more),
         cmocka_unit_test(the_oldest_that_waits_is_known),
-        cmocka_unit_test(a_returned_message_is_found),
         cmocka_unit_test(reset_takes_all_and_starts_again),
         cmocka_unit_test(it_agrees_with_a_plain_list),
     };

@@ -108,6 +108,31 @@ static void tells_the_last_problem_while_none_is_open(void **state)
     bridge_metrics_free(metrics);
 }
 
+static void a_broker_that_refuses_is_told_and_shuts_nothing(void **state)
+{
+    (void)state;
+    struct bridge_metrics *metrics = bridge_metrics_new();
+    struct gates *gates = two_gates(metrics);
+    char problem[ERROR_TEXT];
+    assert_false(gates_refusing(gates));
+    gates_connected(gates, 0, "h:1", 0);
+    gates_set(gates, 0, GATE_IS_REFUSING, true);
+    check("refusing", gates, GATE_OPEN, GATE_AWAY);
+    assert_true(gates_refusing(gates));
+    gates_problem(gates, problem);
+    assert_non_null(strstr(problem, "max-length"));
+    gates_connected(gates, 1, "h:2", 1);
+    assert_false(gates_refusing(gates));
+    gates_problem(gates, problem);
+    assert_string_equal(problem, "");
+    gates_set(gates, 1, GATE_IS_STALLED, true);
+    assert_true(gates_refusing(gates));
+    gates_set(gates, 0, GATE_IS_REFUSING, false);
+    assert_false(gates_refusing(gates));
+    gates_free(gates);
+    bridge_metrics_free(metrics);
+}
+
 static void a_send_that_lasts_shuts_its_gate(void **state)
 {
     (void)state;
@@ -133,6 +158,7 @@ int main(void)
         cmocka_unit_test(facts_decide_about_gates),
         cmocka_unit_test(a_refusal_shuts_all_until_it_is_over),
         cmocka_unit_test(tells_the_last_problem_while_none_is_open),
+        cmocka_unit_test(a_broker_that_refuses_is_told_and_shuts_nothing),
         cmocka_unit_test(a_send_that_lasts_shuts_its_gate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,6 +54,8 @@ static const struct {
     {"a broker that is away is not missed", PUBLISH_AWAY, PUBLISH_CONFIRMED, 0, true, CONFIRM_MS, 3800, false, 0, 1, 0},
     {"a nack or a return goes to the spool", PUBLISH_FAILED, PUBLISH_CONFIRMED, 0, true, CONFIRM_MS, 3800, false, 0, 1,
      0},
+    {"so does a message over which the channel was closed", PUBLISH_REFUSED, PUBLISH_CONFIRMED, 0, true, CONFIRM_MS,
+     3800, false, 0, 1, 0},
     {"a lost connection too", PUBLISH_LOST, PUBLISH_CONFIRMED, 0, true, CONFIRM_MS, 3800, false, 0, 1, 0},
     {"a full queue too", PUBLISH_FULL, PUBLISH_CONFIRMED, 0, true, CONFIRM_MS, 3800, false, 0, 1, 0},
     {"what may still be on its way is spooled as a copy", PUBLISH_TIMEOUT, PUBLISH_CONFIRMED, 0, true, CONFIRM_MS, 3800,

@@ -30,6 +30,7 @@ static struct bridge_metrics *metrics;
 static _Atomic int syncs;
 static _Atomic int syncs_to_fail;
 static _Atomic int sync_ms;
+static _Atomic int read_ms;
 
 static int sync_file(long call, int file)
 {
@@ -54,6 +55,12 @@ int fdatasync(int file)
     return sync_file(SYS_fdatasync, file);
 }
 
+ssize_t pread64(int file, void *out, size_t len, off_t at)
+{
+    clock_sleep_ms(atomic_load(&read_ms));
+    return (ssize_t)syscall(SYS_pread64, file, out, len, at);
+}
+
 /* ---- the folder and the spool in it ---- */
 
 static int make_folder(void **state)
@@ -61,6 +68,7 @@ static int make_folder(void **state)
     (void)state;
     atomic_store(&syncs_to_fail, 0);
     atomic_store(&sync_ms, 0);
+    atomic_store(&read_ms, 0);
     snprintf(folder, sizeof folder, "/tmp/test_spool.XXXXXX");
     if (!mkdtemp(folder))
         return -1;
@@ -83,14 +91,26 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
+static struct spool_status status_of(struct spool *spool)
+{
+    struct spool_status status;
+
+    spool_status(spool, &status);
+    return status;
+}
+
+/* Until the first opening has succeeded or failed. */
 static struct spool *start_spool(int64_t max_bytes)
 {
     const struct spool_settings settings = {.path = path, .max_bytes = max_bytes};
+    const int64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
     struct error error;
     struct spool *spool = spool_start(&settings, metrics, &error);
 
     if (!spool)
         fail_msg("%s", error.text);
+    while (status_of(spool).state == SPOOL_OPENING && clock_monotonic_ms() < deadline)
+        clock_sleep_ms(1);
     return spool;
 }
 
@@ -102,14 +122,6 @@ static struct spool *restart_spool(struct spool *spool, int64_t max_bytes)
     metrics = bridge_metrics_new();
     assert_non_null(metrics);
     return start_spool(max_bytes);
-}
-
-static struct spool_status status_of(struct spool *spool)
-{
-    struct spool_status status;
-
-    spool_status(spool, &status);
-    return status;
 }
 
 static bool comes_to(struct spool *spool, enum spool_state state)
@@ -301,14 +313,51 @@ static void a_full_spool_says_so_and_takes_again_when_something_was_taken_out(vo
     spool_stop(spool);
 }
 
-static void a_message_larger_than_the_spool_does_not_shut_it_for_others(void **state)
+static void a_message_that_does_not_fit_shuts_the_spool_only_for_those_as_large(void **state)
 {
+    static const size_t bodies[] = {MEGABYTE, 900000, 500000, 100000, 20000};
     struct spool *spool = start_spool(MEGABYTE);
 
     (void)state;
     assert_int_equal(submit(spool, MEGABYTE, PATIENCE_MS), PUBLISH_FULL);
     assert_int_equal(status_of(spool).state, SPOOL_OPEN);
     assert_int_equal(submit(spool, 100, PATIENCE_MS), PUBLISH_CONFIRMED);
+    /* Ever smaller ones fill what is left. */
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        while (submit(spool, bodies[i], PATIENCE_MS) == PUBLISH_CONFIRMED)
+            ;
+        assert_int_equal(status_of(spool).state, SPOOL_OPEN);
+        assert_int_equal(submit(spool, bodies[i] + 1, PATIENCE_MS), PUBLISH_FULL);
+        assert_int_equal(submit(spool, 100, PATIENCE_MS), PUBLISH_CONFIRMED);
+    }
+    while (submit(spool, 2000, PATIENCE_MS) == PUBLISH_CONFIRMED)
+        ;
+    assert_int_equal(status_of(spool).state, SPOOL_IS_FULL);
+    assert_int_equal(submit(spool, 10, PATIENCE_MS), PUBLISH_FULL);
+    assert_true(take_out(spool, 6) == 6);
+    assert_int_equal(status_of(spool).state, SPOOL_OPEN);
+    assert_int_equal(submit(spool, 100000, PATIENCE_MS), PUBLISH_CONFIRMED);
+    assert_true(is_balanced(spool));
+    spool_stop(spool);
+}
+
+static void small_messages_behind_a_large_one_are_taken(void **state)
+{
+    enum { THREADS = 6, EACH = 20 };
+    struct spool *spool = start_spool(MEGABYTE);
+    struct sender like = {.spool = spool, .messages = EACH, .body_len = 300, .wait_ms = PATIENCE_MS};
+    struct sender small[THREADS];
+    struct sender large[THREADS];
+
+    (void)state;
+    atomic_store(&sync_ms, 20); /* so that they come together */
+    start_senders(small, THREADS, &like);
+    like.body_len = 2 * MEGABYTE;
+    start_senders(large, THREADS, &like);
+    assert_int_equal(finish_senders(large, THREADS, PUBLISH_FULL), THREADS * EACH);
+    assert_int_equal(finish_senders(small, THREADS, PUBLISH_CONFIRMED), THREADS * EACH);
+    assert_int_equal(status_of(spool).waiting, THREADS * EACH);
+    assert_true(is_balanced(spool));
     spool_stop(spool);
 }
 
@@ -489,6 +538,204 @@ static void a_spool_damaged_while_in_use_is_set_aside_and_counted(void **state)
     spool_stop(spool);
 }
 
+/* ---- opening ---- */
+
+/* Of `messages`, and a spool over it that is not waited for. */
+static struct spool *start_slowly(int messages)
+{
+    const struct spool_settings settings = {.path = path, .max_bytes = 64 * MEGABYTE};
+    struct spool *spool = start_spool(64 * MEGABYTE);
+    struct error error;
+
+    for (int i = 0; i < messages; i++)
+        assert_int_equal(submit(spool, 9000, PATIENCE_MS), PUBLISH_CONFIRMED);
+    spool_stop(spool);
+    bridge_metrics_free(metrics);
+    metrics = bridge_metrics_new();
+    atomic_store(&read_ms, 20);
+    spool = spool_start(&settings, metrics, &error);
+    assert_non_null(spool);
+    return spool;
+}
+
+static void a_long_check_holds_up_neither_the_start_nor_the_messages(void **state)
+{
+    const int64_t begun = clock_monotonic_ms();
+    struct spool *spool = start_slowly(100);
+    struct error error;
+
+    (void)state;
+    assert_int_equal(status_of(spool).state, SPOOL_OPENING);
+    assert_non_null(strstr(status_of(spool).problem, "opened and checked"));
+    assert_int_equal(submit(spool, 300, PATIENCE_MS), PUBLISH_AWAY);
+    assert_false(spool_wait(spool, 10));
+    assert_int_equal(metric(METRIC_SPOOL_FOUND), 0);
+    assert_false(spool_refused(spool, &error));
+    assert_int_equal(status_of(spool).state, SPOOL_OPENING);
+    atomic_store(&read_ms, 0);
+    assert_true(comes_to(spool, SPOOL_OPEN));
+    assert_true(clock_monotonic_ms() - begun < PATIENCE_MS);
+    assert_int_equal(metric(METRIC_SPOOL_FOUND), 100);
+    assert_int_equal(submit(spool, 300, PATIENCE_MS), PUBLISH_CONFIRMED);
+    assert_int_equal(take_out_all(spool), 101);
+    assert_int_equal(metric(METRIC_SPOOL_FOUND), 100);
+    assert_true(is_balanced(spool));
+    spool_stop(spool);
+}
+
+static void a_stop_ends_a_long_check_and_leaves_the_file_as_it_was(void **state)
+{
+    static const int after_ms[] = {0, 1, 50, 300};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(after_ms); i++) {
+        struct spool *spool = start_slowly(300);
+        int64_t begun;
+
+        clock_sleep_ms(after_ms[i]);
+        assert_int_equal(status_of(spool).state, SPOOL_OPENING);
+        begun = clock_monotonic_ms();
+        spool_stop(spool);
+        assert_true(clock_monotonic_ms() - begun < 1500);
+        atomic_store(&read_ms, 0);
+        spool = start_spool(64 * MEGABYTE);
+        assert_int_equal(status_of(spool).waiting, 300);
+        assert_int_equal(take_out_all(spool), 300);
+        spool_stop(spool);
+        bridge_metrics_free(metrics);
+        metrics = bridge_metrics_new();
+    }
+}
+
+/* ---- files that lose their names ---- */
+
+static void delete_log(void)
+{
+    char log[128];
+
+    snprintf(log, sizeof log, "%s-wal", path);
+    assert_int_equal(unlink(log), 0);
+}
+
+static void delete_both(void)
+{
+    delete_log();
+    assert_int_equal(unlink(path), 0);
+}
+
+static void move_file(void)
+{
+    char to[128];
+
+    snprintf(to, sizeof to, "%s.moved", path);
+    assert_int_equal(rename(path, to), 0);
+}
+
+static bool exists(const char *name)
+{
+    return access(name, F_OK) == 0;
+}
+
+/* The writer looks once a second. */
+static bool comes_back(const char *name)
+{
+    const int64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
+
+    while (!exists(name) && clock_monotonic_ms() < deadline)
+        clock_sleep_ms(5);
+    return exists(name);
+}
+
+static void a_spool_taken_away_while_in_use_is_drained_and_a_new_one_begun(void **state)
+{
+    static void (*const take_away[])(void) = {delete_both, move_file, delete_both};
+    struct spool *spool = start_spool(64 * MEGABYTE);
+    int sent = 0;
+
+    (void)state;
+    /* Each is taken away before the last one is drained. */
+    for (size_t i = 0; i < COUNT(take_away); i++) {
+        for (int k = 0; k < 300; k++, sent++)
+            assert_int_equal(submit(spool, 700, PATIENCE_MS), PUBLISH_CONFIRMED);
+        take_away[i]();
+        assert_true(comes_back(path));
+        assert_true(comes_to(spool, SPOOL_OPEN));
+        assert_int_equal(status_of(spool).waiting, sent);
+    }
+    assert_int_equal(submit(spool, 700, PATIENCE_MS), PUBLISH_CONFIRMED);
+    assert_true(is_balanced(spool));
+    assert_int_equal(take_out(spool, 250), 250);
+    assert_true(is_balanced(spool));
+    assert_int_equal(take_out_all(spool), sent + 1 - 250);
+    assert_int_equal(metric(METRIC_SPOOL_DRAINED), sent + 1);
+    assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 0);
+    assert_true(is_balanced(spool));
+    spool_stop(spool);
+}
+
+static void messages_that_come_while_the_file_goes_are_safe_or_not_confirmed(void **state)
+{
+    enum { THREADS = 8, EACH = 300 };
+    struct spool *spool = start_spool(64 * MEGABYTE);
+    const struct sender like = {.spool = spool, .messages = EACH, .body_len = 400, .wait_ms = PATIENCE_MS};
+    struct sender senders[THREADS];
+    int confirmed;
+    int drained;
+
+    (void)state;
+    start_senders(senders, THREADS, &like);
+    for (int i = 0; i < 5; i++) {
+        clock_sleep_ms(20);
+        (void)unlink(path);
+    }
+    confirmed = finish_senders(senders, THREADS, PUBLISH_CONFIRMED);
+    assert_true(comes_to(spool, SPOOL_OPEN));
+    drained = take_out_all(spool);
+    assert_true(confirmed > 0);
+    assert_true(drained >= confirmed);
+    assert_int_equal(metric(METRIC_SPOOL_SPOOLED), drained);
+    assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 0);
+    assert_true(is_balanced(spool));
+    spool_stop(spool);
+}
+
+static void a_log_deleted_alone_costs_nothing(void **state)
+{
+    struct spool *spool = start_spool(64 * MEGABYTE);
+    char log[128];
+
+    (void)state;
+    snprintf(log, sizeof log, "%s-wal", path);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(submit(spool, 300, PATIENCE_MS), PUBLISH_CONFIRMED);
+    delete_log();
+    assert_true(comes_back(log));
+    /* Behind what the writer is doing just now. */
+    assert_int_equal(submit(spool, 300, PATIENCE_MS), PUBLISH_CONFIRMED);
+    delete_log();
+    assert_int_equal(submit(spool, 300, PATIENCE_MS), PUBLISH_CONFIRMED);
+    assert_true(exists(log));
+    assert_int_equal(take_out(spool, 1), 1);
+    spool = restart_spool(spool, 64 * MEGABYTE);
+    assert_int_equal(metric(METRIC_SPOOL_FOUND), 11);
+    spool_stop(spool);
+}
+
+static void what_a_deleted_spool_still_holds_at_the_stop_is_counted_as_lost(void **state)
+{
+    struct spool *spool = start_spool(64 * MEGABYTE);
+
+    (void)state;
+    assert_int_equal(submit(spool, 300, PATIENCE_MS), PUBLISH_CONFIRMED);
+    delete_both();
+    assert_true(comes_back(path));
+    assert_true(comes_to(spool, SPOOL_OPEN));
+    assert_int_equal(submit(spool, 300, PATIENCE_MS), PUBLISH_CONFIRMED);
+    spool_stop(spool);
+    assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 1);
+    assert_int_equal(metric(METRIC_SPOOL_WAITING), 1);
+}
+
 /* ---- in a process of their own ---- */
 
 struct endless_sender {
@@ -617,7 +864,8 @@ int main(void)
         CASE(what_waits_is_found_by_the_next_process_and_drained),
         CASE(waiting_for_a_message_ends_with_the_message_the_time_or_a_call),
         CASE(a_full_spool_says_so_and_takes_again_when_something_was_taken_out),
-        CASE(a_message_larger_than_the_spool_does_not_shut_it_for_others),
+        CASE(a_message_that_does_not_fit_shuts_the_spool_only_for_those_as_large),
+        CASE(small_messages_behind_a_large_one_are_taken),
         CASE(an_emptied_spool_gives_its_room_back),
         CASE(a_sync_that_fails_confirms_nothing_and_the_spool_comes_back),
         CASE(a_failed_spool_refuses_at_once_and_says_why),
@@ -626,6 +874,12 @@ int main(void)
         CASE(a_slow_disk_delays_no_one_past_the_deadline),
         CASE(a_disk_that_fails_at_the_start_is_tried_again),
         CASE(a_spool_damaged_while_in_use_is_set_aside_and_counted),
+        CASE(a_long_check_holds_up_neither_the_start_nor_the_messages),
+        CASE(a_stop_ends_a_long_check_and_leaves_the_file_as_it_was),
+        CASE(a_spool_taken_away_while_in_use_is_drained_and_a_new_one_begun),
+        CASE(messages_that_come_while_the_file_goes_are_safe_or_not_confirmed),
+        CASE(a_log_deleted_alone_costs_nothing),
+        CASE(what_a_deleted_spool_still_holds_at_the_stop_is_counted_as_lost),
         CASE(what_was_confirmed_is_there_after_a_kill),
         CASE(a_full_disk_confirms_nothing_that_is_not_there_and_recovers),
     };

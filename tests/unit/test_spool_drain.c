@@ -33,6 +33,7 @@ struct publishers {
     int confirmed;
     int poison;      /* an id that ends the connection; 0: none */
     int refused;     /* an id that is nacked; 0: none */
+    bool names_it;   /* the poison is refused, and what was sent beside it is confirmed */
     int cut_off;     /* connections ended */
     size_t most_out; /* tickets out at once */
     bool silent;     /* confirms nothing */
@@ -133,6 +134,8 @@ static void settle(struct publishers *broker, struct ticket *ticket, bool lost)
     broker->published[id]++;
     if (lost) {
         ticket_settle(ticket, PUBLISH_LOST);
+    } else if (broker->names_it && id == broker->poison) {
+        ticket_settle(ticket, PUBLISH_REFUSED);
     } else if (id == broker->refused) {
         ticket_settle(ticket, PUBLISH_FAILED);
     } else {
@@ -157,6 +160,7 @@ static void *broker_run(void *argument)
         for (size_t i = 0; i < count; i++)
             lost |= id_of(taken[i]) == broker->poison;
         broker->cut_off += lost;
+        lost &= !broker->names_it;
         if (count > broker->most_out)
             broker->most_out = count;
         for (size_t i = 0; i < count; i++)
@@ -268,6 +272,43 @@ static void a_message_that_ends_the_connection_is_left_alone_in_the_end(void **s
     }
 }
 
+static int times_published(struct scene *scene, int id)
+{
+    int times;
+
+    pthread_mutex_lock(&scene->broker.mutex);
+    times = scene->broker.published[id];
+    pthread_mutex_unlock(&scene->broker.mutex);
+    return times;
+}
+
+static void a_message_that_ends_each_connection_is_held_back_and_named(void **state)
+{
+    (void)state;
+    for (int names_it = 0; names_it <= 1; names_it++) {
+        struct scene *scene = scene_new(300);
+        const int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+        char problem[ERROR_TEXT] = "";
+
+        scene->broker.poison = 130;
+        scene->broker.names_it = names_it;
+        scene_start(scene);
+        while (problem[0] == '\0' && clock_monotonic_ms() < until_ms) {
+            clock_sleep_ms(2);
+            spool_drain_problem(scene->drain, problem);
+        }
+        assert_non_null(strstr(problem, "message 130 of the spool (0 bytes)"));
+        wait_until_left(scene, 1);
+        const int times = times_published(scene, 130);
+        pthread_mutex_lock(&scene->spool.mutex);
+        scene->spool.here[300] = true;
+        pthread_mutex_unlock(&scene->spool.mutex);
+        wait_until_left(scene, 1);
+        assert_int_equal(times_published(scene, 130), times);
+        scene_free(scene);
+    }
+}
+
 static void nothing_is_offered_behind_a_shut_gate(void **state)
 {
     struct scene *scene = scene_new(10);
@@ -340,6 +381,7 @@ int main(void)
         cmocka_unit_test(the_oldest_goes_first_and_few_at_once),
         cmocka_unit_test(what_the_broker_refuses_stays_and_holds_up_nobody),
         cmocka_unit_test(a_message_that_ends_the_connection_is_left_alone_in_the_end),
+        cmocka_unit_test(a_message_that_ends_each_connection_is_held_back_and_named),
         cmocka_unit_test(nothing_is_offered_behind_a_shut_gate),
         cmocka_unit_test(what_cannot_be_deleted_is_published_again),
         cmocka_unit_test(a_spool_that_cannot_be_read_is_tried_again),

@@ -76,12 +76,22 @@ static void put_bytes(const void *bytes, size_t len, off_t at)
 
 /* ---- spools ---- */
 
+static struct spool_file *open_with(const struct spool_file_settings *settings, struct error *error)
+{
+    struct spool_file *file = spool_file_take(settings, error);
+
+    if (!file || spool_file_open(file, error))
+        return file;
+    spool_file_drop(file);
+    return NULL;
+}
+
 static struct spool_file *open_spool(int64_t max_bytes, struct error *error)
 {
     const struct spool_file_settings settings = {.path = path, .max_bytes = max_bytes};
 
     *error = (struct error){0};
-    return spool_file_open(&settings, error);
+    return open_with(&settings, error);
 }
 
 static struct spool_file *opened(void)
@@ -314,7 +324,7 @@ static void a_path_that_cannot_be_used_is_refused_with_what_to_do(void **state)
         const struct spool_file_settings settings = {.path = cases[i].path, .max_bytes = MEGABYTE};
         struct error error = {0};
 
-        CHECK_CASE(cases[i].name, spool_file_open(&settings, &error) == NULL);
+        CHECK_CASE(cases[i].name, open_with(&settings, &error) == NULL);
         CHECK_CASE(cases[i].name, error.code == ERROR_CONFIG);
         if (!strstr(error.text, cases[i].text))
             fail_msg("%s: %s", cases[i].name, error.text);
@@ -373,7 +383,7 @@ static void a_spool_that_another_process_holds_is_waited_for_and_then_refused(vo
     assert_int_equal(pipe(ready) | pipe(leave), 0);
     child = fork();
     if (child == 0) {
-        file = spool_file_open(&settings, &error);
+        file = open_with(&settings, &error);
         close(leave[1]);
         if (!file || write(ready[1], "r", 1) != 1)
             _exit(1);
@@ -384,11 +394,11 @@ static void a_spool_that_another_process_holds_is_waited_for_and_then_refused(vo
     }
     close(leave[0]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
-    assert_null(spool_file_open(&settings, &error));
+    assert_null(open_with(&settings, &error));
     assert_int_equal(error.code, ERROR_REFUSED);
     assert_non_null(strstr(error.text, "another process"));
     close(leave[1]);
-    file = spool_file_open(&patient, &error);
+    file = open_with(&patient, &error);
     assert_non_null(file);
     assert_int_equal(messages_in(file), 10);
     spool_file_close(file);
@@ -698,20 +708,141 @@ static void a_lower_bound_than_what_is_there_takes_nothing_until_it_is_drained(v
     ticket_release(ticket);
 }
 
-static void a_file_that_was_moved_away_takes_nothing_more(void **state)
+/* ---- files that lose their names ---- */
+
+static void delete_file(void)
 {
-    struct ticket *ticket = event_of(100, 1);
-    struct spool_change change;
-    struct error error;
-    struct spool_file *file = opened();
+    assert_int_equal(unlink(path), 0);
+}
+
+static void delete_both(void)
+{
+    char log[128];
+
+    snprintf(log, sizeof log, "%s-wal", path);
+    assert_int_equal(unlink(log), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void move_file(void)
+{
+    char to[128];
+
+    snprintf(to, sizeof to, "%s.moved", path);
+    assert_int_equal(rename(path, to), 0);
+}
+
+static void put_another_there(void)
+{
+    move_file();
+    put_bytes("", 0, 0);
+}
+
+static void a_file_without_its_name_is_noticed_and_drained_beside_a_new_one(void **state)
+{
+    static const struct {
+        const char *name;
+        void (*take_away)(void);
+        enum spool_presence presence;
+    } cases[] = {
+        {"the file deleted, its log left", delete_file, SPOOL_DELETED},
+        {"both deleted", delete_both, SPOOL_DELETED},
+        {"the file moved, its log left", move_file, SPOOL_MOVED},
+        {"another in its place", put_another_there, SPOOL_MOVED},
+    };
 
     (void)state;
-    fill(file, 3, 100);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(spool_file_insert(file, &ticket, 1, 10, &change, &error), SPOOL_WRITE_FAILED);
-    assert_non_null(strstr(error.text, "moved or deleted"));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct spool_file *lost;
+        struct spool_file *file;
+        struct error error;
+
+        remove_folder(NULL);
+        make_folder(NULL);
+        lost = opened();
+        fill(lost, 30, 3000);
+        CHECK_CASE(cases[i].name, spool_file_presence(lost) == SPOOL_PRESENT);
+        cases[i].take_away();
+        CHECK_CASE(cases[i].name, spool_file_presence(lost) == cases[i].presence);
+        CHECK_CASE(cases[i].name, spool_file_detach(lost, &error));
+        file = opened();
+        fill(file, 5, 3000);
+        CHECK_CASE(cases[i].name, names_with(".set-aside-") == 0);
+        CHECK_CASE(cases[i].name, delete_all(lost) == 30);
+        CHECK_CASE(cases[i].name, messages_in(file) == 5);
+        spool_file_close(lost);
+        CHECK_CASE(cases[i].name, spool_file_presence(file) == SPOOL_PRESENT);
+        spool_file_close(file);
+        file = opened();
+        CHECK_CASE(cases[i].name, messages_in(file) == 5);
+        spool_file_close(file);
+    }
+}
+
+static void a_log_that_was_deleted_is_written_back_and_begun_anew(void **state)
+{
+    struct spool_file *file = opened();
+    struct error error;
+    char log[128];
+
+    (void)state;
+    snprintf(log, sizeof log, "%s-wal", path);
+    for (int round = 1; round <= 3; round++) {
+        struct ticket *ticket = event_of(300, round);
+        struct spool_change change;
+
+        assert_int_equal(spool_file_insert(file, &ticket, 1, round, &change, &error), SPOOL_WRITTEN);
+        ticket_release(ticket);
+        assert_int_equal(unlink(log), 0);
+        assert_int_equal(spool_file_presence(file), SPOOL_LOG_GONE);
+        assert_true(spool_file_renew_log(file, &error));
+        assert_int_equal(spool_file_presence(file), SPOOL_PRESENT);
+    }
+    /* What a kill would leave. */
     spool_file_drop(file);
-    ticket_release(ticket);
+    file = opened();
+    assert_int_equal(messages_in(file), 3);
+    spool_file_close(file);
+}
+
+static void looking_at_the_files_does_not_let_go_of_the_lock(void **state)
+{
+    struct spool_file *file = opened();
+    struct error error;
+    char lock[128];
+    int status = -1;
+    pid_t child;
+
+    (void)state;
+    assert_true(spool_file_renew_log(file, &error));
+    snprintf(lock, sizeof lock, "%s.lock", path);
+    /* SQLite's own, when ours is deleted. */
+    assert_int_equal(unlink(lock), 0);
+    child = fork();
+    if (child == 0) {
+        struct spool_file *second = open_spool(MEGABYTE, &error);
+
+        _exit(second ? 1 : error.code == ERROR_REFUSED ? 0 : 2);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    spool_file_close(file);
+    assert_int_equal(names_with("lock"), 0);
+}
+
+static void two_spools_in_one_folder_do_not_get_in_each_others_way(void **state)
+{
+    struct spool_file *first;
+    struct spool_file *second;
+
+    (void)state;
+    first = opened();
+    snprintf(path, sizeof path, "%s/other.db", folder);
+    second = opened();
+    fill(second, 1, 10);
+    spool_file_close(first);
+    spool_file_close(second);
+    assert_int_equal(names_with("lock"), 0);
 }
 
 int main(void)
@@ -729,7 +860,10 @@ int main(void)
         CASE(deleting_counts_only_what_was_there),
         CASE(the_file_stays_within_its_bound_whatever_the_size_of_messages),
         CASE(a_lower_bound_than_what_is_there_takes_nothing_until_it_is_drained),
-        CASE(a_file_that_was_moved_away_takes_nothing_more),
+        CASE(a_file_without_its_name_is_noticed_and_drained_beside_a_new_one),
+        CASE(a_log_that_was_deleted_is_written_back_and_begun_anew),
+        CASE(looking_at_the_files_does_not_let_go_of_the_lock),
+        CASE(two_spools_in_one_folder_do_not_get_in_each_others_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

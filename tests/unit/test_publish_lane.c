@@ -1,0 +1,259 @@
+#include "bridge/publish_lane.h"
+
+#include "cases.h"
+#include "common/clock.h"
+
+#include <string.h>
+
+/* A session without a broker: these take the place of common/amqp_session.c and of the library's sends. */
+
+static int nobody;
+static int published;
+
+amqp_connection_state_t amqp_session_connection(const struct amqp_session *session)
+{
+    (void)session;
+    return (amqp_connection_state_t)&nobody;
+}
+
+const char *amqp_session_peer(const struct amqp_session *session)
+{
+    (void)session;
+    return "h:1";
+}
+
+void amqp_error_of_close(struct error *error, const char *doing, const char *peer, const amqp_method_t *method)
+{
+    (void)doing;
+    (void)method;
+    error_set(error, ERROR_UNAVAILABLE, "%s closed it", peer);
+}
+
+void amqp_error_of_reply(struct error *error, const char *doing, const char *peer, amqp_rpc_reply_t reply)
+{
+    (void)doing;
+    (void)reply;
+    error_set(error, ERROR_UNAVAILABLE, "%s", peer);
+}
+
+int amqp_basic_publish(amqp_connection_state_t state, amqp_channel_t channel, amqp_bytes_t exchange,
+                       amqp_bytes_t routing_key, amqp_boolean_t mandatory, amqp_boolean_t immediate,
+                       struct amqp_basic_properties_t_ const *properties, amqp_bytes_t body)
+{
+    (void)state;
+    (void)channel;
+    (void)exchange;
+    (void)routing_key;
+    (void)mandatory;
+    (void)immediate;
+    (void)properties;
+    (void)body;
+    published++;
+    return AMQP_STATUS_OK;
+}
+
+int amqp_send_method(amqp_connection_state_t state, amqp_channel_t channel, amqp_method_number_t id, void *decoded)
+{
+    (void)state;
+    (void)channel;
+    (void)id;
+    (void)decoded;
+    return AMQP_STATUS_OK;
+}
+
+/* ---- a lane and its tickets ---- */
+
+enum { TICKETS = 4, QUEUE_BYTES = 1 << 20 };
+
+struct scene {
+    struct bridge_metrics *metrics;
+    struct ticket_queue *queue;
+    struct amqp_settings settings;
+    struct publish_lane lane;
+    struct ticket *tickets[TICKETS];
+    size_t count;
+};
+
+static void scene_init(struct scene *scene)
+{
+    struct error error;
+
+    *scene = (struct scene){.settings = {.urls = "", .exchange = "e", .queue = "q", .rejected_queue = "r"}};
+    scene->metrics = bridge_metrics_new();
+    scene->queue = ticket_queue_new(TICKETS, QUEUE_BYTES, &error);
+    assert_true(publish_lane_init(&scene->lane, AMQP_CHANNEL, &scene->settings, scene->metrics));
+    scene->lane.session = (struct amqp_session *)&nobody;
+    ticket_queue_set_gate(scene->queue, GATE_OPEN);
+}
+
+static void scene_clear(struct scene *scene)
+{
+    publish_lane_close(&scene->lane);
+    publish_lane_clear(&scene->lane);
+    for (size_t i = 0; i < scene->count; i++)
+        ticket_release(scene->tickets[i]);
+    ticket_queue_free(scene->queue);
+    bridge_metrics_free(scene->metrics);
+}
+
+static struct ticket *send_ticket(struct scene *scene, const char *id, size_t size)
+{
+    struct ticket *ticket = ticket_new(size);
+    struct envelope envelope = {.type = ENVELOPE_WEBHOOK};
+    struct ticket *taken[1];
+    enum publish_outcome outcome;
+
+    assert_non_null(ticket);
+    memset(ticket_body(ticket), 'x', size);
+    ticket_set_body_len(ticket, size);
+    memcpy(envelope.message_id, id, strlen(id));
+    ticket_set_event(ticket, &envelope);
+    assert_true(ticket_queue_offer(scene->queue, ticket, &outcome));
+    assert_int_equal(ticket_queue_take(scene->queue, taken, 1), 1);
+    assert_int_equal(publish_lane_send(&scene->lane, taken[0], clock_monotonic_ms(), true), AMQP_STATUS_OK);
+    scene->tickets[scene->count++] = ticket;
+    return ticket;
+}
+
+static bool method_comes(struct scene *scene, amqp_method_number_t id, void *decoded)
+{
+    const amqp_frame_t frame = {
+        .frame_type = AMQP_FRAME_METHOD, .channel = AMQP_CHANNEL, .payload.method = {.id = id, .decoded = decoded}};
+    struct error error;
+
+    return publish_lane_handle(&scene->lane, &frame, &error);
+}
+
+static void message_comes_back(struct scene *scene, const char *id)
+{
+    amqp_basic_return_t returned = {.reply_code = 312};
+    amqp_basic_properties_t properties = {._flags = AMQP_BASIC_MESSAGE_ID_FLAG, .message_id = amqp_cstring_bytes(id)};
+    amqp_frame_t header = {.frame_type = AMQP_FRAME_HEADER, .channel = AMQP_CHANNEL};
+    struct error error;
+
+    assert_true(method_comes(scene, AMQP_BASIC_RETURN_METHOD, &returned));
+    header.payload.properties.decoded = &properties;
+    assert_true(publish_lane_handle(&scene->lane, &header, &error));
+}
+
+static void ack_comes(struct scene *scene, uint64_t tag)
+{
+    amqp_basic_ack_t ack = {.delivery_tag = tag};
+
+    assert_true(method_comes(scene, AMQP_BASIC_ACK_METHOD, &ack));
+}
+
+/* ---- returns ---- */
+
+static void a_returned_copy_is_not_told_as_confirmed(void **state)
+{
+    static const struct {
+        const char *name;
+        uint64_t first_acked, second_acked;
+    } cases[] = {{"the copy of the spool is acked first", 2, 1}, {"the copy of the request is acked first", 1, 2}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct scene scene;
+        scene_init(&scene);
+        struct ticket *first = send_ticket(&scene, "id-1", 4);
+        publish_lane_give_up(&scene.lane);
+        CHECK_CASE(cases[i].name, ticket_await(first, 0) == PUBLISH_TIMEOUT);
+        struct ticket *again = send_ticket(&scene, "id-1", 4);
+        struct ticket *other = send_ticket(&scene, "id-2", 4);
+        message_comes_back(&scene, "id-1");
+        ack_comes(&scene, cases[i].first_acked);
+        ack_comes(&scene, cases[i].second_acked);
+        ack_comes(&scene, 3);
+        CHECK_CASE(cases[i].name, ticket_await(again, 0) == PUBLISH_FAILED);
+        CHECK_CASE(cases[i].name, ticket_await(other, 0) == PUBLISH_CONFIRMED);
+        CHECK_CASE(cases[i].name, scene.lane.came_back);
+        scene_clear(&scene);
+    }
+}
+
+/* ---- a channel closed over a message ---- */
+
+static void only_what_the_broker_may_mean_is_refused(void **state)
+{
+    static const struct {
+        const char *name, *text;
+        uint16_t code;
+        bool goes_on;
+        enum publish_outcome small, large;
+    } cases[] = {
+        {"it names its limit", "PRECONDITION_FAILED - message size 2000 is larger than configured max size 1000", 406,
+         true, PUBLISH_LOST, PUBLISH_REFUSED},
+        {"it names none", "PRECONDITION_FAILED - no", 406, true, PUBLISH_REFUSED, PUBLISH_REFUSED},
+        {"it says nothing at all", "", 406, true, PUBLISH_REFUSED, PUBLISH_REFUSED},
+        {"content too large", "CONTENT_TOO_LARGE - max size 1000", 311, true, PUBLISH_LOST, PUBLISH_REFUSED},
+        {"the exchange is gone", "NOT_FOUND - no exchange", 404, false, PUBLISH_LOST, PUBLISH_LOST},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        amqp_channel_close_t closed = {.reply_code = cases[i].code, .reply_text = amqp_cstring_bytes(cases[i].text)};
+        struct scene scene;
+        scene_init(&scene);
+        struct ticket *small = send_ticket(&scene, "id-1", 1000);
+        struct ticket *large = send_ticket(&scene, "id-2", 2000);
+        CHECK_CASE(cases[i].name, method_comes(&scene, AMQP_CHANNEL_CLOSE_METHOD, &closed) == cases[i].goes_on);
+        CHECK_CASE(cases[i].name, scene.lane.shut == cases[i].goes_on);
+        if (!cases[i].goes_on)
+            publish_lane_close(&scene.lane);
+        CHECK_CASE(cases[i].name, publish_lane_waiting(&scene.lane) == 0);
+        CHECK_CASE(cases[i].name, ticket_await(small, 0) == cases[i].small);
+        CHECK_CASE(cases[i].name, ticket_await(large, 0) == cases[i].large);
+        scene_clear(&scene);
+    }
+}
+
+static void a_limit_that_was_named_is_heeded_for_a_while(void **state)
+{
+    amqp_channel_close_t closed = {.reply_code = 406,
+                                   .reply_text = amqp_cstring_bytes("than configured max size 1000")};
+    struct scene scene;
+
+    (void)state;
+    scene_init(&scene);
+    struct ticket *small = send_ticket(&scene, "id-1", 1000);
+    struct ticket *large = send_ticket(&scene, "id-2", 1001);
+    const int64_t now_ms = clock_monotonic_ms();
+    assert_true(publish_lane_takes(&scene.lane, large, now_ms));
+    assert_true(method_comes(&scene, AMQP_CHANNEL_CLOSE_METHOD, &closed));
+    assert_true(publish_lane_takes(&scene.lane, small, now_ms));
+    assert_false(publish_lane_takes(&scene.lane, large, now_ms));
+    assert_true(publish_lane_takes(&scene.lane, large, now_ms + 3600000));
+    scene_clear(&scene);
+}
+
+/* ---- nacks ---- */
+
+static void refuses_until_an_ack_comes(void **state)
+{
+    amqp_basic_nack_t nack = {.delivery_tag = 1};
+    struct scene scene;
+
+    (void)state;
+    scene_init(&scene);
+    struct ticket *first = send_ticket(&scene, "id-1", 4);
+    struct ticket *second = send_ticket(&scene, "id-2", 4);
+    assert_true(method_comes(&scene, AMQP_BASIC_NACK_METHOD, &nack));
+    assert_true(scene.lane.refusing_since_ms > 0 && !scene.lane.acked);
+    assert_int_equal(ticket_await(first, 0), PUBLISH_FAILED);
+    ack_comes(&scene, 2);
+    assert_true(scene.lane.refusing_since_ms == 0 && scene.lane.acked);
+    assert_int_equal(ticket_await(second, 0), PUBLISH_CONFIRMED);
+    scene_clear(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_returned_copy_is_not_told_as_confirmed),
+        cmocka_unit_test(only_what_the_broker_may_mean_is_refused),
+        cmocka_unit_test(a_limit_that_was_named_is_heeded_for_a_while),
+        cmocka_unit_test(refuses_until_an_ack_comes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
