@@ -1,0 +1,188 @@
+"""Messages that the rejected queue cannot take for now hold up nobody else, and are never lost."""
+
+import contextlib
+import time
+
+import pika
+import pytest
+import servers
+from events import callback, counters, message
+
+GOOD = 990
+POISON = 10  # one in a hundred
+FILLER = b"the rejected queue is full of these"
+
+
+@contextlib.contextmanager
+def alarm(rabbitmq, names, queues):
+    """RabbitMQ reads no publishes, as when it is short of memory."""
+    rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1")
+    try:
+        yield
+    finally:
+        rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1GB")
+
+
+@contextlib.contextmanager
+def stuck(rabbitmq, names, queues):
+    """The process of the rejected queue stands still."""
+    queue = f"whereis('%2F_{names['AMQP_REJECTED_QUEUE']}')"
+    rabbitmq.control("eval", f"sys:suspend({queue}).")
+    try:
+        yield
+    finally:
+        rabbitmq.control("eval", f"sys:resume({queue}).")
+
+
+@contextlib.contextmanager
+def full(rabbitmq, names, queues):
+    """The rejected queue refuses what comes: nobody empties it."""
+    policy = names["AMQP_REJECTED_QUEUE"]
+    rabbitmq.control("set_policy", policy, f"^{policy}$", '{"max-length":1,"overflow":"reject-publish"}', "--apply-to",
+                     "queues")
+    try:
+        with pytest.raises(pika.exceptions.NackError):
+            for _ in range(1000):
+                queues.publish(FILLER, exchange=policy, routing_key=policy)
+        yield
+    finally:
+        rabbitmq.control("clear_policy", policy)
+
+
+@pytest.fixture(autouse=True)
+def declared(start_worker):
+    """Exchanges and queues: a worker has been here before."""
+    assert start_worker().stop() == 0
+
+
+def publish(queues, good=GOOD, poison=POISON):
+    """Poison in the midst of good ones. Returns the poison."""
+    bodies = [b'{"poison":%d}' % number for number in range(poison)]
+    spacing = (good + poison) // poison
+    waiting = iter(bodies)
+    for number in range(good + poison):
+        body = next(waiting) if number % spacing == spacing // 2 else callback()
+        queues.publish(*message(body, "spring"))
+    return bodies
+
+
+def rejected(queues, count):
+    """What the worker has put there, sorted."""
+    bodies = []
+    while len(bodies) < count:
+        bodies += [body for _, body in queues.take("AMQP_REJECTED_QUEUE", 1, 40) if body != FILLER]
+    return sorted(bodies)
+
+
+def wait_counted(redis_server, worker, count, timeout=20):
+    servers.wait_until(lambda: counters(redis_server.client).get("messages", 0) >= count, timeout,
+                       lambda: f"{counters(redis_server.client)} {worker.metrics()} {worker.stderr[-2000:]}")
+    assert counters(redis_server.client)["messages"] == count
+
+
+def held(worker):
+    metrics = worker.metrics()
+    return metrics["dropworker_held"], metrics["dropworker_parked"]
+
+
+def wait_ready(worker):
+    servers.wait_until(lambda: worker.readyz()[0] == 200 and held(worker) == (0, 0), 20, lambda: worker.stderr[-2000:])
+
+
+def assert_identity(worker, consumed):
+    metrics = worker.metrics()
+    parts = sum(metrics[f"dropworker_{one}_total"] for one in
+                ("counted", "revised", "duplicate", "opt_out_events", "campaign_events", "unrecognized"))
+    rejections = sum(value for name, value in metrics.items() if name.startswith("dropworker_rejected_total"))
+    assert metrics["dropworker_consumed_total"] == parts + rejections == consumed
+
+
+@pytest.mark.parametrize("trouble", [alarm, stuck, full])
+def test_good_ones_are_counted_and_acknowledged_meanwhile(start_worker, queues, names, rabbitmq, redis_server, trouble):
+    poison = publish(queues)
+    with trouble(rabbitmq, names, queues):
+        worker = start_worker()
+        wait_counted(redis_server, worker, GOOD)
+        servers.wait_until(lambda: held(worker) == (POISON, POISON), 10, lambda: worker.metrics())
+        assert queues.depth("AMQP_QUEUE") == 0
+        servers.wait_until(lambda: worker.readyz()[0] == 503, 20, lambda: worker.readyz())
+        assert worker.readyz()[1]["rejected_queue_problem"]
+    assert rejected(queues, POISON) == sorted(poison)
+    wait_ready(worker)
+    assert_identity(worker, GOOD + POISON)
+    assert queues.depth("AMQP_REJECTED_QUEUE") == 0, "each of them once"
+    assert worker.metrics()["dropworker_redelivered_total"] == 0
+
+
+def test_they_are_counted_when_the_trouble_comes_upon_a_running_worker(start_worker, queues, names, rabbitmq,
+                                                                      redis_server):
+    worker = start_worker()
+    first = publish(queues, 99, 1)
+    assert rejected(queues, 1) == first
+    with full(rabbitmq, names, queues):
+        second = publish(queues, 198, 2)
+        wait_counted(redis_server, worker, 99 + 198)
+        servers.wait_until(lambda: held(worker) == (2, 2), 10, lambda: worker.metrics())
+    assert rejected(queues, 2) == second
+    wait_ready(worker)
+
+
+def test_a_flood_of_poison_stops_at_the_bound_and_says_why(start_worker, queues, names, rabbitmq, redis_server):
+    poison = publish(queues, 20, 10)
+    with full(rabbitmq, names, queues):
+        worker = start_worker(wait_ready=False, PREFETCH=8, BATCH_MAX=4)
+        servers.wait_until(lambda: "as many as may" in worker.readyz()[1].get("rejected_queue_problem", ""), 20,
+                           lambda: worker.readyz())
+        assert held(worker) == (8, 2)
+        counted = counters(redis_server.client)["messages"]
+        assert counted < 20
+        time.sleep(1)
+        assert counters(redis_server.client)["messages"] == counted
+    assert rejected(queues, 10) == sorted(poison)
+    wait_counted(redis_server, worker, 20)
+    wait_ready(worker)
+    assert_identity(worker, 30)
+
+
+@pytest.mark.parametrize("trouble", [alarm, full])
+def test_a_stop_does_not_wait_for_what_cannot_be_rejected(start_worker, queues, names, rabbitmq, redis_server, trouble):
+    poison = publish(queues, 99, 1)
+    with trouble(rabbitmq, names, queues):
+        worker = start_worker()
+        wait_counted(redis_server, worker, 99)
+        servers.wait_until(lambda: worker.readyz()[0] == 503, 20, lambda: worker.readyz())
+        start = time.monotonic()
+        assert worker.stop() == 0
+        assert time.monotonic() - start < 2.5 * servers.PATIENCE
+        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 1, 10)
+    start_worker()
+    assert rejected(queues, 1) == poison
+
+
+def test_nothing_is_lost_when_the_worker_is_killed(start_worker, queues, names, rabbitmq, redis_server):
+    poison = publish(queues)
+    with full(rabbitmq, names, queues):
+        worker = start_worker(options={"clean_exit": (-9,)})
+        wait_counted(redis_server, worker, GOOD)
+        servers.wait_until(lambda: held(worker) == (POISON, POISON), 10, lambda: worker.metrics())
+        worker.kill()
+        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == POISON, 20, lambda: queues.depth("AMQP_QUEUE"))
+    again = start_worker()
+    assert rejected(queues, POISON) == sorted(poison)
+    wait_ready(again)
+    assert_identity(again, POISON)
+    assert counters(redis_server.client)["messages"] == GOOD
+
+
+def test_a_lost_connection_takes_them_along(start_worker, queues, names, rabbitmq, redis_server, proxy):
+    poison = publish(queues, 99, 1)
+    with full(rabbitmq, names, queues):
+        worker = start_worker(AMQP_URL=proxy.url)
+        wait_counted(redis_server, worker, 99)
+        servers.wait_until(lambda: held(worker) == (1, 1), 10, lambda: worker.metrics())
+        proxy.cut()
+        servers.wait_until(lambda: held(worker) == (0, 0), 10, lambda: worker.metrics())
+        proxy.restore()
+        servers.wait_until(lambda: held(worker) == (1, 1), 20, lambda: worker.stderr[-2000:])
+    assert rejected(queues, 1) == poison
+    wait_ready(worker)
