@@ -21,9 +21,10 @@ class Findings:
     acknowledged: int = 0
     refused: int = 0  # answered, but not with 200 (nor with a 400 for poison)
     unanswered: int = 0
+    connects_failed: int = 0  # refused, or not within a second
     lost: int = 0
     doubled: int = 0
-    slowest: float = 0.0  # seconds
+    slowest: float = 0.0  # seconds; no answer before the sender gave up counts as one that late
     problems: list = dataclasses.field(default_factory=list)
     notes: dict = dataclasses.field(default_factory=dict)
     taken: list = dataclasses.field(default_factory=list, repr=False)  # (properties, body) of the rejected queue
@@ -39,7 +40,7 @@ def count_answers(findings, log):
     findings.unanswered = sum(1 for sent in log if sent.status is None)
     kept = sum(1 for sent in log if sent.status == 400 and sent.event.kind == "poison")
     findings.refused = findings.tried - findings.acknowledged - findings.unanswered - kept
-    findings.slowest = max((sent.seconds for sent in log if sent.status is not None), default=0.0)
+    findings.slowest = max((sent.seconds for sent in log if sent.status is not None or sent.timed_out), default=0.0)
     strange = collections.Counter(sent.status for sent in log if sent.status not in (None, 200, 503))
     if kept:
         strange[400] -= kept
@@ -60,7 +61,7 @@ class Held:
     """What Redis holds of the events sent."""
 
     def __init__(self, client, events):
-        self.optouts = {phone.decode() for phone in client.zrange(f"{PREFIX}optouts", 0, -1)}
+        self.optouts = phones_of(client, "optouts")
         self.results = {}
         names = [event.foreign_id for event, _ in events if event.kind == "result"]
         for first in range(0, len(names), CHUNK):
@@ -113,26 +114,51 @@ def counters_of(client, key):
     return {name.decode(): int(value) for name, value in client.hgetall(PREFIX + key).items()}
 
 
-def count_keys(client):
-    """The keys that count, as model_harness reads them."""
+def phones_of(client, key):
+    return {phone.decode() for phone in client.zrange(PREFIX + key, 0, -1)}
+
+
+def count_keys(client, planted=()):
+    """The keys that count, as model_harness reads them; those of `planted` that are no more than a text count as
+    absent."""
+    absent = {key for key in planted if client.type(key) == b"string"}
+
+    def read(key, how, nothing):
+        return nothing() if PREFIX + key in absent else how(client, key)
+
     campaigns = [name.decode() for name in client.zrange(f"{PREFIX}campaigns", 0, -1)]
     keys = {"campaigns": ("zset", dict.fromkeys(campaigns, 0))}
     scopes = [("totals", "", "optouts")]
     scopes += [(f"campaign:{name}", ":counters", f"campaign:{name}:optouts") for name in campaigns]
     for scope, suffix, phones in scopes:
-        keys[scope + suffix] = ("hash", counters_of(client, scope + suffix))
-        keys[f"{scope}:reasons"] = ("hash", counters_of(client, f"{scope}:reasons"))
-        keys[phones] = ("zset", dict.fromkeys(client.zrange(PREFIX + phones, 0, -1), 0))
+        keys[scope + suffix] = ("hash", read(scope + suffix, counters_of, dict))
+        keys[f"{scope}:reasons"] = ("hash", read(f"{scope}:reasons", counters_of, dict))
+        keys[phones] = ("zset", dict.fromkeys(read(phones, phones_of, set), 0))
     return keys
 
 
-def broken_invariants(client):
+def broken_invariants(client, planted=()):
     """INTERFACE.md, "Always true"; from one moment only if nothing is being counted."""
-    return model_harness.broken_invariants(count_keys(client))
+    return model_harness.broken_invariants(count_keys(client, planted))
 
 
-def compare_counts(findings, client, there):
-    keys = count_keys(client)
+def compare_optouts(findings, keys, there):
+    """Each list to suppress holds the phones of the events there that opt out, and no other. Counts a phone that is not
+    on its list as lost: the next campaign would call it."""
+    lists = {"optouts": {event.phone for event in there if event.opts_out}}
+    for campaign in keys["campaigns"][1]:
+        lists[f"campaign:{campaign}:optouts"] = {
+            event.phone for event in there
+            if event.opts_out and event.campaign == campaign and campaign != "unassigned"
+        }
+    for key, expected in lists.items():
+        held = set(keys[key][1])
+        findings.lost += len(expected - held) if key == "optouts" else 0
+        findings.claim(expected <= held, f"{PREFIX}{key}: {len(expected - held)} phones that opted out are not there")
+        findings.claim(held <= expected, f"{PREFIX}{key}: {len(held - expected)} phones that nobody opted out")
+
+
+def compare_counts(findings, keys, there):
     findings.problems += model_harness.broken_invariants(keys)
     counts, reasons = expected_counts(there)
     for campaign in sorted(set(counts) | set(keys["campaigns"][1])):
@@ -162,13 +188,14 @@ def check_events(findings, client, log):
         servers.wait_until(lambda: not missing(client, lost), APPEAR_SECONDS)
     except AssertionError:
         findings.lost = len(missing(client, lost))
-    held = Held(client, events)
+    held, keys = Held(client, events), count_keys(client)
     there = [event for event, _ in events if held.has(event)]
     findings.claim(findings.lost == 0, f"{findings.lost} acknowledged events are not in Redis")
     for event in there:
         if event.kind == "result" and (wrong := wrong_result(event, held.results[event.foreign_id])):
             findings.problems.append(wrong)
-    compare_counts(findings, client, there)
+    compare_counts(findings, keys, there)
+    compare_optouts(findings, keys, there)
     findings.claim(findings.doubled == 0, f"{findings.doubled} messages are counted more than once")
 
 
@@ -206,13 +233,14 @@ def check_rejected(findings, stack, log):
     found = collections.Counter(body for _, body in taken)
     poison = {sent.event.body for sent in log if sent.event.kind == "poison"}
     kept = {sent.event.body for sent in log if sent.event.kind == "poison" and sent.status in (200, 400)}
-    absent = len(kept - set(found))
+    absent = findings.notes["poison_absent"] = len(kept - set(found))
     findings.claim(not absent, f"{absent} of {len(kept)} poisoned bodies are not in the rejected queue")
     innocents = [(properties, body) for properties, body in taken if body not in poison]
     reasons = collections.Counter(reason_of(properties) for properties, _ in innocents)
     findings.claim(not innocents, f"innocents in the rejected queue: {dict(reasons)}")
     findings.notes["innocents_rejected"] = len(innocents)
     findings.notes["rejected"] = len(taken)
+    findings.notes["poison_kept"] = len(kept)
 
 
 def reason_of(properties):
@@ -222,7 +250,7 @@ def reason_of(properties):
 
 def check_all(stack, log, rest_seconds=60.0):
     """Waits for rest, then everything."""
-    findings = Findings()
+    findings = Findings(connects_failed=stack.connects_failed)
     count_answers(findings, log)
     try:
         stack.wait_for_rest(rest_seconds)

@@ -2,14 +2,19 @@
 drains by itself while live traffic goes on."""
 
 import contextlib
+import dataclasses
+import json
 import time
 
 import checker
 import network
 import servers
+import traffic
 from suite import ANSWER_SECONDS, Claim, every_answer_good, load, spooled, wait_for_answers, wait_for_drain
 
 DRAIN_SECONDS = 90.0
+UNSTUCK_SECONDS = 25.0  # a call is cut after 10 s; then the spool drains
+LARGE_BYTES = 900_000
 
 
 @contextlib.contextmanager
@@ -151,11 +156,48 @@ def cut_off_briefly(stack, size):
     return findings
 
 
+class LargeEvents(traffic.Traffic):
+    """A few of them fill all buffers on the way to the broker."""
+
+    def __next__(self):
+        event = super().__next__()
+        body = json.dumps({**json.loads(event.body), "pad": "x" * LARGE_BYTES}).encode()
+        return dataclasses.replace(event, body=body)
+
+
+def crawling(stack, size):
+    """The broker's connection goes on at a crawl: a send neither ends nor fails, no heartbeat is missed, no time-out of
+    TCP is reached. The call is cut, and a new connection serves."""
+    stack.start_workers()
+    proxy = stack.through_proxy(network.CrawlingProxy)
+    stack.start_bridge()
+    with load(stack, rate=100, threads=16) as small:
+        wait_for_answers(small, 30)
+    proxy.crawl()
+    # Many at once: of those handed over together the last ones wait longest.
+    with load(stack, rate=1000, threads=32, events=LargeEvents(stack.rng.getrandbits(32))) as large:
+        wait_for_answers(large, 32)
+    kept, drained = spooled(stack), True
+    try:
+        wait_for_drain(stack, UNSTUCK_SECONDS)
+    except AssertionError:
+        drained = False
+        proxy.cut()
+        proxy.restore()
+    findings = checker.check_all(stack, small.log + large.log)
+    every_answer_good(findings)
+    findings.claim(kept > 0, "nothing went to the spool: the fault did not happen")
+    findings.claim(drained, f"the spool was not empty after {UNSTUCK_SECONDS:g} s")
+    findings.notes.update(spooled=kept, stuck=not drained)
+    return findings
+
+
 CLAIMS = [
     Claim("rabbitmq-stopped", survive(stopped), 15),
     Claim("rabbitmq-silent", survive(silent), 15),
-    Claim("rabbitmq-packets-dropped", survive(packets_dropped), 25, needs_root=True),
+    Claim("rabbitmq-packets-dropped", survive(packets_dropped), 25, needs_namespace=True),
     Claim("rabbitmq-cut-off", survive(cut_off), 15),
+    Claim("rabbitmq-crawls", crawling, 30),
     Claim("rabbitmq-memory-alarm", survive(memory_alarm), 20),
     Claim("rabbitmq-disk-alarm", survive(disk_alarm), 20),
     Claim("rabbitmq-gone-for-a-while", survive(gone, long=True), 40),

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import threading
 import time
 
 import checker
@@ -15,13 +16,15 @@ from model import Model, Settings
 from suite import Claim, every_answer_good
 
 WORKERS = 8
+PUBLISHERS = 8
 SETTINGS = Settings(604800, 86400, 100000, "")
 
 
 def send_all(stack, events):
     """Sends them, each once; the log."""
-    sending = sender.Sender(stack.port, SharedIterator(events), rate=1000, threads=16)
+    sending = sender.Sender(stack.port, SharedIterator(events), rate=1000, threads=min(16, len(events)))
     sending.join(120)
+    stack.connects_failed += sending.connects_failed
     return sending.stop()
 
 
@@ -83,18 +86,39 @@ def published(event):
     )
 
 
+def publish_all(stack, messages):
+    """Publishes (body, properties), each confirmed, over several connections at once."""
+    exchange, queue = stack.names["AMQP_EXCHANGE"], stack.names["AMQP_QUEUE"]
+    problems = []
+
+    def publish_some(mine):
+        try:
+            with stack.channel() as channel:
+                channel.confirm_delivery()
+                for body, properties in mine:
+                    channel.basic_publish(exchange, queue, body, properties, mandatory=True)
+        except Exception as problem:  # noqa: BLE001 - said by the thread that waits
+            problems.append(problem)
+
+    threads = [threading.Thread(target=publish_some, args=(messages[n::PUBLISHERS],)) for n in range(PUBLISHERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems, problems
+
+
 def delivered_1_to_50_times(stack, size):
+    """The same bytes under the same message_id are published 1 to 50 times, as late confirms and lost acknowledgements
+    make it come to. Redelivery by the broker itself is in the claims that kill."""
     events = list(itertools.islice(traffic.Traffic(stack.rng.getrandbits(32)), size.events))
     deliveries = [event for event in events for _ in range(stack.rng.randint(1, 50))]
     stack.rng.shuffle(deliveries)
     stack.worker_settings.update(PREFETCH=64, BATCH_MAX=16, BATCH_WAIT_MS=5)
     stack.start_workers(WORKERS)
     properties = {event.body: published(event) for event in events}
-    exchange, queue = stack.names["AMQP_EXCHANGE"], stack.names["AMQP_QUEUE"]
-    with stack.channel() as channel:
-        for event in deliveries:
-            channel.basic_publish(exchange, queue, event.body, properties[event.body])
-    log = [sender.Sent(event, 0.0, 200) for event in deliveries]
+    publish_all(stack, [(event.body, properties[event.body]) for event in deliveries])
+    log = [sender.Sent(event, 0.0, status=200) for event in deliveries]
     return checker.check_all(stack, log, 120)
 
 
@@ -118,8 +142,15 @@ def three_sources(number, success, clock):
     return [(wire.callback_path("url"), "callback", callback)] + [(wire.WEBHOOK, "v1", event) for event in events]
 
 
+def wait_until_consumed(stack, count):
+    def consumed():
+        return sum(worker.metrics()["dropworker_consumed_total"] for worker in stack.workers)
+
+    servers.wait_until(lambda: consumed() >= count, 20, lambda: f"{count} messages are consumed, not {consumed():g}")
+
+
 def six_orders(stack, size):
-    """Callback, status and receipt of a drop in each order, told one after the other."""
+    """Callback, status and receipt of a drop in each order; each is counted before the next one is sent."""
     stack.start_bridge()
     stack.start_workers()
     clock = int(time.time() * 1000) - 60_000
@@ -131,6 +162,7 @@ def six_orders(stack, size):
             events = [traffic.Event("copy", path, scheme, json.dumps(body).encode()) for path, scheme, body in sources]
             for position in order:
                 log += send_all(stack, [events[position]])
+                wait_until_consumed(stack, len(log))
                 campaign = "url" if position == 0 else ""
                 kind = "callback" if position == 0 else "webhook"
                 envelope = {"type": kind, "scheme": "v1", "received_at": clock, "campaign": campaign}
@@ -161,6 +193,38 @@ def compare_with_model(findings, stack, model):
     messages = int(found().get("totals", ("hash", {}))[1].get("messages", 0))
     findings.lost = max(0, len(model.drops) - messages)
     findings.doubled = max(0, messages - len(model.drops))
+
+
+def tampered(stack, size, tamper):
+    """For the controls: a good run, and then somebody's hand in Redis."""
+    stack.start_bridge()
+    stack.start_workers()
+    log = send_all(stack, list(itertools.islice(traffic.Traffic(stack.rng.getrandbits(32)), size.events)))
+    stack.wait_for_rest()
+    tamper(stack.redis.client, [sent.event for sent in log])
+    return checker.check_all(stack, log)
+
+
+def half_an_event(client, events):
+    """An event's counts are taken back from its campaign and the totals; that it was there is still known."""
+    event = next(event for event in events if event.kind == "result" and event.success)
+    for key in ("dc:totals", f"dc:campaign:{event.campaign}:counters"):
+        for name in ("messages", "success"):
+            client.hincrby(key, name, -1)
+
+
+def counts_without_campaign(client, events):
+    """The first part of an event only: the totals."""
+    client.hincrby("dc:totals", "messages", 1)
+    client.hincrby("dc:totals", "success", 1)
+
+
+def swap_a_phone(client, events):
+    """The lists stay as long as they were."""
+    phone = next(event.phone for event in events if event.kind == "result" and event.opts_out)
+    for key in client.scan_iter("dc:*optouts"):
+        if client.zrem(key, phone):
+            client.zadd(key, {"+15550000000": 1})
 
 
 CLAIMS = [

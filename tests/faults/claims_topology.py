@@ -3,10 +3,15 @@
 import time
 
 import checker
+import claims_counting
+import pika
+import sender
 import servers
+import traffic
 from suite import Claim, every_answer_good, load, spooled, wait_for_answers, wait_for_drain
 
 NOTICE_SECONDS = 40.0
+CHECKED_SECONDS = 25.0  # an idle bridge looks every 10 s
 
 
 def unbound(stack, size):
@@ -79,9 +84,64 @@ def queue_full(stack, size):
     return findings
 
 
+def routed(stack, event):
+    """Publishes the event as another bridge would; whether a queue took it."""
+    with stack.channel() as channel:
+        channel.confirm_delivery()
+        try:
+            channel.basic_publish(stack.names["AMQP_EXCHANGE"], stack.names["AMQP_QUEUE"], event.body,
+                                  claims_counting.published(event), mandatory=True)
+        except pika.exceptions.UnroutableError:
+            return False
+    return True
+
+
+def unbound_while_idle(stack, size):
+    """Nobody sends anything that could come back: the bridge looks by itself."""
+    stack.start_bridge()
+    queue = stack.names["AMQP_QUEUE"]
+    with stack.channel() as channel:
+        channel.queue_unbind(queue, stack.names["AMQP_EXCHANGE"], queue)
+    event, bound, began = next(traffic.Traffic(1)), True, time.monotonic()
+    try:
+        servers.wait_until(lambda: routed(stack, event), CHECKED_SECONDS)
+    except AssertionError:
+        bound = False
+    took = time.monotonic() - began
+    stack.start_workers()
+    findings = checker.check_all(stack, [sender.Sent(event, 0.0, status=200)] if bound else [])
+    findings.claim(bound, f"the queue was not bound again within {CHECKED_SECONDS:g} s")
+    findings.notes.update(bound_again=bound, after_seconds=round(took, 1))
+    return findings
+
+
+def made_anew_as_classic(stack, size):
+    """A queue that no quorum holds is none for us: what is answered 200 is in the spool until it is gone."""
+    stack.start_bridge()
+    queue = stack.names["AMQP_QUEUE"]
+    with stack.channel() as channel:
+        channel.queue_delete(queue)
+        channel.queue_declare(queue, durable=True)
+        channel.queue_bind(queue, stack.names["AMQP_EXCHANGE"], queue)
+    servers.wait_until(lambda: stack.bridge.readyz()[1]["broker"] != "connected", CHECKED_SECONDS, "the bridge noticed")
+    with load(stack) as sending:
+        wait_for_answers(sending, 200)
+    taken = stack.depth()
+    with stack.channel() as channel:
+        channel.queue_delete(queue)
+    stack.start_workers(wait=False)
+    wait_for_drain(stack, NOTICE_SECONDS)
+    findings = checker.check_all(stack, sending.log)
+    every_answer_good(findings)
+    findings.claim(taken == 0, f"{taken} messages went to a queue that is no quorum queue")
+    return findings
+
+
 CLAIMS = [
     Claim("queue-unbound", unbound, 25),
     Claim("queue-deleted", queue_deleted, 25),
     Claim("exchange-deleted", exchange_deleted, 20),
     Claim("queue-full", queue_full, 20),
+    Claim("queue-unbound-while-idle", unbound_while_idle, 20),
+    Claim("queue-made-anew-as-classic", made_anew_as_classic, 25),
 ]

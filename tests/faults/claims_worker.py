@@ -13,6 +13,7 @@ CRASH_WORD = "this-word-crashes-the-worker"
 # Not there before the first event that needs it.
 PLANTED = ("dc:campaign:winter:counters", "dc:campaign:autumn:reasons", "dc:campaign:summer:optouts")
 DELIVERY_LIMIT = 10
+LET_GO_SECONDS = 15.0
 
 
 def scripts_flushed(stack, size):
@@ -61,40 +62,62 @@ def wrong_typed_keys(stack, size):
     # One worker after the other meets a whole queue: the first batch has every campaign in it.
     stack.start_workers(wait=False)
     problems = []
-    for key in PLANTED:
-        servers.wait_until(lambda: stuck_key(stack) is not None, 30, "a worker names the key on /readyz")
+    try:
+        for _ in PLANTED:
+            key = servers.wait_until(lambda: stuck_key(stack), 30, "a worker names the key on /readyz")
+            problems += half_written(stack)
+            stack.redis.client.delete(key)
+    except AssertionError as problem:
+        problems.append(str(problem))
         problems += half_written(stack)
-        stack.redis.client.delete(stuck_key(stack))
-        servers.wait_until(lambda: stuck_key(stack) != key, 30)
+    for key in PLANTED:
+        if stack.redis.client.type(key) == b"string":
+            stack.redis.client.delete(key)
     findings = checker.check_all(stack, sending.log)
     findings.problems += problems
     every_answer_good(findings)
     return findings
 
 
-def redis_away(stack, size):
-    """Past a minute the workers let go of what they hold; they stay up, and come back by themselves."""
-    stack.start_bridge()
-    stack.start_workers()
-    with load(stack, rate=50) as sending:
-        wait_for_answers(sending, 50)
-        stack.redis.kill()
+def redis_away(away_s):
+    """A claim: past REDIS_AWAY_S the workers let go of what they hold; they stay up, and come back by themselves."""
 
-        def let_go():
-            held = sum(worker.metrics()["dropworker_held"] for worker in stack.workers)
-            return held == 0 and all(worker.readyz()[0] == 503 for worker in stack.workers)
+    def run(stack, size):
+        stack.worker_settings["REDIS_AWAY_S"] = away_s
+        stack.start_bridge()
+        stack.start_workers()
+        with load(stack, rate=50) as sending:
+            wait_for_answers(sending, 50)
+            stack.redis.kill()
+            servers.wait_until(lambda: held(stack) > 0, 10, "a worker holds messages")
+            # What they still hold when Redis comes back shows the time it takes to see that it is away.
+            let_go = waits_for(lambda: held(stack) == 0 and all_ready(stack, 503), away_s + LET_GO_SECONDS)
+            stack.redis.start()
+            servers.wait_until(lambda: all_ready(stack, 200), 60, "the workers are ready again")
+        findings = checker.check_all(stack, sending.log)
+        every_answer_good(findings)
+        findings.claim(let_go, "the workers did not give back what they held")
+        findings.claim(len(stack.started) == 3, "a worker ended")
+        findings.notes["let_go"] = let_go
+        return findings
 
-        def ready():
-            return all(worker.readyz()[0] == 200 for worker in stack.workers)
+    return run
 
-        servers.wait_until(lambda: stack.workers[0].metrics()["dropworker_held"] > 0, 10, "a worker holds messages")
-        servers.wait_until(let_go, 120, "the workers hold nothing")
-        stack.redis.start()
-        servers.wait_until(ready, 60, "the workers are ready again")
-    findings = checker.check_all(stack, sending.log)
-    every_answer_good(findings)
-    findings.claim(len(stack.started) == 3, "a worker ended")
-    return findings
+
+def waits_for(condition, seconds):
+    """Whether it came in time."""
+    try:
+        return bool(servers.wait_until(condition, seconds))
+    except AssertionError:
+        return False
+
+
+def held(stack):
+    return sum(worker.metrics()["dropworker_held"] for worker in stack.workers)
+
+
+def all_ready(stack, status):
+    return all(worker.readyz()[0] == status for worker in stack.workers)
 
 
 def stuck_key(stack):
@@ -106,14 +129,36 @@ def stuck_key(stack):
 def half_written(stack):
     """With the planted keys taken for empty, what is there adds up (nothing moves while the workers wait)."""
     client = stack.redis.client
-    held = {key: client.get(key) for key in PLANTED if client.exists(key)}
-    for key in held:
-        client.delete(key)
-    try:
-        return [f"while a key had a wrong type: {problem}" for problem in checker.broken_invariants(client)]
-    finally:
-        for key, value in held.items():
-            client.set(key, value)
+    return [f"while a key had a wrong type: {line}" for line in checker.broken_invariants(client, PLANTED)]
+
+
+def rejected_queue_full(stack, size):
+    """The rejected queue takes no more: what belongs there is kept until it does."""
+    stack.start_bridge()
+    stack.start_workers()
+    events = traffic.Traffic(stack.rng.getrandbits(32), poison=0.1, no_json=0.0)
+    with stack.policy('{"max-length":1,"overflow":"reject-publish"}', "AMQP_REJECTED_QUEUE"):
+        with load(stack, rate=100, events=events) as sending:
+            wait_for_answers(sending, 300)
+    findings = checker.check_all(stack, sending.log)
+    every_answer_good(findings)
+    findings.claim(findings.notes["poison_kept"] > 3, "the queue was never full")
+    return findings
+
+
+def rejected_queue_deleted(stack, size):
+    """Deleted while it is empty: made again by whoever needs it."""
+    stack.start_bridge()
+    stack.start_workers()
+    with load(stack, poison=0) as before:
+        wait_for_answers(before, 50)
+    with stack.channel() as channel:
+        channel.queue_delete(stack.names["AMQP_REJECTED_QUEUE"])
+    with load(stack, rate=100, poison=0.1) as sending:
+        wait_for_answers(sending, 300)
+    findings = checker.check_all(stack, before.log + sending.log)
+    every_answer_good(findings)
+    return findings
 
 
 def poison_and_kills(stack, size):
@@ -175,8 +220,11 @@ def crasher_among_innocents(stack, size):
 CLAIMS = [
     Claim("scripts-flushed", scripts_flushed, 10),
     Claim("redis-restarted-full-read-only", redis_refuses, 20),
-    Claim("redis-away-for-minutes", redis_away, 100, quick=False),
+    Claim("redis-away-past-the-limit", redis_away(2), 20),
+    Claim("redis-away-for-minutes", redis_away(60), 100, quick=False),
     Claim("redis-keys-of-a-wrong-type", wrong_typed_keys, 15),
+    Claim("rejected-queue-full", rejected_queue_full, 15),
+    Claim("rejected-queue-deleted", rejected_queue_deleted, 15),
     Claim("poison-and-kills", poison_and_kills, 25),
     Claim("crasher-among-innocents", crasher_among_innocents, 20),
 ]

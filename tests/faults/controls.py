@@ -13,6 +13,7 @@ import servers
 from suite import ANSWER_SECONDS, Control
 
 DEAD_LETTER_SECONDS = 60
+SHOWN = 70  # characters of a problem
 
 
 def lost(findings):
@@ -36,6 +37,47 @@ def innocents(findings):
     return f"{count} innocents rejected" if count else ""
 
 
+def false(findings):
+    count = findings.notes.get("false_answers", 0)
+    return f"{count} false answers" if count else ""
+
+
+def poison_lost(findings):
+    count = findings.notes.get("poison_absent", 0)
+    return f"{count} rejected messages lost" if count else ""
+
+
+def outgrown(findings):
+    size = findings.notes.get("file_bytes", 0)
+    return f"a file of {size} bytes" if size > claims_spool.BOUND else ""
+
+
+def still_held(findings):
+    return "" if findings.notes.get("let_go", True) else "messages still held"
+
+
+def still_unbound(findings):
+    return "" if findings.notes.get("bound_again", True) else "the queue stayed unbound"
+
+
+def stuck(findings):
+    return "a call that did not end" if findings.notes.get("stuck") else ""
+
+
+def slow_stop(findings):
+    seconds = findings.notes.get("slowest_stop_seconds", 0)
+    return f"{seconds} s to stop" if seconds > claims_stop.AT_ONCE_SECONDS else ""
+
+
+def found(word):
+    """Whether a problem says so."""
+
+    def catches(findings):
+        return next((problem[:SHOWN] for problem in findings.problems if word in problem), "")
+
+    return catches
+
+
 def unanswered(findings):
     count = findings.notes.get("in_flight_unanswered", 0)
     return f"{count} in flight unanswered" if count else ""
@@ -50,18 +92,35 @@ def crasher(stack, size):
     return findings
 
 
+def by_hand(tamper):
+    return functools.partial(claims_counting.tampered, tamper=tamper)
+
+
 CONTROLS = [
     Control("no-confirm", claims_kill.kill_broker_stalled, lost, "confirm", 3, 40),
     Control("no-mandatory", claims_topology.unbound, lost, "mandatory", 1, 60),
     Control("no-spool", claims_broker.cut_off_briefly, refused, "spool", 1, 10),
-    Control("no-spool-sync", functools.partial(claims_kill.kill_bridge_spooling, kills=3), lost, "spool-sync", 3, 45),
-    Control("no-spool-errors", claims_spool.disk_full, lost, "spool-errors", 1, 50),
+    Control("answer-before-the-commit", functools.partial(claims_kill.kill_bridge_spooling, kills=3), lost,
+            "spool-commit", 3, 45),
+    Control("no-spool-sync", claims_spool.sync_fails, false, "spool-sync", 1, 20),
+    Control("no-spool-errors", claims_spool.disk_full, lost, "spool-errors", 2, 50),
+    Control("no-spool-bound", claims_spool.bounded, outgrown, "spool-bound", 1, 30),
+    Control("no-drain-confirm", claims_topology.queue_full, lost, "drain-confirm", 1, 30),
     Control("no-deadline", claims_broker.stopped_briefly, late, "deadline", 1, 20),
+    Control("no-watchdog", claims_broker.crawling, stuck, "watchdog", 3, 60),
+    Control("no-topology-watch", claims_topology.unbound_while_idle, still_unbound, "topology", 1, 35),
+    Control("no-reject-confirm", claims_worker.rejected_queue_full, poison_lost, "reject-confirm", 1, 20),
     Control("no-ack-after-redis", functools.partial(claims_kill.kill_worker, kills=4), lost, "ack-after-redis", 3, 45),
+    Control("no-pause", claims_worker.redis_away(2), still_held, "pause", 1, 35),
     Control("redis-without-a-file", functools.partial(claims_kill.kill_redis, kills=1), lost, "nothing", 1, 45,
             ("--appendonly", "no")),
     Control("drops-forgotten", functools.partial(claims_counting.each_request_thrice,
                                                  between=claims_counting.forget_drops), doubled, "nothing", 1, 15),
+    Control("half-an-event", by_hand(claims_counting.half_an_event), found("what is there makes"), "nothing", 1, 10),
+    Control("totals-without-a-campaign", by_hand(claims_counting.counts_without_campaign),
+            found("not the sum of the campaigns"), "nothing", 1, 10),
+    Control("optout-swapped", by_hand(claims_counting.swap_a_phone), lost, "nothing", 1, 10),
     Control("not-alone", crasher, innocents, "alone", 2, 60),
     Control("not-graceful", functools.partial(claims_stop.stop_bridge, stops=2), unanswered, "graceful", 3, 15),
+    Control("no-second-signal", functools.partial(claims_stop.stop_twice, stops=1), slow_stop, "second-signal", 1, 30),
 ]

@@ -1,12 +1,15 @@
-"""A link whose packets can be dropped without a word to either side: a network namespace of our own, reached over a pair of
-virtual interfaces. It dies with this process. Needs root."""
+"""Links that do worse than to be cut. One crawls. Over the other packets can be dropped without a word to either side:
+a network namespace of our own, reached over a pair of virtual interfaces. It dies with this process. Not every container
+lets root make one."""
 
 import ctypes
 import itertools
+import multiprocessing
 import os
 import socket
 import subprocess
 import threading
+import time
 
 import servers
 
@@ -58,8 +61,38 @@ class _Namespace:
         self._asked.set()
 
 
+class CrawlingProxy(servers.CuttableProxy):
+    """crawl() lets the connections of that moment move so little that what is sent over them waits for minutes, but
+    never quite nothing; those made later are as fast as ever."""
+
+    PIECE = 8192
+    EVERY_SECONDS = 0.5
+
+    def __init__(self, target_port):
+        self._slow = set()
+        super().__init__(target_port)
+
+    def make_listener(self):
+        listener = super().make_listener()
+        # Inherited by what it accepts: little is on its way when the crawling begins.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        return listener
+
+    def crawl(self):
+        with self._lock:
+            self._slow.update(self._pairs)
+
+    def take(self, one, client):
+        if client not in self._slow:
+            return super().take(one, client)
+        if one is client:
+            time.sleep(self.EVERY_SECONDS)
+        return one.recv(self.PIECE)
+
+
 class DroppingProxy(servers.CuttableProxy):
-    """A proxy at the other end of such a link: drop() loses every packet both ways, undrop() brings them through again."""
+    """A proxy at the other end of such a link: drop() loses every packet both ways, undrop() brings them through
+    again."""
 
     def __init__(self, target_port):
         number = next(_numbers)
@@ -80,7 +113,8 @@ class DroppingProxy(servers.CuttableProxy):
 
     def drop(self):
         ip("neigh", "replace", self.host, "lladdr", NOBODY, "nud", "permanent", "dev", self._device)
-        ip("neigh", "replace", self._near, "lladdr", NOBODY, "nud", "permanent", "dev", "far", inside=self._namespace.path)
+        inside = self._namespace.path
+        ip("neigh", "replace", self._near, "lladdr", NOBODY, "nud", "permanent", "dev", "far", inside=inside)
 
     def undrop(self):
         ip("neigh", "del", self.host, "dev", self._device)
@@ -90,3 +124,23 @@ class DroppingProxy(servers.CuttableProxy):
         super().close()
         ip("link", "del", self._device)
         self._namespace.close()
+
+
+def _try():
+    with open(os.devnull, "w", encoding="ascii") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    proxy = DroppingProxy(1)
+    proxy.drop()
+    proxy.undrop()
+    proxy.close()
+    os._exit(0)
+
+
+def available():
+    """Whether such a link can be made here: tried in a process of its own."""
+    trial = multiprocessing.get_context("fork").Process(target=_try)
+    trial.start()
+    trial.join(30)
+    trial.kill()
+    trial.join()
+    return trial.exitcode == 0

@@ -17,10 +17,12 @@ RECONNECT_SECONDS = 0.02
 @dataclasses.dataclass
 class Sent:
     event: object
-    at: float  # monotonic, when the last byte of the body was handed over
+    began: float  # monotonic, before the first byte was handed over
+    at: float = 0.0  # when the last byte of the body was
     status: int | None = None
     seconds: float = 0.0  # from there to the whole answer
     problem: str = ""  # why there is no status
+    timed_out: bool = False  # it still waited after GIVE_UP_SECONDS
     first_on_connection: bool = False
 
     @property
@@ -46,9 +48,11 @@ class Connection:
         """Between two requests nothing comes but the end."""
         return bool(select.select([self.socket], [], [], 0)[0])
 
-    def exchange(self, request):
-        """Sends and reads one answer: (status, whether the connection stays)."""
+    def send(self, request):
         self.socket.sendall(request)
+
+    def answer(self):
+        """Reads one: (status, whether the connection stays)."""
         data = b""
         while b"\r\n\r\n" not in data:
             data += self._more()
@@ -73,6 +77,7 @@ class Sender:
         self.port = port
         self.events = events
         self.log = []
+        self.connects_failed = 0
         self._interval = 1.0 / rate
         self._next_at = time.monotonic()
         self._lock = threading.Lock()
@@ -132,6 +137,8 @@ class Sender:
         while not self._stop.is_set():
             with contextlib.suppress(OSError):
                 return Connection(self.port)
+            with self._lock:
+                self.connects_failed += 1
             self._stop.wait(RECONNECT_SECONDS)
         return None
 
@@ -162,10 +169,15 @@ class Sender:
 
     def _send(self, connection, event):
         request = event.request()
-        sent = Sent(event, time.monotonic(), first_on_connection=not connection.used)
+        began = time.monotonic()
+        sent = Sent(event, began, began, first_on_connection=not connection.used)
         stays = False
         try:
-            sent.status, stays = connection.exchange(request)
+            connection.send(request)
+            sent.at = time.monotonic()
+            sent.status, stays = connection.answer()
+        except TimeoutError as problem:
+            sent.timed_out, sent.problem = True, str(problem)
         except (OSError, ValueError) as problem:
             sent.problem = str(problem) or type(problem).__name__
         sent.seconds = time.monotonic() - sent.at

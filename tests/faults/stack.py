@@ -152,6 +152,7 @@ class Stack:
         self.worker_settings = {}
         self.bridge_settings = {}
         self.started = []
+        self.connects_failed = 0
         self.undo = contextlib.ExitStack()
         self.declare()
 
@@ -268,9 +269,9 @@ class Stack:
                 taken.append((properties, body))
 
     @contextlib.contextmanager
-    def policy(self, definition):
-        """A policy for the queue of events."""
-        queue = self.names["AMQP_QUEUE"]
+    def policy(self, definition, queue="AMQP_QUEUE"):
+        """A policy for one queue."""
+        queue = self.names[queue]
         self.rabbitmq.control("set_policy", queue, f"^{queue}$", definition, "--apply-to", "queues")
         try:
             yield

@@ -9,6 +9,7 @@ import servers
 import traffic
 
 ANSWER_SECONDS = 4.0  # from the last byte of the body to the answer
+POISON = 0.01  # of all load: it must be in the rejected queue, whatever fails
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +34,12 @@ class Claim:
     seconds: int = 10  # about, in a quick run: the long ones begin first
     redis_options: tuple = ()
     quick: bool = True  # whether a quick run has it
-    needs_root: bool = False
+    needs_namespace: bool = False  # a network namespace of its own
 
 
 @dataclasses.dataclass(frozen=True)
 class Control:
-    """The same with a protection off: `catches` says what damage the checker saw, "" if none."""
+    """The same with a protection off, or with damage done by hand: `catches` says what the checker saw, or ""."""
 
     name: str
     run: object
@@ -48,11 +49,11 @@ class Control:
     seconds: int = 10
     redis_options: tuple = ()
     quick: bool = True
-    needs_root: bool = False
+    needs_namespace: bool = False
 
 
 @contextlib.contextmanager
-def load(stack, rate=250.0, threads=24, poison=0.0, events=None):
+def load(stack, rate=250.0, threads=24, poison=POISON, events=None):
     """Traffic while the block runs. The log is complete behind it."""
     source = events if events is not None else traffic.Traffic(stack.rng.getrandbits(32), poison)
     sending = sender.Sender(stack.port, source, rate, threads)
@@ -60,6 +61,7 @@ def load(stack, rate=250.0, threads=24, poison=0.0, events=None):
         yield sending
     finally:
         sending.stop()
+        stack.connects_failed += sending.connects_failed
 
 
 def wait_for_answers(sending, count, status=200, timeout=20.0):
@@ -85,10 +87,17 @@ def wait_for_drain(stack, timeout=60.0):
 def every_answer_good(findings):
     """The claim that no request saw the fault: all 200, all in time."""
     findings.claim(findings.refused == 0, f"{findings.refused} requests were refused")
-    findings.claim(findings.unanswered == 0, f"{findings.unanswered} requests were not answered")
+    every_request_answered(findings)
     every_answer_in_time(findings)
 
 
+def every_request_answered(findings):
+    """The claim of a bridge that was up all the time."""
+    findings.claim(findings.unanswered == 0, f"{findings.unanswered} requests were not answered")
+    findings.claim(findings.connects_failed == 0, f"{findings.connects_failed} connections were not taken")
+
+
 def every_answer_in_time(findings):
+    """Also where a bridge was killed or stopped: what it had not answered by then was not late yet."""
     late = findings.slowest > ANSWER_SECONDS
     findings.claim(not late, f"an answer took {findings.slowest:.2f} s")

@@ -70,9 +70,11 @@ class Traffic:
 
     MADE = itertools.count(1)
 
-    def __init__(self, seed, poison=0.0):
+    def __init__(self, seed, poison=0.0, no_json=0.5):
+        """`poison`: the share of what is no event; `no_json`: the share of that which is not even JSON."""
         self.rng = random.Random(seed)
         self.poison = poison
+        self.no_json = no_json
         self.numbers = itertools.count(1)
         self.salt = f"{self.rng.getrandbits(40):010x}"
         self.made = next(self.MADE) % 10_000
@@ -166,8 +168,8 @@ class Traffic:
         return Event("opt_out", wire.WEBHOOK, "guide", json.dumps(body).encode(), phone=phone, campaign=campaign)
 
     def _poison(self, number):
-        """Verified bytes that are no event: half no JSON, which the bridge sees, half of no known shape."""
-        if self.rng.random() < 0.5:
+        """Verified bytes that are no event: no JSON, as the bridge sees, or of no known shape, as a worker does."""
+        if self.rng.random() < self.no_json:
             body = f"poison {self.salt} {number} ".encode() + self.rng.randbytes(40)
         else:
             body = json.dumps({"poison": f"{self.salt} {number}", "pad": " " * self.rng.randrange(50)}).encode()
