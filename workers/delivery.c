@@ -34,8 +34,7 @@ static uint64_t positive(const amqp_field_value_t *field)
     case AMQP_FIELD_KIND_U64:
         return field->value.u64;
     case AMQP_FIELD_KIND_I8:
-        value = field->value.i8;
-        break;
+        return field->value.i8 > 0 ? (uint8_t)field->value.i8 : 0;
     case AMQP_FIELD_KIND_I16:
         value = field->value.i16;
         break;
