@@ -400,7 +400,8 @@ def test_a_stopped_broker_costs_one_confirm_timeout_of_waiting(start_bridge, que
         sender.stop()
     sender.assert_all_acknowledged()
     assert sender.slowest < ANSWER_SECONDS * servers.PATIENCE
-    slow = [begun - stopped_at for _, _, begun, seconds in sender.log if seconds > 1 * servers.PATIENCE]
+    # Those that waited out the broker's time, whatever the machine's speed.
+    slow = [begun - stopped_at for _, _, begun, seconds in sender.log if seconds > 0.9 * timeout]
     assert 1 <= len(slow) <= 16, "each of the sixteen waits once"
     assert max(slow) < timeout
     while_stopped = [one for one in sender.log if stopped_at + timeout < one[2] < stopped_at + 9]
