@@ -253,7 +253,7 @@ def check_all(stack, log, rest_seconds=60.0):
     findings = Findings(connects_failed=stack.connects_failed)
     count_answers(findings, log)
     try:
-        stack.wait_for_rest(rest_seconds)
+        stack.wait_for_all(rest_seconds)
     except AssertionError as problem:
         findings.problems.append(f"not at rest: {problem}")
     check_events(findings, stack.redis.client, log)

@@ -309,6 +309,19 @@ class Stack:
     def wait_for_rest(self, timeout=60.0):
         servers.wait_until(self.at_rest, timeout, lambda: f"{self.under_way()}; {self.folder}")
 
+    def unacknowledged(self):
+        """What the broker holds for consumers, those included of whose end it has not heard yet: no client is told this."""
+        lines = self.rabbitmq.control("list_queues", "--silent", "name", "messages").splitlines()
+        held = dict(line.rsplit("\t", 1) for line in lines if "\t" in line)
+        return int(held.get(self.names["AMQP_QUEUE"], 0))
+
+    def wait_for_all(self, timeout):
+        """As wait_for_rest, and nothing is held for a consumer that is gone: the broker gives it out again when two of its
+        heartbeats are missing."""
+        servers.wait_until(lambda: self.at_rest() and self.unacknowledged() == 0, timeout,
+                           lambda: f"{self.under_way()}; {self.unacknowledged()} unacknowledged; {self.folder}")
+        self.wait_for_rest(timeout)
+
     def close(self, keep):
         """Ends everything of the claim, whatever state it is in; its folder stays if `keep`."""
         for program in self.started:
