@@ -119,17 +119,13 @@ static void *watch_run(void *argument)
 struct body_watch *body_watch_start(struct error *error)
 {
     struct body_watch *watch = calloc(1, sizeof *watch);
-    pthread_condattr_t attributes;
 
     if (!watch) {
         error_set(error, ERROR_NO_MEMORY, "no memory for the body watch");
         return NULL;
     }
     pthread_mutex_init(&watch->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&watch->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_init_condition(&watch->wake);
     const int failed = pthread_create(&watch->thread, NULL, watch_run, watch);
     if (failed) {
         error_set(error, ERROR_INTERNAL, "cannot start the body watch: %s", strerror(failed));

@@ -1,8 +1,13 @@
 #include "bridge_config.h"
 
 #include "../common/amqp_session.h"
+#include "../common/amqp_tls.h"
+#include "../common/clock.h"
+#include "../common/development_secret.h"
 #include "../common/limits.h"
+#include "../common/tls_files.h"
 #include "spool.h"
+#include "tls_listener.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -27,23 +32,25 @@ static bool check_amqp_urls(const char *value, struct error *error)
     return amqp_urls_count(value, error) > 0;
 }
 
+static bool asks_for_tls(const char *listen)
+{
+    const size_t len = strlen(listen);
+
+    return len > 0 && listen[len - 1] == 's';
+}
+
 static bool check_no_tls(const char *value, struct error *error)
 {
-    const size_t len = strlen(value);
-
-    if (len == 0 || value[len - 1] != 's')
+    if (!asks_for_tls(value))
         return true;
     error_set(error, ERROR_CONFIG,
-              "asks for TLS, which is not built in yet: leave out the s behind the port, put a proxy in front");
+              "asks for TLS, which the admin listener does not have: leave out the s behind the port");
     return false;
 }
 
-static bool check_no_certificate(const char *value, struct error *error)
+static bool check_certificate(const char *value, struct error *error)
 {
-    if (*value == '\0')
-        return true;
-    error_set(error, ERROR_CONFIG, "asks for TLS, which is not built in yet: leave it empty, put a proxy in front");
-    return false;
+    return *value == '\0' || tls_files_check_identity(value, error);
 }
 
 #define AT(field) offsetof(struct bridge_config, field)
@@ -53,13 +60,12 @@ static const struct setting settings[] = {
      .type = SETTING_LISTEN,
      .offset = AT(listen),
      .default_text = "0.0.0.0:8080",
-     .check = check_no_tls,
-     .meaning = "public HTTP; port 0 picks a free one and logs it"},
+     .meaning = "public HTTP; port 0 picks a free one and logs it; an s behind the port: TLS"},
     {.name = "TLS_CERT_FILE",
      .type = SETTING_TEXT,
      .offset = AT(tls_cert_file),
-     .check = check_no_certificate,
-     .meaning = "PEM with key and chain"},
+     .check = check_certificate,
+     .meaning = "PEM with the key, the certificate and its chain, for LISTEN with TLS"},
     {.name = "ADMIN_LISTEN",
      .type = SETTING_LISTEN,
      .offset = AT(admin_listen),
@@ -127,7 +133,17 @@ static const struct setting settings[] = {
      .file_variant = true,
      .secret = true,
      .check = check_amqp_urls,
-     .meaning = "RabbitMQ; comma-separated for a cluster, tried in turn"},
+     .meaning = "RabbitMQ, amqps:// with TLS; comma-separated for a cluster, tried in turn"},
+    {.name = "AMQP_CA_FILE",
+     .type = SETTING_TEXT,
+     .offset = AT(amqp_ca_file),
+     .check = amqp_tls_check_ca,
+     .meaning = "PEM with the authorities trusted for amqps://; empty: the system's"},
+    {.name = "AMQP_CERT_FILE",
+     .type = SETTING_TEXT,
+     .offset = AT(amqp_cert_file),
+     .check = amqp_tls_check_certificate,
+     .meaning = "PEM with key and certificate to show to an amqps:// broker that asks for one"},
     {.name = "AMQP_PUBLISHERS",
      .type = SETTING_INTEGER,
      .offset = AT(amqp_publishers),
@@ -251,6 +267,39 @@ static void check_spool_size(const struct bridge_config *config, struct config_r
                        (long long)config->max_body_bytes, (long long)config->spool_max_bytes, (long long)needed);
 }
 
+static bool check_tls(const struct bridge_config *config, struct config_report *report)
+{
+    struct tls_validity validity;
+    struct error error;
+    char doubt[ERROR_TEXT];
+    const bool has_file = *config->tls_cert_file != '\0';
+
+    if (config_row_failed(report, "LISTEN") || config_row_failed(report, "TLS_CERT_FILE"))
+        return false;
+    if (!asks_for_tls(config->listen)) {
+        if (has_file)
+            config_warning(report,
+                           "TLS_CERT_FILE is not used: LISTEN=%s asks for no TLS, which is an s behind the port",
+                           config->listen);
+        return true;
+    }
+    if (!has_file) {
+        config_problem(report,
+                       "LISTEN=%s asks for TLS: set TLS_CERT_FILE to a PEM file with the key, the certificate and "
+                       "its chain",
+                       config->listen);
+        return false;
+    }
+    if (!tls_listener_load_names(&error)) {
+        config_problem(report, "%s", error.text);
+        return false;
+    }
+    if (tls_files_validity_of(config->tls_cert_file, &validity) &&
+        tls_files_doubt(&validity, config->tls_cert_file, clock_wall_ms() / 1000, doubt))
+        config_warning(report, "%s", doubt);
+    return true;
+}
+
 bool bridge_config_load(const char *config_file, char *const *environment, struct bridge_config *out,
                         struct config_report *report)
 {
@@ -261,7 +310,12 @@ bool bridge_config_load(const char *config_file, char *const *environment, struc
     /* All of them, so that every problem is named at once. */
     ok &= check_secrets(out, report);
     ok &= check_counts(out, report);
+    ok &= check_tls(out, report);
+    amqp_tls_check_settings(out->amqp_urls, out->amqp_ca_file, out->amqp_cert_file, report);
     check_spool_size(out, report);
+    development_secret_warn("WEBHOOK_SECRET", &out->webhook_secrets, report);
+    development_secret_warn("CALLBACK_SECRET", &out->callback_secrets, report);
+    development_password_warn("AMQP_URL", out->amqp_urls, report);
     return ok;
 }
 

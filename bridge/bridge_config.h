@@ -22,6 +22,8 @@ struct bridge_config {
     int64_t body_timeout_ms;
     int64_t confirm_timeout_ms;
     char *amqp_urls;
+    char *amqp_ca_file;
+    char *amqp_cert_file;
     int64_t amqp_publishers;
     char *amqp_exchange;
     char *amqp_queue;

@@ -44,6 +44,8 @@ static const struct {
     {METRIC_SPOOL_BYTES, "dropbridge_spool_bytes", NULL, "Size of the spool, free pages not counted.", METRIC_GAUGE},
     {METRIC_SPOOL_FAILURES, "dropbridge_spool_failures_total", NULL,
      "Writes to the spool that failed, each for all messages in it.", METRIC_COUNTER},
+    {METRIC_LOG_LINES_DROPPED, "dropbridge_log_lines_dropped_total", NULL,
+     "Lines of the log that standard error did not take at once.", METRIC_COUNTER},
 };
 
 struct bridge_metrics *bridge_metrics_new(void)

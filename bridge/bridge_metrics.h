@@ -30,6 +30,7 @@ enum bridge_metric {
     METRIC_SPOOL_WAITING,
     METRIC_SPOOL_BYTES,
     METRIC_SPOOL_FAILURES,
+    METRIC_LOG_LINES_DROPPED, /* as log_lines_dropped tells, when /metrics is read */
     BRIDGE_METRIC_COUNT
 };
 

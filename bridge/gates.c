@@ -2,6 +2,7 @@
 
 #include "../common/clock.h"
 #include "../common/protection.h"
+#include "refusal.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,6 +15,7 @@ enum {
     QUEUE_BYTES = 256 * 1024 * 1024,
     /* A send that takes longer means a broker that has stopped reading. */
     STUCK_MS = 1000,
+    TARGETS = TICKET_REJECTED + 1,
 };
 
 struct gate_state {
@@ -22,10 +24,12 @@ struct gate_state {
     const char *peer;                 /* NULL: not connected; this and the others under the mutex */
     size_t url_index;
     bool facts[GATE_FACTS];
+    int64_t nacked_ms[TARGETS]; /* 0: taken, or not asked */
 };
 
 struct gates {
     struct bridge_metrics *metrics;
+    struct body_limit body_limit;
     size_t count;
     pthread_mutex_t mutex;
     char refusal[ERROR_TEXT]; /* empty: none; under the mutex, as is `problem` */
@@ -69,6 +73,11 @@ void gates_free(struct gates *gates)
 struct ticket_queue *gates_queue(struct gates *gates, size_t index)
 {
     return gates->items[index].queue;
+}
+
+struct body_limit *gates_body_limit(struct gates *gates)
+{
+    return &gates->body_limit;
 }
 
 /* ---- from facts to gates ---- */
@@ -116,8 +125,11 @@ void gates_connected(struct gates *gates, size_t index, const char *peer, size_t
     item->peer = peer;
     item->url_index = url_index;
     memset(item->facts, 0, sizeof item->facts);
-    if (peer)
+    memset(item->nacked_ms, 0, sizeof item->nacked_ms);
+    if (peer) {
         gates->refusal[0] = '\0';
+        body_limit_forget(&gates->body_limit);
+    }
     set_gates(gates);
     pthread_mutex_unlock(&gates->mutex);
 }
@@ -127,6 +139,13 @@ void gates_set(struct gates *gates, size_t index, enum gate_fact fact, bool hold
     pthread_mutex_lock(&gates->mutex);
     gates->items[index].facts[fact] = holds;
     set_gates(gates);
+    pthread_mutex_unlock(&gates->mutex);
+}
+
+void gates_nacked(struct gates *gates, size_t index, enum ticket_target target, int64_t last_ms)
+{
+    pthread_mutex_lock(&gates->mutex);
+    gates->items[index].nacked_ms[target] = last_ms;
     pthread_mutex_unlock(&gates->mutex);
 }
 
@@ -171,20 +190,49 @@ enum gate gates_best(struct gates *gates)
     return best;
 }
 
-bool gates_refusing(struct gates *gates)
+/* What the open gates say of one target. */
+struct nacks {
+    size_t open;
+    size_t refusing;
+    int64_t last_ms;
+};
+
+static struct nacks nacks_of(struct gates *gates, enum ticket_target target)
 {
-    size_t open = 0;
-    size_t refusing = 0;
+    struct nacks nacks = {.open = 0};
 
     pthread_mutex_lock(&gates->mutex);
     for (size_t i = 0; i < gates->count; i++) {
+        const int64_t nacked_ms = gates->items[i].nacked_ms[target];
+
         if (gates_of(gates, i) != GATE_OPEN)
             continue;
-        open++;
-        refusing += gates->items[i].facts[GATE_IS_REFUSING];
+        nacks.open++;
+        nacks.refusing += nacked_ms != 0;
+        nacks.last_ms = nacked_ms > nacks.last_ms ? nacked_ms : nacks.last_ms;
     }
     pthread_mutex_unlock(&gates->mutex);
-    return open > 0 && refusing == open;
+    return nacks;
+}
+
+static bool are_fresh(const struct nacks *nacks)
+{
+    return nacks->last_ms && clock_monotonic_ms() - nacks->last_ms < REFUSAL_TRUSTED_MS;
+}
+
+bool gates_refusing(struct gates *gates)
+{
+    const struct nacks nacks = nacks_of(gates, TICKET_EVENT);
+
+    return nacks.refusing == nacks.open && are_fresh(&nacks);
+}
+
+/* Few messages go there: the word of one connection is enough. */
+static bool refuses_rejected(struct gates *gates)
+{
+    const struct nacks nacks = nacks_of(gates, TICKET_REJECTED);
+
+    return are_fresh(&nacks);
 }
 
 bool gates_any_connected(struct gates *gates, size_t *url_index)
@@ -208,13 +256,20 @@ void gates_say(struct gates *gates, const char *problem)
     pthread_mutex_unlock(&gates->mutex);
 }
 
+static const char *problem_of_open(struct gates *gates)
+{
+    if (gates_refusing(gates))
+        return "RabbitMQ refuses events: is AMQP_QUEUE full (max-length)? Let workers empty it, or raise the limit";
+    if (refuses_rejected(gates))
+        return "RabbitMQ refuses messages to AMQP_REJECTED_QUEUE, which wait in the spool: is it full (max-length)? "
+               "Empty it, or raise the limit";
+    return "";
+}
+
 void gates_problem(struct gates *gates, char out[ERROR_TEXT])
 {
-    const char *const problem_of_open =
-        gates_refusing(gates)
-            ? "RabbitMQ refuses events: is AMQP_QUEUE full (max-length)? Let workers empty it, or raise the limit"
-            : "";
     const bool open = gates_best(gates) == GATE_OPEN;
+    const char *const refused = open ? problem_of_open(gates) : "";
     const char *stuck = NULL;
 
     for (size_t i = 0; i < gates->count; i++) {
@@ -223,7 +278,7 @@ void gates_problem(struct gates *gates, char out[ERROR_TEXT])
     }
     pthread_mutex_lock(&gates->mutex);
     if (open)
-        (void)snprintf(out, ERROR_TEXT, "%s", problem_of_open);
+        (void)snprintf(out, ERROR_TEXT, "%s", refused);
     else
         (void)snprintf(out, ERROR_TEXT, "%s", gates->refusal[0] ? gates->refusal : stuck ? stuck : gates->problem);
     pthread_mutex_unlock(&gates->mutex);

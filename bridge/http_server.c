@@ -5,6 +5,7 @@
 #include "body_watch.h"
 #include "descriptors.h"
 #include "framing.h"
+#include "tls_listener.h"
 
 #include <civetweb.h>
 #include <errno.h>
@@ -39,6 +40,7 @@ struct http_server {
     struct http_port port;
     struct bridge_metrics *metrics;
     struct body_watch *watch;
+    struct tls_listener *tls; /* NULL: plain HTTP */
     struct mg_context *context;
     uint16_t ports[MAX_PORTS];
     int port_count;
@@ -49,6 +51,8 @@ struct http_server {
     atomic_uint retry_turn;
     _Atomic uint64_t complaints; /* of the HTTP library */
     _Atomic int64_t complaints_logged_ms;
+    _Atomic uint64_t handshakes_failed;
+    _Atomic int64_t handshakes_logged_ms;
     /* What the thread in mg_start complains of is kept. */
     atomic_bool starting;
     pthread_t starter;
@@ -379,30 +383,66 @@ static int on_http_error(struct mg_connection *connection, int status, const cha
     return 0;
 }
 
+/* True once a minute. */
+static bool is_due(_Atomic int64_t *logged_ms)
+{
+    const int64_t now_ms = clock_monotonic_ms();
+    int64_t last_ms = atomic_load(logged_ms);
+
+    return (last_ms == 0 || now_ms - last_ms >= COMPLAINTS_LOG_MS) &&
+           atomic_compare_exchange_strong(logged_ms, &last_ms, now_ms);
+}
+
 /* The library's words may quote a request, with its token or phone number: they are counted. */
 static void log_complaint(struct http_server *server)
 {
-    const int64_t now_ms = clock_monotonic_ms();
-    int64_t last_ms;
-
     if (!server)
         return;
     const uint64_t count = atomic_fetch_add(&server->complaints, 1) + 1;
-    last_ms = atomic_load(&server->complaints_logged_ms);
-    if ((last_ms == 0 || now_ms - last_ms >= COMPLAINTS_LOG_MS) &&
-        atomic_compare_exchange_strong(&server->complaints_logged_ms, &last_ms, now_ms))
+    if (is_due(&server->complaints_logged_ms))
         log_warn("the HTTP library complains of a connection or of a lack of resources (%llu times so far)",
                  (unsigned long long)count);
+}
+
+/* Scanners on the Internet cause it, or a client that does not trust our certificate: then OpenSSL's words say so.
+   Nothing of a request can be in them. */
+static bool is_failed_handshake(const char *message)
+{
+    return strncmp(message, "sslize error", strlen("sslize error")) == 0 ||
+           strncmp(message, "SSL syscall error", strlen("SSL syscall error")) == 0;
+}
+
+static void log_failed_handshake(struct http_server *server, const char *message)
+{
+    const char *reason = strrchr(message, ':');
+    const uint64_t count = atomic_fetch_add(&server->handshakes_failed, 1) + 1;
+
+    if (is_due(&server->handshakes_logged_ms))
+        log_info("a client failed in its TLS handshake (%llu so far): %s", (unsigned long long)count,
+                 reason && reason[1] ? reason + 1 : "it ended the connection");
 }
 
 static int on_log(const struct mg_connection *connection, const char *message)
 {
     struct http_server *server = mg_get_user_data(mg_get_context(connection));
 
-    if (!server || !atomic_load(&server->starting) || !pthread_equal(server->starter, pthread_self()))
+    if (server && server->tls && is_failed_handshake(message))
+        log_failed_handshake(server, message);
+    else if (!server || !atomic_load(&server->starting) || !pthread_equal(server->starter, pthread_self()))
         log_complaint(server);
     else if (server->start_problem[0] == '\0') /* the first one names the cause */
         snprintf(server->start_problem, sizeof server->start_problem, "%s", message);
+    return 1;
+}
+
+/* Asked for at the start, and at the stop, when a 1 keeps the library from freeing it. */
+static int on_tls_context(void **context, void *user_data)
+{
+    struct http_server *server = user_data;
+
+    if (!server->tls)
+        return 0;
+    *context = tls_listener_context(server->tls);
     return 1;
 }
 
@@ -432,7 +472,8 @@ static void log_ports(struct http_server *server)
     server->port_count = mg_get_server_ports(server->context, MAX_PORTS, ports);
     for (int i = 0; i < server->port_count; i++) {
         server->ports[i] = (uint16_t)ports[i].port;
-        log_info("listening on %.*s:%d", host_len, server->settings.listen, ports[i].port);
+        log_info("listening on %.*s:%d%s", host_len, server->settings.listen, ports[i].port,
+                 ports[i].is_ssl ? " with TLS" : "");
     }
 }
 
@@ -473,6 +514,7 @@ static bool start_civetweb(struct http_server *server, struct error *error)
     callbacks.begin_request = on_request;
     callbacks.http_error = on_http_error;
     callbacks.log_message = on_log;
+    callbacks.external_ssl_ctx = on_tls_context;
     callbacks.init_thread = on_thread_start;
     callbacks.exit_thread = on_thread_end;
     server->starter = pthread_self();
@@ -486,6 +528,16 @@ static bool start_civetweb(struct http_server *server, struct error *error)
     }
     error_set(error, ERROR_CONFIG, "cannot listen on %s: %s", server->settings.listen, server->start_problem);
     return false;
+}
+
+static bool start_tls(struct http_server *server, struct error *error)
+{
+    const size_t len = strlen(server->settings.listen);
+
+    if (len == 0 || server->settings.listen[len - 1] != 's')
+        return true;
+    server->tls = tls_listener_start(server->settings.tls_cert_file, error);
+    return server->tls != NULL;
 }
 
 struct http_server *http_server_start(const struct http_settings *settings, struct intake *intake,
@@ -505,7 +557,7 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
     server->port = *port;
     server->metrics = metrics;
     server->watch = body_watch_start(error);
-    if (!server->watch || !start_civetweb(server, error)) {
+    if (!server->watch || !start_tls(server, error) || !start_civetweb(server, error)) {
         http_server_stop(server);
         return NULL;
     }
@@ -554,6 +606,7 @@ void http_server_stop(struct http_server *server)
     if (server->plug >= 0)
         close(server->plug);
     body_watch_stop(server->watch);
+    tls_listener_stop(server->tls);
     mg_exit_library();
     free(server);
 }

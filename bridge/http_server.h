@@ -11,8 +11,9 @@
 #include <stdint.h>
 
 struct http_settings {
-    const char *listen; /* host:port; port 0 picks a free one */
-    int64_t threads;    /* connections served at once */
+    const char *listen;        /* host:port; port 0 picks a free one; an s behind it: TLS */
+    const char *tls_cert_file; /* with TLS: key, certificate and chain */
+    int64_t threads;           /* connections served at once */
     int64_t max_body_bytes;
     int64_t body_timeout_ms;
 };
@@ -26,7 +27,7 @@ struct http_port {
 struct http_server;
 
 /* Listens; logs "listening on host:port". What the arguments point to must outlive the server. NULL with *error
-   (ERROR_CONFIG: the address cannot be used) on failure. */
+   (ERROR_CONFIG: the address or the certificate cannot be used) on failure. */
 struct http_server *http_server_start(const struct http_settings *settings, struct intake *intake,
                                       const struct http_port *port, struct bridge_metrics *metrics,
                                       struct error *error);

@@ -2,7 +2,9 @@
    spool until RabbitMQ takes them. */
 #include "../common/admin_server.h"
 #include "../common/clock.h"
+#include "../common/health_probe.h"
 #include "../common/log.h"
+#include "../common/service_notify.h"
 #include "../common/stop_signal.h"
 #include "bridge_config.h"
 #include "bridge_metrics.h"
@@ -65,7 +67,9 @@ static int print_help(void)
     buf_init(&text, HELP_LIMIT);
     buf_append_text(&text, "dropbridge " DROPBRIDGE_VERSION ": takes Drop Cowboy's webhooks over HTTP, verifies them, "
                            "puts them into RabbitMQ, or into a local spool until it takes them.\n\n"
-                           "usage: dropbridge [--config FILE] [--check-config] [--help] [--version]\n\n"
+                           "usage: dropbridge [--config FILE] [--check-config] [--health] [--help] [--version]\n\n"
+                           "--health asks the bridge that runs with the same settings for its /readyz: exit status 0 "
+                           "if it is ready, else 1.\n\n"
                            "Settings, from the environment or as KEY=VALUE lines of FILE (the environment wins):\n");
     bridge_config_help(&text);
     fputs(text.data ? text.data : "", stdout);
@@ -79,7 +83,7 @@ static int fail(const struct error *error)
     return error_exit_status(error->code);
 }
 
-/* ---- /readyz ---- */
+/* ---- /readyz and /metrics ---- */
 
 static void report_problem(struct buf *members, const char *name, const char *problem)
 {
@@ -136,7 +140,7 @@ static void report_broker(struct buf *members, const struct bridge *bridge, enum
     char problem[ERROR_TEXT] = "";
 
     buf_printf(members, "\"broker\":\"%s\"", refusing ? "refusing" : words[gate]);
-    if (gate == GATE_AWAY || refusing)
+    if (gate != GATE_BLOCKED)
         publishers_problem(bridge->publishers, problem);
     report_problem(members, "broker_problem", problem);
 }
@@ -156,6 +160,13 @@ static bool report_ready(void *context, struct buf *members)
     report_spool(members, &spool);
     report_routes(members, bridge);
     return (gate == GATE_OPEN && !refusing) || spool.state == SPOOL_OPEN;
+}
+
+static void refresh_metrics(void *context)
+{
+    struct bridge *bridge = context;
+
+    metric_set(&bridge->metrics->rows[METRIC_LOG_LINES_DROPPED], (int64_t)log_lines_dropped());
 }
 
 /* ---- the two places of the keeper ---- */
@@ -218,7 +229,9 @@ static bool start_core(struct bridge *bridge, struct error *error)
     bridge->amqp = (struct amqp_settings){.urls = config->amqp_urls,
                                           .exchange = config->amqp_exchange,
                                           .queue = config->amqp_queue,
-                                          .rejected_queue = config->amqp_rejected_queue};
+                                          .rejected_queue = config->amqp_rejected_queue,
+                                          .ca_file = config->amqp_ca_file,
+                                          .cert_file = config->amqp_cert_file};
     return bridge->intake != NULL;
 }
 
@@ -281,7 +294,7 @@ static bool await_places(struct bridge *bridge, struct error *error)
 
 static bool start_helpers(struct bridge *bridge, struct error *error)
 {
-    bridge->drain = spool_drain_start(bridge->spool, bridge->publishers, error);
+    bridge->drain = spool_drain_start(bridge->spool, bridge->publishers, 0, error);
     if (!bridge->drain)
         return false;
     bridge->topology = topology_watch_start(&bridge->amqp, bridge->publishers, error);
@@ -295,8 +308,10 @@ static bool start_listeners(struct bridge *bridge, struct error *error)
                                        .metrics = bridge->metrics->rows,
                                        .metric_count = BRIDGE_METRIC_COUNT,
                                        .ready = report_ready,
+                                       .refresh = refresh_metrics,
                                        .context = bridge};
     const struct http_settings http = {.listen = config->listen,
+                                       .tls_cert_file = config->tls_cert_file,
                                        .threads = config->http_threads,
                                        .max_body_bytes = config->max_body_bytes,
                                        .body_timeout_ms = config->body_timeout_ms};
@@ -340,11 +355,13 @@ static bool run(struct bridge *bridge, struct error *error)
     return true;
 }
 
-/* From here on a second signal, or too long a stop, ends the program. */
-static void begin_stop(void)
+/* From here on another signal, or too long a stop, ends the program with `status`. The guard comes first: whatever is
+   done after it may take as long as it likes. */
+static void begin_stop(int status)
 {
+    (void)stop_signal_guard(STOP_MAX_MS, status);
     log_info("stopping");
-    (void)stop_signal_guard(STOP_MAX_MS);
+    service_notify_stopping();
 }
 
 /* Answers what is in flight. */
@@ -380,13 +397,15 @@ static int serve(struct bridge *bridge)
                 await_places(bridge, &error) && start_helpers(bridge, &error) && start_listeners(bridge, &error);
     const bool started = good;
 
-    if (started)
+    if (started) {
+        service_notify_ready();
         good = run(bridge, &error);
-    begin_stop();
-    if (started)
-        finish(bridge);
+    }
     if (!good && error.code != ERROR_NONE)
         status = fail(&error);
+    begin_stop(status);
+    if (started)
+        finish(bridge);
     stop(bridge);
     if (status == 0)
         log_info("stopped");
@@ -405,8 +424,9 @@ static void log_lines(const struct buf *lines, enum log_level level)
     }
 }
 
-/* Reads the settings into *config and says what is wrong with them. The exit status, 0 if the bridge can start. */
-static int load_config(const char *file, struct bridge_config *config)
+/* Reads the settings into *config and says what is wrong with them; of what is only doubtful, the bridge that is asked
+   for its health has spoken. The exit status, 0 if the bridge can start. */
+static int load_config(const char *file, bool health, struct bridge_config *config)
 {
     struct config_report report;
     bool ok;
@@ -415,7 +435,8 @@ static int load_config(const char *file, struct bridge_config *config)
     ok = bridge_config_load(file, environ, config, &report);
     log_init("dropbridge", (enum log_level)config->log_level, (enum log_format)config->log_format);
     log_lines(&report.problems, LOG_LEVEL_ERROR);
-    log_lines(&report.warnings, LOG_LEVEL_WARN);
+    if (!health)
+        log_lines(&report.warnings, LOG_LEVEL_WARN);
     config_report_clear(&report);
     return ok ? 0 : error_exit_status(ERROR_CONFIG);
 }
@@ -436,8 +457,10 @@ int main(int argc, char **argv)
         puts("dropbridge " DROPBRIDGE_VERSION);
         return 0;
     }
-    status = load_config(arguments.config_file, &bridge.config);
-    if (status == 0 && !arguments.check_config)
+    status = load_config(arguments.config_file, arguments.health, &bridge.config);
+    if (status == 0 && arguments.health)
+        status = health_report(bridge.config.admin_listen);
+    else if (status == 0 && !arguments.check_config)
         status = serve(&bridge);
     bridge_config_clear(&bridge.config);
     return status;

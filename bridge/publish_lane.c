@@ -12,15 +12,13 @@ enum {
     WAITING_MAX = 4096,
     /* Tags from the oldest unconfirmed to the newest: one confirm that never comes must not stop the rest. */
     SPAN_MAX = 65536,
-    /* Shorter than the drain holds a refused message back: then the broker is asked again. */
-    BODY_MAX_TRUSTED_MS = 100000,
     CLOSE_TEXT = 256, /* AMQP's short strings are no longer */
 };
 
 bool publish_lane_init(struct publish_lane *lane, amqp_channel_t channel, const struct amqp_settings *settings,
-                       struct bridge_metrics *metrics)
+                       struct body_limit *limit, struct bridge_metrics *metrics)
 {
-    *lane = (struct publish_lane){.channel = channel, .settings = settings, .metrics = metrics};
+    *lane = (struct publish_lane){.channel = channel, .settings = settings, .limit = limit, .metrics = metrics};
     lane->window = confirm_window_new(SPAN_MAX);
     return lane->window != NULL;
 }
@@ -38,8 +36,7 @@ static void on_acked(void *context, void *item)
     struct ticket *ticket = item;
     const bool returned = ticket_is_returned(ticket);
 
-    lane->refusing_since_ms = 0;
-    lane->acked = true;
+    refusal_acked(&lane->refusal);
     if (!ticket_settle(ticket, returned ? PUBLISH_FAILED : PUBLISH_CONFIRMED) && !returned)
         bridge_count(lane->metrics, METRIC_LATE_CONFIRMS, 1);
 }
@@ -48,8 +45,7 @@ static void on_nacked(void *context, void *item)
 {
     struct publish_lane *lane = context;
 
-    if (lane->refusing_since_ms == 0)
-        lane->refusing_since_ms = clock_monotonic_ms();
+    refusal_nacked(&lane->refusal, clock_monotonic_ms());
     bridge_count(lane->metrics, METRIC_NACKED, 1);
     ticket_settle(item, PUBLISH_FAILED);
 }
@@ -64,7 +60,7 @@ static void on_lost(void *context, void *item)
 static void on_shut(void *context, void *item)
 {
     const struct publish_lane *lane = context;
-    const bool meant = lane->body_max == 0 || ticket_body_bytes(item).len > lane->body_max;
+    const bool meant = lane->named_limit == 0 || ticket_body_bytes(item).len > lane->named_limit;
 
     if (ticket_is_returned(item))
         ticket_settle(item, PUBLISH_FAILED);
@@ -93,6 +89,7 @@ static bool open_channel(struct publish_lane *lane, struct amqp_session *session
         (!protection("confirm") || amqp_confirm_select(connection, lane->channel))) {
         lane->shut = false;
         lane->incoming = (struct incoming_return){0};
+        refusal_new_channel(&lane->refusal);
         return true;
     }
     amqp_error_of_reply(error, "asking for confirms from", amqp_session_peer(session), amqp_get_rpc_reply(connection));
@@ -105,9 +102,21 @@ bool publish_lane_open(struct publish_lane *lane, struct amqp_session *session, 
         return false;
     lane->session = session;
     lane->came_back = false;
-    lane->refusing_since_ms = 0;
-    lane->acked = false;
-    lane->body_max = 0;
+    refusal_new_connection(&lane->refusal);
+    return true;
+}
+
+bool publish_lane_shut(struct publish_lane *lane, struct error *error)
+{
+    const amqp_rpc_reply_t reply =
+        amqp_channel_close(amqp_session_connection(lane->session), lane->channel, AMQP_REPLY_SUCCESS);
+
+    if (reply.reply_type != AMQP_RESPONSE_NORMAL) {
+        amqp_error_of_reply(error, "closing a channel to", amqp_session_peer(lane->session), reply);
+        return false;
+    }
+    confirm_window_reset(lane->window, on_lost, lane);
+    lane->shut = true;
     return true;
 }
 
@@ -143,9 +152,11 @@ int64_t publish_lane_oldest_ms(const struct publish_lane *lane)
     return confirm_window_oldest_ms(lane->window);
 }
 
-bool publish_lane_takes(const struct publish_lane *lane, const struct ticket *ticket, int64_t now_ms)
+bool publish_lane_takes(struct publish_lane *lane, const struct ticket *ticket, int64_t now_ms)
 {
-    return lane->body_max == 0 || ticket_body_bytes(ticket).len <= lane->body_max || now_ms >= lane->body_max_until_ms;
+    const uint64_t limit = body_limit_get(lane->limit, now_ms);
+
+    return limit == 0 || ticket_body_bytes(ticket).len <= limit;
 }
 
 static int publish(struct publish_lane *lane, struct ticket *ticket)
@@ -228,8 +239,10 @@ static bool handle_close(struct publish_lane *lane, const amqp_method_t *method,
     }
     log_warn("%s; such a message stays in the spool", reason.text);
     lane->shut = true;
-    lane->body_max = named_limit(closed->reply_text);
-    lane->body_max_until_ms = clock_monotonic_ms() + BODY_MAX_TRUSTED_MS;
+    lane->named_limit = named_limit(closed->reply_text);
+    /* Before anybody hears that a message was refused. */
+    if (lane->named_limit)
+        body_limit_set(lane->limit, lane->named_limit, clock_monotonic_ms());
     confirm_window_reset(lane->window, on_shut, lane);
     return true;
 }
@@ -295,6 +308,8 @@ bool publish_lane_handle(struct publish_lane *lane, const amqp_frame_t *frame, s
 {
     struct incoming_return *incoming = &lane->incoming;
 
+    if (lane->shut) /* of the channel that was; its tags are not those of the next */
+        return true;
     if (frame->frame_type == AMQP_FRAME_METHOD)
         return handle_method(lane, &frame->payload.method, error);
     if (frame->frame_type == AMQP_FRAME_HEADER && incoming->active && !incoming->has_header) {

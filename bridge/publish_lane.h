@@ -5,8 +5,10 @@
 
 #include "../common/amqp_session.h"
 #include "../common/error.h"
+#include "body_limit.h"
 #include "bridge_metrics.h"
 #include "confirm_window.h"
+#include "refusal.h"
 #include "ticket_queue.h"
 
 #include <stdbool.h>
@@ -20,12 +22,11 @@ struct publish_lane {
     const struct amqp_settings *settings;
     struct amqp_session *session; /* NULL: not open */
     bool came_back;               /* a message could not be routed since the lane was opened */
-    bool shut;                    /* the broker has closed the channel over a message: to be opened again */
-    int64_t refusing_since_ms;    /* nacks and no ack since then; 0: none, or an ack was the last word */
-    bool acked;                   /* an ack has come since the lane was opened */
-    uint64_t body_max;            /* the broker takes no longer body, as it has said; 0: it has not */
-    int64_t body_max_until_ms;    /* how long that is trusted: the limit may be raised */
-    struct incoming_return {      /* a returned message comes as a method, a header and body frames */
+    bool shut;                    /* the channel is closed: to be opened again */
+    struct refusal refusal;
+    struct body_limit *limit;
+    uint64_t named_limit;    /* by the broker, when it closed the channel; 0: it has named none */
+    struct incoming_return { /* a returned message comes as a method, a header and body frames */
         bool active;
         bool has_header;
         uint64_t body_left;
@@ -34,12 +35,14 @@ struct publish_lane {
 
 /* False without memory. The pointers must outlive the lane. */
 bool publish_lane_init(struct publish_lane *lane, amqp_channel_t channel, const struct amqp_settings *settings,
-                       struct bridge_metrics *metrics);
+                       struct body_limit *limit, struct bridge_metrics *metrics);
 void publish_lane_clear(struct publish_lane *lane);
 
 /* Opens the channel if the session has not, and asks for confirms. */
 bool publish_lane_open(struct publish_lane *lane, struct amqp_session *session, struct error *error);
-/* Opens the channel again after the broker has closed it (`shut`), on the same connection. */
+/* Closes the channel, on which nothing may wait: `shut`. What the broker has sent before it is let fall. */
+bool publish_lane_shut(struct publish_lane *lane, struct error *error);
+/* Opens the channel again (`shut`) on the same connection, when all that was read meanwhile has been handled. */
 bool publish_lane_reopen(struct publish_lane *lane, struct error *error);
 /* Settles what waits as PUBLISH_LOST. */
 void publish_lane_close(struct publish_lane *lane);
@@ -51,7 +54,7 @@ size_t publish_lane_waiting(const struct publish_lane *lane);
 int64_t publish_lane_oldest_ms(const struct publish_lane *lane);
 
 /* False: the broker has said that it takes no body of that size; sending it would close the channel. */
-bool publish_lane_takes(const struct publish_lane *lane, const struct ticket *ticket, int64_t now_ms);
+bool publish_lane_takes(struct publish_lane *lane, const struct ticket *ticket, int64_t now_ms);
 
 /* Takes the publisher's share of the ticket, which waits from now on, and sends it if `send`. AMQP_STATUS_OK or the
    library's status. */

@@ -25,11 +25,6 @@ enum {
     OVERDUE_MS = 5000,
     /* A stuck rejected queue is no reason to interrupt the events so often: its messages are refused meanwhile. */
     REJECTED_PATIENCE = 12,
-    /* Nacks only for so long: a queue that was full may be so no more, and its channel not know it (3.10 forgets to say
-       so when the limit itself is taken away). A new channel asks afresh. */
-    REFUSING_MS = 20000,
-    /* Nacks only for so long are more than a queue that is full for a moment. */
-    REFUSING_TOLD_MS = 1000,
     /* A session that is to be replaced takes nothing new and waits so long for what it has sent. */
     LEAVE_MS = 200,
     REASON_SHOWN = 200,
@@ -37,9 +32,16 @@ enum {
 
 /* The broker's channel waits when one of its queues is stuck: rejected messages, which go to another queue, must not
    stop the events. */
-enum { LANE_EVENTS, LANE_REJECTED, LANES };
+enum { LANE_EVENTS = TICKET_EVENT, LANE_REJECTED = TICKET_REJECTED, LANES };
 
 static const amqp_channel_t lane_channels[LANES] = {[LANE_EVENTS] = AMQP_CHANNEL, [LANE_REJECTED] = AMQP_CHANNEL + 1};
+
+/* What was made known of a lane's refusal. */
+struct told_refusal {
+    bool lasts;
+    bool logged;
+    int64_t nacked_ms; /* to the gates, by this session */
+};
 
 struct publish_session {
     struct publish_settings settings;
@@ -49,7 +51,7 @@ struct publish_session {
     struct publish_lane lanes[LANES];
     struct ticket **burst;
     struct complaints complaints;
-    bool refusing; /* the broker takes no events; until it takes one, on whatever connection */
+    struct told_refusal refusals[LANES];
 
     struct amqp_session *session; /* NULL: closed; what follows is of the open one */
     bool blocked;                 /* the broker has told this connection so */
@@ -57,7 +59,6 @@ struct publish_session {
     bool stall_told;              /* the log has it */
     bool rejected_stuck;          /* nothing more is sent to the rejected queue until it confirms */
     bool leaving;
-    bool renewing;         /* leaving only to ask a broker that refuses afresh */
     int64_t free_since_ms; /* since when the broker may be expected to confirm */
     int64_t leave_by_ms;   /* while leaving */
     struct error leave_reason;
@@ -174,20 +175,39 @@ static bool read_frames(struct publish_session *session, struct error *error)
     return was_in_time(session, "reading confirms from", error) && ok;
 }
 
-/* A channel that was closed over a message is opened again; the connection and the other channel go on. */
-static bool reopen_lanes(struct publish_session *session, struct error *error)
+/* Opens the lane's channel again if it is shut, else shuts it: the connection and the other channel go on. */
+static bool renew_lane(struct publish_session *session, struct publish_lane *lane, struct error *error)
 {
+    bool ok;
+
+    gates_sending(session->settings.gates, session->settings.index, clock_monotonic_ms());
+    watch_begin(session->watch, amqp_session_fd(session->session), STUCK_CUT_MS);
+    if (lane->shut)
+        ok = publish_lane_reopen(lane, error);
+    else
+        ok = publish_lane_shut(lane, error);
+    gates_sending(session->settings.gates, session->settings.index, 0);
+    return was_in_time(session, "renewing a channel to", error) && ok;
+}
+
+/* One step for a channel that was closed over a message, or that is refused all and may not know better. *renewed: what
+   the library has read meanwhile, for other channels too, lies in its queue, and no descriptor tells of it. */
+static bool renew_lanes(struct publish_session *session, bool *renewed, struct error *error)
+{
+    const int64_t now_ms = clock_monotonic_ms();
+
     for (int i = 0; i < LANES; i++) {
         struct publish_lane *lane = &session->lanes[i];
+        const bool may_ask = publish_lane_waiting(lane) == 0 && !session->leaving && !session->blocked;
 
-        if (!lane->shut)
+        if (!lane->shut && !(may_ask && refusal_asks_afresh(&lane->refusal, now_ms)))
             continue;
-        gates_sending(session->settings.gates, session->settings.index, clock_monotonic_ms());
-        watch_begin(session->watch, amqp_session_fd(session->session), STUCK_CUT_MS);
-        const bool ok = publish_lane_reopen(lane, error);
-        gates_sending(session->settings.gates, session->settings.index, 0);
-        if (!was_in_time(session, "opening a channel to", error) || !ok)
+        if (!lane->shut)
+            log_debug("%s: asks %s afresh, by a new channel, whether it takes what it has refused",
+                      session->settings.name, publish_session_peer(session));
+        if (!renew_lane(session, lane, error))
             return false;
+        *renewed = true;
     }
     return true;
 }
@@ -232,10 +252,10 @@ static int send_all(struct publish_session *session, size_t count, int64_t now_m
 
     set_cork(session, 1);
     for (size_t i = 0; i < count; i++) {
-        const bool rejected = ticket_target(session->burst[i]) == TICKET_REJECTED;
-        struct publish_lane *lane = &session->lanes[rejected ? LANE_REJECTED : LANE_EVENTS];
+        struct publish_lane *lane = &session->lanes[ticket_target(session->burst[i])];
+        const bool stuck = lane == &session->lanes[LANE_REJECTED] && session->rejected_stuck;
 
-        if (rejected && session->rejected_stuck) {
+        if (stuck || refusal_asks_afresh(&lane->refusal, now_ms)) {
             ticket_settle(session->burst[i], PUBLISH_AWAY);
             continue;
         }
@@ -353,21 +373,46 @@ static void heed_stuck_rejected(struct publish_session *session)
 
 /* ---- events that are not taken ---- */
 
-/* Its gate stays open: only a message that is sent shows when the queue has room again. */
-static void heed_refusal(struct publish_session *session)
+/* The queue of the lane, for people. */
+static const char *queue_of(const struct publish_session *session, int lane)
 {
-    const struct publish_lane *lane = &session->lanes[LANE_EVENTS];
-    const int64_t since_ms = lane->refusing_since_ms;
+    return lane == LANE_EVENTS ? session->settings.amqp->queue : session->settings.amqp->rejected_queue;
+}
 
-    if (!session->refusing && since_ms && clock_monotonic_ms() - since_ms >= REFUSING_TOLD_MS) {
-        session->refusing = true;
-        set_gate(session, GATE_IS_REFUSING, true);
-        log_warn("%s: %s refuses events: is AMQP_QUEUE full (max-length)? Let workers empty it, or raise the limit",
-                 session->settings.name, publish_session_peer(session));
-    } else if (session->refusing && since_ms == 0 && lane->acked) {
-        session->refusing = false;
-        set_gate(session, GATE_IS_REFUSING, false);
-        log_info("%s: %s takes events again", session->settings.name, publish_session_peer(session));
+static void say_refusal(struct publish_session *session, int lane)
+{
+    static const char *const refused[LANES] = {
+        [LANE_EVENTS] = "events", [LANE_REJECTED] = "messages to the rejected queue"};
+    static const char *const remedies[LANES] = {[LANE_EVENTS] = "Let workers empty it", [LANE_REJECTED] = "Empty it"};
+    struct told_refusal *told = &session->refusals[lane];
+    const char *peer = publish_session_peer(session);
+    char text[ERROR_TEXT];
+
+    if (told->lasts) {
+        (void)snprintf(text, sizeof text, "%s refuses %s: is %s full (max-length)? %s, or raise the limit", peer,
+                       refused[lane], queue_of(session, lane), remedies[lane]);
+        told->logged = complaints_are_new(&session->complaints, text, clock_monotonic_ms());
+        if (told->logged)
+            log_warn("%s: %s", session->settings.name, text);
+    } else if (told->logged) {
+        log_info("%s: %s takes %s again", session->settings.name, peer, refused[lane]);
+    }
+}
+
+/* The gate stays open: only a message that is sent shows when the queue has room again. */
+static void heed_refusal(struct publish_session *session, int lane)
+{
+    const struct refusal *refusal = &session->lanes[lane].refusal;
+    struct told_refusal *told = &session->refusals[lane];
+    const int64_t nacked_ms = refusal_told_ms(refusal);
+
+    if (nacked_ms != told->nacked_ms) {
+        told->nacked_ms = nacked_ms;
+        gates_nacked(session->settings.gates, session->settings.index, (enum ticket_target)lane, nacked_ms);
+    }
+    if (refusal->lasts != told->lasts) {
+        told->lasts = refusal->lasts;
+        say_refusal(session, lane);
     }
 }
 
@@ -388,12 +433,6 @@ static bool should_leave(const struct publish_session *session, struct error *re
                       "%s could not route a message (was a queue deleted?): declaring all again", peer);
             return true;
         }
-        if (lane->refusing_since_ms && clock_monotonic_ms() - lane->refusing_since_ms > REFUSING_MS) {
-            error_set(reason, ERROR_UNAVAILABLE,
-                      "%s has taken no message for %d s (is the queue full?): connecting again", peer,
-                      REFUSING_MS / 1000);
-            return true;
-        }
         if (waited > limit) {
             error_set(reason, ERROR_UNAVAILABLE, "%s has not confirmed a message for %lld ms: connecting again", peer,
                       (long long)waited);
@@ -407,7 +446,6 @@ static bool should_leave(const struct publish_session *session, struct error *re
 static void leave(struct publish_session *session, const struct error *reason)
 {
     session->leaving = true;
-    session->renewing = session->lanes[LANE_EVENTS].refusing_since_ms && session->refusing;
     session->leave_by_ms = clock_monotonic_ms() + LEAVE_MS;
     session->leave_reason = *reason;
     set_gate(session, GATE_IS_LEAVING, true);
@@ -451,24 +489,23 @@ static void wait_for_work(struct publish_session *session)
         ticket_queue_awake(session->queue);
 }
 
-bool publish_session_renews(const struct publish_session *session)
-{
-    return session->renewing;
-}
-
 bool publish_session_serve(struct publish_session *session, struct error *error)
 {
     for (;;) {
         size_t sent = 0;
+        bool renewed = false;
         struct error reason;
 
         /* Frames first: an overdue heartbeat is noticed here, before amqp_basic_publish of 0.11 would wait for ever. */
-        if (!read_frames(session, error) || !reopen_lanes(session, error))
+        if (!read_frames(session, error) || !renew_lanes(session, &renewed, error))
             return false;
+        if (renewed)
+            continue;
         heed_block(session);
         heed_stall(session);
         heed_stuck_rejected(session);
-        heed_refusal(session);
+        for (int i = 0; i < LANES; i++)
+            heed_refusal(session, i);
         if (!send_burst(session, &sent, error))
             return false;
         const int64_t now_ms = clock_monotonic_ms();
@@ -524,10 +561,10 @@ bool publish_session_open(struct publish_session *session, size_t url_index, str
     session->stalled = false;
     session->rejected_stuck = false;
     session->leaving = false;
-    session->renewing = false;
     session->free_since_ms = 0;
+    for (int i = 0; i < LANES; i++)
+        session->refusals[i].nacked_ms = 0;
     gates_connected(settings->gates, settings->index, amqp_session_peer(amqp), url_index);
-    set_gate(session, GATE_IS_REFUSING, session->refusing);
     return true;
 }
 
@@ -557,7 +594,8 @@ struct publish_session *publish_session_new(const struct publish_settings *setti
         session->burst = calloc(BURST, sizeof(struct ticket *));
         ok = session->watch && session->burst;
         for (int i = 0; i < LANES; i++)
-            ok &= publish_lane_init(&session->lanes[i], lane_channels[i], settings->amqp, settings->metrics);
+            ok &= publish_lane_init(&session->lanes[i], lane_channels[i], settings->amqp,
+                                    gates_body_limit(settings->gates), settings->metrics);
     }
     if (ok)
         return session;

@@ -36,8 +36,6 @@ void publish_session_free(struct publish_session *session);
 bool publish_session_open(struct publish_session *session, size_t url_index, struct error *error);
 /* Works until the connection fails or should be replaced (false with *error), or the program stops (true). */
 bool publish_session_serve(struct publish_session *session, struct error *error);
-/* Whether serving ended only to ask a broker that refuses events afresh: nothing that the log has not said. */
-bool publish_session_renews(const struct publish_session *session);
 /* Shuts the gate; what is unconfirmed is settled as PUBLISH_LOST. `orderly`: says goodbye to the broker. */
 void publish_session_close(struct publish_session *session, bool orderly);
 /* host:port, while open. */

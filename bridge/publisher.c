@@ -32,7 +32,6 @@ struct publisher {
     char name[32];
     size_t url_index;
     bool connected_before;
-    bool renewing;                /* the last connection was given up only to ask a broker that refuses afresh */
     struct complaints complaints; /* of the attempts to connect */
 };
 
@@ -118,13 +117,9 @@ static void serve_session(struct publisher *publisher)
     if (publisher->connected_before)
         bridge_count(publisher->owner->metrics, METRIC_RECONNECTS, 1);
     publisher->connected_before = true;
-    log_message(publisher->renewing ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "%s: publishing to %s", publisher->name,
-                publish_session_peer(publisher->session));
+    log_info("%s: publishing to %s", publisher->name, publish_session_peer(publisher->session));
     orderly = publish_session_serve(publisher->session, &error);
-    publisher->renewing = publish_session_renews(publisher->session);
-    if (publisher->renewing) {
-        log_debug("%s: %s", publisher->name, error.text);
-    } else if (!orderly) {
+    if (!orderly) {
         log_warn("%s: %s", publisher->name, error.text);
         gates_say(publisher->owner->gates, error.text);
     }
@@ -165,7 +160,6 @@ static bool connect_again(struct publisher *publisher)
 
     if (open_session(publisher, &error))
         return true;
-    publisher->renewing = false;
     log_problem(publisher, &error);
     return false;
 }
@@ -226,13 +220,8 @@ static bool publisher_start(struct publisher *publisher, struct error *error)
 
 static void init_locks(struct publishers *publishers)
 {
-    pthread_condattr_t attributes;
-
     pthread_mutex_init(&publishers->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&publishers->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_init_condition(&publishers->changed);
 }
 
 struct publishers *publishers_start(const struct amqp_settings *settings, size_t count, int64_t confirm_timeout_ms,
@@ -362,6 +351,11 @@ bool publishers_refusing(struct publishers *publishers)
 void publishers_refuse(struct publishers *publishers, const char *reason)
 {
     gates_refuse(publishers->gates, reason);
+}
+
+size_t publishers_body_max(struct publishers *publishers)
+{
+    return body_limit_get(gates_body_limit(publishers->gates), clock_monotonic_ms());
 }
 
 bool publishers_connected(struct publishers *publishers, size_t *url_index)

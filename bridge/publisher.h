@@ -33,8 +33,8 @@ enum publish_outcome publishers_submit(struct publishers *publishers, struct tic
 /* Any thread: gives the ticket to a usable publisher without waiting: as ticket_queue_offer. */
 bool publishers_offer(struct publishers *publishers, struct ticket *ticket, enum publish_outcome *outcome);
 
-/* Any thread: while no publisher is usable, why (the last problem of one of them), or that the broker refuses; else "".
- */
+/* Any thread: while no publisher is usable, why (the last problem of one of them), or what the broker refuses (events,
+   or only those for the rejected queue); else "". */
 void publishers_problem(struct publishers *publishers, char out[ERROR_TEXT]);
 
 /* Any thread. A reason: the broker's queues are not as they must be, so nothing is published (AWAY) until it is called
@@ -47,9 +47,13 @@ bool publishers_connected(struct publishers *publishers, size_t *url_index);
 /* Any thread: the best gate of all publishers; AWAY also for one that is stuck in a send. */
 enum gate publishers_gate(struct publishers *publishers);
 
-/* Any thread: whether the broker is connected and takes no event (a full queue): nacks and no ack since more than a
-   second. Events are offered to it all the same. */
+/* Any thread: whether the broker is connected and takes no event (a full queue): nacks and no ack for more than a
+   second, the last of them within REFUSAL_TRUSTED_MS. Events are offered to it all the same. */
 bool publishers_refusing(struct publishers *publishers);
+
+/* Any thread: the largest body that the broker is known to take, in bytes; 0: it has refused none over its size lately.
+   A larger one that is submitted or offered is PUBLISH_REFUSED, and is not sent. */
+size_t publishers_body_max(struct publishers *publishers);
 
 /* From now on a connection that is not there is not opened any more, so that a stop need not wait for it. */
 void publishers_stop_connecting(struct publishers *publishers);

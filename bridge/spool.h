@@ -2,8 +2,9 @@
    disk before anyone is told so. One connection (spool_file.h), used under one mutex; one writer thread opens the file,
    takes tickets as they come and commits many with one sync. A file of another version or a damaged one is renamed and
    kept (FILE.set-aside-YYYYMMDDTHHMMSSZ), with a sentence in the log, and a new one begun. After a failed write nothing
-   is taken until the file has been opened again and all that its log holds is synced into it. A file that is moved or
-   deleted while in use is read on through its descriptor until it is drained, beside the new one begun in its place. */
+   is taken until the file has been opened again and all that its log holds is synced into it. What is in a file that is
+   moved or deleted while in use is copied into the new one begun in its place, through its descriptors, which are kept
+   until that is done; if it is put back it is used again. */
 #ifndef DROPBRIDGE_SPOOL_H
 #define DROPBRIDGE_SPOOL_H
 
@@ -23,6 +24,10 @@ struct spool_settings {
     int64_t max_bytes; /* SPOOL_MAX_BYTES: of the database file; the log beside it takes at most SPOOL_LOG_BYTES more */
     /* How long another process may still hold the file at the start (a bridge that is stopping). */
     int64_t lock_wait_ms;
+    /* For tests; 0: the usual. How often the writer looks whether the file is in its place, and the longest pause
+       between two attempts to open it again. */
+    int64_t look_ms;
+    int64_t reopen_max_ms;
 };
 
 /* The log is written back from 4 MiB on; before that one more commit may come, of 8 MiB or one body of 16. */
@@ -65,12 +70,13 @@ void spool_status(struct spool *spool, struct spool_status *out);
 /* ---- for the drain: one thread ---- */
 
 /* Reads up to `max` messages (and about `max_bytes` of bodies, at least one message) with an id above after_id, oldest
-   first. *count may be 0: there are none. The tickets are the caller's. A row whose checksum does not hold comes as a
+   first; but while a lost file is copied its own come first, and of the others some only once after_id is lower again.
+   *count may be 0: there are none. The tickets are the caller's. A row whose checksum does not hold comes as a
    ticket for the rejected queue with the reason `spool_damaged`. False with *error when the spool has failed. */
 bool spool_read(struct spool *spool, int64_t after_id, size_t max, size_t max_bytes, struct spooled *out, size_t *count,
                 struct error *error);
-/* Deletes them, synced: they are safe elsewhere. Ids that are not there are ignored. False with *error: they may come
-   again. */
+/* Deletes them, synced: they are safe elsewhere. The ids rise; those that are not there are ignored. False with *error:
+   they may come again. */
 bool spool_delete(struct spool *spool, const int64_t *ids, size_t count, struct error *error);
 /* Waits up to timeout_ms for a message to be there; true if one is. spool_wake ends it early (any thread). */
 bool spool_wait(struct spool *spool, int64_t timeout_ms);

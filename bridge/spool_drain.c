@@ -4,6 +4,7 @@
 #include "../common/clock.h"
 #include "../common/log.h"
 #include "../common/protection.h"
+#include "body_limit.h"
 #include "suspect_rows.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ enum {
     STOP_POLL_MS = 100,
     GATE_POLL_MS = 250,
     IDLE_MS = 1000,
-    BACKOFF_FIRST_MS = 100,
+    BACKOFF_FIRST_MS = 100, /* also between messages that the broker refuses one by one */
     BACKOFF_MAX_MS = 5000,
     /* A few messages get no lines of their own so soon after others. */
     LOG_AGAIN_MS = 10000,
@@ -43,7 +44,13 @@ struct spool_drain {
     size_t window; /* messages of the next round */
     bool was_lost; /* some of this pass may have ended a connection or a channel */
     struct suspect_rows suspects;
-    int64_t problem_id; /* the row that `problem` names */
+    int64_t problem_id;     /* the row that `problem` names; 0: it is empty */
+    bool large_named;       /* in this pass */
+    int64_t large_up_to;    /* to this id only rows above the limit are left; 0: not known */
+    uint64_t large_limit;   /* that limit */
+    bool only_large;        /* the last pass left only such rows: nothing has failed */
+    int64_t first_pause_ms; /* BACKOFF_FIRST_MS, or what a test wants; so the next, IDLE_MS */
+    int64_t idle_pause_ms;
     bool delete_failed;
     bool read_failed;
     struct backoff round_backoff; /* while nothing gets through */
@@ -55,15 +62,19 @@ struct spool_drain {
     int64_t drained;
     struct spooled rows[WINDOW_MAX];
     bool offered[WINDOW_MAX];
-    int64_t confirmed[WINDOW_MAX]; /* ids */
+    enum publish_outcome outcomes[WINDOW_MAX]; /* of what was not offered: REFUSED if it is too large, else AWAY */
+    int64_t confirmed[WINDOW_MAX];             /* ids */
 };
 
 struct round {
     size_t count;
-    size_t tried; /* not held back */
+    size_t tried; /* neither held back nor too large */
     size_t confirmed;
-    size_t lost;      /* ended a connection or a channel, or were sent beside what did */
-    size_t last_lost; /* the index of the last of them */
+    size_t refused;     /* ended a channel, or were sent beside what did */
+    size_t lost;        /* the same, and those that ended a connection */
+    size_t last_lost;   /* the index of the last of them */
+    size_t large;       /* above the broker's limit */
+    size_t first_large; /* the index of the first of them */
 };
 
 static int64_t stop_at(struct spool_drain *drain)
@@ -151,20 +162,61 @@ static enum publish_outcome await(struct spool_drain *drain, struct ticket *tick
     }
 }
 
+static bool is_above(const struct ticket *ticket, uint64_t limit)
+{
+    return limit > 0 && ticket_body_bytes(ticket).len > limit;
+}
+
 /* Hands the rows over, but for those that are held back. */
 static void offer_rows(struct spool_drain *drain, struct round *round)
 {
+    const uint64_t limit = publishers_body_max(drain->publishers);
     const int64_t now_ms = clock_monotonic_ms();
 
     for (size_t i = 0; i < round->count; i++) {
         enum publish_outcome refused;
 
-        drain->offered[i] = !suspect_rows_held(&drain->suspects, drain->rows[i].id, now_ms);
-        if (!drain->offered[i])
+        drain->offered[i] = false;
+        drain->outcomes[i] = PUBLISH_REFUSED;
+        if (is_above(drain->rows[i].ticket, limit))
+            continue;
+        drain->outcomes[i] = PUBLISH_AWAY;
+        if (suspect_rows_held(&drain->suspects, drain->rows[i].id, now_ms))
             continue;
         round->tried++;
         drain->offered[i] = publishers_offer(drain->publishers, drain->rows[i].ticket, &refused);
     }
+}
+
+static void count_outcome(struct spool_drain *drain, struct round *round, size_t i)
+{
+    switch (drain->outcomes[i]) {
+    case PUBLISH_CONFIRMED:
+        drain->confirmed[round->confirmed++] = drain->rows[i].id;
+        break;
+    case PUBLISH_REFUSED:
+        round->refused++;
+        round->lost++;
+        round->last_lost = i;
+        break;
+    case PUBLISH_LOST:
+        round->lost++;
+        round->last_lost = i;
+        break;
+    case PUBLISH_FAILED:
+    case PUBLISH_TIMEOUT:
+    case PUBLISH_FULL:
+    case PUBLISH_AWAY:
+        break;
+    }
+}
+
+/* A row that is refused for its size, as is known by now, throws no suspicion on any other. */
+static void count_large(struct spool_drain *drain, struct round *round, size_t i)
+{
+    round->first_large = round->large == 0 ? i : round->first_large;
+    round->large++;
+    round->tried -= drain->offered[i];
 }
 
 /* Publishes the rows; the ids of the confirmed are in drain->confirmed. */
@@ -174,23 +226,18 @@ static void publish_round(struct spool_drain *drain, struct round *round)
 
     offer_rows(drain, round);
     for (size_t i = 0; i < round->count; i++) {
-        if (!drain->offered[i])
-            continue;
-        switch (await(drain, drain->rows[i].ticket, deadline_ms)) {
-        case PUBLISH_CONFIRMED:
-            drain->confirmed[round->confirmed++] = drain->rows[i].id;
-            break;
-        case PUBLISH_REFUSED:
-        case PUBLISH_LOST:
-            round->lost++;
-            round->last_lost = i;
-            break;
-        case PUBLISH_FAILED:
-        case PUBLISH_TIMEOUT:
-        case PUBLISH_FULL:
-        case PUBLISH_AWAY:
-            break;
-        }
+        if (drain->offered[i])
+            drain->outcomes[i] = await(drain, drain->rows[i].ticket, deadline_ms);
+    }
+    const uint64_t limit = publishers_body_max(drain->publishers);
+    for (size_t i = 0; i < round->count; i++) {
+        const bool large =
+            drain->outcomes[i] == PUBLISH_REFUSED && (!drain->offered[i] || is_above(drain->rows[i].ticket, limit));
+
+        if (large)
+            count_large(drain, round, i);
+        else
+            count_outcome(drain, round, i);
     }
 }
 
@@ -239,9 +286,28 @@ static void note_lost_alone(struct spool_drain *drain, const struct round *round
     set_problem(drain, problem, row->id);
 }
 
+/* The first of a pass is named; the log hears of it when nothing was named before. */
+static void note_large(struct spool_drain *drain, const struct round *round)
+{
+    const struct spooled *row = &drain->rows[round->first_large];
+    char problem[ERROR_TEXT];
+
+    if (round->large == 0 || drain->large_named)
+        return;
+    drain->large_named = true;
+    (void)snprintf(
+        problem, sizeof problem,
+        "message %s of the spool (%zu bytes) is above RabbitMQ's max_message_size: it is held back, with any "
+        "other above it, and tried every %d s; raise that limit",
+        ticket_envelope(row->ticket)->message_id, ticket_body_bytes(row->ticket).len, BODY_LIMIT_TRUSTED_MS / 1000);
+    if (drain->problem_id == 0)
+        log_error("%s", problem);
+    set_problem(drain, problem, row->id);
+}
+
 static void note_confirmed(struct spool_drain *drain, const struct round *round)
 {
-    if (suspect_rows_count(&drain->suspects) == 0)
+    if (drain->problem_id == 0 && suspect_rows_count(&drain->suspects) == 0)
         return;
     for (size_t i = 0; i < round->confirmed; i++) {
         suspect_rows_forget(&drain->suspects, drain->confirmed[i]);
@@ -250,10 +316,11 @@ static void note_confirmed(struct spool_drain *drain, const struct round *round)
     }
 }
 
-/* The spool is empty: what is held back is gone with a file that was set aside, and its ids come again. */
+/* The spool is empty: what is held back is gone with a file that was set aside. */
 static void forget_suspects(struct spool_drain *drain)
 {
     drain->suspects = (struct suspect_rows){.count = 0};
+    drain->large_up_to = 0;
     if (drain->problem_id)
         set_problem(drain, "", 0);
 }
@@ -303,19 +370,46 @@ static bool read_rows(struct spool_drain *drain, int64_t cursor, size_t *count)
 
 /* ---- passes ---- */
 
+/* Behind which id a pass begins. What is too large is not read again and again: there may be a great many. (A file that
+   could not be read for a while may come back with rows before it; they wait until the limit is asked for afresh.) */
+static int64_t first_cursor(struct spool_drain *drain)
+{
+    const uint64_t limit = publishers_body_max(drain->publishers);
+
+    if (limit == 0 || limit != drain->large_limit)
+        drain->large_up_to = 0;
+    drain->large_limit = limit;
+    return drain->large_up_to;
+}
+
+/* Gives the broker time where nothing gets through. */
+static void pause_after(struct spool_drain *drain, const struct round *round)
+{
+    if (round->confirmed > 0 || round->tried == 0)
+        backoff_reset(&drain->round_backoff);
+    else if (round->refused == round->tried)
+        pause_for(drain, drain->first_pause_ms);
+    else
+        pause_for(drain, backoff_next_ms(&drain->round_backoff));
+}
+
 /* Goes once through the spool. True if something was published and nothing stayed behind but what is held back. */
 static bool run_pass(struct spool_drain *drain)
 {
-    int64_t cursor = 0;
+    int64_t cursor = first_cursor(drain);
     bool tried = false;
     bool clean = true;
 
+    drain->only_large = true;
     drain->was_lost = false;
+    drain->large_named = false;
     while (wait_for_gate(drain)) {
         struct round round = {0};
 
-        if (!read_rows(drain, cursor, &round.count))
+        if (!read_rows(drain, cursor, &round.count)) {
+            drain->only_large = false;
             return false;
+        }
         if (round.count == 0)
             return clean && tried; /* something was said to wait: nothing at all is no reason to hurry on */
         note_begin(drain);
@@ -323,14 +417,15 @@ static bool run_pass(struct spool_drain *drain)
         publish_round(drain, &round);
         note_lost_alone(drain, &round);
         note_confirmed(drain, &round);
+        note_large(drain, &round);
         release_rows(drain, &round);
         clean &= delete_confirmed(drain, &round) && round.confirmed == round.tried;
         tried |= round.tried > 0;
+        drain->only_large &= clean && round.confirmed + round.large == round.count;
+        if (drain->only_large)
+            drain->large_up_to = cursor;
         adjust_window(drain, &round);
-        if (round.confirmed > 0 || round.tried == 0)
-            backoff_reset(&drain->round_backoff);
-        else
-            pause_for(drain, backoff_next_ms(&drain->round_backoff));
+        pause_after(drain, &round);
     }
     return false;
 }
@@ -352,17 +447,22 @@ static void *drain_run(void *argument)
         /* What the next pass finds first are the companions of the lost. */
         if (drain->was_lost)
             drain->window = 1;
-        pause_for(drain, backoff_next_ms(&drain->pass_backoff));
+        if (drain->only_large)
+            pause_for(drain, drain->idle_pause_ms);
+        else
+            pause_for(drain, backoff_next_ms(&drain->pass_backoff));
     }
     return NULL;
 }
 
 /* ---- start and stop ---- */
 
-struct spool_drain *spool_drain_start(struct spool *spool, struct publishers *publishers, struct error *error)
+struct spool_drain *spool_drain_start(struct spool *spool, struct publishers *publishers, int64_t pause_max_ms,
+                                      struct error *error)
 {
+    const int64_t max_ms = pause_max_ms > 0 ? pause_max_ms : BACKOFF_MAX_MS;
+    const int64_t first_ms = max_ms < BACKOFF_FIRST_MS ? max_ms : BACKOFF_FIRST_MS;
     struct spool_drain *drain = calloc(1, sizeof *drain);
-    pthread_condattr_t attributes;
     int failed;
 
     if (!drain) {
@@ -372,13 +472,12 @@ struct spool_drain *spool_drain_start(struct spool *spool, struct publishers *pu
     drain->spool = spool;
     drain->publishers = publishers;
     drain->window = WINDOW_MAX;
-    backoff_init(&drain->round_backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS, (uint64_t)clock_monotonic_us());
-    backoff_init(&drain->pass_backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS, (uint64_t)clock_monotonic_us() + 1);
+    drain->first_pause_ms = first_ms;
+    drain->idle_pause_ms = max_ms < IDLE_MS ? max_ms : IDLE_MS;
+    backoff_init(&drain->round_backoff, first_ms, max_ms, (uint64_t)clock_monotonic_us());
+    backoff_init(&drain->pass_backoff, first_ms, max_ms, (uint64_t)clock_monotonic_us() + 1);
     pthread_mutex_init(&drain->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&drain->stopped, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_init_condition(&drain->stopped);
     failed = pthread_create(&drain->thread, NULL, drain_run, drain);
     if (!failed)
         return drain;

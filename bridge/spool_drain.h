@@ -1,8 +1,9 @@
 /* Brings the spool back to the broker: a thread that publishes what waits there, oldest first and some at a time,
    beside live traffic, and deletes each message after its confirm. What fails stays and is tried again in the next
-   round, with growing pauses; one message that cannot be published does not hold up the others. One that ends a channel
-   or a connection each time (larger than the broker's max_message_size) is found by sending it alone, and then tried
-   every two minutes only (suspect_rows.h). */
+   round, with growing pauses; one message that cannot be published does not hold up the others. What is
+   larger than the broker takes is passed over as long as that limit is trusted (body_limit.h). A message that ends a
+   channel or a connection each time for another reason is found by sending it alone, and then tried every two minutes
+   only (suspect_rows.h). */
 #ifndef DROPBRIDGE_SPOOL_DRAIN_H
 #define DROPBRIDGE_SPOOL_DRAIN_H
 
@@ -12,8 +13,10 @@
 
 struct spool_drain;
 
-/* The pointers must outlive it. NULL with *error on failure. */
-struct spool_drain *spool_drain_start(struct spool *spool, struct publishers *publishers, struct error *error);
+/* The pointers must outlive it. `pause_max_ms`: the longest pause after a failure; 0: the usual. NULL with *error on
+   failure. */
+struct spool_drain *spool_drain_start(struct spool *spool, struct publishers *publishers, int64_t pause_max_ms,
+                                      struct error *error);
 /* Takes nothing more, waits for what is at the broker until deadline_ms (CLOCK_MONOTONIC), frees. What has no confirm
    by then stays in the spool. NULL is fine. */
 void spool_drain_stop(struct spool_drain *drain, int64_t deadline_ms);

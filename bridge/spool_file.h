@@ -1,7 +1,7 @@
 /* The spool's database: one SQLite file (WAL, synchronous=FULL, held by this process alone), synchronous and without
-   threads of its own: one thread at a time. The only file that sees sqlite3.h. After any call that failed the file must
-   be closed, by spool_file_drop, and opened again: only opening knows what the disk holds. A detached file, which
-   cannot be opened again, may be used on. */
+   threads of its own: one thread at a time. After any call that failed the file must be closed, by spool_file_drop, and
+   opened again: only opening knows what the disk holds. A detached file, which cannot be opened again, may be used on.
+ */
 #ifndef DROPBRIDGE_SPOOL_FILE_H
 #define DROPBRIDGE_SPOOL_FILE_H
 
@@ -81,6 +81,10 @@ struct spool_change {
    many; the next one would take the file past max_bytes. *error is set unless WRITTEN. */
 enum spool_write spool_file_insert(struct spool_file *file, struct ticket *const *tickets, size_t count,
                                    int64_t first_id, struct spool_change *change, struct error *error);
+/* Inserts messages of another file, under the ids that they have there; one whose id is taken here gets another, from
+   spare_id on, of which `count` must be free. Else as spool_file_insert; change->first_id is of no use. */
+enum spool_write spool_file_insert_copies(struct spool_file *file, const struct spooled *rows, size_t count,
+                                          int64_t spare_id, struct spool_change *change, struct error *error);
 /* Deletes them in one transaction. *change: of those that were there. */
 enum spool_write spool_file_delete(struct spool_file *file, const int64_t *ids, size_t count,
                                    struct spool_change *change, struct error *error);
@@ -90,14 +94,23 @@ enum spool_write spool_file_delete(struct spool_file *file, const int64_t *ids, 
 bool spool_file_read(struct spool_file *file, int64_t after_id, size_t max, size_t max_bytes, struct spooled *out,
                      size_t *count, struct error *error);
 
+/* Whether so many bytes are free on its disk. */
+bool spool_file_disk_has(const struct spool_file *file, int64_t bytes);
+
 /* Whether the file and its log are still what their names say. */
 enum spool_presence spool_file_presence(const struct spool_file *file);
-/* After SPOOL_LOG_GONE: writes all that the open log holds into the file, synced, and begins a new log beside it. */
+/* After SPOOL_LOG_GONE: writes all that the open log holds into the file, synced, and begins a new log beside it. False
+   with *error, also if the file has lost its name by then: see its presence. */
 bool spool_file_renew_log(struct spool_file *file, struct error *error);
 /* After SPOOL_MOVED and SPOOL_DELETED: lets go of the place, so that another file can be opened there; nothing is to be
    inserted any more. What is in it can be read and deleted through the descriptors. False with *error: the place is
    still taken, and the call may be repeated. */
 bool spool_file_detach(struct spool_file *file, struct error *error);
+/* Whether `path` leads to this file, whatever has become of it: then no other connection to it may be made. */
+bool spool_file_is_at(const struct spool_file *file, const char *path);
+/* Writes all that the log holds into the file, synced: then it may be dropped, and opened by any of its names. False
+   with *error. */
+bool spool_file_make_whole(struct spool_file *file, struct error *error);
 
 /* After a write: writes the log back if it has grown to SPOOL_CHECKPOINT_BYTES. */
 bool spool_file_checkpoint(struct spool_file *file, struct error *error);

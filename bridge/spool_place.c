@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
@@ -19,6 +20,7 @@ enum {
     OWNER_ONLY = 0600,
     /* Files set aside within one second. */
     NAMES_MAX = 100,
+    LOCK_STEP_MS = 50,
 };
 
 /* What SQLite keeps beside a file. They go before it: without them the file is still known for what it is, but they
@@ -107,7 +109,7 @@ static void close_one(int *descriptor)
     *descriptor = -1;
 }
 
-bool spool_place_enter(const char *path, struct spool_place *out, struct error *error)
+static bool enter(const char *path, struct spool_place *out, struct error *error)
 {
     struct spool_place place = {.folder = -1, .lock = -1, .file = -1, .log = -1};
     char folder[PATH_MAX];
@@ -124,6 +126,11 @@ bool spool_place_enter(const char *path, struct spool_place *out, struct error *
     return true;
 }
 
+static bool is_same(const struct stat *one, const struct stat *other)
+{
+    return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
+
 /* Whether the name leads to the file of the descriptor. If nobody can say, it does. */
 static bool names(const char *path, int descriptor)
 {
@@ -134,10 +141,10 @@ static bool names(const char *path, int descriptor)
         return true;
     if (stat(path, &by_name) != 0)
         return errno != ENOENT && errno != ENOTDIR;
-    return by_name.st_dev == open_one.st_dev && by_name.st_ino == open_one.st_ino;
+    return is_same(&by_name, &open_one);
 }
 
-bool spool_place_lock(struct spool_place *place, struct error *error)
+static bool take_lock(struct spool_place *place, struct error *error)
 {
     char path[PATH_MAX];
     bool refused;
@@ -156,7 +163,7 @@ bool spool_place_lock(struct spool_place *place, struct error *error)
     return false;
 }
 
-void spool_place_leave(struct spool_place *place)
+void spool_place_let_go(struct spool_place *place)
 {
     char path[PATH_MAX];
 
@@ -164,8 +171,13 @@ void spool_place_leave(struct spool_place *place)
         (void)unlink(path);
     close_one(&place->lock);
     close_one(&place->log);
-    close_one(&place->file);
     close_one(&place->folder);
+}
+
+void spool_place_leave(struct spool_place *place)
+{
+    spool_place_let_go(place);
+    close_one(&place->file);
 }
 
 static bool read_header(int file, const char *path, uint32_t application_id, enum spool_found *out, struct error *error)
@@ -213,6 +225,58 @@ bool spool_place_look(const struct spool_place *place, uint32_t application_id, 
     return known;
 }
 
+bool spool_place_refuse_foreign(const struct spool_place *place, struct error *error)
+{
+    error_set(error, ERROR_CONFIG,
+              "the spool: %s is a database of another program (or of this one, with a damaged first page): choose "
+              "another SPOOL_PATH, or move that file away",
+              place->path);
+    return false;
+}
+
+void spool_place_say_held(const char *path, struct error *error)
+{
+    error_set(error, ERROR_REFUSED,
+              "the spool: another process holds %s: is a second bridge running with the same SPOOL_PATH? Give each "
+              "one of its own",
+              path);
+}
+
+/* Another program's database gets no lock beside it. */
+static bool try_to_take(const char *path, uint32_t application_id, struct spool_place *place, struct error *error)
+{
+    enum spool_found found;
+
+    if (!enter(path, place, error))
+        return false;
+    if (!spool_place_look(place, application_id, &found, error))
+        return false;
+    if (found == SPOOL_FOREIGN)
+        return spool_place_refuse_foreign(place, error);
+    return take_lock(place, error);
+}
+
+bool spool_place_take(const char *path, uint32_t application_id, int64_t lock_wait_ms, struct spool_place *out,
+                      struct error *error)
+{
+    const int64_t deadline_ms = clock_monotonic_ms() + lock_wait_ms;
+    struct spool_place place = {.folder = -1, .lock = -1, .file = -1, .log = -1};
+    struct error problem = {0};
+
+    while (!try_to_take(path, application_id, &place, &problem)) {
+        spool_place_leave(&place);
+        if (problem.code != ERROR_REFUSED || clock_monotonic_ms() >= deadline_ms) {
+            if (problem.code == ERROR_REFUSED)
+                spool_place_say_held(path, &problem);
+            error_set(error, problem.code, "%s", problem.text);
+            return false;
+        }
+        clock_sleep_ms(LOCK_STEP_MS);
+    }
+    *out = place;
+    return true;
+}
+
 bool spool_place_make(const struct spool_place *place, struct error *error)
 {
     const int file = open(place->path, O_RDWR | O_CREAT | O_CLOEXEC, OWNER_ONLY);
@@ -240,22 +304,41 @@ bool spool_place_has_log(const struct spool_place *place)
     return join(path, place->path, beside[0]) && lstat(path, &status) == 0 && status.st_size > 0;
 }
 
+bool spool_place_disk_has(const struct spool_place *place, int64_t bytes)
+{
+    struct statvfs disk;
+
+    if (fstatvfs(place->folder, &disk) != 0 || disk.f_frsize == 0)
+        return true;
+    return (uint64_t)disk.f_bavail >= (uint64_t)bytes / disk.f_frsize;
+}
+
 /* ---- whether the names still mean the same files ---- */
 
-bool spool_place_pin(struct spool_place *place, struct error *error)
+static bool say_gone(const struct spool_place *place, struct error *error)
 {
-    char log[PATH_MAX];
-
-    close_one(&place->file);
-    close_one(&place->log);
-    place->file = open(place->path, O_PATH | O_CLOEXEC);
-    if (join(log, place->path, beside[0]))
-        place->log = open(log, O_PATH | O_CLOEXEC);
-    if (place->file >= 0 && place->log >= 0)
-        return true;
     error_set(error, ERROR_UNAVAILABLE, "the spool: finding %s and its log again: %s: leave both where they are",
               place->path, strerror(errno));
     return false;
+}
+
+bool spool_place_pin(struct spool_place *place, struct error *error)
+{
+    close_one(&place->file);
+    place->file = open(place->path, O_PATH | O_CLOEXEC);
+    return place->file >= 0 ? spool_place_pin_log(place, error) : say_gone(place, error);
+}
+
+bool spool_place_pin_log(struct spool_place *place, struct error *error)
+{
+    char path[PATH_MAX];
+    const int log = join(path, place->path, beside[0]) ? open(path, O_PATH | O_CLOEXEC) : -1;
+
+    if (log < 0)
+        return say_gone(place, error);
+    close_one(&place->log);
+    place->log = log;
+    return true;
 }
 
 bool spool_place_names_log(const struct spool_place *place)
@@ -272,6 +355,14 @@ enum spool_presence spool_place_presence(const struct spool_place *place)
     if (!names(place->path, place->file))
         return fstat(place->file, &status) == 0 && status.st_nlink == 0 ? SPOOL_DELETED : SPOOL_MOVED;
     return spool_place_names_log(place) ? SPOOL_PRESENT : SPOOL_LOG_GONE;
+}
+
+bool spool_place_is_at(const struct spool_place *place, const char *path)
+{
+    struct stat by_name;
+    struct stat pinned;
+
+    return fstat(place->file, &pinned) == 0 && stat(path, &by_name) == 0 && is_same(&by_name, &pinned);
 }
 
 bool spool_place_unlink_log(const struct spool_place *place, struct error *error)

@@ -34,17 +34,19 @@ struct spool_place {
     int log;
 };
 
-/* Resolves `path` and opens its folder. False with *error: ERROR_CONFIG (no such folder, no right to write),
-   ERROR_UNAVAILABLE. */
-bool spool_place_enter(const char *path, struct spool_place *out, struct error *error);
-/* Locks FILE.lock until the place is left. False with *error: ERROR_REFUSED (another process has it), ERROR_CONFIG,
-   ERROR_UNAVAILABLE. A file system without locks is no error: then only SQLite keeps two processes apart. */
-bool spool_place_lock(struct spool_place *place, struct error *error);
+/* Resolves `path`, opens its folder and locks FILE.lock until the place is left, waiting up to lock_wait_ms for another
+   process to let go. False with *error: ERROR_CONFIG (no such folder, no right to write, another program's database,
+   which gets no lock beside it), ERROR_REFUSED (another process has it), ERROR_UNAVAILABLE. A file system without locks
+   is no error: then only SQLite keeps two processes apart. */
+bool spool_place_take(const char *path, uint32_t application_id, int64_t lock_wait_ms, struct spool_place *out,
+                      struct error *error);
 /* Lets go of all of it, the lock too. May be called again. */
 void spool_place_leave(struct spool_place *place);
+/* The same, but for what is needed to know the file again by spool_place_is_at. */
+void spool_place_let_go(struct spool_place *place);
 
 /* Looks at the header. False with *error as above: also if it is no regular file. Only while the file is not open in
-   this process: closing any descriptor of it lets go of SQLite's lock. */
+   this process (spool_place_is_at tells): closing any descriptor of it lets go of SQLite's lock. */
 bool spool_place_look(const struct spool_place *place, uint32_t application_id, enum spool_found *out,
                       struct error *error);
 /* Whether a log that is not empty lies beside the file. */
@@ -58,11 +60,22 @@ bool spool_place_set_aside(const struct spool_place *place, const char *why, str
 
 /* Remembers which files the names are now: the file and the log beside it, both there. */
 bool spool_place_pin(struct spool_place *place, struct error *error);
+/* Only the log beside it, which is another than before. On failure what was pinned stays so. */
+bool spool_place_pin_log(struct spool_place *place, struct error *error);
+/* Whether `path`, links followed, is sure to lead to the file that was pinned. Opens nothing. */
+bool spool_place_is_at(const struct spool_place *place, const char *path);
 /* Of what was pinned. */
 enum spool_presence spool_place_presence(const struct spool_place *place);
 /* Whether the log that was pinned is still beside the file's name; and takes its name away if it is. */
 bool spool_place_names_log(const struct spool_place *place);
 bool spool_place_unlink_log(const struct spool_place *place, struct error *error);
+
+/* Whether the disk has room for so many bytes; if nobody can say, it has. */
+bool spool_place_disk_has(const struct spool_place *place, int64_t bytes);
+
+/* Why a foreign file, or one that another process holds, is not opened. The first is always false. */
+bool spool_place_refuse_foreign(const struct spool_place *place, struct error *error);
+void spool_place_say_held(const char *path, struct error *error);
 
 /* ERROR_CONFIG for what an operator must put right (rights, folders), else ERROR_UNAVAILABLE. */
 enum error_code spool_place_code(int error_number);

@@ -205,3 +205,11 @@ struct ticket *spool_row_to_ticket(const struct spool_row *row, struct bytes che
     }
     return ticket;
 }
+
+size_t spool_row_size_of(const struct ticket *ticket)
+{
+    struct spool_row row;
+
+    spool_row_of_ticket(ticket, 0, &row);
+    return spool_row_size(&row);
+}

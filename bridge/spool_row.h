@@ -31,7 +31,7 @@ struct spool_row {
 
 /* A message that was read back. */
 struct spooled {
-    int64_t id; /* rises with the time of arrival */
+    int64_t id; /* rises with the time of arrival; that of no other message in any spool */
     struct ticket *ticket;
 };
 
@@ -47,5 +47,7 @@ struct ticket *spool_row_to_ticket(const struct spool_row *row, struct bytes che
 
 /* What the row takes of the file, give or take some bytes. */
 size_t spool_row_size(const struct spool_row *row);
+/* The same of a row that is not made yet. */
+size_t spool_row_size_of(const struct ticket *ticket);
 
 #endif

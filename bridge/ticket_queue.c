@@ -45,13 +45,8 @@ struct ticket_queue {
 
 static void init_waiting(struct ticket *ticket)
 {
-    pthread_condattr_t attributes;
-
     pthread_mutex_init(&ticket->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&ticket->settled, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_init_condition(&ticket->settled);
 }
 
 struct ticket *ticket_new(size_t capacity)

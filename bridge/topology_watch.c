@@ -113,7 +113,6 @@ struct topology_watch *topology_watch_start(const struct amqp_settings *settings
                                             struct error *error)
 {
     struct topology_watch *watch = calloc(1, sizeof *watch);
-    pthread_condattr_t attributes;
     int failed;
 
     if (!watch) {
@@ -123,10 +122,7 @@ struct topology_watch *topology_watch_start(const struct amqp_settings *settings
     watch->settings = settings;
     watch->publishers = publishers;
     pthread_mutex_init(&watch->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&watch->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_init_condition(&watch->changed);
     watch->dog = watchdog_start(error);
     if (!watch->dog)
         goto out;

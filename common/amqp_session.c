@@ -1,5 +1,6 @@
 #include "amqp_session.h"
 
+#include "amqp_tls.h"
 #include "bytes.h"
 #include "clock.h"
 #include "uri.h"
@@ -26,10 +27,13 @@ enum {
     GOODBYE_WATCH_MS = GOODBYE_MS + 1000,
     URL_SIZE = 2048,
     DELIVERY_LIMIT = 1000000,
+    PORT_PLAIN = 5672,
+    PORT_TLS = 5671,
 };
 
 struct amqp_session {
     amqp_connection_state_t connection;
+    struct amqp_tls *tls;    /* NULL: a plain connection */
     struct watch *watch;     /* the caller's; NULL: none */
     int fd;                  /* a duplicate of the library's; -1 before there is one */
     int64_t deadline_ms;     /* of the opening */
@@ -57,6 +61,11 @@ static bool next_url(const char **rest, struct bytes *url)
     return true;
 }
 
+static bool asks_for_tls(const struct uri *uri)
+{
+    return strcmp(uri->scheme, "amqps") == 0;
+}
+
 static bool parse_url(struct bytes text, struct uri *out, struct error *error)
 {
     char url[URL_SIZE];
@@ -69,12 +78,8 @@ static bool parse_url(struct bytes text, struct uri *out, struct error *error)
     struct uri uri;
     if (!uri_parse(url, &uri, error))
         return false;
-    if (strcmp(uri.scheme, "amqps") == 0) {
-        error_set(error, ERROR_CONFIG, "amqps:// is not supported yet");
-        return false;
-    }
-    if (strcmp(uri.scheme, "amqp") != 0) {
-        error_set(error, ERROR_CONFIG, "the scheme must be amqp, not %s", uri.scheme);
+    if (strcmp(uri.scheme, "amqp") != 0 && !asks_for_tls(&uri)) {
+        error_set(error, ERROR_CONFIG, "the scheme must be amqp or amqps, not %s", uri.scheme);
         return false;
     }
     if (!uri.has_user) {
@@ -84,7 +89,7 @@ static bool parse_url(struct bytes text, struct uri *out, struct error *error)
     if (!uri.has_path)
         memcpy(uri.path, "/", sizeof "/");
     if (uri.port == 0)
-        uri.port = 5672;
+        uri.port = asks_for_tls(&uri) ? PORT_TLS : PORT_PLAIN;
     *out = uri;
     return true;
 }
@@ -112,6 +117,23 @@ size_t amqp_urls_count(const char *urls, struct error *error)
     return count;
 }
 
+bool amqp_urls_ask_for_tls(const char *urls)
+{
+    const char *rest = urls;
+    struct bytes text;
+    bool asks = false;
+
+    while (next_url(&rest, &text)) {
+        struct uri uri;
+
+        if (!parse_url(text, &uri, NULL))
+            continue;
+        asks |= asks_for_tls(&uri);
+        explicit_bzero(&uri, sizeof uri);
+    }
+    return asks;
+}
+
 static bool pick_url(const char *urls, size_t index, struct uri *out, struct error *error)
 {
     struct error inner;
@@ -132,6 +154,10 @@ static bool pick_url(const char *urls, size_t index, struct uri *out, struct err
 void amqp_error_of_status(struct error *error, const char *doing, const char *peer, int status)
 {
     enum error_code code = ERROR_UNAVAILABLE;
+    if (status == AMQP_STATUS_SSL_ERROR) {
+        amqp_tls_explain_end(error, doing, peer);
+        return;
+    }
     if (status == AMQP_STATUS_NO_MEMORY)
         code = ERROR_NO_MEMORY;
     else if (status == AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION || status == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD)
@@ -245,17 +271,34 @@ static bool call_succeeded(struct amqp_session *session, const char *doing, stru
     return false;
 }
 
-static bool connect_socket(struct amqp_session *session, const struct uri *uri, struct error *error)
+/* A socket that is not open yet; the connection's. NULL with *error. */
+static amqp_socket_t *make_socket(struct amqp_session *session, const struct amqp_settings *settings,
+                                  const struct uri *uri, struct error *error)
+{
+    amqp_socket_t *socket;
+
+    if (!asks_for_tls(uri)) {
+        socket = amqp_tcp_socket_new(session->connection);
+        if (!socket)
+            error_set(error, ERROR_NO_MEMORY, "out of memory");
+        return socket;
+    }
+    session->tls = amqp_tls_new(settings->ca_file, settings->cert_file, uri->host, error);
+    return session->tls ? amqp_tls_socket(session->tls, session->connection, error) : NULL;
+}
+
+static bool connect_socket(struct amqp_session *session, const struct amqp_settings *settings, const struct uri *uri,
+                           struct error *error)
 {
     const int on = 1;
     const unsigned user_timeout_ms = USER_TIMEOUT_MS;
-    struct timeval left = time_left(session);
-    amqp_socket_t *socket = amqp_tcp_socket_new(session->connection);
-    if (!socket) {
-        error_set(error, ERROR_NO_MEMORY, "out of memory");
+    amqp_socket_t *socket = make_socket(session, settings, uri, error);
+    if (!socket)
         return false;
-    }
+    struct timeval left = time_left(session);
     const int status = amqp_socket_open_noblock(socket, uri->host, uri->port, &left);
+    if (session->tls && amqp_tls_explain(session->tls, session->peer, status, error))
+        return false;
     if (status == AMQP_STATUS_SOCKET_ERROR) { /* the library's own text says no more than that */
         error_set(error, ERROR_UNAVAILABLE, "connecting to %s: no connection; is RabbitMQ running there?",
                   session->peer);
@@ -294,6 +337,17 @@ static amqp_table_entry_t integer_entry(const char *key, int32_t value)
                                 .value = {.kind = AMQP_FIELD_KIND_I32, .value.i32 = value}};
 }
 
+/* A TLS port ends a connection that begins with other words. */
+static void suspect_tls_port(const struct amqp_session *session, const amqp_rpc_reply_t *reply, struct error *error)
+{
+    if (!error || session->tls || reply->reply_type != AMQP_RESPONSE_LIBRARY_EXCEPTION ||
+        (reply->library_error != AMQP_STATUS_SOCKET_ERROR && reply->library_error != AMQP_STATUS_CONNECTION_CLOSED &&
+         reply->library_error != AMQP_STATUS_BAD_AMQP_DATA))
+        return;
+    const struct error cause = *error;
+    error_set(error, cause.code, "%.400s (if that is a TLS port, AMQP_URL must say amqps://)", cause.text);
+}
+
 static bool log_in(struct amqp_session *session, const struct uri *uri, const char *name, struct error *error)
 {
     amqp_table_entry_t capabilities[] = {flag_entry("connection.blocked"), flag_entry("consumer_cancel_notify"),
@@ -312,6 +366,7 @@ static bool log_in(struct amqp_session *session, const struct uri *uri, const ch
     if (reply.reply_type == AMQP_RESPONSE_NORMAL)
         return true;
     amqp_error_of_reply(error, "logging in to", session->peer, reply);
+    suspect_tls_port(session, &reply, error);
     advise(error, "check the user, the password and the virtual host in AMQP_URL, and that user's permissions");
     return false;
 }
@@ -445,7 +500,7 @@ struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, 
     if (!session)
         goto out;
     session->watch = watch;
-    if (!connect_socket(session, &uri, error) || !enter(session, &uri, name, error))
+    if (!connect_socket(session, settings, &uri, error) || !enter(session, &uri, name, error))
         goto out;
     result = session;
     session = NULL;
@@ -506,6 +561,7 @@ void amqp_session_drop(struct amqp_session *session)
     if (!session)
         return;
     (void)amqp_destroy_connection(session->connection);
+    amqp_tls_free(session->tls);
     if (session->fd >= 0)
         close(session->fd);
     free(session);

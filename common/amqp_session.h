@@ -17,7 +17,9 @@
 
 /* What every connection of a program shares; the strings belong to the caller and outlive the sessions. */
 struct amqp_settings {
-    const char *urls; /* AMQP_URL: one or more, comma-separated */
+    const char *urls;      /* AMQP_URL: one or more, comma-separated */
+    const char *ca_file;   /* of amqps://: what to trust; NULL or "": the system's certificates */
+    const char *cert_file; /* of amqps://: key and certificate to show; NULL or "": none */
     const char *exchange;
     const char *queue;
     const char *rejected_queue;
@@ -32,13 +34,16 @@ enum {
 struct amqp_session;
 
 /* How many URLs the list names, or 0 with *error (ERROR_CONFIG) naming the first that cannot be used, as what follows
-   the setting's name: "cannot be used: URL 2 of the list: …". amqps:// is refused for now. */
+   the setting's name: "cannot be used: URL 2 of the list: …". */
 size_t amqp_urls_count(const char *urls, struct error *error);
+/* Whether one of them is amqps://. */
+bool amqp_urls_ask_for_tls(const char *urls);
 
 /* Connects to the URL numbered index modulo the count, logs in (with the connection.blocked and consumer_cancel_notify
    capabilities and `name` as connection_name), opens AMQP_CHANNEL and declares the topology of INTERFACE. NULL on
-   failure: ERROR_UNAVAILABLE (away, resource error, time out), ERROR_REFUSED (credentials, virtual host, permissions,
-   a queue or exchange that exists with other arguments: the text names it and what to do). */
+   failure: ERROR_UNAVAILABLE (away, resource error, time out, TLS: a certificate may be renewed), ERROR_REFUSED
+   (credentials, virtual host, permissions, a queue or exchange that exists with other arguments: the text names it and
+   what to do). */
 struct amqp_session *amqp_session_open(const struct amqp_settings *settings, size_t index, const char *name,
                                        struct watch *watch, struct error *error);
 /* The two halves of it, for who must tell a refused login from a refused declaration. The calls of opening and closing

@@ -29,6 +29,16 @@ struct timespec clock_timespec_of_ms(int64_t monotonic_ms)
                              .tv_nsec = (long)(monotonic_ms % MS_A_SECOND) * NS_A_MS};
 }
 
+void clock_init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 void clock_sleep_ms(int64_t ms)
 {
     if (ms <= 0)

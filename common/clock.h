@@ -2,6 +2,7 @@
 #ifndef DROPBRIDGE_CLOCK_H
 #define DROPBRIDGE_CLOCK_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -12,6 +13,8 @@ int64_t clock_monotonic_us(void);
 
 /* For pthread_cond_timedwait on a CLOCK_MONOTONIC condition variable. */
 struct timespec clock_timespec_of_ms(int64_t monotonic_ms);
+/* Makes such a condition variable. */
+void clock_init_condition(pthread_cond_t *condition);
 
 /* Sleeps in the calling thread. */
 void clock_sleep_ms(int64_t ms);

@@ -5,13 +5,28 @@
 #include "clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { LOG_TEXT = 1024, LOG_CLEAN = 4 * LOG_TEXT, LOG_LINE = 2 * LOG_CLEAN + 512 };
+enum {
+    LOG_TEXT = 1024,
+    /* Time, level, program, and what JSON puts around them. */
+    LOG_HEAD = 256,
+    /* pipe(7): so many bytes go into a pipe whole or not at all. */
+    LOG_LINE = PIPE_BUF,
+    /* JSON adds at most one byte for each of the message: a quotation mark, a backslash, or what became \xNN. */
+    LOG_CLEAN = LOG_LINE - LOG_HEAD - LOG_TEXT,
+};
+_Static_assert(LOG_CLEAN > LOG_TEXT, "only what is written as \\xNN can make a message too long");
 
 /* Set once by log_init, before other threads start; only read after that. */
 static struct {
@@ -19,6 +34,14 @@ static struct {
     enum log_level level;
     enum log_format format;
 } log_state = {"dropbridge", LOG_LEVEL_INFO, LOG_FORMAT_TEXT};
+
+/* What became of the lines. */
+static struct {
+    pthread_mutex_t mutex; /* of what follows, and of the writing: a look and its write belong together */
+    uint64_t untold;       /* dropped since the last that was told */
+    bool torn;             /* the last that was written has no end */
+    _Atomic uint64_t dropped;
+} output = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 void log_init(const char *program, enum log_level level, enum log_format format)
 {
@@ -47,8 +70,8 @@ static const char *level_name(enum log_level level)
     return "error";
 }
 
-/* Copies `text`, with what could forge or break a line as \xNN. Returns the length without the NUL; `out` is 4 times as
- * long. */
+/* Copies `text`, with what could forge or break a line as \xNN, as far as there is room for whole characters. Returns
+   the length without the NUL. */
 static size_t clean_text(struct bytes text, char out[LOG_CLEAN])
 {
     static const char digits[] = "0123456789abcdef";
@@ -58,7 +81,10 @@ static size_t clean_text(struct bytes text, char out[LOG_CLEAN])
         const size_t len = bytes_utf8_character(bytes_of(text.data + at, text.len - at));
         /* U+0080 to U+009F are control characters too. */
         const bool second_control = len == 2 && c == 0xc2 && text.data[at + 1] < 0xa0;
-        if (len == 0 || c < 0x20 || c == 0x7f || second_control) {
+        const bool escaped = len == 0 || c < 0x20 || c == 0x7f || second_control;
+        if (written + (escaped ? 4 : len) >= LOG_CLEAN)
+            break;
+        if (escaped) {
             out[written++] = '\\';
             out[written++] = 'x';
             out[written++] = digits[c >> 4];
@@ -74,7 +100,7 @@ static size_t clean_text(struct bytes text, char out[LOG_CLEAN])
     return written;
 }
 
-/* Copies clean text as the inside of a JSON string. Returns the new end; there is room for twice the text. */
+/* Copies clean text as the inside of a JSON string. Returns the new end; see LOG_CLEAN for the room. */
 static size_t put_json_text(char *line, size_t at, const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -111,6 +137,86 @@ static size_t format_line(enum log_level level, const char *message, char line[L
     return at;
 }
 
+/* A pipe or a terminal once more, as a description of our own that never waits: O_NONBLOCK on the one that we were
+   given would reach all who share it. Others, and one that may not be opened, as they are. */
+static int open_stderr(void)
+{
+    struct stat status;
+    int fd = -1;
+
+    if (fstat(STDERR_FILENO, &status) == 0 && (S_ISFIFO(status.st_mode) || isatty(STDERR_FILENO)))
+        fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return fd >= 0 ? fd : STDERR_FILENO;
+}
+
+/* Whether stderr has room now; a pipe that does takes a whole line. */
+static bool has_room(void)
+{
+    struct pollfd look = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    return poll(&look, 1, 0) == 1;
+}
+
+/* Whether stderr took all of the line. Holds the mutex. */
+static bool put_line(const char *line, size_t len)
+{
+    const int fd = open_stderr();
+    ssize_t written = -1;
+
+    if (fd != STDERR_FILENO) {
+        written = write(fd, line, len);
+        (void)close(fd);
+    } else if (has_room()) {
+        written = write(fd, line, len);
+    }
+    if (written > 0)
+        output.torn = (size_t)written < len;
+    return written == (ssize_t)len;
+}
+
+/* Tells how many lines are missing at this place. Holds the mutex. */
+static bool put_notice(void)
+{
+    char text[LOG_TEXT];
+    char line[LOG_LINE];
+
+    if (output.torn && !put_line("\n", 1))
+        return false;
+    (void)snprintf(text, sizeof text,
+                   "lines of this log that are missing here: %llu; stderr did not take them: look at what reads it",
+                   (unsigned long long)output.untold);
+    return put_line(line, format_line(LOG_LEVEL_WARN, text, line));
+}
+
+static void write_or_drop(const char *line, size_t len)
+{
+    pthread_mutex_lock(&output.mutex);
+    if (output.untold > 0 && put_notice())
+        output.untold = 0;
+    if (output.untold > 0 || !put_line(line, len)) {
+        output.untold++;
+        atomic_fetch_add_explicit(&output.dropped, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&output.mutex);
+}
+
+uint64_t log_lines_dropped(void)
+{
+    return atomic_load_explicit(&output.dropped, memory_order_relaxed);
+}
+
+/* The length of a message that vsnprintf has cut: without the bytes of a character that is not whole. */
+static size_t cut_length(const char text[LOG_TEXT])
+{
+    size_t kept = LOG_TEXT - 1;
+
+    while (kept > LOG_TEXT - 4 && ((uint8_t)text[kept - 1] & 0xc0) == 0x80)
+        kept--;
+    if (((uint8_t)text[kept - 1] & 0x80) != 0)
+        kept--;
+    return kept;
+}
+
 void log_message(enum log_level level, const char *format, ...)
 {
     const int saved_errno = errno;
@@ -125,19 +231,9 @@ void log_message(enum log_level level, const char *format, ...)
     const int len = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (len >= 0) {
-        size_t kept = (size_t)len;
-        if (kept >= sizeof text) { /* cut: at most the bytes of one broken character go, too */
-            kept = sizeof text - 1;
-            while (kept > sizeof text - 4 && ((uint8_t)text[kept - 1] & 0xc0) == 0x80)
-                kept--;
-            if (((uint8_t)text[kept - 1] & 0x80) != 0)
-                kept--;
-        }
+        const size_t kept = (size_t)len < sizeof text ? (size_t)len : cut_length(text);
         (void)clean_text(bytes_of(text, kept), clean);
-        const size_t line_len = format_line(level, clean, line);
-        /* Nowhere to report a log that cannot be written. */
-        const ssize_t ignored = write(STDERR_FILENO, line, line_len);
-        (void)ignored;
+        write_or_drop(line, format_line(level, clean, line));
     }
     errno = saved_errno;
 }

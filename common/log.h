@@ -1,9 +1,16 @@
-/* One line an event to stderr, as text or JSON. Any thread may call; a line is written by one write(2). */
+/* One line an event to stderr, as text or JSON, of at most PIPE_BUF (4096) bytes by one write(2). Any thread may call.
+
+   No call waits for who reads stderr: a line that a pipe, a socket or a terminal does not take at once is dropped and
+   counted, and the next one that is taken follows a line that says how many are missing. A short burst is held by the
+   pipe itself: 64 KiB on Linux, some 500 lines. Two things can still block. A write to a file on a disk that hangs. And
+   a pipe or terminal that cannot be opened once more (another user's, no /proc), when another process fills it between
+   the look at it and the write. */
 #ifndef DROPBRIDGE_LOG_H
 #define DROPBRIDGE_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
@@ -13,7 +20,7 @@ void log_init(const char *program, enum log_level level, enum log_format format)
 
 bool log_enabled(enum log_level level);
 
-/* The message is cut at 1023 bytes; control characters and invalid UTF-8 are written as \xNN. */
+/* The message is cut at 1023 bytes; control characters and invalid UTF-8 are written as \xNN, of which 703 fit. */
 void log_message(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_message(LOG_LEVEL_ERROR, __VA_ARGS__)
@@ -24,6 +31,9 @@ void log_message(enum log_level level, const char *format, ...) __attribute__((f
         if (log_enabled(LOG_LEVEL_DEBUG))                                                                              \
             log_message(LOG_LEVEL_DEBUG, __VA_ARGS__);                                                                 \
     } while (0)
+
+/* Lines that stderr did not take, since the program began. */
+uint64_t log_lines_dropped(void);
 
 enum { LOG_MASKED_PHONE = 24 };
 

@@ -58,38 +58,43 @@ bool stop_signal_wait(int64_t timeout_ms)
     return came;
 }
 
+struct guard {
+    int64_t limit_ms;
+    int exit_status;
+};
+
 static void *guard_run(void *argument)
 {
-    int64_t *limit_ms = argument;
+    const struct guard *guard = argument;
     if (!protection("second-signal"))
-        clock_sleep_ms(*limit_ms);
-    const bool came = take_signal(*limit_ms);
+        clock_sleep_ms(guard->limit_ms);
+    const bool came = take_signal(guard->limit_ms);
 
     if (came)
-        log_warn("a second stop signal: ending at once");
+        log_warn("a stop signal while stopping: ending at once");
     else
-        log_warn("the stop has taken %lld ms: ending now", (long long)*limit_ms);
+        log_warn("the stop has taken %lld ms: ending now", (long long)guard->limit_ms);
     /* Not exit(): what it would wait for or tear down may be what is stuck. The bare system call, since the thread
        sanitizer takes _exit() for a place where threads that are left are leaks. */
-    (void)syscall(SYS_exit_group, 0);
+    (void)syscall(SYS_exit_group, guard->exit_status);
     return NULL;
 }
 
-bool stop_signal_guard(int64_t limit_ms)
+bool stop_signal_guard(int64_t limit_ms, int exit_status)
 {
-    int64_t *argument = malloc(sizeof *argument);
+    struct guard *guard = malloc(sizeof *guard);
     pthread_attr_t attributes;
     pthread_t thread;
     bool started;
 
-    if (!argument)
+    if (!guard)
         return false;
-    *argument = limit_ms;
+    *guard = (struct guard){.limit_ms = limit_ms, .exit_status = exit_status};
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    started = pthread_create(&thread, &attributes, guard_run, argument) == 0;
+    started = pthread_create(&thread, &attributes, guard_run, guard) == 0;
     pthread_attr_destroy(&attributes);
     if (!started)
-        free(argument);
+        free(guard);
     return started;
 }

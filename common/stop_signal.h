@@ -12,10 +12,10 @@ void stop_signal_init(void);
    that a second one can be told from the first. */
 bool stop_signal_wait(int64_t timeout_ms);
 
-/* Call once, after the first stop signal: from now on a thread ends the process at once, with exit status 0 and a line
-   in the log, when a second stop signal comes or after limit_ms. So a stop has an end even while a call waits for a
-   disk or a peer; what was acknowledged is safe before that is said, at any moment. False if there is no thread: the
-   stop then takes as long as it takes. stop_signal_wait must not be used any more. */
-bool stop_signal_guard(int64_t limit_ms);
+/* Call once, when the stop begins: from now on a thread ends the process at once, with a line in the log, when another
+   stop signal comes or after limit_ms. `exit_status` is the one that the stop would have ended with. So a stop has an
+   end even while a call waits for a disk or a peer; what was acknowledged is safe before that is said, at any moment.
+   False if there is no thread: the stop then takes as long as it takes. stop_signal_wait must not be used any more. */
+bool stop_signal_guard(int64_t limit_ms, int exit_status);
 
 #endif

@@ -83,17 +83,13 @@ static void watchdog_free(struct watchdog *dog)
 struct watchdog *watchdog_start(struct error *error)
 {
     struct watchdog *dog = calloc(1, sizeof *dog);
-    pthread_condattr_t attributes;
 
     if (!dog) {
         error_set(error, ERROR_NO_MEMORY, "no memory for the watchdog");
         return NULL;
     }
     pthread_mutex_init(&dog->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&dog->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_init_condition(&dog->changed);
     dog->wakes_at_ms = INT64_MAX;
     const int failed = pthread_create(&dog->thread, NULL, watchdog_run, dog);
     if (!failed)

@@ -117,6 +117,9 @@ int main(int argc, char **argv)
 
     if (!config_arguments_read(at, argv, &arguments, &error)) {
         (void)fprintf(stderr, "dropctl: %s\n", error.text);
+    } else if (arguments.health) {
+        error_set(&error, ERROR_USAGE, "--health is for dropbridge and dropworker: dropctl runs nothing to ask");
+        (void)fprintf(stderr, "dropctl: %s\n", error.text);
     } else if (arguments.help) {
         print_help();
     } else if (arguments.version) {

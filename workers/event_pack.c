@@ -65,7 +65,7 @@ uint32_t event_id_hash(const uint8_t *packed, size_t len)
     return (uint32_t)hash;
 }
 
-/* EVENT_FORMAT of apply_batch.lua: '<BBBBBI4I6I6I5I5I5' and then the texts of put_text below, in this order. */
+/* EVENT_FORMAT of script/10_arguments.lua: '<BBBBBI4I6I6I5I5I5' and then the texts of put_text below, in this order. */
 size_t event_pack(const struct event *event, uint8_t out[EVENT_PACK_MAX])
 {
     struct packer packer = {.at = out};

@@ -2,7 +2,9 @@
 #include "../common/admin_server.h"
 #include "../common/env_config.h"
 #include "../common/error.h"
+#include "../common/health_probe.h"
 #include "../common/log.h"
+#include "../common/service_notify.h"
 #include "../common/stop_signal.h"
 #include "worker.h"
 #include "worker_config.h"
@@ -17,10 +19,12 @@ static int print_help(void)
 {
     struct buf text;
     buf_init(&text, HELP_LIMIT);
-    buf_append_text(&text, "usage: dropworker [--config FILE] [--check-config] [--help] [--version]\n\n"
+    buf_append_text(&text, "usage: dropworker [--config FILE] [--check-config] [--health] [--help] [--version]\n\n"
                            "Takes Drop Cowboy's events out of RabbitMQ, classifies them and updates the counters in\n"
                            "Redis. Any number of workers may run at once. Settings come from the environment, or from\n"
-                           "the lines KEY=VALUE of FILE; the environment wins.\n\n");
+                           "the lines KEY=VALUE of FILE; the environment wins.\n"
+                           "--health asks the worker that runs with the same settings for its /readyz: exit status\n"
+                           "0 if it is ready, else 1.\n\n");
     worker_config_print_help(&text);
     bool whole = !text.overflow && text.data;
     if (whole)
@@ -29,9 +33,10 @@ static int print_help(void)
     return whole ? 0 : error_exit_status(ERROR_NO_MEMORY);
 }
 
-static void print_report(const struct config_report *report)
+/* Of what is only doubtful, the worker that is asked for its health has spoken. */
+static void print_report(const struct config_report *report, bool health)
 {
-    if (report->warnings.len > 0)
+    if (!health && report->warnings.len > 0)
         fprintf(stderr, "%s", report->warnings.data);
     if (report->problems.len > 0)
         fprintf(stderr, "%s", report->problems.data);
@@ -59,12 +64,14 @@ static int run(const struct worker_config *config)
                                         .metrics = status.metrics,
                                         .metric_count = WORKER_METRICS,
                                         .ready = worker_status_ready,
+                                        .refresh = worker_status_refresh,
                                         .context = &status};
     admin = admin_server_start(&admin_config, &error);
     if (!admin || !worker_start(worker, &error)) {
         exit_status = fail(&error);
         goto out;
     }
+    service_notify_ready();
     worker_run(worker);
     log_info("stopped");
 out:
@@ -81,8 +88,10 @@ static int load_and_run(const struct config_arguments *arguments)
     config_report_init(&report);
     bool good = worker_config_load(arguments->config_file, environ, &config, &report);
     int exit_status = good ? 0 : error_exit_status(ERROR_CONFIG);
-    print_report(&report);
-    if (good && !arguments->check_config) {
+    print_report(&report, arguments->health);
+    if (good && arguments->health) {
+        exit_status = health_report(config.admin_listen);
+    } else if (good && !arguments->check_config) {
         log_init("dropworker", (enum log_level)config.log_level, (enum log_format)config.log_format);
         stop_signal_init();
         exit_status = run(&config);

@@ -1,6 +1,6 @@
-/* Redis, the live counters: one EVALSHA of apply_batch.lua a batch. The only place that sees hiredis.
-   One thread owns a store. Every call to a server that stands still returns within REDIS_CALL_TIMEOUT_MS, twice at the
-   most. */
+/* Redis, the live counters: one EVALSHA of the script (script/10_arguments.lua) a batch, on the connection that
+   redis_session.h keeps. One thread owns a store. Every call to a server that stands still returns within
+   REDIS_CALL_TIMEOUT_MS, twice at the most. */
 #ifndef DROPBRIDGE_REDIS_STORE_H
 #define DROPBRIDGE_REDIS_STORE_H
 
@@ -11,14 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    REDIS_CONNECT_TIMEOUT_MS = 2000,
-    REDIS_CALL_TIMEOUT_MS = 5000,
-    REDIS_MARK_TTL_S = 7 * 86400, /* a message that waits longer than that for its next try is as good as new */
-};
-
 struct redis_settings {
-    const char *url; /* REDIS_URL */
+    const char *url;               /* REDIS_URL */
+    const char *sentinel_password; /* NULL or empty: none */
     const char *prefix;
     int64_t retention_s;
     int64_t result_ttl_s;
@@ -35,12 +30,13 @@ bool redis_url_check(const char *url, struct error *error);
 struct redis_store *redis_store_new(const struct redis_settings *settings, struct error *error);
 void redis_store_free(struct redis_store *store);
 
-/* Connects if needed, and answers whether the server can be used now: logged in, the schema is ours. ERROR_UNAVAILABLE
-   (try again) or ERROR_REFUSED (wrong password, another schema, too old a server). */
+/* Connects if needed, and answers whether the server can be used now: the primary, logged in, the schema is ours.
+   ERROR_UNAVAILABLE (try again) or ERROR_REFUSED (wrong password, another schema, too old a server). */
 bool redis_store_check(struct redis_store *store, struct error *error);
 
-/* What the server's settings put at risk, a sentence each, empty if nothing: whether a crash of it loses writes, and
-   whether it may evict keys. Read at each connection and by redis_store_review; a new sentence is logged. */
+/* What the server's settings put at risk, a sentence each, empty if nothing: whether a crash of it, or a failover,
+   loses writes, and whether it may evict keys. Read at each connection and by redis_store_review; a new sentence is
+   logged. */
 const char *redis_store_durability(const struct redis_store *store);
 const char *redis_store_eviction(const struct redis_store *store);
 /* Reads those settings again; does nothing without a connection. */
@@ -72,8 +68,12 @@ enum applied {
 /* Applies the events in order, all or none. True: all are in Redis (and on `wait_replicas` replicas), results[i] says
    what became of events[i]. False: maybe applied, maybe not; the caller keeps the batch, waits and tries the same batch
    again, which is harmless: everything is idempotent. *error says why, and names the key if one has a wrong type.
-   Connects if needed. */
+   Connects if needed. A batch that is in Redis and waits for replicas counts no `duplicate` by trying again, as long as
+   the connection holds; on another one it may. */
 bool redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count,
                        enum applied *results, struct error *error);
+/* Of the last batch that redis_store_apply took: events that were counted without their costs, for a sum would have
+   reached 2^53 micros. */
+size_t redis_store_costs_ignored(const struct redis_store *store);
 
 #endif

@@ -3,6 +3,7 @@
 #include "../common/clock.h"
 #include "../common/log.h"
 #include "../common/protection.h"
+#include "../common/service_notify.h"
 #include "../common/stop_signal.h"
 #include "../common/watchdog.h"
 #include "absence.h"
@@ -27,6 +28,7 @@ enum {
     REDIS_CHECK_MS = 1000,   /* how often Redis is looked at when no batch goes there */
     REDIS_REVIEW_MS = 30000, /* how often its settings are */
     LINE_EVERY_MS = 1000,
+    COSTS_LINE_EVERY_MS = 60000,
     PARKED_SHARE = 4, /* at most so many-th of the prefetch waits for the rejected queue */
 };
 
@@ -63,10 +65,13 @@ struct worker {
     struct frequent_line remarks;
     struct frequent_line rejections;
     struct frequent_line alone;
+    size_t costs_ignored; /* events, not told of yet */
+    int64_t costs_line_at_ms;
     bool connected_before;
     pthread_t stop_thread;
     bool stop_thread_runs;
     _Atomic int64_t stopping_at_ms; /* 0: no stop signal has come */
+    atomic_int exit_status;         /* that a stop which must be forced ends with */
     atomic_bool over;               /* ends the thread that waits for one */
 };
 
@@ -86,8 +91,21 @@ static void line_print(struct frequent_line *line, const char *what, int64_t now
     line->next_ms = now_ms + LINE_EVERY_MS;
 }
 
+static void print_costs_ignored(struct worker *worker, int64_t now_ms)
+{
+    if (worker->costs_ignored == 0 || now_ms < worker->costs_line_at_ms)
+        return;
+    log_warn(
+        "the costs of %zu events were not counted, for a sum of money in %stotals would have reached 2^53 millionths "
+        "of a dollar: find the campaign with absurd costs, whose callback URL may be in wrong hands",
+        worker->costs_ignored, worker->config->redis_prefix);
+    worker->costs_ignored = 0;
+    worker->costs_line_at_ms = now_ms + COSTS_LINE_EVERY_MS;
+}
+
 static void print_lines(struct worker *worker, int64_t now_ms)
 {
+    print_costs_ignored(worker, now_ms);
     line_print(&worker->remarks, "messages with values that were ignored", now_ms);
     line_print(&worker->rejections, "messages sent to the rejected queue", now_ms);
     line_print(&worker->alone, "messages delivered a third time or more, each handled alone", now_ms);
@@ -115,8 +133,12 @@ static bool port_apply(void *context, const struct event *const *events, size_t 
     bool done =
         suspects_settle(&worker->suspects, error) && redis_store_apply(worker->store, events, count, results, error);
     note_redis(worker, done, error->text);
-    if (done)
+    if (done) {
+        size_t ignored = redis_store_costs_ignored(worker->store);
         worker_count_applied(worker->status, results, count);
+        worker_count(worker->status, WORKER_COSTS_IGNORED, ignored);
+        worker->costs_ignored += ignored;
+    }
     return done;
 }
 
@@ -190,6 +212,7 @@ static void port_remark(void *context, const char *remark)
 static struct redis_settings redis_settings_of(const struct worker_config *config)
 {
     return (struct redis_settings){.url = config->redis_url,
+                                   .sentinel_password = config->redis_sentinel_password,
                                    .prefix = config->redis_prefix,
                                    .retention_s = config->retention_s,
                                    .result_ttl_s = config->result_ttl_s,
@@ -204,7 +227,9 @@ static bool build_rest(struct worker *worker)
     struct amqp_settings amqp = {.urls = config->amqp_url,
                                  .exchange = config->amqp_exchange,
                                  .queue = config->amqp_queue,
-                                 .rejected_queue = config->amqp_rejected_queue};
+                                 .rejected_queue = config->amqp_rejected_queue,
+                                 .ca_file = config->amqp_ca_file,
+                                 .cert_file = config->amqp_cert_file};
     struct consumer_settings consuming = {
         .amqp = amqp, .dog = worker->dog, .prefetch = (uint16_t)config->prefetch, .name = "dropworker", .seed = seed};
     struct batch_settings batching = {.max = (size_t)config->batch_max,
@@ -295,13 +320,10 @@ void worker_free(struct worker *worker)
 static void *await_stop(void *context)
 {
     struct worker *worker = context;
-    while (!atomic_load(&worker->over)) {
-        if (!stop_signal_wait(TICK_MS))
-            continue;
-        (void)stop_signal_guard(WORKER_GUARD_MS);
-        atomic_store(&worker->stopping_at_ms, clock_monotonic_ms());
-        break;
-    }
+    while (!atomic_load(&worker->over) && !stop_signal_wait(TICK_MS))
+        continue;
+    (void)stop_signal_guard(WORKER_GUARD_MS, atomic_load(&worker->exit_status));
+    atomic_store(&worker->stopping_at_ms, clock_monotonic_ms());
     return NULL;
 }
 
@@ -330,6 +352,8 @@ static bool check_redis(struct worker *worker, struct error *error)
         return false;
     }
     absence_end(&worker->absence);
+    /* Before anybody may hear that it is ready. */
+    worker_note_redis(worker->status, redis_store_durability(worker->store), redis_store_eviction(worker->store));
     /* With a batch in hand it is the batch that tells whether we can count: a key of a wrong type stops only it. */
     if (batch_count(worker->batch) == 0)
         worker_part_good(worker->status, PART_REDIS, now_ms);
@@ -374,10 +398,11 @@ bool worker_start(struct worker *worker, struct error *error)
         return false;
     }
     worker->stop_thread_runs = true;
-    if (!check_redis(worker, error) && error->code == ERROR_REFUSED)
-        return false;
-
-    return connect_first(worker, error);
+    bool refused = !check_redis(worker, error) && error->code == ERROR_REFUSED && !stopping(worker);
+    if (!refused && connect_first(worker, error))
+        return true;
+    atomic_store(&worker->exit_status, error_exit_status(error->code));
+    return false;
 }
 
 static void drop_all(struct worker *worker)
@@ -436,7 +461,7 @@ static void fill_batch(struct worker *worker, int64_t now_ms)
         batch_hurry(worker->batch, now_ms);
 }
 
-/* One look at the connection. Returns whether something came. */
+/* One look at the connection. Returns whether a message came. */
 static bool serve_connection(struct worker *worker, int64_t timeout_ms)
 {
     struct delivery *delivery = NULL;
@@ -513,6 +538,7 @@ static void step_parked(struct worker *worker)
 static void tell_held(struct worker *worker)
 {
     size_t parked = parked_count(worker->parked);
+    worker_note_room(worker->status, parked_room(worker->parked) > 0);
     metric_set(&worker->status->metrics[WORKER_HELD], (int64_t)(batch_count(worker->batch) + worker->waiting + parked));
     metric_set(&worker->status->metrics[WORKER_PARKED], (int64_t)parked);
 }
@@ -534,32 +560,36 @@ static void pause_consuming(struct worker *worker, int64_t now_ms)
     worker_part_bad(worker->status, PART_BROKER, problem, now_ms);
 }
 
-static void tend_redis(struct worker *worker, int64_t now_ms)
+/* Returns whether Redis was asked something, which may have taken as long as a call to it can. */
+static bool tend_redis(struct worker *worker, int64_t now_ms)
 {
     struct error error = {0};
     /* A batch in hand goes to Redis by itself; but while it fails, something else must tell whether Redis is there. */
-    bool looks = batch_count(worker->batch) == 0 || worker->absence.away;
-    if (looks && now_ms >= worker->redis_check_at_ms && check_redis(worker, &error) && worker->paused) {
+    bool looks = (batch_count(worker->batch) == 0 || worker->absence.away) && now_ms >= worker->redis_check_at_ms;
+    bool reviews = !looks && !worker->absence.away && now_ms >= worker->redis_review_at_ms;
+    if (looks && check_redis(worker, &error) && worker->paused) {
         worker->paused = false;
         log_info("Redis is back: consuming again");
     }
-    if (!worker->absence.away && now_ms >= worker->redis_review_at_ms) {
+    if (reviews) {
         redis_store_review(worker->store);
         worker->redis_review_at_ms = clock_monotonic_ms() + REDIS_REVIEW_MS;
     }
     worker_note_redis(worker->status, redis_store_durability(worker->store), redis_store_eviction(worker->store));
     if (!worker->paused && absence_too_long(&worker->absence, clock_monotonic_ms()) && protection("pause"))
         pause_consuming(worker, clock_monotonic_ms());
+    return looks || reviews;
 }
 
-static void tend(struct worker *worker, int64_t now_ms)
+/* Returns as tend_redis. */
+static bool tend(struct worker *worker, int64_t now_ms)
 {
     print_lines(worker, now_ms);
     rejecter_tend(worker->rejecter);
     /* With nothing to reject nothing is known to be wrong with rejecting. */
     if (parked_count(worker->parked) == 0)
         worker_part_good(worker->status, PART_REJECTED_QUEUE, now_ms);
-    tend_redis(worker, now_ms);
+    return tend_redis(worker, now_ms);
 }
 
 /* How long to wait for the next message. */
@@ -588,6 +618,7 @@ static void finish(struct worker *worker)
     int64_t deadline_ms = atomic_load(&worker->stopping_at_ms) + WORKER_STOP_MS;
     int64_t now_ms = clock_monotonic_ms();
     log_info("stopping: finishing %zu messages", batch_count(worker->batch) + parked_count(worker->parked));
+    service_notify_stopping();
     batch_hurry(worker->batch, now_ms);
     while (unfinished(worker) && now_ms < deadline_ms) {
         if (!parked_failing(worker->parked))
@@ -607,32 +638,39 @@ static void finish(struct worker *worker)
     print_lines(worker, now_ms);
 }
 
-/* Takes in what comes, as long as the batch waits for it. */
+/* Takes in what comes: a message a turn as long as the batch waits for more. When it takes no more, all that has
+   arrived: what is done with it may take seconds, and the library sends our heartbeats, and finds the end of the
+   connection, only behind the last message. The prefetch bounds them. */
 static void consume(struct worker *worker, int64_t now_ms)
 {
+    bool came = false;
     if (worker->paused) {
         clock_sleep_ms(TICK_MS);
         return;
     }
     fill_batch(worker, now_ms);
-    /* While a batch is kept, messages are still read, so that heartbeats among them are. */
     if (!(worker->waiting > 0 && batch_open(worker->batch)))
-        serve_connection(worker, patience_ms(worker, now_ms));
+        came = serve_connection(worker, patience_ms(worker, now_ms));
     fill_batch(worker, clock_monotonic_ms());
+    while (came && !batch_open(worker->batch) && protection("serve"))
+        came = serve_connection(worker, 0);
 }
 
 void worker_run(struct worker *worker)
 {
     int64_t tend_at_ms = 0;
     while (!stopping(worker)) {
-        int64_t now_ms = clock_monotonic_ms();
-        if (now_ms >= tend_at_ms) {
-            tend(worker, now_ms);
+        bool asked_redis = false;
+        consume(worker, clock_monotonic_ms());
+        tell_held(worker);
+        if (clock_monotonic_ms() >= tend_at_ms) {
+            asked_redis = tend(worker, clock_monotonic_ms());
             tend_at_ms = clock_monotonic_ms() + TICK_MS;
         }
-        consume(worker, clock_monotonic_ms());
         step_parked(worker);
-        step_batch(worker, clock_monotonic_ms());
+        /* While Redis stands still each call to it takes seconds: no second one before the connection is served. */
+        if (!asked_redis || !protection("serve"))
+            step_batch(worker, clock_monotonic_ms());
         tell_held(worker);
     }
     finish(worker);

@@ -1,6 +1,8 @@
 #include "worker_config.h"
 
 #include "../common/amqp_session.h"
+#include "../common/amqp_tls.h"
+#include "../common/development_secret.h"
 #include "redis_store.h"
 
 #include <stddef.h>
@@ -90,7 +92,17 @@ static const struct setting rows[] = {
      .secret = true,
      .default_text = "amqp://guest:guest@127.0.0.1:5672/%2f",
      .check = check_amqp_url,
-     .meaning = "RabbitMQ; comma-separated for a cluster, tried in turn"},
+     .meaning = "RabbitMQ, amqps:// with TLS; comma-separated for a cluster, tried in turn"},
+    {.name = "AMQP_CA_FILE",
+     .type = SETTING_TEXT,
+     .offset = AT(amqp_ca_file),
+     .check = amqp_tls_check_ca,
+     .meaning = "PEM with the authorities trusted for amqps://; empty: the system's"},
+    {.name = "AMQP_CERT_FILE",
+     .type = SETTING_TEXT,
+     .offset = AT(amqp_cert_file),
+     .check = amqp_tls_check_certificate,
+     .meaning = "PEM with key and certificate to show to an amqps:// broker that asks for one"},
     {.name = "AMQP_EXCHANGE",
      .type = SETTING_TEXT,
      .offset = AT(amqp_exchange),
@@ -137,7 +149,13 @@ static const struct setting rows[] = {
      .secret = true,
      .default_text = "redis://127.0.0.1:6379/0",
      .check = check_redis_url,
-     .meaning = "Redis, with user, password and database"},
+     .meaning = "Redis, with user, password and database; redis-sentinel:// with the primary's name"},
+    {.name = "REDIS_SENTINEL_PASSWORD",
+     .type = SETTING_TEXT,
+     .offset = AT(redis_sentinel_password),
+     .file_variant = true,
+     .secret = true,
+     .meaning = "the sentinels' own password; that of REDIS_URL is for Redis only"},
     {.name = "REDIS_PREFIX",
      .type = SETTING_TEXT,
      .offset = AT(redis_prefix),
@@ -214,6 +232,9 @@ bool worker_config_load(const char *config_file, char *const *environment, struc
         config_problem(report, "AMQP_EXCHANGE and AMQP_REJECTED_QUEUE are the same: the latter names an exchange too");
         good = false;
     }
+    amqp_tls_check_settings(out->amqp_url, out->amqp_ca_file, out->amqp_cert_file, report);
+    development_password_warn("AMQP_URL", out->amqp_url, report);
+    development_password_warn("REDIS_URL", out->redis_url, report);
     if (out->batch_max > out->prefetch)
         config_warning(report,
                        "BATCH_MAX is more than PREFETCH: no batch can become full, and each waits BATCH_WAIT_MS");

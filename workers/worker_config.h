@@ -11,6 +11,8 @@
 struct worker_config {
     char *admin_listen;
     char *amqp_url;
+    char *amqp_ca_file;
+    char *amqp_cert_file;
     char *amqp_exchange;
     char *amqp_queue;
     char *amqp_rejected_queue;
@@ -18,6 +20,7 @@ struct worker_config {
     int64_t batch_max;
     int64_t batch_wait_ms;
     char *redis_url;
+    char *redis_sentinel_password; /* empty: none */
     char *redis_prefix;
     int64_t redis_wait_replicas;
     int64_t redis_away_s;

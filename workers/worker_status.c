@@ -36,6 +36,9 @@ static const struct {
                          "Messages delivered a third time or more, and so marked and handled alone.", METRIC_COUNTER},
     [WORKER_REDELIVERED] = {"dropworker_redelivered_total", NULL,
                             "Messages that the broker marked as delivered before.", METRIC_COUNTER},
+    [WORKER_COSTS_IGNORED] = {"dropworker_costs_ignored_total", NULL,
+                              "Events counted without their costs, for a sum would have become too large.",
+                              METRIC_COUNTER},
     [WORKER_BATCHES] = {"dropworker_batches_total", NULL, "Batches acknowledged.", METRIC_COUNTER},
     [WORKER_REDIS_RETRIES] = {"dropworker_redis_retries_total", NULL, "Calls to Redis that failed and are made again.",
                               METRIC_COUNTER},
@@ -45,9 +48,14 @@ static const struct {
     [WORKER_PAUSES] = {"dropworker_pauses_total", NULL,
                        "Times that all messages were given back to the queue, for Redis was away for too long.",
                        METRIC_COUNTER},
-    [WORKER_HELD] = {"dropworker_held", NULL, "Messages held and not yet acknowledged.", METRIC_GAUGE},
+    [WORKER_HELD] =
+        {"dropworker_held", NULL,
+         "Messages read from the queue and not yet acknowledged. What arrives during a call to Redis is read after it.",
+         METRIC_GAUGE},
     [WORKER_PARKED] = {"dropworker_parked", NULL, "Of these, messages that the rejected queue has not yet confirmed.",
                        METRIC_GAUGE},
+    [WORKER_LOG_LINES_DROPPED] = {"dropworker_log_lines_dropped_total", NULL,
+                                  "Lines of the log that standard error did not take at once.", METRIC_COUNTER},
 };
 
 static const char *const part_names[WORKER_PARTS] = {
@@ -134,6 +142,13 @@ void worker_part_bad(struct worker_status *status, enum worker_part part, const 
                  problem);
 }
 
+void worker_note_room(struct worker_status *status, bool room)
+{
+    pthread_mutex_lock(&status->mutex);
+    status->no_room = !room;
+    pthread_mutex_unlock(&status->mutex);
+}
+
 void worker_note_redis(struct worker_status *status, const char *durability, const char *eviction)
 {
     pthread_mutex_lock(&status->mutex);
@@ -151,6 +166,18 @@ static void append_sentence(struct buf *members, const char *name, const char *s
     buf_append_text(members, ",");
 }
 
+void worker_status_refresh(void *context)
+{
+    struct worker_status *status = context;
+    metric_set(&status->metrics[WORKER_LOG_LINES_DROPPED], (int64_t)log_lines_dropped());
+}
+
+/* Whether the worker can go on as far as this part is concerned. */
+static bool goes_on(const struct worker_status *status, enum worker_part part)
+{
+    return status->parts[part].good || (part == PART_REJECTED_QUEUE && !status->no_room);
+}
+
 bool worker_status_ready(void *context, struct buf *members)
 {
     struct worker_status *status = context;
@@ -159,7 +186,7 @@ bool worker_status_ready(void *context, struct buf *members)
     for (int i = 0; i < WORKER_PARTS; i++) {
         char name[32];
         buf_printf(members, "\"%s\":\"%s\",", part_names[i], status->parts[i].good ? "ready" : "away");
-        ready = ready && status->parts[i].good;
+        ready = ready && goes_on(status, (enum worker_part)i);
         snprintf(name, sizeof name, "%s_problem", part_names[i]);
         append_sentence(members, name, status->parts[i].problem);
     }

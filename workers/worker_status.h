@@ -30,6 +30,7 @@ enum worker_metric {
     WORKER_REJECTED_CRASHED_WORKER,
     WORKER_REDELIVERED,
     WORKER_SUSPECTS,
+    WORKER_COSTS_IGNORED,
     WORKER_BATCHES,
     WORKER_REDIS_RETRIES,
     WORKER_REJECT_RETRIES,
@@ -37,6 +38,7 @@ enum worker_metric {
     WORKER_PAUSES,
     WORKER_HELD,
     WORKER_PARKED,
+    WORKER_LOG_LINES_DROPPED, /* as log_lines_dropped tells, when /metrics is read */
     WORKER_METRICS
 };
 
@@ -51,6 +53,7 @@ struct worker_status {
         int64_t changed_at_ms;    /* monotonic */
         int64_t logged_at_ms;
     } parts[WORKER_PARTS];
+    bool no_room;                /* for another message that the rejected queue may have to take */
     char durability[ERROR_TEXT]; /* empty: nothing is known to be wrong */
     char eviction[ERROR_TEXT];
 };
@@ -72,8 +75,15 @@ void worker_count_rejected(struct worker_status *status, const char *slug);
 void worker_part_good(struct worker_status *status, enum worker_part part, int64_t now_ms);
 void worker_part_bad(struct worker_status *status, enum worker_part part, const char *problem, int64_t now_ms);
 
+/* Notes whether another message could wait for the rejected queue. While one could, the trouble of that queue is told,
+   but keeps the worker from nothing. There is room at first. */
+void worker_note_room(struct worker_status *status, bool room);
+
 /* Notes what Redis's settings put at risk, a sentence each, empty for nothing. The worker is ready all the same. */
 void worker_note_redis(struct worker_status *status, const char *durability, const char *eviction);
+
+/* For admin_config.refresh. `status` is a struct worker_status. */
+void worker_status_refresh(void *status);
 
 /* For admin_config.ready: whether the worker can consume and write. `status` is a struct worker_status. */
 bool worker_status_ready(void *status, struct buf *members);

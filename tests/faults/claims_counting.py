@@ -1,5 +1,6 @@
 """Counted once: requests sent again, messages delivered again, one drop told by three sources in any order."""
 
+import hashlib
 import itertools
 import json
 import threading
@@ -70,14 +71,14 @@ def forget_drops(stack):
 
 def published(event):
     """The message that the bridge would make of it."""
-    campaign = event.campaign if event.scheme == "callback" and event.campaign != "unassigned" else ""
-    now = int(time.time() * 1000)
+    campaign = traffic.campaign_in_url(event)
+    now = traffic.now_ms()
     headers = {"x-received-at": now, "x-scheme": "token" if event.scheme == "callback" else event.scheme}
     if campaign:
         headers["x-campaign"] = campaign
     kind = "callback" if event.scheme == "callback" else "webhook"
     return pika.BasicProperties(
-        message_id=f"m-{event.drop_id or event.phone}",
+        message_id=f"m-{hashlib.sha256(event.body).hexdigest()[:32]}",
         timestamp=now // 1000,
         type=kind,
         app_id="dropbridge",
@@ -225,6 +226,131 @@ def swap_a_phone(client, events):
     for key in client.scan_iter("dc:*optouts"):
         if client.zrem(key, phone):
             client.zadd(key, {"+15550000000": 1})
+
+
+def altered_contents(stack, size):
+    """For the control: a good run, and then one thing after the other altered in Redis; each must be said."""
+    stack.start_bridge()
+    stack.start_workers()
+    log = send_all(stack, list(itertools.islice(traffic.Traffic(stack.rng.getrandbits(32)), size.events * 2)))
+    findings = checker.check_all(stack, log)
+    client, missed = stack.redis.client, []
+    for said, alter in ALTERATIONS.items():
+        before = {key: client.dump(key) for key in client.scan_iter("dc:*", 1000)}
+        alter(client, [sent.event for sent in log])
+        probe = checker.Findings()
+        checker.check_events(probe, client, log)
+        if not any(problem.startswith(said) for problem in probe.problems):
+            missed.append(said)
+        restore(client, before)
+    findings.claim(not missed, f"nobody saw: {missed}")
+    findings.notes["all_seen"] = "" if findings.problems else f"{len(ALTERATIONS)} alterations"
+    return findings
+
+
+def restore(client, before):
+    changed = [key for key, value in before.items() if client.dump(key) != value]
+    for key in changed:
+        ttl = max(0, client.pttl(key))
+        client.restore(key, ttl, before[key], replace=True)
+
+
+def stream_entry(client, kind):
+    return next((id_, fields) for id_, fields in client.xrange("dc:results") if fields[b"kind"] == kind)
+
+
+def of_kind(events, kind):
+    return next(event for event in events if event.kind == kind)
+
+
+def opt_out_later(client, events):
+    client.zincrby("dc:optouts", 1000, of_kind(events, "opt_out").phone)
+
+
+def campaign_state(client, events):
+    client.hset(f"dc:campaign:{of_kind(events, 'campaign').campaign}", "state", "unheard of")
+
+
+def campaign_time(client, events):
+    client.hset("dc:campaign:spring", "last_event_at", "2020-01-01T00:00:00.000Z")
+
+
+def campaign_score(client, events):
+    client.zincrby("dc:campaigns", 1, "spring")
+
+
+def event_name(client, events):
+    client.hincrby("dc:events", json.loads(of_kind(events, "other").body)["event"], -1)
+
+
+def unknown_reason(client, events):
+    client.hincrby("dc:unknown_reasons", traffic.REASONS[-1][0], 1)
+
+
+def minute_sum(client, events):
+    client.hincrby(next(client.scan_iter("dc:minute:*", 1000)), "success", -1)
+
+
+def result_time(client, events):
+    client.hset(f"dc:result:{of_kind(events, 'result').foreign_id}", "at", "2020-01-01T00:00:00.000Z")
+
+
+def entry_gone(client, events):
+    client.xdel("dc:results", stream_entry(client, b"result")[0])
+
+
+def entry_twice(client, events):
+    client.xadd("dc:results", stream_entry(client, b"result")[1])
+
+
+def opt_out_unsaid(client, events):
+    client.xdel("dc:results", stream_entry(client, b"opt_out")[0])
+
+
+# The beginning of what must be said → what is done.
+ALTERATIONS = {
+    "dc:optouts ": opt_out_later,
+    "dc:campaign:tour-": campaign_state,
+    "dc:campaign:spring last_event_at": campaign_time,
+    "dc:campaigns spring": campaign_score,
+    "dc:events ": event_name,
+    "dc:unknown_reasons: ": unknown_reason,
+    "dc:minute:*: ": minute_sum,
+    "dc:result:": result_time,
+    "dc:results: 1 drops that are counted have no entry": entry_gone,
+    "dc:results: 1 drops are there more than once": entry_twice,
+    "dc:results: 1 phones that opted out have no entry": opt_out_unsaid,
+}
+
+
+def altered_figures(stack, size):
+    """For the control: each of the metrics that must add up, one off or not there, must be noticed."""
+    stack.start_bridge()
+    stack.start_workers(1)
+    log = send_all(stack, list(itertools.islice(traffic.Traffic(stack.rng.getrandbits(32), 0.1), size.events)))
+    findings = checker.check_all(stack, log)
+    missed = []
+    for check, names, metrics in (
+        (checker.check_bridge_identities, checker.BRIDGE_FIGURES, stack.bridge.metrics()),
+        (checker.check_worker_identity, checker.WORKER_FIGURES, stack.workers[0].metrics()),
+    ):
+        for name in names:
+            without = {other: value for other, value in metrics.items() if other != name}
+            if not noticed(check, {**metrics, name: metrics[name] + 1}) or not noticed(check, without):
+                missed.append(name)
+    findings.claim(not missed, f"nobody saw: {missed}")
+    count = len(checker.BRIDGE_FIGURES) + len(checker.WORKER_FIGURES)
+    findings.notes["all_seen"] = "" if findings.problems else f"{count} figures, altered and missing"
+    return findings
+
+
+def noticed(check, metrics):
+    probe = checker.Findings()
+    try:
+        check(probe, metrics)
+    except KeyError:
+        return True
+    return bool(probe.problems)
 
 
 CLAIMS = [

@@ -27,7 +27,7 @@ def unbound(stack, size):
             wait_for_drain(stack, NOTICE_SECONDS)
     findings = checker.check_all(stack, sending.log)
     every_answer_good(findings)
-    findings.notes["returned"] = stack.bridge.metrics().get("dropbridge_returned_total", 0)
+    findings.notes["returned"] = stack.bridge.metrics()["dropbridge_returned_total"]
     return findings
 
 

@@ -6,6 +6,7 @@ import time
 
 import checker
 import servers
+import stack as stack_module
 import traffic
 from suite import Claim, every_answer_good, load, wait_for_answers
 
@@ -14,6 +15,8 @@ CRASH_WORD = "this-word-crashes-the-worker"
 PLANTED = ("dc:campaign:winter:counters", "dc:campaign:autumn:reasons", "dc:campaign:summer:optouts")
 DELIVERY_LIMIT = 10
 LET_GO_SECONDS = 15.0
+AGREE_SECONDS = 20.0
+LOOK_SECONDS = 0.5
 
 
 def scripts_flushed(stack, size):
@@ -91,7 +94,8 @@ def redis_away(away_s):
             stack.redis.kill()
             servers.wait_until(lambda: held(stack) > 0, 10, "a worker holds messages")
             # What they still hold when Redis comes back shows the time it takes to see that it is away.
-            let_go = waits_for(lambda: held(stack) == 0 and all_ready(stack, 503), away_s + LET_GO_SECONDS)
+            let_go = waits_for(lambda: held(stack) == 0 and all_ready(stack, 503) and nobody_consumes(stack),
+                               away_s + LET_GO_SECONDS)
             stack.redis.start()
             servers.wait_until(lambda: all_ready(stack, 200), 60, "the workers are ready again")
         findings = checker.check_all(stack, sending.log)
@@ -102,6 +106,51 @@ def redis_away(away_s):
         return findings
 
     return run
+
+
+def redis_stands_still(stack, size):
+    """Redis takes connections and answers nothing, for less than REDIS_AWAY_S: to the broker the workers stay alive,
+    and nothing comes twice."""
+    stack.rabbitmq.heartbeat(size.heartbeat_seconds)
+    stack.undo.callback(stack.rabbitmq.heartbeat, stack_module.HEARTBEAT_SECONDS)
+    stack.start_bridge()
+    stack.start_workers()
+    with load(stack, rate=20, threads=4) as sending:
+        wait_for_answers(sending, 40)
+        stack.redis.pause()
+        stalled = time.monotonic()
+        lasted = consume_all_the_time(stack, stalled + size.stall_seconds)
+    # Nothing comes any more: what the workers say that they hold must be what the broker gave them.
+    agreed = waits_for(lambda: held(stack) == stack.broker_says("messages_unacknowledged")[0] > 0, AGREE_SECONDS)
+    stack.redis.go_on()
+    findings = checker.check_all(stack, sending.log)
+    every_answer_good(findings)
+    metrics = [worker.metrics() for worker in stack.workers]
+    came_twice = sum(of["dropworker_redelivered_total"] for of in metrics)
+    made_again = sum(of["dropworker_reconnects_total"] for of in metrics)
+    findings.claim(lasted, "the broker lost a consumer while Redis stood still")
+    findings.claim(came_twice == 0, f"{came_twice:g} messages were delivered again")
+    findings.claim(made_again == 0, f"the workers connected again {made_again:g} times")
+    findings.claim(agreed, "the workers did not say that they hold what the broker gave them")
+    findings.claim(len(stack.started) == 3, "a worker ended")
+    findings.notes["thrown_out"] = not lasted or came_twice > 0
+    return findings
+
+
+def consume_all_the_time(stack, until):
+    """Whether every worker stays a consumer."""
+    while time.monotonic() < until:
+        with stack.channel() as channel:
+            declared = channel.queue_declare(stack.names["AMQP_QUEUE"], passive=True).method
+        if declared.consumer_count != len(stack.workers):
+            return False
+        time.sleep(LOOK_SECONDS)
+    return True
+
+
+def nobody_consumes(stack):
+    """By the word of the broker: not even a connection that a worker has forgotten holds messages."""
+    return stack.broker_says("messages_unacknowledged", "consumers") == [0, 0]
 
 
 def waits_for(condition, seconds):
@@ -222,6 +271,7 @@ CLAIMS = [
     Claim("redis-restarted-full-read-only", redis_refuses, 20),
     Claim("redis-away-past-the-limit", redis_away(2), 20),
     Claim("redis-away-for-minutes", redis_away(60), 100, quick=False),
+    Claim("redis-stands-still", redis_stands_still, 45),
     Claim("redis-keys-of-a-wrong-type", wrong_typed_keys, 15),
     Claim("rejected-queue-full", rejected_queue_full, 15),
     Claim("rejected-queue-deleted", rejected_queue_deleted, 15),

@@ -60,6 +60,14 @@ def still_unbound(findings):
     return "" if findings.notes.get("bound_again", True) else "the queue stayed unbound"
 
 
+def thrown_out(findings):
+    return "the broker threw a worker out" if findings.notes.get("thrown_out") else ""
+
+
+def all_seen(findings):
+    return findings.notes.get("all_seen", "")
+
+
 def stuck(findings):
     return "a call that did not end" if findings.notes.get("stuck") else ""
 
@@ -112,6 +120,7 @@ CONTROLS = [
     Control("no-reject-confirm", claims_worker.rejected_queue_full, poison_lost, "reject-confirm", 1, 20),
     Control("no-ack-after-redis", functools.partial(claims_kill.kill_worker, kills=4), lost, "ack-after-redis", 3, 45),
     Control("no-pause", claims_worker.redis_away(2), still_held, "pause", 1, 35),
+    Control("no-serving", claims_worker.redis_stands_still, thrown_out, "serve", 1, 45),
     Control("redis-without-a-file", functools.partial(claims_kill.kill_redis, kills=1), lost, "nothing", 1, 45,
             ("--appendonly", "no")),
     Control("drops-forgotten", functools.partial(claims_counting.each_request_thrice,
@@ -120,6 +129,8 @@ CONTROLS = [
     Control("totals-without-a-campaign", by_hand(claims_counting.counts_without_campaign),
             found("not the sum of the campaigns"), "nothing", 1, 10),
     Control("optout-swapped", by_hand(claims_counting.swap_a_phone), lost, "nothing", 1, 10),
+    Control("contents-altered", claims_counting.altered_contents, all_seen, "nothing", 1, 15),
+    Control("figures-altered", claims_counting.altered_figures, all_seen, "nothing", 1, 10),
     Control("not-alone", crasher, innocents, "alone", 2, 60),
     Control("not-graceful", functools.partial(claims_stop.stop_bridge, stops=2), unanswered, "graceful", 3, 15),
     Control("no-second-signal", functools.partial(claims_stop.stop_twice, stops=1), slow_stop, "second-signal", 1, 30),

@@ -182,5 +182,8 @@ class Sender:
             sent.problem = str(problem) or type(problem).__name__
         sent.seconds = time.monotonic() - sent.at
         connection.used = True
-        self.log.append(sent)
+        self._note(sent)
         return stays
+
+    def _note(self, sent):
+        self.log.append(sent)

@@ -16,6 +16,7 @@ import servers
 
 WORKER_COUNT = 2
 RELEASE, CONTROLS = "release", "controls"
+HEARTBEAT_SECONDS = 60  # that RabbitMQ asks for by default; ours ask for less, and the lesser counts
 
 
 def fixed_port():
@@ -56,6 +57,10 @@ class Broker(servers.RabbitMQ):
     def kill(self):
         os.kill(self.vm_pid(), signal.SIGKILL)
         self.child.wait_exit(30)
+
+    def heartbeat(self, seconds):
+        """What it asks of those who connect from now on."""
+        self.control("eval", f"application:set_env(rabbit, heartbeat, {seconds}).")
 
     def restart(self):
         self.kill()
@@ -285,8 +290,8 @@ class Stack:
         found = {"spool": 0, "answering": 0, "queue": self.depth(), "held": 0, "consumed": 0}
         if self.bridge and self.bridge.running():
             metrics = self.bridge.metrics()
-            found["spool"] = metrics.get("dropbridge_spool_waiting", 0)
-            found["answering"] = metrics.get("dropbridge_in_flight", 0)
+            found["spool"] = metrics["dropbridge_spool_waiting"]
+            found["answering"] = metrics["dropbridge_in_flight"]
         for worker in self.workers:
             if not worker.running():
                 return {**found, "dead": worker.name}
@@ -311,9 +316,14 @@ class Stack:
 
     def unacknowledged(self):
         """What the broker holds for consumers, those included of whose end it has not heard yet: no client is told this."""
-        lines = self.rabbitmq.control("list_queues", "--silent", "name", "messages").splitlines()
-        held = dict(line.rsplit("\t", 1) for line in lines if "\t" in line)
-        return int(held.get(self.names["AMQP_QUEUE"], 0))
+        return self.broker_says("messages")[0]
+
+    def broker_says(self, *columns):
+        """What the broker itself knows of AMQP_QUEUE: numbers of rabbitmqctl list_queues, None where it cannot tell."""
+        lines = self.rabbitmq.control("list_queues", "--silent", "name", *columns).splitlines()
+        rows = [line.split("\t") for line in lines]
+        row = next((row[1:] for row in rows if row[0] == self.names["AMQP_QUEUE"]), [""] * len(columns))
+        return [int(number) if number.isdigit() else None for number in row]
 
     def wait_for_all(self, timeout):
         """As wait_for_rest, and nothing is held for a consumer that is gone: the broker gives it out again when two of its

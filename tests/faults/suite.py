@@ -18,13 +18,17 @@ class Size:
     broker_kills: int
     fault_seconds: float  # how long a broker is stopped, silent, ...
     outage_seconds: float  # how long it is gone for a while
+    stall_seconds: float  # how long Redis stands still; less than REDIS_AWAY_S
+    heartbeat_seconds: int  # that the broker asks for meanwhile: the workers want 10
     stops: int
     events: int  # of the claims that send a fixed number
     claim_seconds: int  # the end of a claim, whatever happens
 
 
-QUICK = Size(kills=8, broker_kills=2, fault_seconds=5, outage_seconds=15, stops=2, events=150, claim_seconds=120)
-FULL = Size(kills=100, broker_kills=100, fault_seconds=15, outage_seconds=180, stops=10, events=600, claim_seconds=2400)
+QUICK = Size(kills=8, broker_kills=2, fault_seconds=5, outage_seconds=15, stall_seconds=25, heartbeat_seconds=4,
+             stops=2, events=150, claim_seconds=120)
+FULL = Size(kills=100, broker_kills=100, fault_seconds=15, outage_seconds=180, stall_seconds=50, heartbeat_seconds=60,
+            stops=10, events=600, claim_seconds=2400)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,14 +75,14 @@ def wait_for_answers(sending, count, status=200, timeout=20.0):
 
 
 def spooled(stack):
-    return stack.bridge.metrics().get("dropbridge_spool_spooled_total", 0)
+    return stack.bridge.metrics()["dropbridge_spool_spooled_total"]
 
 
 def wait_for_drain(stack, timeout=60.0):
     """The spool empties by itself, live traffic or not."""
 
     def waiting():
-        return stack.bridge.metrics().get("dropbridge_spool_waiting", 0)
+        return stack.bridge.metrics()["dropbridge_spool_waiting"]
 
     why = lambda: f"the spool drains; {waiting():g} wait in {stack.spool}"  # noqa: E731
     servers.wait_until(lambda: waiting() == 0, timeout, why)

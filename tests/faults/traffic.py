@@ -1,4 +1,6 @@
-"""What the suite sends: events of the three dialects, each with a drop, a foreign_id and a phone number of its own."""
+"""What the suite sends: events of the three dialects, each with a drop, a foreign_id and a phone number of its own;
+opt-outs; campaign events, two for each campaign that they are about; events of kinds that only count as such, each with a
+campaign of its own. All say when they happened, so that every time in Redis is known beforehand."""
 
 import dataclasses
 import itertools
@@ -23,13 +25,17 @@ REASONS = (
     ("a reason that nobody documented", "other"),
 )
 OPTING_OUT = {"opted_out", "internal_dnc"}
+CAMPAIGN_STEPS = (("scheduled", "started"), ("started", "stopped"), ("paused", "resumed"), ("started", "completed"))
+OTHER_EVENTS = ("contact.created", "list.imported", "brand.verified", "pool.rotated")
+# Of every so many events one is a campaign event and one of another kind.
+RARE = 50
 
 
 @dataclasses.dataclass(frozen=True)
 class Event:
     """One event, what it must count as, and how it is sent."""
 
-    kind: str  # result, opt_out, poison
+    kind: str  # result, opt_out, campaign, other, poison
     path: str
     scheme: str  # guide, v1, callback
     body: bytes
@@ -42,6 +48,7 @@ class Event:
     costs: tuple = (0, 0, 0)
     dnc: bool = False
     spam: bool = False
+    at: int = 0  # ms, of a campaign event
 
     @property
     def opts_out(self):
@@ -59,6 +66,18 @@ class Event:
 
 def iso(seconds):
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".000Z"
+
+
+def iso_ms(ms):
+    return f"{iso(ms // 1000)[:-4]}{ms % 1000:03d}Z"
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def campaign_in_url(event):
+    return event.campaign if event.scheme == "callback" and event.campaign != "unassigned" else ""
 
 
 def dollars(micros):
@@ -79,6 +98,7 @@ class Traffic:
         self.salt = f"{self.rng.getrandbits(40):010x}"
         self.made = next(self.MADE) % 10_000
         self.lock = threading.Lock()
+        self.last_at = 0
         self.paths = {name: wire.callback_path("" if name == "unassigned" else name) for name in CAMPAIGNS}
 
     def __iter__(self):
@@ -87,6 +107,8 @@ class Traffic:
     def __next__(self):
         with self.lock:
             number = next(self.numbers)
+            if number % RARE in (RARE // 3, 2 * RARE // 3):
+                return self._campaign(number) if number % RARE == RARE // 3 else self._other(number)
             if self.rng.random() < self.poison:
                 return self._poison(number)
             if self.rng.random() < 0.04:
@@ -156,7 +178,7 @@ class Traffic:
             "status": "success" if facts["success"] else "failure",
             "reason": facts["text"],
         }
-        head = {"event_id": f"e-{facts['drop_id']}", "event": "contact.sms.status", "event_at": int(time.time() * 1000)}
+        head = {"event_id": f"e-{facts['drop_id']}", "event": "contact.sms.status", "event_at": now_ms()}
         return self._webhook(facts, {**head, "data": data}, "v1")
 
     def _opt_out(self, number):
@@ -164,8 +186,25 @@ class Traffic:
         data = {"phone": phone}
         if campaign != "unassigned":
             data["campaign_id"] = campaign
-        body = {"type": "contact.opted_out", "event_id": f"o-{self.salt}-{number}", "data": data}
+        body = {"type": "contact.opted_out", "event_id": f"o-{self.salt}-{number}", "timestamp": now_ms(), "data": data}
         return Event("opt_out", wire.WEBHOOK, "guide", json.dumps(body).encode(), phone=phone, campaign=campaign)
+
+    def _campaign(self, number):
+        """The first or the second event of its campaign; the times tell them apart."""
+        series, second = divmod(number // RARE, 2)
+        campaign = f"tour-{self.salt}-{series}"
+        self.last_at = max(now_ms(), self.last_at + 1)
+        name = f"campaign.{CAMPAIGN_STEPS[series % len(CAMPAIGN_STEPS)][second]}"
+        key = self.rng.choice(("id", "campaign_id"))
+        body = {"type": name, "event_id": f"c-{self.salt}-{number}", "timestamp": self.last_at, "data": {key: campaign}}
+        scheme = self.rng.choice(("guide", "v1"))
+        return Event("campaign", wire.WEBHOOK, scheme, json.dumps(body).encode(), campaign=campaign, at=self.last_at)
+
+    def _other(self, number):
+        campaign = f"other-{self.salt}-{number}"
+        body = {"event": self.rng.choice(OTHER_EVENTS), "event_id": f"x-{self.salt}-{number}", "event_at": now_ms(),
+                "data": {"campaign_id": campaign, "status": "success"}}
+        return Event("other", wire.WEBHOOK, "v1", json.dumps(body).encode(), campaign=campaign)
 
     def _poison(self, number):
         """Verified bytes that are no event: no JSON, as the bridge sees, or of no known shape, as a worker does."""

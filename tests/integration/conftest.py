@@ -1,4 +1,5 @@
-"""Fixtures: one broker a session, names of its own and a Redis of its own for each test, programs stopped at its end."""
+"""Fixtures: one broker a session (in lanes: one a lane), names of its own and a Redis of its own for each test, programs
+stopped at its end."""
 
 import itertools
 import os
@@ -12,6 +13,41 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import servers  # noqa: E402
 
 NUMBERS = itertools.count(1)
+
+# In lanes (pytest -n N) a file stays in one lane, as its tests may share a program. The files of SPREAD share nothing but a
+# broker: each of their tests goes to a free lane. Long ones begin first, so that no lane ends long after the others.
+LONG = ("test_model", "test_order")
+SPREAD = ("test_bridge_topology", "test_workers_together", "test_worker_away", "test_bridge_broker", "test_worker_parked",
+          "test_worker_redis", "test_bridge_spool", "test_worker_suspects", "test_pipeline")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "one_thread: the code under test runs on one thread; the thread sanitizer finds nothing")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Lanes(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.split("::")[0]
+            return nodeid if pathlib.Path(path).stem in SPREAD else path
+
+    return Lanes(config, log)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Lanes take tests in this order."""
+
+    def place(item):
+        name = item.path.stem
+        if name in LONG:
+            return LONG.index(name) - len(LONG)
+        return SPREAD.index(name) + 1 if name in SPREAD else 0
+
+    if hasattr(config, "workerinput"):
+        items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

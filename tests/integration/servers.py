@@ -4,7 +4,9 @@ Every child is started through setpriv, so that it dies with this process even w
 """
 
 import contextlib
+import functools
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -25,6 +27,8 @@ BUILD = (ROOT / os.environ.get("DROPBRIDGE_BUILD", "build/dev")).resolve()
 SANITIZER_REPORT = re.compile(r"ERROR: AddressSanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer")
 # A sanitized program is several times slower; a busy machine more so.
 PATIENCE = float(os.environ.get("DROPBRIDGE_PATIENCE", "1"))
+PORTS_FROM = 10000
+PORTS_EACH = 200  # of each process: a lane's broker, a Redis and a proxy or two for each test, used again after many tests
 
 WEBHOOK_SECRET = "first-webhook-secret"
 OTHER_WEBHOOK_SECRET = "second-webhook-secret"
@@ -47,10 +51,33 @@ def wait_until(condition, timeout=10.0, why=""):
         pause = min(pause * 1.5, 0.1)
 
 
+@functools.cache
+def own_ports(_pid):
+    """A block of ports that no other process of a test run uses, in turn and without end. It lies below the ports that the
+    kernel gives away by itself, so that what is restarted later finds its port free. The name of a socket marks the block as
+    taken, and goes with the process."""
+    ephemeral = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ephemeral = max(ephemeral, 2 * PORTS_FROM)  # a kernel that gives away nearly all ports leaves no better choice
+    for first in range(PORTS_FROM, ephemeral - PORTS_EACH + 1, PORTS_EACH):
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0dropbridge-test-ports-{first}")
+        except OSError:
+            mark.close()
+            continue
+        return mark, itertools.cycle(range(first, first + PORTS_EACH))
+    raise AssertionError(f"no block of ports between {PORTS_FROM} and {ephemeral} is free for these tests")
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens at, and that no other test takes for long."""
+    _, ports = own_ports(os.getpid())
+    for port in itertools.islice(ports, PORTS_EACH):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"all {PORTS_EACH} ports of these tests are in use")
 
 
 def sanitizer_environment():
@@ -137,14 +164,16 @@ class Child:
 class RabbitMQ:
     """A broker of our own (scripts/private-rabbitmq does the work)."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, extra_conf=""):
         self.folder = folder
+        self.extra_conf = extra_conf
         self.child = None
         self.url = None
 
     def start(self):
         environment = {"PATH": os.environ["PATH"]}
         for attempt in range(2):
+            self.choose_ports()
             self.child = Child(
                 [ROOT / "scripts" / "private-rabbitmq", self.folder / "node"],
                 self.folder,
@@ -157,6 +186,15 @@ class RabbitMQ:
                 self.url = re.search(r"^ready (\S+)", self.child.stdout, re.M).group(1)
                 return self
         raise AssertionError("RabbitMQ did not start:\n" + self.child.stderr[-4000:])
+
+    def choose_ports(self):
+        """For a first start, in the file in which scripts/private-rabbitmq keeps them: node, AMQP, distribution, epmd."""
+        names = self.folder / "node" / "names"
+        if not names.exists():
+            names.parent.mkdir(parents=True, exist_ok=True)
+            ports = [free_port() for _ in range(3)]
+            names.write_text(f"dropbridge-{ports[0]}@localhost {ports[0]} {ports[1]} {ports[2]}\n")
+            (self.folder / "node" / "extra.conf").write_text(self.extra_conf)
 
     @property
     def port(self):
@@ -188,9 +226,9 @@ class RabbitMQ:
 class Redis:
     """A Redis of our own with an append-only file synced at every write. Restarts keep port and data."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, replica_of=None):
         self.folder = folder
-        self.options = options
+        self.options = (*options, *(("--replicaof", "127.0.0.1", replica_of.port) if replica_of else ()))
         self.port = None
         self.child = None
         self.client = None
@@ -226,6 +264,68 @@ class Redis:
     @property
     def url(self):
         return f"redis://127.0.0.1:{self.port}/0"
+
+    def kill(self):
+        self.child.kill()
+
+    def stop(self):
+        if self.child is not None:
+            self.client.close()
+            if self.child.running():
+                self.child.stop()
+
+
+class Sentinel:
+    """A sentinel of our own; it rewrites its configuration, which is in a folder of its own."""
+
+    def __init__(self, folder, primary, quorum=1, password=None):
+        self.folder = folder
+        self.primary = primary
+        self.quorum = quorum
+        self.password = password
+        self.port = None
+        self.child = None
+        self.client = None
+
+    def start(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        configuration = self.folder / "sentinel.conf"
+        if self.port is None:
+            self.port = free_port()
+            lines = [
+                f"port {self.port}",
+                "bind 127.0.0.1",
+                f"dir {self.folder}",
+                f"sentinel monitor main 127.0.0.1 {self.primary.port} {self.quorum}",
+                "sentinel down-after-milliseconds main 1000",
+                "sentinel failover-timeout main 4000",
+            ]
+            lines += [f'requirepass "{self.password}"'] if self.password else []
+            configuration.write_text("\n".join(lines) + "\n")
+        self.child = Child(["redis-server", configuration, "--sentinel"], self.folder, "sentinel",
+                           {"PATH": os.environ["PATH"]})
+        self.client = redis.Redis("127.0.0.1", self.port, socket_timeout=10, password=self.password)
+
+        def answers():
+            try:
+                return self.client.ping()
+            except redis.exceptions.ConnectionError:
+                return False
+
+        wait_until(answers, 15, lambda: "the sentinel answers PING: " + self.child.stdout[-2000:])
+        return self
+
+    def named(self):
+        """The port of the primary that it names."""
+        return int(self.client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main")[1])
+
+    def wait_knows(self, replicas, sentinels=0):
+        def knows():
+            flat = self.client.execute_command("SENTINEL", "MASTER", "main")
+            told = dict(zip(flat[::2], flat[1::2]))
+            return (int(told[b"num-slaves"]), int(told[b"num-other-sentinels"])) == (replicas, sentinels)
+
+        wait_until(knows, 20, lambda: f"{replicas} replicas and {sentinels} other sentinels are known: {self.child.stdout[-2000:]}")
 
     def kill(self):
         self.child.kill()

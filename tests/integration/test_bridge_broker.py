@@ -115,9 +115,12 @@ def test_a_broker_under_alarm_is_not_waited_for(start_bridge, queues, rabbitmq, 
     assert taken(bridge)
     rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1")
     try:
-        # The broker says "blocked" when it is published to.
-        answered(bridge)
-        servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "blocked", 10, bridge.readyz)
+
+        def blocked():
+            answered(bridge)  # the broker says "blocked" when it is published to
+            return bridge.readyz()[1]["broker"] == "blocked"
+
+        servers.wait_until(blocked, 10, bridge.readyz)
         for _ in range(publishers):
             assert assert_spooled(bridge) < 1 * servers.PATIENCE
         assert bridge.readyz()[0] == 200
@@ -326,6 +329,20 @@ def test_an_exchange_of_another_type_ends_it_with_69_and_is_named(rabbitmq, name
     queues.channel.exchange_declare(names["AMQP_EXCHANGE"], "topic", durable=True)
     status, stderr = exit_of(programs, rabbitmq, names)
     assert status == 69 and names["AMQP_EXCHANGE"] in stderr
+
+
+def test_a_refusal_whose_stop_is_forced_ends_with_69_too(start_bridge, proxy):
+    proxy.freeze()
+    wrong = proxy.url.replace("guest:guest", "guest:not-the-password")
+    bridge = start_bridge(AMQP_URL=wrong, BODY_TIMEOUT_MS=9000, options={"clean_exit": (69,)})
+    with wire.Raw(bridge.port) as raw:
+        raw.send(wire.head("POST", wire.WEBHOOK, [*wire.guide(BODY).items(), ("Content-Length", len(BODY))]) + BODY[:-1])
+        proxy.restore()
+        servers.wait_until(lambda: "stopping" in bridge.stderr, 20, lambda: bridge.stderr[-2000:])
+        # The request in flight holds the stop up.
+        bridge.signal(servers.SIGTERM)
+        assert bridge.wait_exit() == 69
+    assert "ending at once" in bridge.stderr and "ACCESS_REFUSED" in bridge.stderr
 
 
 def test_a_stop_finishes_the_request_in_flight(start_bridge, queues, proxy):

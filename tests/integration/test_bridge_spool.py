@@ -72,17 +72,17 @@ def fields_of(properties):
 
 SPACED = b' {"type" : "message.delivered","data":{"id":"\xc3\xa9\\u0000"}}\r\n'
 REQUESTS = [
-    (wire.WEBHOOK, SPACED, wire.guide(SPACED), 200),
-    (wire.WEBHOOK, SPACED, wire.v1(SPACED, X_Event_Id="0b8e-1", X_Attempt="2"), 200),
-    (wire.callback_path("spring.1"), SPACED, {}, 200),
-    (wire.callback_path(), SPACED, {}, 200),
+    (wire.WEBHOOK, wire.guide),
+    (wire.WEBHOOK, lambda body: wire.v1(body, X_Event_Id="0b8e-1", X_Attempt="2")),
+    (wire.callback_path("spring.1"), lambda _: {}),
+    (wire.callback_path(), lambda _: {}),
 ]
 BROKEN = b'{"type":\x00\xff\xfe not json'
 
 
 def send_each_kind(bridge):
-    for path, body, headers, status in REQUESTS:
-        assert send(bridge, body, path, headers).status == status
+    for path, headers_of in REQUESTS:
+        assert send(bridge, SPACED, path, headers_of(SPACED)).status == 200
     answer = send(bridge, BROKEN)
     assert (answer.status, answer.code) == (400, "invalid_json")
 
@@ -327,6 +327,84 @@ def test_a_spool_taken_away_while_in_use_is_drained_all_the_same(start_bridge, q
     wait_drained(bridge)
     assert bridge.metrics()["dropbridge_spool_set_aside_total"] == 0
     servers.wait_until(lambda: "nothing of it is lost" in bridge.stderr, 5, lambda: bridge.stderr)
+
+
+def wait_for_all_in_the_new_one(bridge, times=1):
+    servers.wait_until(lambda: bridge.stderr.count("nothing of it is lost") == times, 10, lambda: bridge.stderr)
+
+
+@pytest.mark.parametrize("take_away", [delete, move], ids=["deleted", "moved"])
+def test_a_spool_taken_away_while_in_use_loses_nothing_to_a_kill(start_bridge, queues, proxy, tmp_path, take_away):
+    path = tmp_path / "kept.db"
+    proxy.cut()
+    first = start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path, options={"clean_exit": (0, -9)})
+    bodies = [event(number, 3000) for number in range(1000)]
+    send_all(first, bodies[:990])
+    take_away(path)
+    wait_for_all_in_the_new_one(first)
+    send_all(first, bodies[990:])
+    first.assert_identities()
+    first.kill()
+    second = start_bridge(SPOOL_PATH=path)
+    assert second.metrics()["dropbridge_spool_found_at_start"] == 1000
+    assert take_each(queues, bodies) == 0
+    wait_drained(second)
+
+
+def test_a_spool_deleted_just_before_a_stop_is_kept_for_the_next(start_bridge, queues, proxy, tmp_path):
+    path = tmp_path / "kept.db"
+    proxy.cut()
+    first = start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path)
+    bodies = [event(number) for number in range(50)]
+    send_all(first, bodies)
+    delete(path)
+    first.finish()
+    second = start_bridge(SPOOL_PATH=path)
+    assert second.metrics()["dropbridge_spool_found_at_start"] == 50
+    assert take_each(queues, bodies) == 0
+    wait_drained(second)
+
+
+def test_a_spool_that_is_put_back_in_its_place_is_used_again(start_bridge, queues, proxy, tmp_path):
+    path = tmp_path / "kept.db"
+    bridge = start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path)
+    bodies = [event(number) for number in range(60)]
+    proxy.cut()
+    wait_broker(bridge, "away")
+    send_all(bridge, bodies[:20])
+    move(path)
+    wait_for_all_in_the_new_one(bridge)
+    send_all(bridge, bodies[20:40])
+    path.with_name("moved.db").rename(path)
+    wait_for_all_in_the_new_one(bridge, 2)
+    send_all(bridge, bodies[40:])
+    assert bridge.spooled() == 60
+    proxy.restore()
+    assert take_each(queues, bodies) == 0
+    wait_drained(bridge)
+
+
+def test_a_folder_that_is_renamed_and_put_back_costs_nothing(start_bridge, queues, proxy, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = folder / "kept.db"
+    bridge = start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path, options={"clean_exit": (0, -9)})
+    bodies = [event(number) for number in range(40)]
+    proxy.cut()
+    wait_broker(bridge, "away")
+    send_all(bridge, bodies[:20])
+    folder.rename(tmp_path / "elsewhere")
+    servers.wait_until(lambda: bridge.readyz()[1]["spool"] == "failed", 10, bridge.readyz)
+    assert send(bridge, event("refused")).status == 503
+    (tmp_path / "elsewhere").rename(folder)
+    servers.wait_until(lambda: bridge.readyz()[0] == 200, 20, bridge.readyz)
+    send_all(bridge, bodies[20:])
+    bridge.assert_identities()
+    bridge.kill()
+    second = start_bridge(SPOOL_PATH=path)
+    assert second.metrics()["dropbridge_spool_found_at_start"] == 40
+    assert take_each(queues, bodies) == 0
+    wait_drained(second)
 
 
 def test_a_log_deleted_while_in_use_loses_nothing_to_a_kill(start_bridge, queues, proxy, tmp_path):

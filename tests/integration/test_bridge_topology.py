@@ -18,6 +18,7 @@ import wire
 ANSWER_SECONDS = 4
 # A topology check every 10 s.
 NOTICED_SECONDS = 15
+BODY = b'{"type":"message.delivered","data":{"message_id":"m-1"}}'
 
 
 @pytest.fixture(scope="module")
@@ -272,8 +273,104 @@ def test_a_message_above_the_brokers_limit_costs_no_connection_and_is_kept(
     assert bodies.count(large) == 1 and len(set(bodies)) == len(sender.acknowledged) + 1
 
 
+def test_any_number_of_messages_above_the_brokers_limit_hold_up_nobody(start_bridge, queues, names, rabbitmq, proxy):
+    count = 80  # more than suspect_rows.h has places for
+    bridge = start_bridge(AMQP_URL=proxy.url)
+    large = [json.dumps({"type": "message.delivered", "data": {"message_id": f"l-{number}", "note": "x" * 8000}}).encode()
+             for number in range(count)]
+    sender = Sender(bridge)
+
+    def send_while_away(bodies):
+        proxy.cut()
+        servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "away", 20, lambda: f"away: {bridge.readyz()}")
+        for body in bodies:
+            assert wire.post(bridge.port, wire.WEBHOOK, body, wire.guide(body)).status == 200
+        assert sender.send() == 200
+        proxy.restore()
+        servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", 20, lambda: bridge.stderr[-2000:])
+
+    with largest_message(rabbitmq, 5000):
+        for bodies in (large, []):
+            send_while_away(bodies)
+            servers.wait_until(lambda: bridge.spooled() == count, 15, lambda: f"{bridge.readyz()} {bridge.stderr[-2000:]}")
+        problem = bridge.readyz()[1]["spool_problem"]
+        assert "max_message_size" in problem and f"({len(large[0])} bytes)" in problem
+        assert bridge.stderr.count("is held back") == 1
+        assert bridge.stderr.count("max size 5000") <= 2, "once for each connection: then it is known"
+    send_while_away([])  # a new connection asks afresh
+    servers.wait_until(lambda: bridge.spooled() == 0, 15, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: "spool_problem" not in bridge.readyz()[1], 5, bridge.readyz)
+    bodies = [body for _, body in queues.take("AMQP_QUEUE", queues.depth("AMQP_QUEUE"))]
+    assert set(large) < set(bodies) and len(set(bodies)) == count + len(sender.acknowledged) == count + 3
+    bridge.assert_identities()
+
+
+def test_a_full_rejected_queue_interrupts_no_event(start_bridge, queues, names, rabbitmq):
+    bridge = start_bridge(LOG_LEVEL="debug")
+    policy = names["AMQP_REJECTED_QUEUE"]
+    poison = [b"no json %d" % number for number in range(12)]
+    rabbitmq.control("set_policy", policy, f"^{policy}$", '{"max-length":1,"overflow":"reject-publish"}',
+                     "--apply-to", "queues")
+    try:
+        with Sender(bridge) as sender:
+            for body in poison:
+                assert wire.post(bridge.port, wire.WEBHOOK, body, wire.guide(body)).status == 400
+            servers.wait_until(lambda: "AMQP_REJECTED_QUEUE" in readyz_problem(bridge), 20, lambda: bridge.stderr[-2000:])
+            status, ready = bridge.readyz()
+            assert status == 200 and ready["broker"] == "connected" and ready["spool_waiting"] > 0
+            servers.wait_until(lambda: "afresh, by a new channel" in bridge.stderr, 40, lambda: bridge.stderr[-2000:])
+            seen = len(sender.log)
+            servers.wait_until(lambda: len(sender.log) > seen + 100)
+        sender.assert_all_acknowledged()
+        assert sender.slowest < 1 * servers.PATIENCE
+        assert bridge.metrics()["dropbridge_reconnects_total"] == 0, bridge.stderr[-2000:]
+        assert bridge.accepted("broker") >= len(sender.log), "every event"
+        assert bridge.stderr.count(f"is {policy} full") == 1 and "refuses events" not in bridge.stderr
+    finally:
+        rabbitmq.control("clear_policy", policy)
+    rejected = queues.take("AMQP_REJECTED_QUEUE", len(poison), 60)
+    assert {body for _, body in rejected} == set(poison)
+    sender.assert_all_arrive(rabbitmq, names["AMQP_QUEUE"])
+    servers.wait_until(lambda: not readyz_problem(bridge), 10, bridge.readyz)
+    assert bridge.stderr.count("takes messages to the rejected queue again") == 1
+
+
+def test_a_full_queue_behind_a_broken_spool_is_ready_again_though_nobody_sends(
+        start_bridge, queues, names, rabbitmq, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    bridge = start_bridge(SPOOL_PATH=folder / "spool.db")
+    folder.rename(tmp_path / "elsewhere")
+    servers.wait_until(lambda: bridge.readyz()[1]["spool"] == "failed", 20, lambda: f"{bridge.readyz()}")
+    policy = names["AMQP_QUEUE"]
+    rabbitmq.control("set_policy", policy, f"^{policy}$", '{"max-length":3}', "--apply-to", "queues")
+
+    def post():
+        return wire.post(bridge.port, wire.WEBHOOK, BODY, wire.guide(BODY)).status
+
+    def ready():
+        return bridge.readyz()[0] == 200
+
+    def refused():
+        return post() == 503 and not ready()
+
+    try:
+        servers.wait_until(refused, 10, lambda: f"{bridge.readyz()}")
+        assert bridge.readyz()[1]["broker"] == "refusing"
+        servers.wait_until(ready, 20, "what was said 12 s ago is not believed any more")
+        assert post() == 503
+        servers.wait_until(lambda: not ready(), 0.9, "the first that is refused is enough then")
+        queues.channel.queue_purge(policy)
+        servers.wait_until(ready, 20, "ready again")
+        assert post() == 200
+    finally:
+        rabbitmq.control("clear_policy", policy)
+    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", 5, lambda: f"{bridge.readyz()}")
+    assert bridge.stderr.count("refuses events") == bridge.stderr.count("takes events again") == 1
+
+
 def test_a_full_queue_behind_a_full_spool_is_not_ready_and_says_so(start_bridge, queues, names, rabbitmq):
-    bridge = start_bridge(SPOOL_MAX_BYTES=1048576)
+    bridge = start_bridge(SPOOL_MAX_BYTES=1048576, LOG_LEVEL="debug")
     policy = names["AMQP_QUEUE"]
     rabbitmq.control("set_policy", policy, f"^{policy}$", '{"max-length":5}', "--apply-to", "queues")
 
@@ -291,8 +388,7 @@ def test_a_full_queue_behind_a_full_spool_is_not_ready_and_says_so(start_bridge,
         for padding in (100000, 5000, 500):
             servers.wait_until(lambda padding=padding: post(padding) == 503, 20, "both are full")
         servers.wait_until(nothing_is_taken, 20, lambda: f"{bridge.readyz()} {bridge.stderr[-2000:]}")
-        # The broker is asked afresh meanwhile, on other connections.
-        servers.wait_until(lambda: bridge.metrics()["dropbridge_reconnects_total"] > 0, 40, "a new connection")
+        servers.wait_until(lambda: "afresh, by a new channel" in bridge.stderr, 40, "a new channel")
         servers.wait_until(nothing_is_taken, 20, lambda: f"{bridge.readyz()} {bridge.stderr[-2000:]}")
         ready = bridge.readyz()[1]
         assert "max-length" in ready["broker_problem"] and "bring" not in ready["spool_problem"]
@@ -302,8 +398,8 @@ def test_a_full_queue_behind_a_full_spool_is_not_ready_and_says_so(start_bridge,
     servers.wait_until(lambda: bridge.spooled() == 0, 30, lambda: bridge.stderr[-2000:])
     assert bridge.readyz()[0] == 200 and post() == 200
     told = bridge.stderr.count("refuses events")
-    assert told == bridge.stderr.count("takes events again") <= 2, "not for each new connection"
-    assert bridge.stderr.count("publishing to") == 1, "asking afresh is no news"
+    assert told == bridge.stderr.count("takes events again") <= 2, "not for each new channel"
+    assert bridge.metrics()["dropbridge_reconnects_total"] == 0, "asking afresh interrupts nothing"
     bridge.assert_identities()
 
 
@@ -380,7 +476,7 @@ def test_the_next_host_is_tried_when_the_first_never_speaks(start_bridge, queues
 
 @pytest.mark.parametrize("publishers", [1, 2])
 def test_a_stopped_broker_costs_one_confirm_timeout_of_waiting(start_bridge, queues, names, rabbitmq, publishers):
-    timeout = 1.5
+    timeout = 2.5  # a busy machine or disk makes no request wait as long
     bridge = start_bridge(CONFIRM_TIMEOUT_MS=int(timeout * 1000), AMQP_PUBLISHERS=publishers)
     sender = Sender(bridge)
     sender.start(threads=16, pause=0.02)
@@ -402,7 +498,7 @@ def test_a_stopped_broker_costs_one_confirm_timeout_of_waiting(start_bridge, que
     assert sender.slowest < ANSWER_SECONDS * servers.PATIENCE
     # Those that waited out the broker's time, whatever the machine's speed.
     slow = [begun - stopped_at for _, _, begun, seconds in sender.log if seconds > 0.9 * timeout]
-    assert 1 <= len(slow) <= 16, "each of the sixteen waits once"
+    assert 1 <= len(slow) <= 16, f"each of the sixteen waits once; begun after the stop: {sorted(slow)}"
     assert max(slow) < timeout
     while_stopped = [one for one in sender.log if stopped_at + timeout < one[2] < stopped_at + 9]
     assert len(while_stopped) > 100, "the service goes on meanwhile"

@@ -12,6 +12,8 @@ import pytest
 from generate import NOW, Sequence
 from model import DEFAULTS, Model
 
+pytestmark = pytest.mark.one_thread
+
 COUNT = int(os.environ.get("MODEL_SEQUENCES", "3000"))
 FIRST = int(os.environ.get("MODEL_SEED", "1"))
 PARTS = 10

@@ -11,6 +11,8 @@ import pytest
 from generate import NOW, Sequence
 from model import Model, Settings
 
+pytestmark = pytest.mark.one_thread
+
 SETS = int(os.environ.get("ORDER_SETS", "60"))
 SHUFFLES = 30
 SETTINGS = Settings(604800, 86400, 100000, "/")

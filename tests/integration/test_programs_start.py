@@ -103,14 +103,14 @@ def test_one_of_them_is_enough(settings):
 
 
 UNUSABLE_URLS = [
-    ("bridge/dropbridge", "AMQP_URL", "amqps://127.0.0.1/"),
+    ("bridge/dropbridge", "AMQP_URL", "https://127.0.0.1/"),
     ("bridge/dropbridge", "AMQP_URL", "amqp://127.0.0.1:99999/"),
     ("bridge/dropbridge", "AMQP_URL", "amqp://127.0.0.1/%2f,nonsense"),
     ("bridge/dropbridge", "LISTEN", "127.0.0.1:8443s"),
     ("bridge/dropbridge", "LISTEN", "[::1]:0"),
     ("bridge/dropbridge", "CONFIRM_TIMEOUT_MS", "3001"),
     ("workers/dropworker", "REDIS_URL", "rediss://127.0.0.1/"),
-    ("workers/dropworker", "REDIS_URL", "redis-sentinel://127.0.0.1:1/name/0"),
+    ("workers/dropworker", "REDIS_URL", "redis-sentinel://127.0.0.1:1/"),
     ("workers/dropworker", "REDIS_URL", "redis://127.0.0.1/notanumber"),
 ]
 

@@ -2,11 +2,14 @@
 sentence names the key and what to do about it, and no phone number."""
 
 import json
+import random
 
 import model_harness
 import pytest
 from generate import Sequence
 from model import Settings
+
+pytestmark = pytest.mark.one_thread
 
 SETTINGS = Settings(604800, 86400, 1000, "")
 RECEIVED = 1774041912000
@@ -198,6 +201,140 @@ def test_a_count_that_would_fall_below_0_stops_the_batch(driver):
     assert totals(client) == {"messages": 1, "failure": 1, "revised": 1}
 
 
+# ---- sums of money that are full ----
+
+BOUND = 2**53
+COST_FIELDS = ("product_cost_micros", "compliance_fee_micros", "tts_fee_micros")
+MILLION = 1000000  # dollars: the most that one event may cost
+
+
+def planted(driver, rooms):
+    """An empty Redis whose sums have so many micros of room, the rest held by a campaign of the past."""
+    driver.run(SEQUENCE, [])
+    sums = {name: BOUND - 1 - room for name, room in zip(COST_FIELDS, rooms)}
+    for key in ("dc:totals", "dc:campaign:past:counters"):
+        driver.redis.client.hset(key, mapping=sums)
+    driver.redis.client.zadd("dc:campaigns", {"past": 1})
+    return sums
+
+
+def sums_of(client, key="dc:totals"):
+    return tuple(int(client.hget(key, name) or 0) for name in COST_FIELDS)
+
+
+def counted_costs(client, campaign="spring"):
+    return sums_of(client, f"dc:campaign:{campaign}:counters")
+
+
+def all_of(driver, copies):
+    """What becomes of many copies: the pipes to the driver and back hold a part of them at a time."""
+    return {outcome for first in range(0, len(copies), 1024) for outcome in driver.more(SEQUENCE, copies[first : first + 1024])}
+
+
+def consistent(driver):
+    keys, _ = driver.state()
+    assert model_harness.broken_invariants(keys) == []
+    assert all(count < BOUND for count in sums_of(driver.redis.client))
+
+
+def test_absurd_costs_of_one_campaign_stop_no_other(driver):
+    driver.run(SEQUENCE, [])
+    client = driver.redis.client
+    absurd = [copy(f"{number:024x}", product_cost=MILLION) for number in range(9100)]
+    assert all_of(driver, absurd) == {"counted"}
+    assert sums_of(client)[0] == 9007 * 10**12
+    assert driver.more(SEQUENCE, [copy("honest", campaign="other", product_cost=0.01, tts_fee=0.02)]) == ["counted"]
+    assert counted_costs(client, "other") == (10000, 0, 20000)
+    consistent(driver)
+    revoked = [copy(f"{number:024x}", product_cost=0, attempt_date=RECEIVED + 5) for number in range(9100)]
+    assert all_of(driver, revoked) == {"duplicate"}
+    assert sums_of(client) == (10000, 0, 20000)
+    consistent(driver)
+
+
+# Room in the three sums in micros; copies of drops as (drop, class and time, cost, fee); what counts in the end of each sum.
+CALLBACK, RECEIPT = ("message.delivered", 10), ("contact.rvm.receipt", 10)
+LATER, LATER_RECEIPT, LAST = ("message.delivered", 20), ("contact.rvm.receipt", 20), ("message.delivered", 30)
+FULL_SUMS = {
+    "one that just fits": ((5, 0, 0), [(1, CALLBACK, 5e-6, None)], (5, 0)),
+    "one that just does not": ((5, 0, 0), [(1, CALLBACK, 6e-6, None)], (0, 0)),
+    "one block: a fee that does not fit leaves out the cost": ((5, 1, 0), [(1, CALLBACK, 1e-6, 2e-6)], (0, 0)),
+    "what the batch added before": ((5, 0, 0), [(1, CALLBACK, 3e-6, None), (2, CALLBACK, 3e-6, None)], (3, 0)),
+    "a smaller one behind one that does not fit":
+        ((5, 0, 0), [(1, CALLBACK, 3e-6, None), (2, CALLBACK, 3e-6, None), (3, CALLBACK, 2e-6, None)], (5, 0)),
+    "what the batch took back before":
+        ((5, 0, 0), [(1, CALLBACK, 5e-6, None), (1, LATER, 1e-6, None), (2, CALLBACK, 4e-6, None)], (5, 0)),
+    "a better winner whose costs do not fit leaves those that count":
+        ((5, 0, 0), [(1, CALLBACK, 4e-6, None), (1, LATER, 6e-6, None)], (4, 0)),
+    "an equal copy with more": ((5, 0, 0), [(1, CALLBACK, 4e-6, None), (1, CALLBACK, 6e-6, None)], (4, 0)),
+    "a copy with more that fits": ((5, 0, 0), [(1, CALLBACK, 4e-6, None), (1, LATER, 5e-6, None)], (5, 0)),
+    "costs that do not count yet":
+        ((5, 0, 0), [(1, CALLBACK, 4e-6, None), (1, LATER_RECEIPT, 9e-6, None)], (4, 0)),
+    "kept costs that come to count and do not fit":
+        ((5, 0, 0), [(1, CALLBACK, 4e-6, None), (1, LATER_RECEIPT, 9e-6, None), (1, LAST, None, None)], (4, 0)),
+    "kept costs that come to count and fit":
+        ((9, 0, 0), [(1, CALLBACK, 4e-6, None), (1, LATER_RECEIPT, 9e-6, None), (1, LAST, None, None)], (9, 0)),
+    "a first copy without costs and a receipt whose costs do not fit":
+        ((5, 0, 0), [(1, CALLBACK, None, None), (1, RECEIPT, 6e-6, None)], (0, 0)),
+    "costs of 0 where there is no room": ((0, 0, 0), [(1, CALLBACK, 0, 0)], (0, 0)),
+}
+
+
+@pytest.mark.parametrize("batch", [256, 1])
+@pytest.mark.parametrize("what", FULL_SUMS)
+def test_costs_that_a_full_sum_has_no_room_for_are_none(driver, what, batch):
+    room, copies, expected = FULL_SUMS[what]
+    sums = planted(driver, room)
+    events = []
+    for drop, (name, time), cost, fee in copies:
+        costs = {field: value for field, value in (("product_cost", cost), ("compliance_fee", fee)) if value is not None}
+        events.append(copy(f"drop-{drop}", None, type=name, data={"status": "success"}, attempt_date=RECEIVED + time, **costs))
+    outcomes = driver.more(SEQUENCE._replace(batch=batch), events)
+    assert set(outcomes) <= {"counted", "duplicate"}, outcomes
+    client = driver.redis.client
+    assert counted_costs(client)[:2] == expected
+    consistent(driver)
+    end = [copy(f"drop-{drop}", attempt_date=RECEIVED + 99, product_cost=0) for drop, *_ in copies]
+    assert set(driver.more(SEQUENCE, end)) == {"duplicate"}
+    assert sums_of(client) == tuple(sums.values()), "what is taken back is what was counted"
+    consistent(driver)
+
+
+def random_copy(rng, drops):
+    costs = {name: rng.choice([0, 1e-6, 0.3, 0.7, 1, MILLION]) for name in ("product_cost", "compliance_fee", "tts_fee")
+             if rng.random() < 0.5}
+    name = rng.choice(["message.delivered", "message.failed", "contact.rvm.receipt"])
+    return copy(f"drop-{rng.randrange(drops)}", None, rng.choice(["spring", "summer"]), type=name, data={"status": "success"},
+                attempt_date=RECEIVED + rng.randrange(12), **costs)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_comes_while_the_sums_are_full_is_counted_and_can_be_taken_back(driver, seed):
+    rng = random.Random(seed)
+    sums = planted(driver, [rng.choice([0, 1, 900000, 2500000, 2 * 10**12]) for _ in COST_FIELDS])
+    drops = 8
+    for _ in range(6):
+        batch = [random_copy(rng, drops) for _ in range(20)]
+        outcomes = driver.more(SEQUENCE._replace(batch=rng.choice([1, 7, 256])), batch)
+        assert set(outcomes) <= {"counted", "duplicate", "revised"}, outcomes
+        consistent(driver)
+    driver.more(SEQUENCE, [copy(f"drop-{drop}", attempt_date=RECEIVED + 99, product_cost=0) for drop in range(drops)])
+    assert sums_of(driver.redis.client) == tuple(sums.values())
+    consistent(driver)
+
+
+def test_a_sum_that_is_full_in_a_campaign_alone_has_a_remedy_of_its_own(driver):
+    driver.run(SEQUENCE, [copy("drop-1", product_cost=1)])
+    client = driver.redis.client
+    client.hset("dc:campaign:spring:counters", "product_cost_micros", BOUND - 1)
+    more = copy("drop-2", product_cost=1)
+    refused(driver, [more], f"KEY dc:campaign:spring:counters: ERR its field product_cost_micros is {BOUND - 1} and would reach 2^53",
+            "set that field to its count again")
+    client.hset("dc:campaign:spring:counters", "product_cost_micros", 1000000)
+    assert driver.more(SEQUENCE, [more]) == ["counted"]
+    consistent(driver)
+
+
 REMEDIES = {
     "dc:result:8812": "RENAME",
     "dc:drops:shared:8812": "RENAME",
@@ -308,6 +445,28 @@ def test_a_batch_that_is_stopped_half_way_is_finished_before_the_next(driver, wh
     else:
         assert outcomes[0] == "counted"
     assert without_times(client) == expected
+
+
+def test_a_key_that_changes_its_type_under_an_unfinished_batch_has_its_own_remedy(driver):
+    client = driver.redis.client
+    if int(client.info("server")["redis_version"].split(".")[0]) < 7:
+        pytest.skip("before Redis 7 a user who may read a key may write it")
+    driver.run(SEQUENCE, [])
+    client.acl_setuser("operator", enabled=True, nopass=True, keys=["*"], commands=["+@all"], channels=["*"])
+    operator = model_harness.servers.redis.Redis("127.0.0.1", driver.redis.port, username="operator", password="any")
+    operator.execute_command("ACL", "SETUSER", "default", "resetkeys", "%R~*", "%W~dc:[^t]*")
+    try:
+        driver.more(SEQUENCE, SEQUENCE.copies)
+        assert operator.exists("dc:drops:unfinished")
+    finally:
+        operator.execute_command("ACL", "SETUSER", "default", "resetkeys", "~*")
+        operator.close()
+    client.set("dc:totals", "text")
+    sentence = refused(driver, SEQUENCE.copies, "KEY dc:totals: WRONGTYPE", "waits in dc:drops:unfinished", "restore that key")
+    assert "let the user" not in sentence
+    client.delete("dc:totals")
+    assert driver.more(SEQUENCE, SEQUENCE.copies) == ["duplicate"] * 5
+    assert totals(client)["messages"] == 2
 
 
 def test_a_lookup_with_a_foreign_hash_in_it_does_no_harm(driver):

@@ -96,6 +96,27 @@ def test_an_idle_worker_leaves_the_queue_to_others_while_redis_stands_still(star
     wait_settled(worker, queues)
 
 
+def close_connection_of_worker(rabbitmq):
+    lines = rabbitmq.control("list_connections", "--silent", "pid", "client_properties").splitlines()
+    (pid,) = [line.split("\t")[0] for line in lines if '"dropworker"' in line]
+    rabbitmq.control("close_connection", pid, "the test says so")
+
+
+def test_while_redis_stands_still_all_that_comes_is_read_and_the_end_of_the_connection_is_told(
+        start_worker, queues, redis_server, rabbitmq):
+    worker = start_worker()
+    with standing_still(redis_server.child.pid):
+        publish(queues, 30)
+        servers.wait_until(lambda: worker.metrics()["dropworker_held"] == 30, 20, lambda: worker.metrics())
+        publish(queues, 30)
+        servers.wait_until(lambda: worker.metrics()["dropworker_held"] == 60, 20, lambda: worker.metrics())
+        close_connection_of_worker(rabbitmq)
+        servers.wait_until(lambda: worker.metrics()["dropworker_reconnects_total"] == 1, 20, lambda: worker.stderr)
+        assert "cannot consume: " in worker.stderr and "the test says so" in worker.stderr
+    wait_counted(redis_server, worker, 60)
+    wait_settled(worker, queues)
+
+
 def test_a_key_of_a_wrong_type_is_no_absence(start_worker, queues, redis_server):
     worker = start_worker(REDIS_AWAY_S=1)
     redis_server.client.set("dc:totals", "no hash")

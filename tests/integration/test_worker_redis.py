@@ -265,10 +265,11 @@ def test_an_idle_worker_tells_that_it_could_not_write(start_worker, redis_server
 
 
 def test_a_user_who_lacks_a_command_that_a_batch_needs_ends_it_with_69(rabbitmq, redis_server, names, queues, programs):
-    for command in ("hset", "expire", "xadd"):
+    for command in ("hset", "expire", "xadd", "evalsha", "eval", "script|load", "wait"):
         redis_server.client.execute_command("ACL", "SETUSER", "counting", "reset", "on", ">word", "~*", "+@all", f"-{command}")
         worker = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names,
-                                           "REDIS_URL": f"redis://counting:word@127.0.0.1:{redis_server.port}/0"},
+                                           "REDIS_URL": f"redis://counting:word@127.0.0.1:{redis_server.port}/0",
+                                           "REDIS_WAIT_REPLICAS": 1},
                           clean_exit=(69,))
         assert worker.wait_exit() == 69, command
         assert "trying the commands that a batch needs" in worker.stderr
@@ -279,6 +280,28 @@ def test_a_user_without_the_dangerous_commands_is_enough(start_worker, queues, r
     worker = start_worker(REDIS_URL=f"redis://counting:word@127.0.0.1:{redis_server.port}/0")
     publish(queues, 3)
     wait_counted(redis_server, worker, 3)
+
+
+def test_a_user_without_wait_is_enough_where_no_replica_is_waited_for(start_worker, queues, redis_server):
+    redis_server.client.execute_command("ACL", "SETUSER", "counting", "reset", "on", ">word", "~dc:*", "+@all", "-wait")
+    worker = start_worker(REDIS_URL=f"redis://counting:word@127.0.0.1:{redis_server.port}/0")
+    publish(queues, 3)
+    wait_counted(redis_server, worker, 3)
+
+
+def test_costs_that_a_full_sum_has_no_room_for_are_told_once_a_minute(start_worker, queues, redis_server):
+    for key in ("dc:totals", "dc:campaign:past:counters"):
+        redis_server.client.hset(key, "product_cost_micros", 2**53 - 1)
+    worker = start_worker(BATCH_MAX=2)
+    for _ in range(5):
+        queues.publish(*message(callback(product_cost=0.1), "spring"))
+    publish(queues, 1)
+    wait_counted(redis_server, worker, 6)
+    servers.wait_until(lambda: worker.metrics()["dropworker_costs_ignored_total"] == 5, 10, worker.metrics)
+    servers.wait_until(lambda: "events were not counted" in worker.stderr, 10, lambda: worker.stderr)
+    assert worker.stderr.count("events were not counted") == 1
+    assert counters(redis_server.client, "spring") == {"messages": 6, "success": 6}
+    assert worker.readyz()[0] == 200
 
 
 def test_a_server_that_may_evict_drops_is_named_in_the_log(start_worker, redis_server):

@@ -13,6 +13,8 @@ import pytest
 import servers
 from model import Model, Settings
 
+pytestmark = pytest.mark.one_thread  # the workers race each other by way of the servers
+
 WORKERS = 8
 SEQUENCES = int(os.environ.get("WORKERS_SEQUENCES", "12"))
 KILLS = 12

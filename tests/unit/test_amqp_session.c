@@ -22,7 +22,8 @@ static void counts_the_urls_it_can_use(void **state)
         {"three, with spaces", "amqp://a, amqp://b ,amqp://c", 3},
         {"none", "", 0},
         {"a comma at the end", "amqp://a,", 0},
-        {"TLS, for now", "amqps://a", 0},
+        {"TLS", "amqps://a", 1},
+        {"with and without TLS", "amqp://a,amqps://b:5671", 2},
         {"another scheme", "http://a", 0},
         {"the second is malformed", "amqp://a,amqp://", 0},
         {"a raw comma in a password", "amqp://u:SECRET,SECRET@h", 0},
@@ -33,6 +34,25 @@ static void counts_the_urls_it_can_use(void **state)
         CHECK_CASE(cases[i].name, (error.code == ERROR_CONFIG) == (cases[i].count == 0));
         CHECK_CASE(cases[i].name, strstr(error.text, "SECRET") == NULL);
     }
+}
+
+static void tells_whether_a_url_asks_for_tls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *urls;
+        bool asks;
+    } cases[] = {
+        {"no", "amqp://a", false},
+        {"yes", "amqps://a", true},
+        {"in capitals", "AMQPS://a", true},
+        {"the last of three", "amqp://a,amqp://b, amqps://c", true},
+        {"in a password", "amqp://u:amqps@a", false},
+        {"one that cannot be used", "amqp://,amqps://c", true},
+        {"none", "", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        CHECK_CASE(cases[i].name, amqp_urls_ask_for_tls(cases[i].urls) == cases[i].asks);
 }
 
 static amqp_bytes_t text_of(const char *text)
@@ -186,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_the_urls_it_can_use),
+        cmocka_unit_test(tells_whether_a_url_asks_for_tls),
         cmocka_unit_test(tells_what_will_pass_from_what_will_not),
         cmocka_unit_test(has_words_for_library_errors),
         cmocka_unit_test(does_not_open_without_a_broker),

@@ -439,18 +439,19 @@ static void reads_the_command_line(void **state)
     static const struct {
         const char *name;
         const char *arguments[3];
-        bool ok, help, version, check;
+        bool ok, help, version, check, health;
         const char *file;
     } cases[] = {
-        {"nothing", {NULL}, true, false, false, false, NULL},
-        {"help", {"--help"}, true, true, false, false, NULL},
-        {"version", {"--version"}, true, false, true, false, NULL},
-        {"check with a file", {"--check-config", "--config", "f"}, true, false, false, true, "f"},
-        {"a file with =", {"--config=f=g"}, true, false, false, false, "f=g"},
-        {"no file", {"--config"}, false, false, false, false, NULL},
-        {"an unknown option", {"--port"}, false, false, false, false, NULL},
-        {"a word", {"x"}, false, false, false, false, NULL},
-        {"a longer option", {"--configure"}, false, false, false, false, NULL},
+        {"nothing", {NULL}, true, false, false, false, false, NULL},
+        {"help", {"--help"}, true, true, false, false, false, NULL},
+        {"version", {"--version"}, true, false, true, false, false, NULL},
+        {"check with a file", {"--check-config", "--config", "f"}, true, false, false, true, false, "f"},
+        {"health", {"--health"}, true, false, false, false, true, NULL},
+        {"a file with =", {"--config=f=g"}, true, false, false, false, false, "f=g"},
+        {"no file", {"--config"}, false, false, false, false, false, NULL},
+        {"an unknown option", {"--port"}, false, false, false, false, false, NULL},
+        {"a word", {"x"}, false, false, false, false, false, NULL},
+        {"a longer option", {"--configure"}, false, false, false, false, false, NULL},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char copies[3][32];
@@ -471,6 +472,7 @@ static void reads_the_command_line(void **state)
         }
         CHECK_CASE(cases[i].name, out.help == cases[i].help && out.version == cases[i].version);
         CHECK_CASE(cases[i].name, out.check_config == cases[i].check);
+        CHECK_CASE(cases[i].name, out.health == cases[i].health);
         CHECK_CASE(cases[i].name, (out.config_file != NULL) == (cases[i].file != NULL));
         CHECK_CASE(cases[i].name, !cases[i].file || strcmp(out.config_file, cases[i].file) == 0);
     }

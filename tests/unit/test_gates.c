@@ -1,5 +1,6 @@
 #include "bridge/gates.h"
 
+#include "bridge/refusal.h"
 #include "cases.h"
 #include "common/clock.h"
 
@@ -116,7 +117,7 @@ static void a_broker_that_refuses_is_told_and_shuts_nothing(void **state)
     char problem[ERROR_TEXT];
     assert_false(gates_refusing(gates));
     gates_connected(gates, 0, "h:1", 0);
-    gates_set(gates, 0, GATE_IS_REFUSING, true);
+    gates_nacked(gates, 0, TICKET_EVENT, clock_monotonic_ms());
     check("refusing", gates, GATE_OPEN, GATE_AWAY);
     assert_true(gates_refusing(gates));
     gates_problem(gates, problem);
@@ -127,8 +128,67 @@ static void a_broker_that_refuses_is_told_and_shuts_nothing(void **state)
     assert_string_equal(problem, "");
     gates_set(gates, 1, GATE_IS_STALLED, true);
     assert_true(gates_refusing(gates));
-    gates_set(gates, 0, GATE_IS_REFUSING, false);
+    gates_nacked(gates, 0, TICKET_EVENT, 0);
     assert_false(gates_refusing(gates));
+    gates_free(gates);
+    bridge_metrics_free(metrics);
+}
+
+static void a_refusal_is_believed_as_long_as_it_is_fresh(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t first_ago_ms, second_ago_ms; /* -1: it has not refused */
+        bool refusing;
+    } cases[] = {
+        {"both have just refused", 0, 0, true},
+        {"only one has", 0, -1, false},
+        {"only the other has", -1, 0, false},
+        {"one has lately, the other long ago", 0, REFUSAL_TRUSTED_MS + 1000, true},
+        {"both have long ago", REFUSAL_TRUSTED_MS + 1000, REFUSAL_TRUSTED_MS + 1000, false},
+    };
+
+    (void)state;
+    for (int target = TICKET_EVENT; target <= TICKET_REJECTED; target++) {
+        for (size_t i = 0; i < COUNT(cases); i++) {
+            const int64_t now_ms = clock_monotonic_ms();
+            const int64_t ago_ms[TWO] = {cases[i].first_ago_ms, cases[i].second_ago_ms};
+            struct bridge_metrics *metrics = bridge_metrics_new();
+            struct gates *gates = two_gates(metrics);
+            char problem[ERROR_TEXT];
+            bool fresh = false;
+            for (size_t at = 0; at < TWO; at++) {
+                gates_connected(gates, at, "h:1", 0);
+                gates_nacked(gates, at, (enum ticket_target)target, ago_ms[at] < 0 ? 0 : now_ms - ago_ms[at]);
+                fresh |= ago_ms[at] == 0;
+            }
+            check(cases[i].name, gates, GATE_OPEN, GATE_OPEN);
+            gates_problem(gates, problem);
+            CHECK_CASE(cases[i].name, gates_refusing(gates) == (target == TICKET_EVENT && cases[i].refusing));
+            if (target == TICKET_EVENT)
+                CHECK_CASE(cases[i].name, (strstr(problem, "AMQP_QUEUE full") != NULL) == cases[i].refusing);
+            else
+                CHECK_CASE(cases[i].name, (strstr(problem, "AMQP_REJECTED_QUEUE") != NULL) == fresh);
+            gates_connected(gates, 0, "h:1", 0);
+            gates_problem(gates, problem);
+            CHECK_CASE(cases[i].name, !gates_refusing(gates)); /* the new session has refused nothing */
+            gates_free(gates);
+            bridge_metrics_free(metrics);
+        }
+    }
+}
+
+static void the_limit_of_bodies_is_asked_for_again_by_a_new_session(void **state)
+{
+    (void)state;
+    struct bridge_metrics *metrics = bridge_metrics_new();
+    struct gates *gates = two_gates(metrics);
+    gates_connected(gates, 0, "h:1", 0);
+    body_limit_set(gates_body_limit(gates), 1000, 0);
+    gates_connected(gates, 1, NULL, 0);
+    assert_int_equal(body_limit_get(gates_body_limit(gates), 1), 1000);
+    gates_connected(gates, 1, "h:1", 0);
+    assert_int_equal(body_limit_get(gates_body_limit(gates), 1), 0);
     gates_free(gates);
     bridge_metrics_free(metrics);
 }
@@ -159,6 +219,8 @@ int main(void)
         cmocka_unit_test(a_refusal_shuts_all_until_it_is_over),
         cmocka_unit_test(tells_the_last_problem_while_none_is_open),
         cmocka_unit_test(a_broker_that_refuses_is_told_and_shuts_nothing),
+        cmocka_unit_test(a_refusal_is_believed_as_long_as_it_is_fresh),
+        cmocka_unit_test(the_limit_of_bodies_is_asked_for_again_by_a_new_session),
         cmocka_unit_test(a_send_that_lasts_shuts_its_gate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,19 @@
 #include "common/log.h"
 
 #include "cases.h"
+#include "common/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* What one call writes to stderr. */
@@ -70,7 +79,40 @@ static void cuts_a_long_message_between_characters(void **state)
     assert_int_equal(strlen(line), strlen("2026-03-20T15:04:05.000Z info p: ") + 1021 + 1);
     memset(text, '\x01', sizeof text - 1);
     capture(line, sizeof line, LOG_LEVEL_INFO, text);
-    assert_int_equal(strlen(line), strlen("2026-03-20T15:04:05.000Z info p: ") + 4 * 1023 + 1);
+    assert_int_equal(strlen(line), strlen("2026-03-20T15:04:05.000Z info p: ") + 4 * 703 + 1);
+}
+
+static void keeps_a_line_within_what_a_pipe_takes_whole(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *unit; /* repeated */
+    } cases[] = {
+        {"letters", "x"},
+        {"quotation marks", "\""},
+        {"backslashes", "\\"},
+        {"control characters", "\x01"},
+        {"control characters and quotation marks", "\x01\"\x01"},
+        {"broken UTF-8", "\xff"},
+        {"characters of three bytes", "\xe2\x82\xac"},
+    };
+    char program[65];
+    memset(program, 'p', sizeof program - 1);
+    program[sizeof program - 1] = '\0';
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[2048] = "";
+        char line[2 * PIPE_BUF];
+        while (strlen(text) < 1100)
+            strcat(text, cases[i].unit);
+        log_init(program, LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+        capture(line, sizeof line, LOG_LEVEL_ERROR, text);
+        CHECK_CASE(cases[i].name, strlen(line) <= PIPE_BUF);
+        CHECK_CASE(cases[i].name, strcmp(line + strlen(line) - 3, "\"}\n") == 0);
+        log_init(program, LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+        capture(line, sizeof line, LOG_LEVEL_ERROR, text);
+        CHECK_CASE(cases[i].name, strlen(line) <= PIPE_BUF && line[strlen(line) - 1] == '\n');
+    }
 }
 
 static void keeps_to_its_level(void **state)
@@ -83,6 +125,296 @@ static void keeps_to_its_level(void **state)
     assert_false(log_enabled(LOG_LEVEL_INFO));
     capture(line, sizeof line, LOG_LEVEL_INFO, "hidden");
     assert_string_equal(line, "");
+}
+
+/* ---- a stderr that does not take lines ---- */
+
+enum { NOT_STUCK_S = 60, SMALL_PIPE = 4096 };
+
+/* What stands in for stderr, and the end that reads it. */
+struct reader {
+    int write_end;
+    int read_end; /* -1: nobody reads */
+};
+
+static struct reader new_pipe(void)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_true(fcntl(ends[1], F_SETPIPE_SZ, SMALL_PIPE) > 0);
+    return (struct reader){.write_end = ends[1], .read_end = ends[0]};
+}
+
+static struct reader new_socket(void)
+{
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    return (struct reader){.write_end = ends[1], .read_end = ends[0]};
+}
+
+static struct reader new_terminal(void)
+{
+    const int master = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(master >= 0);
+    assert_int_equal(grantpt(master), 0);
+    assert_int_equal(unlockpt(master), 0);
+    const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+    assert_true(terminal >= 0);
+    return (struct reader){.write_end = terminal, .read_end = master};
+}
+
+static struct reader new_full_disk(void)
+{
+    const int fd = open("/dev/full", O_WRONLY);
+    assert_true(fd >= 0);
+    return (struct reader){.write_end = fd, .read_end = -1};
+}
+
+static struct reader new_pipe_without_reader(void)
+{
+    struct reader reader = new_pipe();
+    assert_int_equal(close(reader.read_end), 0);
+    reader.read_end = -1;
+    return reader;
+}
+
+static void set_blocking(int fd, bool blocking)
+{
+    const int flags = fcntl(fd, F_GETFL);
+    assert_true(flags >= 0);
+    assert_int_equal(fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK), 0);
+}
+
+/* Until not one more byte fits; blocking again then, as pipes are. */
+static void fill(int fd)
+{
+    char chunk[512];
+    memset(chunk, '#', sizeof chunk);
+    set_blocking(fd, false);
+    for (size_t size = sizeof chunk; size > 0; size = size > 1 ? 1 : 0) {
+        while (write(fd, chunk, size) > 0)
+            continue;
+    }
+    set_blocking(fd, true);
+}
+
+/* Reads what is there. The length; `out` may be NULL. */
+static size_t read_all(int fd, char *out, size_t size)
+{
+    char chunk[4096];
+    size_t len = 0;
+    ssize_t got = 0;
+    set_blocking(fd, false);
+    while ((got = read(fd, chunk, sizeof chunk)) > 0) {
+        if (out && len + (size_t)got < size) {
+            memcpy(out + len, chunk, (size_t)got);
+            len += (size_t)got;
+        }
+    }
+    if (out)
+        out[len] = '\0';
+    return len;
+}
+
+/* Stderr once more, to be given back with stderr_back. */
+static int stderr_to(int fd)
+{
+    const int saved = dup(STDERR_FILENO);
+    assert_true(saved >= 0);
+    assert_true(dup2(fd, STDERR_FILENO) >= 0);
+    return saved;
+}
+
+static void stderr_back(int saved)
+{
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    (void)close(saved);
+}
+
+/* Writes `count` lines while no descriptor can be opened. */
+static void log_without_descriptors(int count)
+{
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {.rlim_cur = STDERR_FILENO + 1, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 0; i < count; i++)
+        log_info("dropped %d", i);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static void drops_what_is_not_taken_at_once_and_says_so_later(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct reader (*make)(void);
+        bool no_descriptors;
+    } cases[] = {
+        {"a pipe that nobody reads", new_pipe, false},
+        {"a pipe that cannot be opened once more", new_pipe, true},
+        {"a socket that nobody reads", new_socket, false},
+        {"a terminal that stands still", new_terminal, false},
+        {"a full disk", new_full_disk, false},
+        {"a pipe whose reader is gone", new_pipe_without_reader, false},
+    };
+    log_init("p", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const uint64_t before = log_lines_dropped();
+        struct reader reader = cases[i].make();
+        char text[4096];
+        /* A call that waits for ever ends the test. */
+        (void)alarm(NOT_STUCK_S);
+        if (reader.read_end >= 0)
+            fill(reader.write_end);
+        int saved = stderr_to(reader.write_end);
+        const int64_t begun_ms = clock_monotonic_ms();
+        if (cases[i].no_descriptors)
+            log_without_descriptors(3);
+        for (int j = 0; !cases[i].no_descriptors && j < 3; j++)
+            log_info("dropped %d", j);
+        const int64_t took_ms = clock_monotonic_ms() - begun_ms;
+        const bool still_blocking = (fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK) == 0;
+        stderr_back(saved);
+        CHECK_CASE(cases[i].name, took_ms < 5000);
+        CHECK_CASE(cases[i].name, still_blocking);
+        CHECK_CASE(cases[i].name, log_lines_dropped() - before == 3);
+
+        struct reader taker = new_socket();
+        saved = stderr_to(taker.write_end);
+        log_info("taken");
+        log_info("and this");
+        stderr_back(saved);
+        (void)alarm(0);
+        (void)read_all(taker.read_end, text, sizeof text);
+        CHECK_CASE(cases[i].name, strstr(text, "missing here: 3;") != NULL);
+        CHECK_CASE(cases[i].name, strstr(text, " warn p: lines") < strstr(text, " info p: taken\n"));
+        CHECK_CASE(cases[i].name, strstr(text, " info p: and this\n") != NULL);
+        CHECK_CASE(cases[i].name, strstr(strstr(text, "taken"), "missing") == NULL);
+        CHECK_CASE(cases[i].name, log_lines_dropped() - before == 3);
+        (void)close(taker.read_end);
+        (void)close(taker.write_end);
+        (void)close(reader.write_end);
+        if (reader.read_end >= 0)
+            (void)close(reader.read_end);
+    }
+}
+
+static void holds_a_burst_in_the_pipe(void **state)
+{
+    (void)state;
+    const uint64_t before = log_lines_dropped();
+    int ends[2];
+    char text[65536 + 1];
+    char filler[64];
+    size_t lines = 0;
+    memset(filler, 'x', sizeof filler - 1);
+    filler[sizeof filler - 1] = '\0';
+    assert_int_equal(pipe(ends), 0);
+    if (fcntl(ends[1], F_GETPIPE_SZ) < 65536)
+        skip(); /* this user has many pipes already */
+    log_init("p", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    const int saved = stderr_to(ends[1]);
+    for (int i = 0; i < 500; i++)
+        log_info("%s", filler);
+    stderr_back(saved);
+    assert_int_equal(log_lines_dropped() - before, 0);
+    (void)read_all(ends[0], text, sizeof text);
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, 500);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
+enum { WRITERS = 8, LINES_EACH = 500 };
+
+static void *write_lines(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < LINES_EACH; i++)
+        log_info("a line of some length, the same as all the others");
+    return NULL;
+}
+
+/* What a slow reader finds. */
+struct found {
+    int fd;
+    atomic_bool over;
+    size_t whole;
+    size_t missing;
+    size_t broken;
+};
+
+static void judge_line(struct found *found, const char *line)
+{
+    static const char notice[] = " warn p: lines of this log that are missing here: ";
+
+    if (strlen(line) > 24 && strncmp(line + 24, notice, sizeof notice - 1) == 0)
+        found->missing += strtoul(line + 24 + sizeof notice - 1, NULL, 10);
+    else if (strlen(line) > 24 && strcmp(line + 24, " info p: a line of some length, the same as all the others") == 0)
+        found->whole++;
+    else
+        found->broken++;
+}
+
+static void *read_slowly(void *context)
+{
+    struct found *found = context;
+    char line[512];
+    size_t len = 0;
+    char c = 0;
+    for (;;) {
+        const bool over = atomic_load(&found->over);
+        const ssize_t got = read(found->fd, &c, 1);
+        if (got == 1 && c != '\n' && len < sizeof line - 1) {
+            line[len++] = c;
+        } else if (got == 1) {
+            line[len] = '\0';
+            judge_line(found, line);
+            len = 0;
+        } else if (over) {
+            found->broken += len > 0;
+            return NULL;
+        } else {
+            clock_sleep_ms(1);
+        }
+    }
+}
+
+static void every_line_of_many_threads_is_whole_or_counted(void **state)
+{
+    (void)state;
+    const uint64_t before = log_lines_dropped();
+    struct reader reader = new_pipe();
+    struct found found = {.fd = reader.read_end};
+    pthread_t writers[WRITERS];
+    pthread_t slow;
+    (void)alarm(NOT_STUCK_S);
+    set_blocking(reader.read_end, false);
+    log_init("p", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    const int saved = stderr_to(reader.write_end);
+    assert_int_equal(pthread_create(&slow, NULL, read_slowly, &found), 0);
+    for (size_t i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&writers[i], NULL, write_lines, NULL), 0);
+    for (size_t i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_join(writers[i], NULL), 0);
+    atomic_store(&found.over, true);
+    assert_int_equal(pthread_join(slow, NULL), 0);
+    const uint64_t dropped = log_lines_dropped() - before;
+    /* The last of the missing are told by one more line. */
+    log_info("a line of some length, the same as all the others");
+    assert_int_equal(pthread_create(&slow, NULL, read_slowly, &found), 0);
+    assert_int_equal(pthread_join(slow, NULL), 0);
+    stderr_back(saved);
+    (void)alarm(0);
+    assert_int_equal(found.broken, 0);
+    assert_int_equal(log_lines_dropped() - before, dropped);
+    assert_int_equal(found.missing, dropped);
+    assert_int_equal(found.whole + found.missing, WRITERS * LINES_EACH + 1);
+    assert_true(dropped > 0);
+    (void)close(reader.read_end);
+    (void)close(reader.write_end);
 }
 
 static void masks_phone_numbers(void **state)
@@ -109,8 +441,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_one_clean_line),
         cmocka_unit_test(cuts_a_long_message_between_characters),
+        cmocka_unit_test(keeps_a_line_within_what_a_pipe_takes_whole),
         cmocka_unit_test(keeps_to_its_level),
+        cmocka_unit_test(drops_what_is_not_taken_at_once_and_says_so_later),
+        cmocka_unit_test(holds_a_burst_in_the_pipe),
+        cmocka_unit_test(every_line_of_many_threads_is_whole_or_counted),
         cmocka_unit_test(masks_phone_numbers),
     };
+    (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

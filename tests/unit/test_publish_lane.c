@@ -61,6 +61,38 @@ int amqp_send_method(amqp_connection_state_t state, amqp_channel_t channel, amqp
     return AMQP_STATUS_OK;
 }
 
+amqp_rpc_reply_t amqp_channel_close(amqp_connection_state_t state, amqp_channel_t channel, int code)
+{
+    (void)state;
+    (void)channel;
+    (void)code;
+    return (amqp_rpc_reply_t){.reply_type = AMQP_RESPONSE_NORMAL};
+}
+
+amqp_channel_open_ok_t *amqp_channel_open(amqp_connection_state_t state, amqp_channel_t channel)
+{
+    static amqp_channel_open_ok_t ok;
+
+    (void)state;
+    (void)channel;
+    return &ok;
+}
+
+amqp_confirm_select_ok_t *amqp_confirm_select(amqp_connection_state_t state, amqp_channel_t channel)
+{
+    static amqp_confirm_select_ok_t ok;
+
+    (void)state;
+    (void)channel;
+    return &ok;
+}
+
+amqp_rpc_reply_t amqp_get_rpc_reply(amqp_connection_state_t state)
+{
+    (void)state;
+    return (amqp_rpc_reply_t){.reply_type = AMQP_RESPONSE_NORMAL};
+}
+
 /* ---- a lane and its tickets ---- */
 
 enum { TICKETS = 4, QUEUE_BYTES = 1 << 20 };
@@ -69,6 +101,7 @@ struct scene {
     struct bridge_metrics *metrics;
     struct ticket_queue *queue;
     struct amqp_settings settings;
+    struct body_limit limit;
     struct publish_lane lane;
     struct ticket *tickets[TICKETS];
     size_t count;
@@ -81,7 +114,7 @@ static void scene_init(struct scene *scene)
     *scene = (struct scene){.settings = {.urls = "", .exchange = "e", .queue = "q", .rejected_queue = "r"}};
     scene->metrics = bridge_metrics_new();
     scene->queue = ticket_queue_new(TICKETS, QUEUE_BYTES, &error);
-    assert_true(publish_lane_init(&scene->lane, AMQP_CHANNEL, &scene->settings, scene->metrics));
+    assert_true(publish_lane_init(&scene->lane, AMQP_CHANNEL, &scene->settings, &scene->limit, scene->metrics));
     scene->lane.session = (struct amqp_session *)&nobody;
     ticket_queue_set_gate(scene->queue, GATE_OPEN);
 }
@@ -239,10 +272,33 @@ static void refuses_until_an_ack_comes(void **state)
     struct ticket *first = send_ticket(&scene, "id-1", 4);
     struct ticket *second = send_ticket(&scene, "id-2", 4);
     assert_true(method_comes(&scene, AMQP_BASIC_NACK_METHOD, &nack));
-    assert_true(scene.lane.refusing_since_ms > 0 && !scene.lane.acked);
+    assert_true(scene.lane.refusal.since_ms > 0);
     assert_int_equal(ticket_await(first, 0), PUBLISH_FAILED);
     ack_comes(&scene, 2);
-    assert_true(scene.lane.refusing_since_ms == 0 && scene.lane.acked);
+    assert_true(scene.lane.refusal.since_ms == 0);
+    assert_int_equal(ticket_await(second, 0), PUBLISH_CONFIRMED);
+    scene_clear(&scene);
+}
+
+/* ---- a channel of our own accord ---- */
+
+static void what_was_said_on_a_channel_that_is_shut_confirms_nothing_on_the_next(void **state)
+{
+    struct scene scene;
+    struct error error;
+
+    (void)state;
+    scene_init(&scene);
+    (void)send_ticket(&scene, "id-1", 4);
+    ack_comes(&scene, 1);
+    assert_true(publish_lane_shut(&scene.lane, &error));
+    assert_true(scene.lane.shut);
+    ack_comes(&scene, 1);
+    assert_true(publish_lane_reopen(&scene.lane, &error));
+    assert_false(scene.lane.shut);
+    struct ticket *second = send_ticket(&scene, "id-2", 4);
+    assert_int_equal(publish_lane_waiting(&scene.lane), 1);
+    ack_comes(&scene, 1);
     assert_int_equal(ticket_await(second, 0), PUBLISH_CONFIRMED);
     scene_clear(&scene);
 }
@@ -254,6 +310,7 @@ int main(void)
         cmocka_unit_test(only_what_the_broker_may_mean_is_refused),
         cmocka_unit_test(a_limit_that_was_named_is_heeded_for_a_while),
         cmocka_unit_test(refuses_until_an_ack_comes),
+        cmocka_unit_test(what_was_said_on_a_channel_that_is_shut_confirms_nothing_on_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

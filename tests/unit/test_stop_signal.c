@@ -39,37 +39,59 @@ static void survives_a_broken_pipe(void **state)
     assert_int_equal(close(ends[1]), 0);
 }
 
-enum { STUCK_STATUS = 7, STUCK_MS = 20000 };
+enum { STUCK_STATUS = 7, REFUSED_STATUS = 69, STUCK_MS = 20000 };
+
+/* Makes stderr a pipe that takes no more and that nobody reads. */
+static void stuff_stderr(void)
+{
+    int ends[2];
+
+    if (pipe(ends) != 0 || fcntl(ends[1], F_SETFL, O_WRONLY | O_NONBLOCK) != 0)
+        _exit(STUCK_STATUS + 2);
+    while (write(ends[1], "x", 1) == 1)
+        continue;
+    if (fcntl(ends[1], F_SETFL, O_WRONLY) != 0 || dup2(ends[1], STDERR_FILENO) < 0)
+        _exit(STUCK_STATUS + 2);
+}
 
 /* A child that was told to stop and hangs. Its log goes nowhere. */
-static pid_t stop_in_a_child(int64_t limit_ms)
+static pid_t stop_in_a_child(int64_t limit_ms, int exit_status, bool stderr_stuck)
 {
     const pid_t child = fork();
 
     if (child != 0)
         return child;
-    (void)dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
-    if (!stop_signal_wait(STUCK_MS) || !stop_signal_guard(limit_ms))
+    if (stderr_stuck)
+        stuff_stderr();
+    else
+        (void)dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
+    if (!stop_signal_wait(STUCK_MS) || !stop_signal_guard(limit_ms, exit_status))
         _exit(STUCK_STATUS + 1);
     clock_sleep_ms(STUCK_MS);
     _exit(STUCK_STATUS);
 }
 
-static void a_guarded_stop_has_an_end(void **state)
+static void a_guarded_stop_has_an_end_and_the_status_given(void **state)
 {
     (void)state;
     static const struct {
         const char *name;
         int64_t limit_ms;
         bool second_signal;
+        int exit_status;
         int64_t at_least_ms;
+        bool stderr_stuck;
     } cases[] = {
-        {"after its limit", 200, false, 200},
-        {"at the second signal", STUCK_MS, true, 0},
+        {"after its limit", 200, false, 0, 200, false},
+        {"at the second signal", STUCK_MS, true, 0, 0, false},
+        {"after its limit, when a service has refused", 200, false, REFUSED_STATUS, 200, false},
+        {"at the second signal, when a service has refused", STUCK_MS, true, REFUSED_STATUS, 0, false},
+        {"after its limit, when nobody reads the log", 200, false, 0, 200, true},
+        {"at the second signal, when nobody reads the log", STUCK_MS, true, 0, 0, true},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const int64_t before = clock_monotonic_ms();
-        const pid_t child = stop_in_a_child(cases[i].limit_ms);
+        const pid_t child = stop_in_a_child(cases[i].limit_ms, cases[i].exit_status, cases[i].stderr_stuck);
         int status = -1;
         CHECK_CASE(cases[i].name, child > 0);
         CHECK_CASE(cases[i].name, kill(child, SIGTERM) == 0);
@@ -77,7 +99,7 @@ static void a_guarded_stop_has_an_end(void **state)
         if (cases[i].second_signal)
             CHECK_CASE(cases[i].name, kill(child, SIGINT) == 0);
         CHECK_CASE(cases[i].name, waitpid(child, &status, 0) == child);
-        CHECK_CASE(cases[i].name, WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        CHECK_CASE(cases[i].name, WIFEXITED(status) && WEXITSTATUS(status) == cases[i].exit_status);
         CHECK_CASE(cases[i].name, clock_monotonic_ms() - before >= cases[i].at_least_ms);
         CHECK_CASE(cases[i].name, clock_monotonic_ms() - before < STUCK_MS / 2);
     }
@@ -89,7 +111,7 @@ int main(void)
         cmocka_unit_test(reports_each_signal_once),
         cmocka_unit_test(waits_no_longer_than_asked),
         cmocka_unit_test(survives_a_broken_pipe),
-        cmocka_unit_test(a_guarded_stop_has_an_end),
+        cmocka_unit_test(a_guarded_stop_has_an_end_and_the_status_given),
     };
     stop_signal_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

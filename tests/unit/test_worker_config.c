@@ -30,6 +30,7 @@ static void defaults_are_those_of_the_interface(void **state)
     assert_int_equal(config.batch_wait_ms, 20);
     assert_string_equal(config.redis_url, "redis://127.0.0.1:6379/0");
     assert_string_equal(config.redis_prefix, "dc:");
+    assert_string_equal(config.redis_sentinel_password, "");
     assert_int_equal(config.redis_wait_replicas, 0);
     assert_int_equal(config.redis_away_s, 60);
     assert_int_equal(config.retention_s, 604800);
@@ -50,7 +51,9 @@ static void each_wrong_value_is_a_problem_that_names_its_setting(void **state)
         {"ADMIN_LISTEN=127.0.0.1:9443s", "ADMIN_LISTEN"},
         {"ADMIN_LISTEN=9091x", "ADMIN_LISTEN"},
         {"AMQP_URL=http://h/", "AMQP_URL"},
-        {"AMQP_URL=amqps://h/", "amqps"},
+        {"AMQP_URL=https://h/", "amqps"},
+        {"AMQP_CA_FILE=/x.pem", "AMQP_CA_FILE names"},
+        {"AMQP_CERT_FILE=/x.pem", "AMQP_CERT_FILE names"},
         {"AMQP_EXCHANGE=amq.direct", "AMQP_EXCHANGE"},
         {"AMQP_QUEUE=dropcowboy.rejected", "AMQP_QUEUE and AMQP_REJECTED_QUEUE"},
         {"AMQP_EXCHANGE=dropcowboy.rejected", "AMQP_EXCHANGE and AMQP_REJECTED_QUEUE"},
@@ -61,7 +64,10 @@ static void each_wrong_value_is_a_problem_that_names_its_setting(void **state)
         {"REDIS_AWAY_S=0", "REDIS_AWAY_S"},
         {"REDIS_URL=http://h", "REDIS_URL"},
         {"REDIS_URL=rediss://h:1/0", "TLS"},
-        {"REDIS_URL=redis-sentinel://h:1,i:2/main/0", "redis-sentinel"},
+        {"REDIS_URL=redis-sentinel://h:1,i:2", "REDIS_URL cannot be used: it does not say by which name"},
+        {"REDIS_URL=redis-sentinel://h:1,i:2/main/x", "REDIS_URL cannot be used: the database"},
+        {"REDIS_URL=redis-sentinel://h:1,i:y/main/0", "REDIS_URL cannot be used: the port"},
+        {"REDIS_WAIT_REPLICAS=17", "REDIS_WAIT_REPLICAS"},
         {"REDIS_PREFIX=a b", "REDIS_PREFIX"},
         {"REDIS_PREFIX={a}", "REDIS_PREFIX"},
         {"RETENTION_S=week", "RETENTION_S"},
@@ -105,6 +111,22 @@ static void all_problems_are_named_and_no_password_is(void **state)
     config_report_clear(&report);
 }
 
+static void sentinels_and_their_password_are_taken(void **state)
+{
+    char url[] = "REDIS_URL=redis-sentinel://user:word@h:1,i/main/2";
+    char password[] = "REDIS_SENTINEL_PASSWORD=another word";
+    char *const environment[] = {url, password, NULL};
+    struct worker_config config;
+    struct config_report report;
+    (void)state;
+    config_report_init(&report);
+    assert_true(worker_config_load(NULL, environment, &config, &report));
+    assert_string_equal(config.redis_url, "redis-sentinel://user:word@h:1,i/main/2");
+    assert_string_equal(config.redis_sentinel_password, "another word");
+    worker_config_clear(&config);
+    config_report_clear(&report);
+}
+
 static void a_batch_larger_than_the_prefetch_is_a_warning(void **state)
 {
     char prefetch[] = "PREFETCH=10";
@@ -125,6 +147,7 @@ int main(void)
         cmocka_unit_test(defaults_are_those_of_the_interface),
         cmocka_unit_test(each_wrong_value_is_a_problem_that_names_its_setting),
         cmocka_unit_test(all_problems_are_named_and_no_password_is),
+        cmocka_unit_test(sentinels_and_their_password_are_taken),
         cmocka_unit_test(a_batch_larger_than_the_prefetch_is_a_warning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

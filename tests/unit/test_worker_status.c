@@ -16,7 +16,7 @@ static bool readiness(struct worker_status *status, struct buf *members)
     return worker_status_ready(status, members);
 }
 
-static void ready_only_when_every_part_is(void **state)
+static void ready_only_when_it_can_consume_and_count(void **state)
 {
     struct worker_status status;
     struct buf members;
@@ -36,7 +36,40 @@ static void ready_only_when_every_part_is(void **state)
         strstr(members.data, "\"redis\":\"away\",\"redis_problem\":\"the key \\\"dc:totals\\\" is a list\""));
     worker_part_good(&status, PART_REDIS, 30);
     assert_true(readiness(&status, &members));
-    worker_part_bad(&status, PART_REJECTED_QUEUE, "no queue", 20);
+    buf_clear(&members);
+    worker_status_clear(&status);
+}
+
+static void a_rejected_queue_that_takes_nothing_is_told_and_stops_the_worker_only_without_room(void **state)
+{
+    static const struct {
+        bool good, room, ready;
+        const char *told;
+    } cases[] = {
+        {true, true, true, "\"rejected_queue\":\"ready\","},
+        {false, true, true, "\"rejected_queue\":\"away\",\"rejected_queue_problem\":\"it is full\","},
+        {false, false, false, "\"rejected_queue\":\"away\",\"rejected_queue_problem\":\"it is full\","},
+        {true, false, true, "\"rejected_queue\":\"ready\","}, /* a burst, on its way */
+        {true, true, true, "\"rejected_queue\":\"ready\","},
+    };
+    struct worker_status status;
+    struct buf members;
+    (void)state;
+    worker_status_init(&status);
+    buf_init(&members, 65536);
+    worker_part_good(&status, PART_BROKER, 10);
+    worker_part_good(&status, PART_REDIS, 10);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (cases[i].good)
+            worker_part_good(&status, PART_REJECTED_QUEUE, 20);
+        else
+            worker_part_bad(&status, PART_REJECTED_QUEUE, "it is full", 20);
+        worker_note_room(&status, cases[i].room);
+        assert_int_equal(readiness(&status, &members), cases[i].ready);
+        assert_non_null(strstr(members.data, cases[i].told));
+    }
+    worker_note_room(&status, true);
+    worker_part_bad(&status, PART_BROKER, "gone", 30);
     assert_false(readiness(&status, &members));
     buf_clear(&members);
     worker_status_clear(&status);
@@ -117,7 +150,8 @@ static void metrics_print_with_their_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ready_only_when_every_part_is),
+        cmocka_unit_test(ready_only_when_it_can_consume_and_count),
+        cmocka_unit_test(a_rejected_queue_that_takes_nothing_is_told_and_stops_the_worker_only_without_room),
         cmocka_unit_test(what_redis_puts_at_risk_is_told_and_keeps_nobody_from_being_ready),
         cmocka_unit_test(what_was_consumed_is_the_sum_of_what_became_of_it),
         cmocka_unit_test(metrics_print_with_their_names),

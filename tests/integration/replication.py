@@ -1,0 +1,102 @@
+"""A primary, its replicas and sentinels, and what a worker has counted there."""
+
+import contextlib
+import os
+import signal
+
+import redis
+import servers
+from events import callback, counters, message
+
+
+def counted(server):
+    return counters(server.client).get("messages", 0)
+
+
+def publish(queues, count):
+    for _ in range(count):
+        queues.publish(*message(callback(), "spring"))
+
+
+def wait_counted(server, worker, count, timeout=40):
+    """Exactly so many messages, all of them under one campaign, all successes."""
+    servers.wait_until(lambda: counted(server) == count, timeout,
+                       lambda: f"{counted(server)} of {count}\n{worker.stderr[-3000:]}")
+    for campaign in (None, "spring"):
+        found = counters(server.client, campaign)
+        assert found["messages"] == found["success"] == count, found
+
+
+def wait_settled(worker, queues):
+    """At rest: nothing in the queue, nothing held, ready, and every message became one thing."""
+
+    def settled():
+        values = {name.removeprefix("dropworker_"): value for name, value in worker.metrics().items()}
+        parts = ("counted_total", "revised_total", "duplicate_total", "opt_out_events_total", "campaign_events_total",
+                 "unrecognized_total")
+        return (values["held"] == 0 and queues.depth("AMQP_QUEUE") == 0 and worker.readyz()[0] == 200
+                and values["consumed_total"] == sum(values[name] for name in parts))
+
+    servers.wait_until(settled, 40, lambda: f"{worker.metrics()}\n{worker.stderr[-3000:]}")
+
+
+def wait_not_ready(worker, *words):
+    def tells():
+        status, text = worker.admin("/readyz")
+        return status == 503 and all(word in text for word in words)
+
+    servers.wait_until(tells, 30, lambda: f"{worker.admin('/readyz')}\n{worker.stderr[-3000:]}")
+
+
+def wait_ready(worker):
+    servers.wait_until(lambda: worker.readyz()[0] == 200, 40, lambda: worker.stderr[-3000:])
+
+
+def wait_in_step(replica):
+    def in_step():
+        with contextlib.suppress(redis.exceptions.BusyLoadingError):
+            return replica.client.info("replication").get("master_link_status") == "up"
+        return False
+
+    servers.wait_until(in_step, 30, lambda: "the replica is in step: " + replica.child.stdout[-2000:])
+
+
+@contextlib.contextmanager
+def standing_still(*programs):
+    for program in programs:
+        os.kill(program.child.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for program in programs:
+            os.kill(program.child.pid, signal.SIGCONT)
+
+
+class Replication:
+    """All servers of one test; close() stops them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.started = []
+
+    def _start(self, server):
+        self.started.append(server)
+        return server.start()
+
+    def redis(self, *options, replica_of=None):
+        """In step with the server that it is to be a replica of."""
+        server = servers.Redis(self.folder / f"redis{len(self.started)}", "--repl-diskless-sync-delay", 0, *options,
+                               replica_of=replica_of)
+        self._start(server)
+        if replica_of:
+            wait_in_step(server)
+        return server
+
+    def sentinel(self, primary, **options):
+        return self._start(servers.Sentinel(self.folder / f"sentinel{len(self.started)}", primary, **options))
+
+    def close(self):
+        for server in reversed(self.started):
+            if server.child is not None and server.child.running():
+                os.kill(server.child.pid, signal.SIGCONT)
+            server.stop()

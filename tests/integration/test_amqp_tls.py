@@ -1,0 +1,366 @@
+"""RabbitMQ over TLS: both programs work through it, trust nobody without reason, and keep their deadlines."""
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import signal
+import socket
+import ssl
+import threading
+import time
+
+import certificates
+import conftest
+import events
+import pytest
+import servers
+import wire
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return certificates.Authority(tmp_path_factory.mktemp("tls") / "authority")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory, authority):
+    """A broker with a TLS port beside its plain one."""
+    whole = authority.issue("broker")
+    port = servers.free_port()
+    server = servers.RabbitMQ(tmp_path_factory.mktemp("rabbitmq-tls"), "\n".join([
+        f"listeners.ssl.default = 127.0.0.1:{port}",
+        f"ssl_options.cacertfile = {authority.path}",
+        f"ssl_options.certfile = {whole.with_suffix('.crt')}",
+        f"ssl_options.keyfile = {whole.with_suffix('.key')}",
+        "ssl_options.verify = verify_peer",
+        "ssl_options.fail_if_no_peer_cert = false",
+        "",
+    ]))
+    server.tls_port = port
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def names():
+    return conftest.queue_names(f"{os.getpid()}.amqps.{next(conftest.NUMBERS)}")
+
+
+@pytest.fixture
+def broker_queues(broker, names):
+    view = conftest.Queues(broker, names)
+    try:
+        yield view
+    finally:
+        view.close()
+
+
+def amqps(port, host="localhost"):
+    return f"amqps://guest:guest@{host}:{port}/%2f"
+
+
+@pytest.fixture
+def bridge_at(programs, names):
+    def start(url, **settings):
+        bridge = programs(servers.Bridge, {"AMQP_URL": url, **names, **settings})
+        assert bridge.port
+        return bridge
+
+    return start
+
+
+@pytest.fixture
+def worker_at(programs, names, redis_server):
+    def start(url, **settings):
+        return programs(servers.Worker, {"AMQP_URL": url, "REDIS_URL": redis_server.url, **names, **settings})
+
+    return start
+
+
+def send(bridge, body=None, patience=4):
+    """One event; asserts that it is kept, and in time."""
+    body = body or json.dumps(events.callback()).encode()
+    began = time.monotonic()
+    answer = wire.post(bridge.port, wire.callback_path("tls"), body)
+    took = time.monotonic() - began
+    assert answer.status == 200, answer
+    assert took < patience * servers.PATIENCE, took
+    return took
+
+
+def wait_connected(bridge):
+    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", 20, lambda: bridge.stderr[-2000:])
+
+
+# ---- through it ----
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"], ids=["by name", "by address"])
+def test_events_are_published_and_counted(broker, authority, broker_queues, bridge_at, worker_at, redis_server, host):
+    url = amqps(broker.tls_port, host)
+    bridge = bridge_at(url, AMQP_CA_FILE=authority.path)
+    worker_at(url, AMQP_CA_FILE=authority.path)
+    wait_connected(bridge)
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: send(bridge), range(600)))
+    servers.wait_until(lambda: redis_server.client.hget("dc:totals", "messages") == b"600", 20,
+                       lambda: redis_server.client.hgetall("dc:totals"))
+    assert bridge.accepted("broker") == 600 and bridge.accepted("spool") == 0
+    bridge.assert_identities()
+
+
+def test_rejected_messages_go_through_it_too(broker, authority, broker_queues, bridge_at, worker_at):
+    url = amqps(broker.tls_port)
+    bridge = bridge_at(url, AMQP_CA_FILE=authority.path)
+    wait_connected(bridge)
+    worker_at(url, AMQP_CA_FILE=authority.path)
+    broken = b"{not json"
+    assert wire.post(bridge.port, wire.WEBHOOK, broken, wire.guide(broken)).code == "invalid_json"
+    nothing = b'{"neither":"type nor status"}'
+    assert wire.post(bridge.port, wire.WEBHOOK, nothing, wire.guide(nothing)).status == 200
+    assert {body for _, body in broker_queues.take("AMQP_REJECTED_QUEUE", 2)} == {broken, nothing}
+
+
+def test_bodies_larger_than_a_record_arrive_whole(broker, authority, broker_queues, bridge_at):
+    bridge = bridge_at(amqps(broker.tls_port), AMQP_CA_FILE=authority.path)
+    wait_connected(bridge)
+    bodies = [b'{"type":"x","n":%d,"pad":"%s"}' % (n, b"y" * 400000) for n in range(10)]
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda body: send(bridge, body), bodies))
+    assert sorted(body for _, body in broker_queues.take("AMQP_QUEUE", 10)) == sorted(bodies)
+
+
+def test_the_first_url_that_works_is_taken(broker, authority, broker_queues, bridge_at):
+    bridge = bridge_at(f"{amqps(servers.free_port())},{amqps(broker.tls_port)}", AMQP_CA_FILE=authority.path)
+    wait_connected(bridge)
+    send(bridge)
+    broker_queues.take("AMQP_QUEUE", 1)
+
+
+# ---- deadlines ----
+
+
+def test_a_broker_that_stands_still_holds_up_nobody(broker, authority, broker_queues, bridge_at):
+    bridge = bridge_at(amqps(broker.tls_port), AMQP_CA_FILE=authority.path)
+    wait_connected(bridge)
+    send(bridge)
+    # More than the sockets hold, so that a write stands still as well, and is cut.
+    large = b'{"type":"x","pad":"' + b"y" * 700000 + b'"}'
+    os.kill(broker.vm_pid(), signal.SIGSTOP)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            slowest = max(pool.map(lambda _: send(bridge, large), range(8)))
+        assert slowest < 4 * servers.PATIENCE
+        assert max(send(bridge) for _ in range(5)) < 1 * servers.PATIENCE
+        servers.wait_until(lambda: "took too long" in bridge.stderr, 20, lambda: bridge.stderr[-2000:])
+        send(bridge)
+    finally:
+        os.kill(broker.vm_pid(), signal.SIGCONT)
+    wait_connected(bridge)
+    servers.wait_until(lambda: bridge.spooled() == 0, 30, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: broker_queues.depth("AMQP_QUEUE") >= 15, 10, "all events are in the queue")
+    bridge.assert_identities()
+
+
+class Fake:
+    """A server on 127.0.0.1 that begins a TLS handshake (with `context`; None: it says nothing at all) and no more."""
+
+    def __init__(self, context):
+        self.context = context
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.kept = []
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                one, _ = self.listener.accept()
+                self.kept.append(one)
+                if self.context:
+                    threading.Thread(target=self._shake, args=(one,), daemon=True).start()
+
+    def _shake(self, one):
+        with contextlib.suppress(OSError), self.context.wrap_socket(one, server_side=True) as tls:
+            self.said = tls.recv(1)
+
+    def close(self):
+        self.listener.close()
+        for one in self.kept:
+            one.close()
+
+
+def serving(whole):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(whole)
+    return context
+
+
+@pytest.fixture
+def fake():
+    started = []
+
+    def start(context):
+        started.append(Fake(context))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def test_a_port_that_says_nothing_is_given_up_in_time(fake, bridge_at, authority):
+    began = time.monotonic()
+    bridge = bridge_at(amqps(fake(None).port), AMQP_CA_FILE=authority.path)
+    send(bridge)
+    servers.wait_until(lambda: "connecting to localhost" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+    assert time.monotonic() - began < 10 * servers.PATIENCE
+    assert bridge.spooled() == 1
+
+
+# ---- whom it trusts ----
+
+# name, what the broker shows (of the authority and another), words of the sentence
+UNTRUSTED = [
+    ("signed by somebody else", lambda ours, other: other.issue("stranger"), ["signed by nobody trusted", "AMQP_CA_FILE"]),
+    ("for another name", lambda ours, other: ours.issue("elsewhere", ["DNS:rabbit.example", "IP:192.0.2.1"]),
+     ["is not for", "AMQP_URL"]),
+    ("expired", lambda ours, other: ours.issue("old", until_days=-1), ["has expired", "renew it"]),
+    ("not valid yet", lambda ours, other: ours.issue("early", from_days=2), ["is not valid yet"]),
+]
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory):
+    return certificates.Authority(tmp_path_factory.mktemp("tls") / "stranger", "of a stranger")
+
+
+@pytest.mark.parametrize(("issue", "words"), [case[1:] for case in UNTRUSTED], ids=[case[0] for case in UNTRUSTED])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"], ids=["by name", "by address"])
+def test_a_certificate_that_is_not_right_is_refused(authority, stranger, fake, bridge_at, worker_at, issue, words, host):
+    server = fake(serving(issue(authority, stranger)))
+    bridge = bridge_at(amqps(server.port, host), AMQP_CA_FILE=authority.path)
+    worker = worker_at(amqps(server.port, host), AMQP_CA_FILE=authority.path)
+    for program in (bridge, worker):
+        servers.wait_until(lambda: all(word in program.stderr for word in words), 10,
+                           lambda: program.stderr[-2000:])  # noqa: B023
+        assert program.running()
+    # It may be mended without a restart: meanwhile the spool takes events.
+    send(bridge)
+    assert bridge.spooled() == 1
+    assert all(word in bridge.readyz()[1]["broker_problem"] for word in words)
+    assert not hasattr(server, "said"), "nothing is said, no password above all, to who is not trusted"
+
+
+def test_the_systems_certificates_are_trusted_when_none_are_named(authority, fake, bridge_at):
+    """Ours is not among them."""
+    bridge = bridge_at(amqps(fake(serving(authority.issue("unnamed"))).port))
+    servers.wait_until(lambda: "set AMQP_CA_FILE" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+def test_an_old_version_of_tls_is_refused(authority, fake, bridge_at):
+    context = serving(authority.issue("ancient"))
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    bridge = bridge_at(amqps(fake(context).port), AMQP_CA_FILE=authority.path)
+    servers.wait_until(lambda: "TLS connection broke" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+
+
+def test_tls_to_the_plain_port_is_told_so(broker, authority, bridge_at):
+    bridge = bridge_at(amqps(broker.port), AMQP_CA_FILE=authority.path)
+    servers.wait_until(lambda: "no TLS is spoken there" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+    send(bridge)
+
+
+def test_plain_words_to_the_tls_port_are_told_so(broker, bridge_at):
+    bridge = bridge_at(f"amqp://guest:guest@127.0.0.1:{broker.tls_port}/%2f")
+    servers.wait_until(lambda: "amqps://" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+    send(bridge)
+    assert bridge.running()
+
+
+class Terminator:
+    """TLS in front of a plain port; asks for a client's certificate."""
+
+    def __init__(self, authority, target_port):
+        self.context = serving(authority.issue("terminator"))
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.context.load_verify_locations(authority.path)
+        self.target_port = target_port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                one, _ = self.listener.accept()
+                threading.Thread(target=self._serve, args=(one,), daemon=True).start()
+
+    def _serve(self, one):
+        with contextlib.suppress(OSError), self.context.wrap_socket(one, server_side=True) as tls, \
+                socket.create_connection(("127.0.0.1", self.target_port)) as plain:
+            back = threading.Thread(target=self._copy, args=(plain, tls), daemon=True)
+            back.start()
+            self._copy(tls, plain)
+            back.join()
+
+    @staticmethod
+    def _copy(one, other):
+        with contextlib.suppress(OSError, ValueError):
+            while data := one.recv(65536):
+                other.sendall(data)
+        with contextlib.suppress(OSError):
+            other.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.fixture
+def terminator(broker, authority):
+    between = Terminator(authority, broker.port)
+    try:
+        yield between
+    finally:
+        between.close()
+
+
+def test_a_broker_that_asks_for_a_certificate_is_shown_ours(authority, terminator, broker_queues, bridge_at):
+    bridge = bridge_at(amqps(terminator.port), AMQP_CA_FILE=authority.path, AMQP_CERT_FILE=authority.issue("client"))
+    wait_connected(bridge)
+    send(bridge)
+    broker_queues.take("AMQP_QUEUE", 1)
+
+
+def test_a_broker_that_misses_our_certificate_is_told_of(authority, terminator, bridge_at):
+    bridge = bridge_at(amqps(terminator.port), AMQP_CA_FILE=authority.path)
+    servers.wait_until(lambda: "set AMQP_CERT_FILE" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+    send(bridge)
+
+
+# ---- settings ----
+
+PROGRAMS = {"bridge/dropbridge": {"WEBHOOK_SECRET": "w", "CALLBACK_SECRET": "c"}, "workers/dropworker": {}}
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+@pytest.mark.parametrize("name", ["AMQP_CA_FILE", "AMQP_CERT_FILE"])
+def test_a_file_that_is_no_use_exits_78(binary, name, tmp_path):
+    (tmp_path / "empty.pem").write_text("")
+    for path in (tmp_path / "absent.pem", tmp_path / "empty.pem"):
+        status, out, err = servers.run_program(binary, ["--check-config"], {
+            **PROGRAMS[binary], "AMQP_URL": "amqps://h/", name: path})
+        assert status == 78 and f"{name} names {path}" in out + err
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+def test_files_that_no_url_uses_are_warned_of(binary, authority):
+    status, out, err = servers.run_program(binary, ["--check-config"], {
+        **PROGRAMS[binary], "AMQP_CA_FILE": authority.path, "AMQP_CERT_FILE": authority.issue("unused")})
+    assert status == 0
+    assert "AMQP_CA_FILE is not used" in out + err and "AMQP_CERT_FILE is not used" in out + err

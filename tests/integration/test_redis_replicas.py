@@ -1,0 +1,174 @@
+"""REDIS_WAIT_REPLICAS: a batch is acknowledged when the replicas have it too, and counts once whatever becomes of primary
+and replicas meanwhile."""
+
+import time
+
+import pytest
+import servers
+from events import counters
+from replication import (Replication, counted, publish, standing_still, wait_counted, wait_in_step, wait_not_ready, wait_ready,
+                         wait_settled)
+
+
+@pytest.fixture
+def replication(tmp_path):
+    """Ask for it before start_worker, so that the worker ends first."""
+    all_servers = Replication(tmp_path)
+    try:
+        yield all_servers
+    finally:
+        all_servers.close()
+
+
+def duplicates(server):
+    return counters(server.client).get("duplicate", 0)
+
+
+def test_what_was_acknowledged_is_on_the_replica(replication, start_worker, queues):
+    primary = replication.redis()
+    replica = replication.redis(replica_of=primary)
+    worker = start_worker(REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=10)
+    publish(queues, 100)
+    servers.wait_until(lambda: worker.metrics()["dropworker_counted_total"] == 100, 20, lambda: worker.stderr[-2000:])
+    primary.kill()
+    wait_counted(replica, worker, 100, 0.1)
+
+
+def test_without_its_replica_a_batch_waits_and_is_not_counted_again(replication, start_worker, queues):
+    primary = replication.redis()
+    worker = start_worker(REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1)
+    publish(queues, 20)
+    wait_not_ready(worker, "0 of 1 replicas have the batch")
+    # Several tries: none of them counts anything again.
+    servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] >= 3, 20, lambda: worker.stderr[-2000:])
+    assert counted(primary) > 0 and worker.metrics()["dropworker_batches_total"] == 0
+    replica = replication.redis(replica_of=primary)
+    wait_ready(worker)
+    wait_counted(replica, worker, 20)
+    wait_settled(worker, queues)
+    assert duplicates(primary) == 0 and worker.metrics()["dropworker_counted_total"] == 20
+
+
+def test_a_replica_that_is_behind_is_waited_for(replication, start_worker, queues):
+    primary = replication.redis()
+    replica = replication.redis(replica_of=primary)
+    worker = start_worker(REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1)
+    publish(queues, 5)
+    wait_counted(replica, worker, 5)
+    wait_settled(worker, queues)
+    with standing_still(replica):
+        publish(queues, 5)
+        wait_not_ready(worker, "0 of 1 replicas have the batch")
+        assert counted(primary) > 5
+    wait_counted(replica, worker, 10)
+    wait_settled(worker, queues)
+    assert duplicates(primary) == 0
+
+
+def failed_over(replication, replica):
+    """The replica becomes the primary, and gets a replica of its own."""
+    replica.client.replicaof("NO", "ONE")
+    replication.redis(replica_of=replica)
+
+
+def test_a_batch_that_the_replica_does_not_have_is_counted_there_once(replication, start_worker, queues):
+    primary = replication.redis()
+    replica = replication.redis(replica_of=primary)
+    proxy = servers.CuttableProxy(primary.port)
+    try:
+        worker = start_worker(REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0", REDIS_WAIT_REPLICAS=1, BATCH_MAX=10)
+        with standing_still(replica):
+            publish(queues, 10)
+            wait_not_ready(worker, "0 of 1 replicas have the batch")
+            assert counted(primary) > 0
+            proxy.target_port = replica.port
+            primary.kill()
+        # What the primary had sent may still be on its way to the replica, or not: the sums are the same.
+        failed_over(replication, replica)
+        wait_counted(replica, worker, 10)
+        wait_settled(worker, queues)
+    finally:
+        proxy.close()
+
+
+def test_a_batch_that_the_replica_has_is_counted_there_once(replication, start_worker, queues):
+    primary = replication.redis()
+    replica = replication.redis(replica_of=primary)
+    proxy = servers.CuttableProxy(primary.port)
+    try:
+        worker = start_worker(REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0", REDIS_WAIT_REPLICAS=2, BATCH_MAX=10)
+        publish(queues, 10)
+        wait_not_ready(worker, "1 of 2 replicas have the batch")
+        in_replica = counted(replica)
+        assert in_replica > 0
+        proxy.target_port = replica.port
+        primary.kill()
+        failed_over(replication, replica)
+        replication.redis(replica_of=replica)
+        wait_counted(replica, worker, 10)
+        wait_settled(worker, queues)
+        # That batch came to the new primary as copies of what it knew.
+        assert duplicates(replica) == in_replica
+    finally:
+        proxy.close()
+
+
+def test_a_primary_that_forgot_the_batch_as_a_replica_counts_it_again(replication, start_worker, queues):
+    """The connection outlives it, so that a WAIT on it would speak of writes that are gone."""
+    primary, empty = replication.redis(), replication.redis()
+    worker = start_worker(REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1)
+    publish(queues, 10)
+    wait_not_ready(worker, "0 of 1 replicas have the batch")
+    # By now two tries are seconds apart.
+    servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] >= 6, 40, lambda: worker.stderr[-2000:])
+    primary.client.replicaof("127.0.0.1", empty.port)
+    wait_in_step(primary)
+    assert counted(primary) == 0
+    primary.client.replicaof("NO", "ONE")
+    replica = replication.redis(replica_of=primary)
+    wait_counted(replica, worker, 10)
+    wait_settled(worker, queues)
+    assert counted(primary) == 10
+
+
+def test_a_primary_that_wants_replicas_in_step_is_waited_out(replication, start_worker, queues):
+    primary = replication.redis()
+    replica = replication.redis(replica_of=primary)
+    worker = start_worker(REDIS_URL=primary.url)
+    primary.client.config_set("min-replicas-max-lag", 1)
+    primary.client.config_set("min-replicas-to-write", 1)
+    servers.wait_until(lambda: primary.client.info("replication").get("min_slaves_good_slaves") == 1, 20, "one is in step")
+    publish(queues, 5)
+    wait_counted(replica, worker, 5)
+    with standing_still(replica):
+        servers.wait_until(lambda: primary.client.info("replication").get("min_slaves_good_slaves") == 0, 20, "none is in step")
+        publish(queues, 10)
+        wait_not_ready(worker, "NOREPLICAS", "min-replicas-to-write")
+        assert counted(primary) == 5 and worker.running()
+    wait_counted(replica, worker, 15)
+    wait_settled(worker, queues)
+    assert duplicates(primary) == 0
+
+
+def test_a_start_without_the_replicas_that_the_primary_wants_is_waited_out(replication, start_worker, queues):
+    primary = replication.redis("--min-replicas-to-write", 1)
+    worker = start_worker(wait_ready=False, REDIS_URL=primary.url)
+    wait_not_ready(worker, "NOREPLICAS")
+    replication.redis(replica_of=primary)
+    wait_ready(worker)
+    publish(queues, 5)
+    wait_counted(primary, worker, 5)
+
+
+def test_a_stop_while_replicas_are_waited_for_is_in_time_and_loses_nothing(replication, start_worker, queues):
+    primary = replication.redis()
+    worker = start_worker(REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1)
+    publish(queues, 5)
+    wait_not_ready(worker, "0 of 1 replicas")
+    begun = time.monotonic()
+    assert worker.finish() == 0
+    assert time.monotonic() - begun < 10 * servers.PATIENCE
+    replication.redis(replica_of=primary)
+    second = start_worker(REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1)
+    wait_counted(primary, second, 5)
+    wait_settled(second, queues)

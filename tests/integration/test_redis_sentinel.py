@@ -1,0 +1,272 @@
+"""redis-sentinel://: the worker follows a failover, writes to no former primary, and hears through sentinels that are away,
+mute, wrong or locked. Counters are exact in all of it."""
+
+import contextlib
+import socket
+import threading
+
+import pytest
+import servers
+from events import counters
+from replication import (Replication, counted, publish, standing_still, wait_counted, wait_not_ready, wait_ready, wait_settled)
+
+
+@pytest.fixture
+def replication(tmp_path):
+    all_servers = Replication(tmp_path)
+    try:
+        yield all_servers
+    finally:
+        all_servers.close()
+
+
+def url_of(*sentinels, login="", path="main/0"):
+    return f"redis-sentinel://{login}{','.join(f'127.0.0.1:{sentinel.port}' for sentinel in sentinels)}/{path}"
+
+
+class Cluster:
+    """A primary, two replicas (a failover leaves one to the new primary) and sentinels that know of them."""
+
+    def __init__(self, replication, sentinels=1, quorum=1):
+        self.primary = replication.redis()
+        self.replicas = [replication.redis(replica_of=self.primary) for _ in range(2)]
+        self.sentinels = [replication.sentinel(self.primary, quorum=quorum) for _ in range(sentinels)]
+        for sentinel in self.sentinels:
+            sentinel.wait_knows(2, sentinels - 1)
+        self.url = url_of(*self.sentinels)
+
+    def wait_failed_over(self):
+        """Until the sentinels name another primary, and the other replica follows it; returns it."""
+        def new():
+            named = {sentinel.named() for sentinel in self.sentinels if sentinel.child.running()}
+            return next((replica for replica in self.replicas if named == {replica.port}), None)
+
+        primary = servers.wait_until(new, 40, lambda: "a new primary is named: " + self.sentinels[-1].child.stdout[-3000:])
+        (other,) = (replica for replica in self.replicas if replica is not primary)
+        servers.wait_until(lambda: other.client.info("replication").get("master_port") == primary.port, 40, "it has a replica")
+        return primary
+
+
+@pytest.fixture
+def cluster(replication):
+    return Cluster(replication)
+
+
+def test_a_killed_primary_is_followed_and_nothing_is_lost_or_doubled(replication, start_worker, queues):
+    cluster = Cluster(replication, sentinels=3, quorum=2)
+    workers = [start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=10) for _ in range(2)]
+    assert f"connected to Redis at 127.0.0.1:{cluster.primary.port}, database 0, the primary of main" in workers[0].stderr
+    publish(queues, 100)
+    servers.wait_until(lambda: counted(cluster.primary) > 20, 20, lambda: workers[0].stderr[-2000:])
+    publish(queues, 200)
+    cluster.primary.kill()
+    publish(queues, 100)
+    new = cluster.wait_failed_over()
+    publish(queues, 100)
+    for worker in workers:
+        wait_ready(worker)
+        wait_counted(new, worker, 500)
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, 20, "the queue is empty")
+    assert counters(new.client)["messages"] == 500
+
+
+def test_a_former_primary_that_goes_on_is_not_written_to(cluster, start_worker, queues):
+    """An idle worker: its connection is whole, and its server still believes to be the primary."""
+    worker = start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1)
+    publish(queues, 20)
+    wait_counted(cluster.primary, worker, 20)
+    wait_settled(worker, queues)
+    with standing_still(cluster.primary):
+        new = cluster.wait_failed_over()
+    publish(queues, 30)
+    wait_counted(new, worker, 50)
+    wait_settled(worker, queues)
+    servers.wait_until(lambda: cluster.primary.client.role()[0] == b"slave", 30, "the former primary is a replica")
+    servers.wait_until(lambda: counted(cluster.primary) == 50, 20, lambda: counted(cluster.primary))
+
+
+def test_a_primary_stopped_under_load_and_going_on_counts_nothing_twice(cluster, start_worker, queues):
+    workers = [start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=5) for _ in range(2)]
+    publish(queues, 100)
+    servers.wait_until(lambda: counted(cluster.primary) > 10, 20, lambda: workers[0].stderr[-2000:])
+    with standing_still(cluster.primary):
+        publish(queues, 100)
+        new = cluster.wait_failed_over()
+        publish(queues, 100)
+    publish(queues, 100)
+    wait_counted(new, workers[0], 400)
+    for worker in workers:
+        wait_ready(worker)
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, 20, "the queue is empty")
+    servers.wait_until(lambda: counted(cluster.primary) == 400, 40, lambda: counted(cluster.primary))
+
+
+def test_a_failover_that_was_ordered_is_followed(cluster, start_worker, queues):
+    """For a while the former primary goes on, with the replica that was not promoted: enough for one, but fewer than before."""
+    worker = start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=5)
+    publish(queues, 50)
+    servers.wait_until(lambda: counted(cluster.primary) > 5, 20, lambda: worker.stderr[-2000:])
+    cluster.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", "main")
+    publish(queues, 150)
+    new = cluster.wait_failed_over()
+    publish(queues, 50)
+    wait_counted(new, worker, 250)
+    wait_settled(worker, queues)
+
+
+def test_a_replica_that_is_lost_for_good_is_waited_for_only_a_moment(cluster, start_worker, queues):
+    worker = start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1)
+    cluster.replicas[0].kill()
+    publish(queues, 10)
+    wait_not_ready(worker, "1 of 2 replicas have the batch", "no failover is under way")
+    wait_counted(cluster.primary, worker, 10)
+    wait_settled(worker, queues)
+    publish(queues, 10)
+    wait_counted(cluster.primary, worker, 20)
+    wait_settled(worker, queues)
+    assert "duplicate" not in counters(cluster.primary.client)
+
+
+def test_without_its_sentinels_the_worker_goes_on_and_says_so(cluster, start_worker, queues):
+    worker = start_worker(REDIS_URL=cluster.url)
+    servers.wait_until(lambda: "REDIS_WAIT_REPLICAS to 1 or more" in worker.readyz()[1].get("redis_durability", ""), 10, worker.readyz)
+    for sentinel in cluster.sentinels:
+        sentinel.kill()
+    servers.wait_until(lambda: "no sentinel answers" in worker.stderr, 20, lambda: worker.stderr[-2000:])
+    publish(queues, 20)
+    wait_counted(cluster.primary, worker, 20)
+    wait_settled(worker, queues)
+
+
+def test_sentinels_that_are_away_at_the_start_are_waited_for(replication, start_worker, queues):
+    cluster = Cluster(replication, sentinels=2)
+    for sentinel in cluster.sentinels:
+        sentinel.kill()
+    worker = start_worker(wait_ready=False, REDIS_URL=cluster.url)
+    wait_not_ready(worker, "none of 2 sentinels named a primary", "Connection refused")
+    cluster.sentinels[1].start()
+    wait_ready(worker)
+    publish(queues, 5)
+    wait_counted(cluster.primary, worker, 5)
+
+
+def test_user_password_and_database_go_to_redis_and_only_there(replication, start_worker, queues):
+    primary = replication.redis()
+    sentinel = replication.sentinel(primary)
+    primary.client.execute_command("ACL", "SETUSER", "counting", "reset", "on", ">a word", "~dc:*", "+@all", "-@dangerous")
+    url = url_of(sentinel, login="counting:a%20word@", path="main/3")
+    with fake_sentinel(lambda _: b"-NOAUTH Authentication required.\r\n") as locked:
+        worker = start_worker(REDIS_URL=url.replace("127.0.0.1:", f"127.0.0.1:{locked.port},127.0.0.1:", 1))
+        assert locked.heard and not any("AUTH" in command or "a word" in command for command in locked.heard)
+    publish(queues, 2)
+    client = servers.redis.Redis("127.0.0.1", primary.port, db=3)
+    servers.wait_until(lambda: counters(client).get("messages") == 2, 20, lambda: worker.stderr[-2000:])
+    client.close()
+    assert "a word" not in worker.stderr and "a%20word" not in worker.stderr
+
+
+def test_the_sentinels_own_password_is_a_setting(replication, start_worker, queues, rabbitmq, names, programs):
+    primary = replication.redis()
+    sentinel = replication.sentinel(primary, password="sesame")
+    worker = start_worker(REDIS_URL=url_of(sentinel), REDIS_SENTINEL_PASSWORD="sesame")
+    publish(queues, 2)
+    wait_counted(primary, worker, 2)
+    for wrong in (None, "open-up"):
+        locked_out = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": url_of(sentinel),
+                                               "REDIS_SENTINEL_PASSWORD": wrong}, clean_exit=(69,))
+        assert locked_out.wait_exit() == 69
+        assert "REDIS_SENTINEL_PASSWORD" in locked_out.stderr and "open-up" not in locked_out.stderr
+
+
+class FakeSentinel:
+    def __init__(self, listener):
+        self.port = listener.getsockname()[1]
+        self.heard = []
+
+
+@contextlib.contextmanager
+def fake_sentinel(answer):
+    """Answers each command with answer(command); None: never."""
+    listener = socket.create_server(("127.0.0.1", servers.free_port()))
+    fake = FakeSentinel(listener)
+
+    def serve(connection):
+        with connection, contextlib.suppress(OSError):
+            while command := connection.recv(4096):
+                fake.heard.append(command.decode())
+                reply = answer(fake.heard[-1])
+                if reply is not None:
+                    connection.sendall(reply)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield fake
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def names_port(port):
+    text = str(port).encode()
+    return b"*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%s\r\n" % (len(text), text)
+
+
+USELESS = {
+    "one that says nothing": (lambda _: None, "asking for the primary: no answer in time"),
+    "one that does not know the name": (lambda _: b"*-1\r\n", 'knows no primary of the name "main"'),
+    "no sentinel": (lambda _: b"-ERR unknown command 'SENTINEL', with args beginning with: \r\n", "is no sentinel"),
+    "one that names half": (lambda _: b"*1\r\n$1\r\nh\r\n", "an answer that names none"),
+    "one that names no port": (lambda _: b"*2\r\n$1\r\nh\r\n$1\r\nx\r\n", "an answer that names none"),
+    "one that says something else": (lambda _: b"+OK\r\n", "an answer that names none"),
+}
+
+
+@pytest.mark.parametrize("kind", USELESS)
+def test_a_useless_sentinel_is_named_and_another_is_asked(cluster, start_worker, rabbitmq, names, queues, programs, kind):
+    answer, sentence = USELESS[kind]
+    with fake_sentinel(answer) as useless:
+        worker = start_worker(REDIS_URL=url_of(useless, *cluster.sentinels))
+        publish(queues, 2)
+        wait_counted(cluster.primary, worker, 2)
+        alone = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": url_of(useless)},
+                         clean_exit=(0, 69))
+        servers.wait_until(lambda: sentence in alone.stderr, 20, lambda: alone.stderr)
+
+
+def test_a_sentinel_that_names_a_replica_is_not_believed(cluster, start_worker, queues):
+    with fake_sentinel(lambda _: names_port(cluster.replicas[0].port)) as liar:
+        alone = start_worker(wait_ready=False, REDIS_URL=url_of(liar))
+        wait_not_ready(alone, f"Redis at 127.0.0.1:{cluster.replicas[0].port} is no primary, though a sentinel names it")
+        alone.finish()
+        worker = start_worker(REDIS_URL=url_of(liar, *cluster.sentinels))
+        publish(queues, 5)
+        wait_counted(cluster.primary, worker, 5)
+        wait_settled(worker, queues)
+
+
+def test_a_batch_at_a_former_primary_is_counted_at_the_new_one(cluster, start_worker, queues):
+    """Worse than any sentinel: one that goes on naming the former primary, which goes on taking writes. It has no replica."""
+    former = cluster.primary
+    named = [former.port]
+    with fake_sentinel(lambda _: names_port(named[0])) as late:
+        worker = start_worker(REDIS_URL=url_of(late), REDIS_WAIT_REPLICAS=1)
+        publish(queues, 5)
+        wait_counted(former, worker, 5)
+        wait_settled(worker, queues)
+        for sentinel in cluster.sentinels:
+            sentinel.kill()
+        new, other = cluster.replicas
+        new.client.replicaof("NO", "ONE")
+        other.client.replicaof("127.0.0.1", new.port)
+        publish(queues, 10)
+        wait_not_ready(worker, "0 of 1 replicas have the batch")
+        assert counted(former) > 5
+        named[0] = new.port
+        wait_counted(new, worker, 15)
+        wait_settled(worker, queues)
+        assert worker.metrics()["dropworker_counted_total"] == 15

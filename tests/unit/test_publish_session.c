@@ -1,0 +1,318 @@
+#include "bridge/publish_session.h"
+
+#include "cases.h"
+#include "common/clock.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* A connection without a broker: these take the place of common/amqp_session.c and of the library. What the broker says
+   comes in one row; whether the descriptor tells of it depends on who has read it from the socket. */
+
+enum { FRAMES = 8, EVENTS = AMQP_CHANNEL, REJECTED = AMQP_CHANNEL + 1 };
+
+static int nobody;
+
+static struct {
+    int fd; /* readable: something has come that the library has not read */
+    amqp_frame_t frames[FRAMES];
+    size_t first, end;
+    amqp_frame_t at_reopening; /* read by the library beside the answer to channel.open */
+    int opened;
+} wire;
+
+static amqp_channel_close_t too_large;
+static amqp_basic_ack_t first_ack = {.delivery_tag = 1};
+static amqp_connection_blocked_t low_on_memory;
+
+static void put(amqp_frame_t frame)
+{
+    wire.frames[wire.end++] = frame;
+}
+
+static amqp_frame_t method_frame(amqp_channel_t channel, amqp_method_number_t id, void *decoded)
+{
+    return (amqp_frame_t){
+        .frame_type = AMQP_FRAME_METHOD, .channel = channel, .payload.method = {.id = id, .decoded = decoded}};
+}
+
+struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, size_t index, const char *name,
+                                          struct watch *watch, struct error *error)
+{
+    (void)settings;
+    (void)index;
+    (void)name;
+    (void)watch;
+    (void)error;
+    return (struct amqp_session *)&nobody;
+}
+
+bool amqp_session_declare(struct amqp_session *session, const struct amqp_settings *settings, struct error *error)
+{
+    (void)session;
+    (void)settings;
+    (void)error;
+    return true;
+}
+
+void amqp_session_close(struct amqp_session *session)
+{
+    (void)session;
+}
+
+void amqp_session_drop(struct amqp_session *session)
+{
+    (void)session;
+}
+
+amqp_connection_state_t amqp_session_connection(const struct amqp_session *session)
+{
+    (void)session;
+    return (amqp_connection_state_t)&nobody;
+}
+
+int amqp_session_fd(const struct amqp_session *session)
+{
+    (void)session;
+    return wire.fd;
+}
+
+const char *amqp_session_peer(const struct amqp_session *session)
+{
+    (void)session;
+    return "h:1";
+}
+
+void amqp_error_of_status(struct error *error, const char *doing, const char *peer, int status)
+{
+    error_set(error, ERROR_UNAVAILABLE, "%s %s: %d", doing, peer, status);
+}
+
+void amqp_error_of_close(struct error *error, const char *doing, const char *peer, const amqp_method_t *method)
+{
+    (void)method;
+    error_set(error, ERROR_UNAVAILABLE, "%s %s: closed", doing, peer);
+}
+
+void amqp_error_of_reply(struct error *error, const char *doing, const char *peer, amqp_rpc_reply_t reply)
+{
+    (void)reply;
+    error_set(error, ERROR_UNAVAILABLE, "%s %s", doing, peer);
+}
+
+int amqp_simple_wait_frame_noblock(amqp_connection_state_t state, amqp_frame_t *frame, const struct timeval *timeout)
+{
+    uint64_t readable;
+
+    (void)state;
+    (void)timeout;
+    (void)!read(wire.fd, &readable, sizeof readable);
+    if (wire.first == wire.end)
+        return AMQP_STATUS_TIMEOUT;
+    *frame = wire.frames[wire.first++];
+    return AMQP_STATUS_OK;
+}
+
+void amqp_maybe_release_buffers(amqp_connection_state_t state)
+{
+    (void)state;
+}
+
+amqp_channel_open_ok_t *amqp_channel_open(amqp_connection_state_t state, amqp_channel_t channel)
+{
+    static amqp_channel_open_ok_t ok;
+
+    (void)state;
+    (void)channel;
+    if (wire.opened++ > 0)
+        put(wire.at_reopening);
+    return &ok;
+}
+
+amqp_rpc_reply_t amqp_channel_close(amqp_connection_state_t state, amqp_channel_t channel, int code)
+{
+    (void)state;
+    (void)channel;
+    (void)code;
+    return (amqp_rpc_reply_t){.reply_type = AMQP_RESPONSE_NORMAL};
+}
+
+amqp_confirm_select_ok_t *amqp_confirm_select(amqp_connection_state_t state, amqp_channel_t channel)
+{
+    static amqp_confirm_select_ok_t ok;
+
+    (void)state;
+    (void)channel;
+    return &ok;
+}
+
+amqp_rpc_reply_t amqp_get_rpc_reply(amqp_connection_state_t state)
+{
+    (void)state;
+    return (amqp_rpc_reply_t){.reply_type = AMQP_RESPONSE_NORMAL};
+}
+
+int amqp_send_method(amqp_connection_state_t state, amqp_channel_t channel, amqp_method_number_t id, void *decoded)
+{
+    (void)state;
+    (void)channel;
+    (void)id;
+    (void)decoded;
+    return AMQP_STATUS_OK;
+}
+
+/* An event gets no word for now; the rejected queue's channel is closed over what it is sent. */
+int amqp_basic_publish(amqp_connection_state_t state, amqp_channel_t channel, amqp_bytes_t exchange,
+                       amqp_bytes_t routing_key, amqp_boolean_t mandatory, amqp_boolean_t immediate,
+                       struct amqp_basic_properties_t_ const *properties, amqp_bytes_t body)
+{
+    const uint64_t one = 1;
+
+    (void)state;
+    (void)exchange;
+    (void)routing_key;
+    (void)mandatory;
+    (void)immediate;
+    (void)properties;
+    (void)body;
+    if (channel == REJECTED) {
+        put(method_frame(channel, AMQP_CHANNEL_CLOSE_METHOD, &too_large));
+        (void)!write(wire.fd, &one, sizeof one);
+    }
+    return AMQP_STATUS_OK;
+}
+
+/* ---- a session that serves ---- */
+
+struct scene {
+    struct bridge_metrics *metrics;
+    struct gates *gates;
+    struct watchdog *dog;
+    struct amqp_settings amqp;
+    struct publish_session *session;
+    pthread_t thread;
+};
+
+static void *serve(void *argument)
+{
+    struct scene *scene = argument;
+    struct error error;
+
+    assert_true(publish_session_serve(scene->session, &error));
+    return NULL;
+}
+
+/* The opened gate has woken it; what comes next finds it asleep. */
+static void wait_until_asleep(struct scene *scene)
+{
+    const int64_t until_ms = clock_monotonic_ms() + 10000;
+    struct pollfd fd = {.fd = ticket_queue_fd(gates_queue(scene->gates, 0)), .events = POLLIN};
+
+    while (poll(&fd, 1, 0) != 0 && clock_monotonic_ms() < until_ms)
+        clock_sleep_ms(2);
+}
+
+static void scene_init(struct scene *scene, amqp_frame_t at_reopening)
+{
+    struct error error;
+
+    memset(&wire, 0, sizeof wire);
+    wire.fd = eventfd(0, EFD_NONBLOCK);
+    wire.at_reopening = at_reopening;
+    too_large = (amqp_channel_close_t){.reply_code = 406,
+                                       .reply_text = amqp_cstring_bytes("larger than configured max size 1")};
+    low_on_memory.reason = amqp_cstring_bytes("low on memory");
+    *scene = (struct scene){.amqp = {.urls = "", .exchange = "e", .queue = "q", .rejected_queue = "r"}};
+    scene->metrics = bridge_metrics_new();
+    scene->gates = gates_new(1, scene->metrics, &error);
+    scene->dog = watchdog_start(&error);
+    const struct publish_settings settings = {.amqp = &scene->amqp,
+                                              .confirm_timeout_ms = 20000,
+                                              .metrics = scene->metrics,
+                                              .gates = scene->gates,
+                                              .dog = scene->dog,
+                                              .name = "test"};
+    scene->session = publish_session_new(&settings, &error);
+    assert_non_null(scene->session);
+    assert_true(publish_session_open(scene->session, 0, &error));
+    assert_int_equal(pthread_create(&scene->thread, NULL, serve, scene), 0);
+    wait_until_asleep(scene);
+}
+
+static void scene_clear(struct scene *scene)
+{
+    publish_session_stop(scene->session, clock_monotonic_ms());
+    pthread_join(scene->thread, NULL);
+    publish_session_close(scene->session, true);
+    publish_session_free(scene->session);
+    gates_free(scene->gates);
+    watchdog_stop(scene->dog);
+    bridge_metrics_free(scene->metrics);
+    close(wire.fd);
+}
+
+static struct ticket *offer(struct scene *scene, enum ticket_target target)
+{
+    struct ticket *ticket = ticket_new(2);
+    const struct envelope envelope = {.type = ENVELOPE_WEBHOOK, .message_id = "id"};
+    enum publish_outcome outcome;
+
+    assert_non_null(ticket);
+    memcpy(ticket_body(ticket), "xx", 2);
+    ticket_set_body_len(ticket, 2);
+    if (target == TICKET_REJECTED)
+        assert_true(ticket_set_rejected(ticket, &envelope, "reason", "detail"));
+    else
+        ticket_set_event(ticket, &envelope);
+    assert_true(ticket_queue_offer(gates_queue(scene->gates, 0), ticket, &outcome));
+    return ticket;
+}
+
+/* ---- what the library has read for itself ---- */
+
+/* The loop looks by itself once a second; who waits for that is too late. */
+enum { AT_ONCE_MS = 500 };
+
+static void an_ack_that_comes_while_another_channel_is_opened_again_is_read_at_once(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_init(&scene, method_frame(EVENTS, AMQP_BASIC_ACK_METHOD, &first_ack));
+    struct ticket *event = offer(&scene, TICKET_EVENT);
+    struct ticket *rejected = offer(&scene, TICKET_REJECTED);
+    assert_int_equal(ticket_await(rejected, clock_monotonic_ms() + 10000), PUBLISH_REFUSED);
+    assert_int_equal(ticket_await(event, clock_monotonic_ms() + AT_ONCE_MS), PUBLISH_CONFIRMED);
+    ticket_release(rejected);
+    ticket_release(event);
+    scene_clear(&scene);
+}
+
+static void a_block_that_comes_while_a_channel_is_opened_again_is_read_at_once(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_init(&scene, method_frame(0, AMQP_CONNECTION_BLOCKED_METHOD, &low_on_memory));
+    struct ticket *rejected = offer(&scene, TICKET_REJECTED);
+    assert_int_equal(ticket_await(rejected, clock_monotonic_ms() + 10000), PUBLISH_REFUSED);
+    const int64_t until_ms = clock_monotonic_ms() + AT_ONCE_MS;
+    while (gates_of(scene.gates, 0) != GATE_BLOCKED && clock_monotonic_ms() < until_ms)
+        clock_sleep_ms(2);
+    assert_int_equal(gates_of(scene.gates, 0), GATE_BLOCKED);
+    ticket_release(rejected);
+    scene_clear(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_ack_that_comes_while_another_channel_is_opened_again_is_read_at_once),
+        cmocka_unit_test(a_block_that_comes_while_a_channel_is_opened_again_is_read_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,111 @@
+/* What Redis refuses, and what people are told to do about it. */
+#include "workers/redis_refusal.h"
+
+#include "cases.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name, *text;
+    bool sentinels;
+    enum error_code code;
+    const char *says;
+} told[] = {
+    {"a wrong password", "WRONGPASS invalid username-password pair or user is disabled.", false, ERROR_REFUSED,
+     "check user and password in REDIS_URL"},
+    {"no password", "NOAUTH Authentication required.", true, ERROR_REFUSED, "check user and password in REDIS_URL"},
+    {"a missing right", "NOPERM this user has no permissions to run the 'hset' command", false, ERROR_REFUSED,
+     "NOPERM"},
+    {"a replica by its address", "READONLY You can't write against a read only replica.", false, ERROR_UNAVAILABLE,
+     "REDIS_URL must name the primary"},
+    {"a replica that was the primary", "READONLY You can't write against a read only replica.", true, ERROR_UNAVAILABLE,
+     "the sentinels are asked"},
+    {"a replica, told by a script of Redis 6.2",
+     "ERR Error running script (call to f_1): @user_script:1: @user_script: 1: -READONLY You can't write", false,
+     ERROR_UNAVAILABLE, "REDIS_URL must name the primary"},
+    {"one that became a replica while we waited",
+     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)", true,
+     ERROR_UNAVAILABLE, "the sentinels are asked"},
+    {"WAIT at a replica", "ERR WAIT cannot be used with replica instances.", true, ERROR_UNAVAILABLE,
+     "the sentinels are asked"},
+    {"too few replicas", "NOREPLICAS Not enough good replicas to write.", false, ERROR_UNAVAILABLE,
+     "min-replicas-to-write"},
+    {"no memory", "OOM command not allowed when used memory > 'maxmemory'.", false, ERROR_UNAVAILABLE,
+     "raise maxmemory"},
+    {"loading", "LOADING Redis is loading the dataset in memory", false, ERROR_UNAVAILABLE, "LOADING"},
+    {"another schema", "SCHEMA dc:schema is 2, this worker writes 1", false, ERROR_UNAVAILABLE,
+     "use another REDIS_PREFIX"},
+    {"a key that may go", "KEY dc:results: WRONGTYPE it holds a string, not a stream", false, ERROR_UNAVAILABLE,
+     "move that key away"},
+    {"a key that must stay", "KEY dc:totals: WRONGTYPE it holds a string", false, ERROR_UNAVAILABLE,
+     "do not move it away"},
+    {"a campaign with a refusal for its name", "KEY dc:campaign:READONLY:counters: WRONGTYPE it holds a string", true,
+     ERROR_UNAVAILABLE, "do not move it away"},
+    {"a campaign with another", "KEY dc:campaign:NOREPLICAS:counters: WRONGTYPE it holds a string", true,
+     ERROR_UNAVAILABLE, "do not move it away"},
+    {"the rest of a batch at a replica",
+     "KEY dc:totals: READONLY You can't write; the rest of an earlier batch waits in dc:drops:unfinished", true,
+     ERROR_UNAVAILABLE, "the sentinels are asked"},
+    {"the rest of a batch without the right",
+     "KEY dc:totals: NOPERM; the rest of the batch waits in dc:drops:unfinished", false, ERROR_UNAVAILABLE,
+     "write every key under REDIS_PREFIX"},
+    {"a key of a wrong type under the rest of a batch, which must stay",
+     "KEY dc:totals: WRONGTYPE Operation against a key holding the wrong kind of value; the rest of an earlier "
+     "batch waits in dc:drops:unfinished",
+     false, ERROR_UNAVAILABLE, "do not move it away"},
+    {"a key of a wrong type under the rest of a batch, which may go",
+     "KEY dc:results: WRONGTYPE Operation; the rest of the batch waits in dc:drops:unfinished", false,
+     ERROR_UNAVAILABLE, "move that key away (RENAME)"},
+    {"a campaign with a wrong type for its name and the rest of a batch without the right",
+     "KEY dc:campaign:WRONGTYPE:counters: NOPERM; the rest of the batch waits in dc:drops:unfinished", false,
+     ERROR_UNAVAILABLE, "write every key under REDIS_PREFIX"},
+    {"a count that was changed by hand",
+     "KEY dc:campaign:spring:counters: ERR its field messages is 9007199254740991 and would reach 2^53", false,
+     ERROR_UNAVAILABLE, "set that field to its count again"},
+    {"a count that may go", "KEY dc:events: ERR one of its fields is 9007199254740991 and would reach 2^53", false,
+     ERROR_UNAVAILABLE, "move that key away (RENAME)"},
+    {"a campaign that is a phone number", "KEY dc:campaign:5552224444:counters: WRONGTYPE it holds a string", false,
+     ERROR_UNAVAILABLE, "dc:campaign:********44:counters"},
+};
+
+static void tells_what_to_do(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(told); i++) {
+        struct error error = {.text = ""};
+        redis_refusal_tell(told[i].text, "Redis at h:1", "counting a batch", "dc:", told[i].sentinels, &error);
+        if (strncmp(error.text, "Redis at h:1: counting a batch: ", 32) != 0 || !strstr(error.text, told[i].says))
+            fail_msg("%s: %s", told[i].name, error.text);
+        CHECK_CASE(told[i].name, error.code == told[i].code);
+    }
+}
+
+static void knows_a_replica_from_what_it_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool by_replica, for_replicas;
+    } cases[] = {
+        {"READONLY You can't write against a read only replica.", true, false},
+        {"UNBLOCKED force unblock from blocking operation", true, false},
+        {"NOREPLICAS Not enough good replicas to write.", false, true},
+        {"KEY dc:campaign:READONLY: WRONGTYPE it holds a string", false, false},
+        {"KEY dc:campaign:NOREPLICAS: WRONGTYPE it holds a string", false, false},
+        {"OOM command not allowed", false, false},
+        {"", false, false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        CHECK_CASE(cases[i].text, redis_refusal_by_replica(cases[i].text) == cases[i].by_replica);
+        CHECK_CASE(cases[i].text, redis_refusal_for_replicas(cases[i].text) == cases[i].for_replicas);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tells_what_to_do),
+        cmocka_unit_test(knows_a_replica_from_what_it_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,186 @@
+#include "redis_fitness.h"
+
+#include "../common/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    KEY_SIZE = 300,
+    OLDEST_MAJOR = 6, /* ZADD GT and LT came with 6.2 */
+    OLDEST_MINOR = 2,
+};
+
+static const char trying[] = "trying the commands that a batch needs";
+
+/* --- What it must be able to do --------------------------------------------------------------------------------- */
+
+/* Servers that do not tell their version (an ACL forbids INFO) are believed to be new enough. */
+static bool check_version(struct redis_session *session, struct error *error)
+{
+    static const char label[] = "redis_version:";
+    const char *info[] = {"INFO", "server"};
+    struct redis_answer answer;
+    const char *at;
+    char *end;
+
+    if (!redis_session_try(session, "asking for the version", 2, info, NULL, &answer, error))
+        return false;
+    at = answer.kind == REDIS_ANSWER_TEXT ? strstr(answer.text, label) : NULL;
+    if (!at)
+        return true;
+
+    long major = strtol(at + sizeof label - 1, &end, 10);
+    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+    if (major > OLDEST_MAJOR || (major == OLDEST_MAJOR && minor >= OLDEST_MINOR))
+        return true;
+    error_set(error, ERROR_REFUSED, "%s is version %ld.%ld; %d.%d or later is needed", redis_session_name(session),
+              major, minor, OLDEST_MAJOR, OLDEST_MINOR);
+    return false;
+}
+
+static bool check_schema(struct redis_session *session, const char *prefix, struct error *error)
+{
+    char key[KEY_SIZE], doing[KEY_SIZE + 16];
+    const char *get[] = {"GET", key};
+    struct redis_answer answer;
+
+    snprintf(key, sizeof key, "%.256sschema", prefix);
+    snprintf(doing, sizeof doing, "reading %s", key);
+    if (!redis_session_ask(session, doing, 2, get, NULL, &answer, error))
+        return false;
+    if (answer.kind == REDIS_ANSWER_NIL || (answer.kind == REDIS_ANSWER_TEXT && strcmp(answer.text, "1") == 0))
+        return true;
+    error_set(error, ERROR_REFUSED,
+              "%s: %s is not 1: another version wrote these keys; use another REDIS_PREFIX or database",
+              redis_session_name(session), key);
+    return false;
+}
+
+/* Runs every writing command of the script, and of the marks, once on a key of its own, the way a batch does. A user
+   whose permissions lack one of them must not find out in the middle of a batch: Redis does not roll back. */
+static bool probe_commands(struct redis_session *session, const char *prefix, struct error *error)
+{
+    static const char script[] =
+        "local k = KEYS[1] "
+        "redis.call('SET', k, '1') redis.call('DEL', k) "
+        "redis.call('HSET', k, 'f', '1') redis.call('HMGET', k, 'f') redis.call('HGET', k, 'f') redis.call('HGETALL', "
+        "k) "
+        "redis.call('HEXISTS', k, 'f') redis.call('HLEN', k) redis.call('TYPE', k) redis.call('EXISTS', k) "
+        "redis.call('EXPIRE', k, 60) redis.call('PEXPIREAT', k, redis.call('TIME')[1] * 1000 + 60000) "
+        "redis.call('HDEL', k, 'f') "
+        "redis.call('ZADD', k, 'GT', 1, 'm') redis.call('ZSCORE', k, 'm') redis.call('ZREVRANGE', k, 0, 0) "
+        "redis.call('ZREMRANGEBYRANK', k, 5, 6) redis.call('ZREM', k, 'm') "
+        "redis.call('SADD', k, 'm') redis.call('SCARD', k) redis.call('SREM', k, 'm') "
+        "redis.call('XADD', k, 'MAXLEN', '~', 1, '*', 'f', '1') redis.call('XINFO', 'STREAM', k) redis.call('DEL', k) "
+        "return redis.call('GET', k)";
+    char key[KEY_SIZE], sha[REDIS_SHA1_HEX + 1];
+    const char *eval[] = {"EVAL", "return 0", "0"}; /* the marks use it */
+    const char *evalsha[] = {"EVALSHA", sha, "1", key};
+    struct redis_answer ignored;
+
+    snprintf(key, sizeof key, "%.256sdrops:probe:%ld", prefix, (long)getpid());
+    return redis_session_load(session, trying, script, sizeof script - 1, sha, error) &&
+           redis_session_ask(session, trying, 4, evalsha, NULL, &ignored, error) &&
+           redis_session_ask(session, trying, 3, eval, NULL, &ignored, error);
+}
+
+/* For no replica at all: it returns at once. */
+static bool probe_wait(struct redis_session *session, struct error *error)
+{
+    const char *wait[] = {"WAIT", "0", "1"};
+    struct redis_answer ignored;
+
+    return redis_session_ask(session, trying, 3, wait, NULL, &ignored, error);
+}
+
+bool redis_fitness_check(struct redis_session *session, const char *prefix, int64_t wait_replicas, struct error *error)
+{
+    return check_version(session, error) && check_schema(session, prefix, error) &&
+           probe_commands(session, prefix, error) && (wait_replicas == 0 || probe_wait(session, error));
+}
+
+/* --- What its settings put at risk ------------------------------------------------------------------------------ */
+
+/* The server's setting `name`, cut to `size`; false if it does not tell (hosted servers forbid CONFIG). */
+static bool read_config(struct redis_session *session, const char *name, char *out, size_t size)
+{
+    const char *get[] = {"CONFIG", "GET", name};
+    struct redis_answer answer;
+    struct error ignored;
+
+    if (!redis_session_connected(session) ||
+        !redis_session_try(session, "asking for a setting", 3, get, NULL, &answer, &ignored) ||
+        answer.kind != REDIS_ANSWER_LIST || answer.count != 2 || !answer.items[1])
+        return false;
+    snprintf(out, size, "%s", answer.items[1]);
+    return true;
+}
+
+/* Keeps the sentence, and logs it if it is news. */
+static void note_risk(char risk[REDIS_RISK_SIZE], const char *sentence, bool worth_a_warning)
+{
+    if (strcmp(risk, sentence) == 0)
+        return;
+    snprintf(risk, REDIS_RISK_SIZE, "%s", sentence);
+    if (worth_a_warning && sentence[0] != '\0')
+        log_warn("%s", sentence);
+}
+
+/* A server that may lose the last second after a crash loses what RabbitMQ was told is done; so does a failover to a
+   replica that is behind. */
+static void review_durability(struct redis_risks *risks, struct redis_session *session, int64_t wait_replicas)
+{
+    char aof[16], fsync[16], no_fsync[16], sentence[REDIS_RISK_SIZE] = "";
+    const char *name = redis_session_name(session);
+    bool known = read_config(session, "appendonly", aof, sizeof aof) &&
+                 read_config(session, "appendfsync", fsync, sizeof fsync) &&
+                 read_config(session, "no-appendfsync-on-rewrite", no_fsync, sizeof no_fsync);
+
+    if (!redis_session_connected(session))
+        return;
+    if (!known)
+        snprintf(sentence, sizeof sentence,
+                 "unknown: %s does not tell its settings; it should have appendonly yes and appendfsync always", name);
+    else if (strcmp(aof, "yes") != 0 || strcmp(fsync, "always") != 0)
+        snprintf(sentence, sizeof sentence,
+                 "%s does not sync each write (appendonly %s, appendfsync %s): a crash of it can lose counted events; "
+                 "set appendonly yes and appendfsync always",
+                 name, aof, fsync);
+    else if (strcmp(no_fsync, "no") != 0)
+        snprintf(sentence, sizeof sentence,
+                 "%s does not sync each write while it rewrites its file (no-appendfsync-on-rewrite %s): a crash of it "
+                 "can then lose counted events; set no-appendfsync-on-rewrite no",
+                 name, no_fsync);
+    else if (redis_session_has_sentinels(session) && wait_replicas == 0)
+        snprintf(
+            sentence, sizeof sentence,
+            "a failover can lose counted events, for %s does not wait for its replicas: set REDIS_WAIT_REPLICAS to "
+            "1 or more",
+            name);
+    note_risk(risks->durability, sentence, known);
+}
+
+/* One that evicts keys forgets drops, which then count twice. */
+static void review_eviction(struct redis_risks *risks, struct redis_session *session)
+{
+    char policy[32], memory[32], sentence[REDIS_RISK_SIZE] = "";
+    bool known = read_config(session, "maxmemory", memory, sizeof memory) &&
+                 read_config(session, "maxmemory-policy", policy, sizeof policy);
+
+    if (!redis_session_connected(session))
+        return;
+    if (known && strcmp(memory, "0") != 0 && strcmp(policy, "noeviction") != 0)
+        snprintf(sentence, sizeof sentence,
+                 "%s may evict keys (maxmemory-policy %s): a forgotten drop is counted again; set it to noeviction",
+                 redis_session_name(session), policy);
+    note_risk(risks->eviction, sentence, known);
+}
+
+void redis_risks_review(struct redis_risks *risks, struct redis_session *session, int64_t wait_replicas)
+{
+    review_durability(risks, session, wait_replicas);
+    review_eviction(risks, session);
+}

@@ -1,0 +1,149 @@
+#include "redis_refusal.h"
+
+#include "../common/mask.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool refused_for_good(const char *text)
+{
+    static const char *const prefixes[] = {
+        "NOAUTH",
+        "WRONGPASS",
+        "NOPERM",
+        "ERR invalid password",
+        "ERR AUTH <password> called without any password",
+        "ERR Client sent AUTH, but no password is set",
+        "ERR DB index is out of range",
+        "ERR invalid DB index",
+        "ERR unknown command",
+        "ERR The user executing the script can't run this command", /* Redis 7.0 */
+        "ERR ACL failure in script",                                /* from 7.2 on */
+    };
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (starts_with(text, prefixes[i]))
+            return true;
+    return false;
+}
+
+/* Behind the key of a script's "KEY {key}: {why}": a campaign may have any of the words below for a name. */
+static const char *reason_in(const char *text)
+{
+    const char *behind = starts_with(text, "KEY ") ? strstr(text, ": ") : NULL;
+
+    return behind ? behind : text;
+}
+
+bool redis_refusal_by_replica(const char *text)
+{
+    const char *reason = reason_in(text);
+
+    return strstr(reason, "READONLY") || starts_with(reason, "UNBLOCKED") || /* it became one while we waited */
+           strstr(reason, "cannot be used with replica instances");          /* WAIT */
+}
+
+bool redis_refusal_for_replicas(const char *text)
+{
+    return strstr(reason_in(text), "NOREPLICAS") != NULL;
+}
+
+/* What follows the prefix in a script's "KEY {key}: {why}". */
+static const char *key_name(const char *prefix, const char *text)
+{
+    const char *key = text + strlen("KEY ");
+
+    return starts_with(key, prefix) ? key + strlen(prefix) : key;
+}
+
+/* What may be done about a key that stands in the way, `text` telling of it, `name` being what follows the prefix. Most
+   must stay: without them counts are forgotten, or drops that were counted count again. */
+static const char *key_remedy(const char *text, const char *name)
+{
+    static const char movable[] = "; move that key away (RENAME) and the batch goes on by itself: no count needs it";
+    static const struct {
+        const char *stem, *remedy;
+    } rows[] = {
+        {"result:", "; move that key away (RENAME; SCAN with MATCH and TYPE finds it) and the batch goes on by itself: "
+                    "no count needs it"},
+        {"drops:shared:", "; move that key away (RENAME; SCAN with MATCH and TYPE finds it) and the batch goes on by "
+                          "itself: no count needs it"},
+        {"results:", movable},
+        {"minute:", movable},
+        {"unknown_reasons:", movable},
+        {"events:", movable},
+        {"drops:sizes:", movable},
+        {"drops:marks:", movable},
+        {"campaigns:", "; move that key away (RENAME) and the batch goes on by itself; then add the campaigns that get "
+                       "no more events again (ZADD)"},
+        {"optouts:", "; restore it, or add its phones again to a new one, and the batch goes on by itself: without it "
+                     "phones that opted out are forgotten"},
+    };
+    const char *behind = starts_with(name, "campaign:") ? strchr(name + strlen("campaign:"), ':') : NULL;
+
+    if (behind && behind[1] == ' ')
+        return "; move that key away (RENAME) and the batch goes on by itself: the campaign's state and times begin "
+               "anew, its counts stay";
+    if (behind)
+        name = behind + 1;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (starts_with(name, rows[i].stem))
+            return rows[i].remedy;
+    if (strstr(text, " would reach 2^53"))
+        return "; only a change by hand brings a count there: set that field to its count again (HSET; a field of "
+               "dc:totals is the sum of the campaigns') and the batch goes on by itself";
+    return "; restore that key or mend its field and the batch goes on by itself; do not move it away: counts would be "
+           "forgotten, or drops counted again";
+}
+
+static const char *remedy(const char *text, const char *prefix, bool sentinels)
+{
+    if (starts_with(text, "SCHEMA "))
+        return ": another version wrote these keys; use another REDIS_PREFIX or database";
+    /* A script tells of these under a key's name too. */
+    if (redis_refusal_by_replica(text))
+        return sentinels ? "; it is a replica now: the sentinels are asked for the primary"
+                         : "; it is a replica: REDIS_URL must name the primary";
+    if (redis_refusal_for_replicas(text))
+        return "; fewer replicas than its min-replicas-to-write are in step: start them, and it goes on by itself";
+    if (starts_with(text, "KEY ") && strstr(text, " waits in ") && !strstr(reason_in(text), "WRONGTYPE"))
+        return "; let the user of REDIS_URL write every key under REDIS_PREFIX and it goes on by itself";
+    if (starts_with(text, "KEY ") && strstr(text, "newer worker"))
+        return "; start workers of that version";
+    if (starts_with(text, "KEY "))
+        return key_remedy(text, key_name(prefix, text));
+    if (starts_with(text, "OOM"))
+        return "; raise maxmemory or free some";
+    if (starts_with(text, "NOAUTH") || starts_with(text, "WRONGPASS") || strstr(text, "AUTH") ||
+        strstr(text, "password"))
+        return "; check user and password in REDIS_URL";
+    return "";
+}
+
+/* A campaign may have been given a phone number for a name. (The script itself names no key of a foreign_id.) */
+static void mask_campaign(const char *prefix, char *text)
+{
+    size_t at = (size_t)(key_name(prefix, text) - text);
+
+    if (starts_with(text + at, "campaign:")) {
+        at += strlen("campaign:");
+        mask_digits(text + at, strcspn(text + at, ":"));
+    }
+}
+
+void redis_refusal_tell(const char *text, const char *name, const char *doing, const char *prefix, bool sentinels,
+                        struct error *error)
+{
+    char shown[ERROR_TEXT];
+
+    snprintf(shown, sizeof shown, "%s", text);
+    if (starts_with(shown, "KEY "))
+        mask_campaign(prefix, shown);
+    error_set(error, refused_for_good(text) ? ERROR_REFUSED : ERROR_UNAVAILABLE, "%s: %s: %s%s", name, doing, shown,
+              remedy(text, prefix, sentinels));
+}
