@@ -1,0 +1,383 @@
+"""deploy/compose.cluster.yml with a real engine: parts are killed and cut off while events come in through HAProxy, and
+what was acknowledged is compared with what the primary Redis counted. Run by scripts/test-cluster. One line a claim."""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import ssl
+import sys
+import time
+import traceback
+import warnings
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent / "faults"), str(HERE.parent / "integration")]
+sys.dont_write_bytecode = True
+
+import servers  # noqa: E402
+
+# The defaults of the Compose files; wire.py, imported below, signs with them.
+servers.WEBHOOK_SECRET = "development-webhook-secret"
+servers.CALLBACK_SECRET = "development-callback-secret"
+
+import checker  # noqa: E402
+import composition  # noqa: E402
+import flow  # noqa: E402
+import sender  # noqa: E402
+import stack as stack_module  # noqa: E402
+import suite  # noqa: E402
+import traffic  # noqa: E402
+from cluster_parts import BRIDGES, BROKERS, LASTING, REDISES, SENTINELS, Cluster, TlsSender  # noqa: E402
+
+LINE = "{:<44} {:>4} s  {:<8} {}"
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+REST_SECONDS = 120
+BUILD_SECONDS = 1200
+
+
+class Broken(Exception):
+    pass
+
+
+def claim(holds, sentence):
+    if not holds:
+        raise Broken(sentence)
+
+
+class Run:
+    """What the claims share: the cluster, and the log of all that was sent to it."""
+
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.port = stack_module.fixed_port()
+        self.cluster = Cluster(ROOT, f"dropbridge-cluster-test-{os.getpid()}", arguments.out / "log",
+                               {"HTTPS_PORT": str(self.port)})
+        self.context = None
+        self.log = []
+        self.this_time = []  # of it, what the last load sent
+
+    def trust_certificate(self):
+        """The one that was made, and no other."""
+        container = self.cluster.containers("certificate")[0]["Id"]
+        self.cluster.run("docker", "cp", f"{container}:/var/lib/dropbridge/bridge.crt", str(self.arguments.out))
+        self.context = ssl.create_default_context(cafile=self.arguments.out / "bridge.crt")
+
+    def keep_logs(self, name):
+        for service in LASTING:
+            with contextlib.suppress(composition.CommandFailed, OSError):
+                (self.arguments.out / f"{name}-{service}.log").write_text(self.cluster.logs(service))
+
+    @contextlib.contextmanager
+    def load(self):
+        """Without end, until the block ends; then all that was refused is sent until it is taken."""
+        events = flow.Events(len(self.log) + 1, 0, endless=True)
+        sending = TlsSender(self.port, self.context, events, self.arguments.rate)
+        before = len(self.log)
+        try:
+            suite.wait_for_answers(sending, 100, timeout=30)
+            yield sending
+            suite.wait_for_answers(sending, 200, timeout=60)
+            events.finish()
+            sending.join(60)
+        finally:
+            sending.stop()
+            self.log += sending.log
+            self.this_time = self.log[before:]
+
+    def check(self):
+        """The sender's log against the primary; the answers are those of the last load."""
+        findings = checker.Findings()
+        checker.count_answers(findings, self.this_time)
+        self.cluster.wait_for_rest(REST_SECONDS)
+        primary = self.cluster.redis(self.cluster.primary())
+        checker.check_events(findings, primary, self.log)
+        self.cluster.check_identities(findings)
+        suite.every_request_answered(findings)
+        suite.every_answer_in_time(findings)
+        claim(not findings.problems, "; ".join(problem[:200] for problem in findings.problems[:3]))
+        return (f"{findings.acknowledged} acknowledged, {findings.refused} refused, {findings.lost} lost, "
+                f"{findings.doubled} doubled, slowest answer {findings.slowest:.2f} s")
+
+
+def hold(run, sending, seconds):
+    """For so long the fault lasts, and events are answered meanwhile."""
+    until = time.monotonic() + seconds
+    before = sending.answered(200)
+    servers.wait_until(lambda: time.monotonic() >= until, seconds + 10)
+    answered = sending.answered(200) - before
+    claim(answered >= run.arguments.rate * seconds / 4, f"only {answered} events were answered during the fault")
+
+
+# ---- the start ----
+
+
+def one_command_starts_all(run):
+    run.cluster.compose("up", "-d", "--build", seconds=BUILD_SECONDS)
+    run.cluster.wait_healthy()
+    run.trust_certificate()
+    return "all healthy"
+
+
+def queues_have_three_members(run):
+    run.cluster.wait_members(60)
+    run.cluster.wait_replication(30)
+    leaders = sorted(queue["leader"] for queue in run.cluster.queues())
+    return f"both queues, all online; leaders {', '.join(leaders)}; two replicas"
+
+
+def only_tls_is_open(run):
+    for service in LASTING:
+        for container in run.cluster.containers(service):
+            ports = [one for many in container["NetworkSettings"]["Ports"].values() for one in many or []]
+            expected = [{"HostIp": "127.0.0.1", "HostPort": str(run.port)}] if service == "haproxy" else []
+            claim(ports == expected, f"{service} is published on {ports}")
+            claim(container["HostConfig"]["Memory"] > 0, f"{service} may take all memory")
+    old = ssl.create_default_context(cafile=run.arguments.out / "bridge.crt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that these are old is why
+        old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    plain = sender.Connection(run.port)
+    try:
+        old.wrap_socket(plain.socket, server_hostname="localhost")
+    except ssl.SSLError as problem:
+        claim("PROTOCOL_VERSION" in str(problem.reason), f"TLS 1.1 ended with {problem}")
+        return "8443 on loopback, TLS 1.2 and later"
+    finally:
+        plain.close()
+    raise Broken("TLS 1.1 was spoken")
+
+
+# ---- the faults ----
+
+
+def killed(run, service, seconds, came_back):
+    with run.load() as sending:
+        run.cluster.kill(service)
+        hold(run, sending, seconds)
+        run.cluster.bring_back(service)
+        came_back()
+    return run.check()
+
+
+def cut(run, service, how, seconds, came_back):
+    with run.load() as sending:
+        try:
+            how()
+            hold(run, sending, seconds)
+        finally:
+            run.cluster.heal(service)
+        came_back()
+    return run.check()
+
+
+def broker_killed(run, service):
+    return killed(run, service, run.arguments.kill_seconds, run.cluster.wait_members)
+
+
+def broker_cut_from_others(run, service):
+    others = [one for one in BROKERS if one != service]
+    how = lambda: run.cluster.cut(service, others)  # noqa: E731
+    return cut(run, service, how, run.arguments.cut_seconds, run.cluster.wait_members)
+
+
+def broker_cut_off(run, service):
+    how = lambda: run.cluster.cut_off(service)  # noqa: E731
+    return cut(run, service, how, run.arguments.cut_seconds, run.cluster.wait_members)
+
+
+def replaced(run, former, asked=SENTINELS):
+    servers.wait_until(lambda: run.cluster.primary(asked) != former, 60, f"the sentinels replace {former}")
+
+
+def redis_primary_killed(run):
+    former = run.cluster.primary()
+    with run.load() as sending:
+        run.cluster.kill(former)
+        replaced(run, former)
+        hold(run, sending, 5)
+        run.cluster.bring_back(former)
+        run.cluster.wait_replication()
+    return f"{former} → {run.cluster.primary()}; {run.check()}"
+
+
+def redis_primary_cut_off(run):
+    """The worker and it still reach each other."""
+    former = run.cluster.primary()
+    others = [one for one in (*REDISES, *SENTINELS) if one != former]
+    with run.load() as sending:
+        try:
+            run.cluster.cut(former, others)
+            replaced(run, former)
+            hold(run, sending, 12)
+        finally:
+            run.cluster.heal(former)
+        run.cluster.wait_replication()
+    return f"{former} → {run.cluster.primary()}; {run.check()}"
+
+
+def bridge_killed(run, service):
+    return killed(run, service, run.arguments.kill_seconds, run.cluster.wait_healthy)
+
+
+def bridge_stands_still(run, service):
+    """The proxy notices by itself, and asks the other meanwhile."""
+    name = run.cluster.containers(service)[0]["Id"]
+    with run.load() as sending:
+        run.cluster.run("docker", "pause", name)
+        try:
+            hold(run, sending, run.arguments.kill_seconds)
+        finally:
+            run.cluster.run("docker", "unpause", name)
+        run.cluster.wait_healthy()
+    return run.check()
+
+
+def workers_scaled(run):
+    with run.load() as sending:
+        for count in (3, 2):
+            run.cluster.compose("up", "-d", "--no-recreate", "--scale", f"worker={count}")
+            servers.wait_until(lambda: run.cluster.count_workers() == (count, count), 60, f"{count} healthy workers")
+            hold(run, sending, 2)
+    return run.check()
+
+
+# ---- the controls ----
+
+
+def damage_is_noticed(run):
+    """One event that was never sent, and one count too many."""
+    def found(log):
+        findings = checker.Findings()
+        checker.check_events(findings, client, log)
+        return findings
+
+    client = run.cluster.redis(run.cluster.primary())
+    unsent = next(event for event in traffic.Traffic(0) if event.kind == "result")
+    lost = found([*run.log, sender.Sent(unsent, 0.0, status=200)]).lost
+    claim(lost == 1, f"of one event that is not there {lost} were missed")
+    client.hincrby("dc:totals", "messages", 1)
+    doubled = found(run.log).doubled
+    client.hincrby("dc:totals", "messages", -1)
+    claim(doubled == 1, f"of one message too many {doubled} were seen")
+    return "1 lost, 1 doubled"
+
+
+def kept_over_down_and_up(run):
+    before = run.cluster.redis(run.cluster.primary()).hgetall("dc:totals")
+    primary = run.cluster.primary()
+    run.cluster.compose("down")
+    run.cluster.compose("up", "-d", seconds=BUILD_SECONDS)
+    run.cluster.wait_healthy()
+    run.cluster.wait_replication()
+    run.cluster.wait_members()
+    claim(run.cluster.redis(run.cluster.primary()).hgetall("dc:totals") == before, "the counters differ")
+    with run.load():
+        pass
+    return f"primary {primary} → {run.cluster.primary()}; {run.check()}"
+
+
+def nobody_waits_for_replicas(run):
+    """The same cut of the Redis primary as above, but neither the workers nor Redis wait for a replica."""
+    for service in REDISES:
+        run.cluster.redis(service).config_set("min-replicas-to-write", 0)
+    run.cluster.environment["REDIS_WAIT_REPLICAS"] = "0"
+    run.cluster.compose("up", "-d", "--no-deps", "worker")
+    run.cluster.wait_healthy()
+    former = run.cluster.primary()
+    with run.load():
+        try:
+            run.cluster.cut(former, [one for one in (*REDISES, *SENTINELS) if one != former])
+            replaced(run, former)
+        finally:
+            run.cluster.heal(former)
+        run.cluster.wait_replication()
+    run.cluster.wait_for_rest(REST_SECONDS)
+    findings = checker.Findings()
+    checker.check_events(findings, run.cluster.redis(run.cluster.primary()), run.log)
+    claim(findings.lost > 0, "nothing was lost without it")
+    return f"{former} → {run.cluster.primary()}; {findings.lost} acknowledged events lost, and missed"
+
+
+def claims(run):
+    """(name, test): of each broker in turn in a full run; in a quick one, of the leader at that moment."""
+    yield "one-command-starts-all", one_command_starts_all
+    yield "queues-have-three-members", queues_have_three_members
+    yield "only-tls-is-open", only_tls_is_open
+    faults = {"killed": broker_killed, "cut-from-the-others": broker_cut_from_others,
+              "cut-off-from-all": broker_cut_off}
+    for name, fault in faults.items():
+        if run.arguments.quick:
+            yield f"the-leading-broker-{name}", lambda run, fault=fault: fault(run, run.cluster.leader())
+            continue
+        for service in BROKERS:
+            yield f"{service}-{name}", lambda run, fault=fault, service=service: fault(run, service)
+    yield "redis-primary-killed", redis_primary_killed
+    yield "redis-primary-cut-from-replicas-and-sentinels", redis_primary_cut_off
+    for service in BRIDGES[: 1 if run.arguments.quick else 2]:
+        yield f"{service}-killed", lambda run, service=service: bridge_killed(run, service)
+        yield f"{service}-stands-still", lambda run, service=service: bridge_stands_still(run, service)
+    if not run.arguments.quick:
+        yield "workers-scaled", workers_scaled
+        yield "kept-over-down-and-up", kept_over_down_and_up
+    yield "damage-is-noticed", damage_is_noticed
+    if not run.arguments.quick:
+        yield "control-nobody-waits-for-replicas", nobody_waits_for_replicas  # the last: what it loses is gone
+
+
+def judge(run, name, test):
+    """Whether it holds; prints its line."""
+    began = time.monotonic()
+    try:
+        verdict, text = "held", test(run)
+    except Exception as problem:  # noqa: BLE001 - whatever it was, the others are judged and all is removed
+        verdict, text = "BROKEN", f"{'' if isinstance(problem, Broken) else type(problem).__name__ + ': '}{problem}"
+        with (run.arguments.out / "log").open("a") as log:
+            traceback.print_exc(file=log)
+        (run.arguments.out / f"{name}-state").write_text(run.cluster.state())
+        run.keep_logs(name)
+    print(LINE.format(name, round(time.monotonic() - began), verdict, text), flush=True)
+    return verdict == "held"
+
+
+def read_arguments():
+    parser = argparse.ArgumentParser(prog="scripts/test-cluster", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="each fault once, and not for long")
+    parser.add_argument("--only", default="", help="of the faults those whose name contains this")
+    parser.add_argument("--rate", type=float, default=100.0, help="events a second (default 100)")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="where logs go")
+    arguments = parser.parse_args()
+    arguments.kill_seconds, arguments.cut_seconds = (5, 15) if arguments.quick else (10, 40)
+    return arguments
+
+
+def main():
+    arguments = read_arguments()
+    shutil.rmtree(arguments.out, ignore_errors=True)
+    arguments.out.mkdir(parents=True)
+    for number in ENDING:
+        signal.signal(number, lambda *_: sys.exit(143))
+    run = Run(arguments)
+    held = []
+    try:
+        for number, (name, test) in enumerate(claims(run)):
+            if number > 1 and arguments.only not in name:
+                continue
+            held.append(judge(run, name, test))
+            if number == 0 and not held[0]:
+                break  # there is nothing to test
+    finally:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)  # what was started is removed, however often one asks
+        run.keep_logs("end")
+        run.cluster.remove()
+    print(f"{held.count(True)} claims held, {held.count(False)} broken")
+    return 0 if all(held) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,249 @@
+"""deploy/compose.cluster.yml while it runs: its commands, how its parts are, and how they are cut off from each other.
+The addresses of the containers are reached directly, and their network namespaces entered: the engine is on this
+machine."""
+
+import contextlib
+import json
+import os
+import ssl
+import urllib.error
+import urllib.request
+
+import checker
+import composition
+import flow
+import redis
+import sender
+import servers
+
+BROKERS = ("rabbitmq1", "rabbitmq2", "rabbitmq3")
+REDISES = ("redis1", "redis2", "redis3")
+SENTINELS = ("sentinel1", "sentinel2", "sentinel3")
+BRIDGES = ("bridge1", "bridge2")
+LASTING = (*BROKERS, *REDISES, *SENTINELS, *BRIDGES, "worker", "haproxy")
+PASSWORD = "development-password"  # the file's default
+QUEUES = ("dropcowboy.events", "dropcowboy.rejected")
+
+
+class Cluster(composition.Composition):
+    def __init__(self, folder, project, log, settings):
+        super().__init__(folder, project, log, settings)
+        self.file = folder / "deploy" / "compose.cluster.yml"
+
+    # -- commands --
+
+    def compose(self, *arguments, **options):
+        """As a user types it, but for the project's name and the user's own .env."""
+        return self.run("docker", "compose", "--env-file", os.devnull, "-p", self.project, "-f", str(self.file),
+                        *arguments, **options)
+
+    def remove(self):
+        super().remove()
+        for name in ("bridge", "worker", "tools"):
+            with contextlib.suppress(composition.CommandFailed, OSError):
+                self.run("docker", "image", "rm", f"{self.project}-{name}", check=False)
+
+    def containers(self, service):
+        """As the engine itself says, which is many times sooner than Compose does."""
+        labels = (f"project={self.project}", f"service={service}")
+        filters = [word for label in labels for word in ("--filter", f"label=com.docker.compose.{label}")]
+        found = self.run("docker", "ps", "--all", "--quiet", *filters).split()
+        return json.loads(self.run("docker", "inspect", *found)) if found else []
+
+    def execute(self, service, *command, **options):
+        return self.run("docker", "exec", self.containers(service)[0]["Id"], *command, **options)
+
+    def wait_healthy(self, seconds=120):
+        def ill():
+            return [name for name in LASTING if not self.healthy(name)]
+
+        servers.wait_until(lambda: not ill(), seconds, lambda: f"healthy: {', '.join(ill())}")
+
+    def bring_back(self, service):
+        self.run("docker", "start", *(one["Id"] for one in self.containers(service)))
+
+    def address(self, service):
+        networks = self.containers(service)[0]["NetworkSettings"]["Networks"]
+        return next(iter(networks.values()))["IPAddress"]
+
+    # -- cuts: every packet is dropped without a word; they end with the container at the latest --
+
+    def iptables(self, service, *arguments):
+        pid = self.containers(service)[0]["State"]["Pid"]
+        self.run("nsenter", "-t", str(pid), "-n", "iptables", "-w", "5", *arguments)
+
+    def cut(self, service, others):
+        """Off from these others; the rest still reaches it, and it them."""
+        for other in others:
+            address = self.address(other)
+            self.iptables(service, "-A", "INPUT", "-s", address, "-j", "DROP")
+            self.iptables(service, "-A", "OUTPUT", "-d", address, "-j", "DROP")
+
+    def cut_off(self, service):
+        """From everything but itself."""
+        self.iptables(service, "-A", "INPUT", "!", "-i", "lo", "-j", "DROP")
+        self.iptables(service, "-A", "OUTPUT", "!", "-o", "lo", "-j", "DROP")
+
+    def heal(self, service):
+        self.iptables(service, "-F", "INPUT")
+        self.iptables(service, "-F", "OUTPUT")
+
+    # -- RabbitMQ --
+
+    def queues(self, at=BROKERS[0]):
+        """What a node says of the queues: [{"name", "leader", "members", "online", "messages"}]."""
+        said = self.execute(at, "rabbitmqctl", "-q", "list_queues", "name", "leader", "members", "online", "messages",
+                            "--formatter", "json", seconds=60)
+        return json.loads(said)
+
+    def leader(self):
+        """The service that leads the queue of events."""
+        for node in BROKERS:
+            with contextlib.suppress(composition.CommandFailed):
+                found = {queue["name"]: queue["leader"] for queue in self.queues(node)}
+                return found[QUEUES[0]].removeprefix("rabbit@")
+        raise AssertionError("no node says who leads the queue")
+
+    def missing_members(self):
+        """What keeps both queues from having three members, all of them online: "" when nothing does."""
+        try:
+            found = {queue["name"]: queue for queue in self.queues()}
+        except composition.CommandFailed as problem:
+            return str(problem)
+        for name in QUEUES:
+            queue = found.get(name, {"members": [], "online": []})
+            if not len(queue["members"]) == len(queue["online"]) == 3:
+                return f"{name}: members {queue['members']}, online {queue['online']}"
+        return ""
+
+    def wait_members(self, seconds=120):
+        servers.wait_until(lambda: not self.missing_members(), seconds, self.missing_members)
+
+    # -- Redis --
+
+    def primary(self, asked=SENTINELS):
+        """The service that most of these sentinels take for the primary."""
+        said = []
+        for one in asked:
+            with redis.Redis(self.address(one), 26379, socket_timeout=5, decode_responses=True) as client:
+                said.append(client.sentinel_get_master_addr_by_name("dropbridge")[0])
+        return max(set(said), key=said.count)
+
+    def redis(self, service):
+        return redis.Redis(self.address(service), password=PASSWORD, socket_timeout=5, socket_connect_timeout=2)
+
+    def replication_problem(self):
+        """What keeps the primary from having both others as replicas in step: "" when nothing does."""
+        try:
+            primary = self.primary()
+            said = self.redis(primary).info("replication")
+            roles = {one: self.redis(one).info("replication")["role"] for one in REDISES}
+        except (redis.exceptions.RedisError, OSError) as problem:
+            return str(problem)
+        in_step = [one for one in (said.get("slave0"), said.get("slave1")) if one and one["state"] == "online"]
+        if said["role"] == "master" and len(in_step) == 2 and list(roles.values()).count("master") == 1:
+            return ""
+        return f"primary {primary} with {len(in_step)} replicas, {roles}"
+
+    def wait_replication(self, seconds=90):
+        servers.wait_until(lambda: not self.replication_problem(), seconds, self.replication_problem)
+
+    # -- our programs --
+
+    def admin(self, service, path, container=0):
+        listening = 9091 if service == "worker" else 9090
+        networks = self.containers(service)[container]["NetworkSettings"]["Networks"]
+        address = next(iter(networks.values()))["IPAddress"]
+        request = urllib.request.Request(f"http://{address}:{listening}{path}")
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as problem:
+            return problem.read().decode()
+
+    def metrics(self, service, container=0):
+        lines = (line.rsplit(" ", 1) for line in self.admin(service, "/metrics", container).splitlines()
+                 if line and not line.startswith("#"))
+        return {name: float(value) for name, value in lines}
+
+    def unrest(self):
+        """What is still under way: "" when nothing is."""
+        for bridge in BRIDGES:
+            spool = json.loads(self.admin(bridge, "/readyz"))["spool"]
+            if spool != "empty":
+                return f"the spool of {bridge}: {spool}"
+        waiting = {queue["name"]: queue["messages"] for queue in self.queues()}
+        return f"messages in {waiting}" if any(waiting.values()) else ""
+
+    def state(self):
+        """All that tells why something does not come to rest, as text."""
+        asked = (lambda: self.execute(BROKERS[0], "rabbitmqctl", "-q", "list_queues", "name", "leader", "online",
+                                      "messages_ready", "messages_unacknowledged", "consumers"),
+                 lambda: self.execute(BROKERS[0], "rabbitmqctl", "-q", "list_consumers", "queue_name", "channel_pid",
+                                      "consumer_tag", "active", "activity_status"),
+                 lambda: self.execute(BROKERS[0], "rabbitmqctl", "-q", "list_channels", "pid", "connection",
+                                      "consumer_count", "messages_unacknowledged", "prefetch_count"),
+                 self.replication_problem,
+                 *(lambda service=service, path=path: self.admin(service, path)
+                   for service in (*BRIDGES, "worker") for path in ("/readyz", "/metrics")))
+        told = []
+        for ask in asked:
+            try:
+                told.append(ask())
+            except Exception as problem:  # noqa: BLE001 - it is told as well
+                told.append(f"{type(problem).__name__}: {problem}")
+        return "\n\n".join(told)
+
+    def wait_for_rest(self, seconds):
+        servers.wait_until(lambda: not self.unrest(), seconds, self.unrest)
+
+    def count_workers(self):
+        """(all, healthy)."""
+        return len(self.containers("worker")), self.healthy("worker")
+
+    def check_identities(self, findings):
+        for bridge in BRIDGES:
+            checker.check_bridge_identities(findings, self.metrics(bridge))
+        for number in range(len(self.containers("worker"))):
+            checker.check_worker_identity(findings, self.metrics("worker", number))
+
+
+# ---- the sender ----
+
+
+class TlsConnection(sender.Connection):
+    """One that believes only the certificate it was given."""
+
+    def __init__(self, port, context):
+        super().__init__(port)
+        self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+
+    def closed_by_peer(self):
+        """TLS has words of its own between two requests."""
+        self.socket.settimeout(0)
+        try:
+            self.socket.recv(1)
+            return True
+        except ssl.SSLWantReadError:
+            return False
+        except OSError:
+            return True
+        finally:
+            self.socket.settimeout(sender.GIVE_UP_SECONDS)
+
+
+class TlsSender(flow.Sender):
+    def __init__(self, port, context, events, rate):
+        self.context = context  # first: the threads begin in what follows
+        super().__init__(port, events, rate)
+
+    def _connect(self):
+        while not self._stop.is_set():
+            with contextlib.suppress(OSError):
+                return TlsConnection(self.port, self.context)
+            with self._lock:
+                self.connects_failed += 1
+            self._stop.wait(sender.RECONNECT_SECONDS)
+        return None
+
+
