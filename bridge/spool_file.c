@@ -457,21 +457,24 @@ static const struct ticket *ticket_at(const struct input *input, size_t at)
     return input->is_copies ? input->copies[at].ticket : input->tickets[at];
 }
 
-static bool insert_one(struct spool_file *file, const struct input *input, size_t at)
+/* *id: the one it has got. */
+static bool insert_one(struct spool_file *file, const struct input *input, size_t at, int64_t *id)
 {
     const struct ticket *ticket = ticket_at(input, at);
 
     if (input->is_copies) {
-        if (!insert_row(file, STATEMENT_INSERT_COPY, ticket, input->copies[at].id))
+        *id = input->copies[at].id;
+        if (!insert_row(file, STATEMENT_INSERT_COPY, ticket, *id))
             return false;
         if (spool_sql_changes(file->sql) > 0)
             return true;
     }
-    return insert_row(file, STATEMENT_INSERT, ticket, input->first_id + (int64_t)at);
+    *id = input->first_id + (int64_t)at;
+    return insert_row(file, STATEMENT_INSERT, ticket, *id);
 }
 
-/* *rows: how many were inserted before there was no room. */
-static bool insert_rows(struct spool_file *file, const struct input *input, size_t *rows)
+/* *done: those that were inserted before there was no room. */
+static bool insert_rows(struct spool_file *file, const struct input *input, struct spool_change *done)
 {
     int64_t pages = 0;
     bool plenty;
@@ -480,15 +483,17 @@ static bool insert_rows(struct spool_file *file, const struct input *input, size
         pages += pages_of(ticket_at(input, i));
     /* Near the bound the file is measured before each: rows share pages, so there is mostly more room than reckoned. */
     plenty = have_room(file, pages);
-    *rows = 0;
     for (size_t i = 0; i < input->count; i++) {
+        int64_t id;
+
         if (!plenty && !measure(file))
             return false;
         if (!plenty && !have_room(file, pages_of(ticket_at(input, i))))
             break;
-        if (!insert_one(file, input, i))
+        if (!insert_one(file, input, i, &id))
             return false;
-        *rows = i + 1;
+        if (done->rows++ == 0)
+            done->first_id = id;
     }
     return true;
 }
@@ -510,12 +515,12 @@ static enum spool_write insert(struct spool_file *file, const struct input *inpu
                                struct error *error)
 {
     enum spool_write result;
-    size_t rows = 0;
-    const bool good = spool_sql_finish(file->sql, STATEMENT_BEGIN) && insert_rows(file, input, &rows);
+    struct spool_change done = {0};
+    const bool good = spool_sql_finish(file->sql, STATEMENT_BEGIN) && insert_rows(file, input, &done);
 
     result = end_write(file, good, "writing to", error);
     if (result != SPOOL_WRITE_FAILED)
-        *change = (struct spool_change){.first_id = input->first_id, .rows = rows};
+        *change = done;
     return result;
 }
 

@@ -73,7 +73,7 @@ enum spool_write {
 };
 
 struct spool_change {
-    int64_t first_id;
+    int64_t first_id; /* of the first of them; rows 0: of no use */
     size_t rows;
 };
 
@@ -82,7 +82,7 @@ struct spool_change {
 enum spool_write spool_file_insert(struct spool_file *file, struct ticket *const *tickets, size_t count,
                                    int64_t first_id, struct spool_change *change, struct error *error);
 /* Inserts messages of another file, under the ids that they have there; one whose id is taken here gets another, from
-   spare_id on, of which `count` must be free. Else as spool_file_insert; change->first_id is of no use. */
+   spare_id on, of which `count` must be free. Else as spool_file_insert. */
 enum spool_write spool_file_insert_copies(struct spool_file *file, const struct spooled *rows, size_t count,
                                           int64_t spare_id, struct spool_change *change, struct error *error);
 /* Deletes them in one transaction. *change: of those that were there. */

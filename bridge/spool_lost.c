@@ -4,6 +4,7 @@
 #include "spool.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A copy that fills the disk up would stop the spool for what comes in: the log must still have room, twice. */
 enum { DISK_RESERVE_BYTES = 2 * SPOOL_LOG_BYTES };
@@ -14,6 +15,9 @@ struct lost_file {
     int64_t copied_id; /* up to this id they are elsewhere, whether they are still in the file or not */
     bool deleted;      /* else moved */
     bool stale_logged;
+    /* The last copy, if nobody knows how it ended: the file that it went into tells by the first of these. */
+    int64_t unknown_ids[SPOOL_COPY_ROWS]; /* here */
+    struct spool_change unknown;          /* there; rows 0: there is none */
     struct lost_file *next;
 };
 
@@ -176,19 +180,16 @@ static bool is_in_place(const struct spool_file *file)
     return false;
 }
 
-/* They are in `to`. A file that still has a name is not to bring them again. */
-static void note_copied(struct spool_lost *lost, struct lost_file *one, const struct spooled *rows, size_t count,
+/* They are in `to`; so many of them were still here. A file that still has a name is not to bring them again. */
+static void note_copied(struct spool_lost *lost, struct lost_file *one, const int64_t *ids, size_t count, int64_t here,
                         const struct spool_file *to)
 {
-    int64_t ids[SPOOL_COPY_ROWS];
     struct spool_change change;
     struct error error = {0};
 
-    one->waiting -= (int64_t)count;
-    one->copied_id = rows[count - 1].id;
+    one->waiting -= here;
+    one->copied_id = ids[count - 1];
     lost->stuck_logged = false;
-    for (size_t i = 0; i < count; i++)
-        ids[i] = rows[i].id;
     if (!one->deleted && is_in_place(to) &&
         spool_file_delete(one->file, ids, count, &change, &error) != SPOOL_WRITTEN && !one->stale_logged) {
         log_warn("%s: messages in the file that was moved are in the new spool too: should it be used once more they "
@@ -206,19 +207,28 @@ static enum spool_copy copy_rows(struct spool_lost *lost, struct lost_file *from
                                  size_t count, struct spool_file *to, int64_t spare_id, size_t *copied,
                                  struct error *error)
 {
+    int64_t ids[SPOOL_COPY_ROWS];
     struct spool_change change = {0};
+    enum spool_write result;
 
+    for (size_t i = 0; i < count; i++)
+        ids[i] = rows[i].id;
     if (!spool_file_disk_has(to, DISK_RESERVE_BYTES)) {
         error_set(error, ERROR_UNAVAILABLE, "the disk is almost full: make room");
         return SPOOL_COPY_NO_ROOM;
     }
-    if (spool_file_insert_copies(to, rows, count, spare_id, &change, error) != SPOOL_WRITTEN)
+    result = spool_file_insert_copies(to, rows, count, spare_id, &change, error);
+    if (result == SPOOL_WRITE_UNKNOWN) {
+        from->unknown = change;
+        memcpy(from->unknown_ids, ids, sizeof ids[0] * change.rows);
+    }
+    if (result != SPOOL_WRITTEN)
         return SPOOL_COPY_FAILED;
     if (change.rows == 0) {
         error_set(error, ERROR_UNAVAILABLE, "there is no room within SPOOL_MAX_BYTES until RabbitMQ takes events");
         return SPOOL_COPY_NO_ROOM;
     }
-    note_copied(lost, from, rows, change.rows, to);
+    note_copied(lost, from, ids, change.rows, (int64_t)change.rows, to);
     *copied = change.rows;
     return SPOOL_COPIED;
 }
@@ -259,6 +269,49 @@ enum spool_copy spool_lost_copy(struct spool_lost *lost, struct spool_file *to, 
     if (result == SPOOL_COPY_NO_ROOM || result == SPOOL_COPY_UNREAD)
         note_stuck(lost, error);
     return result;
+}
+
+/* Of those that were copied nobody knew how; what cannot be read has not been drained. */
+static int64_t count_unknown(struct lost_file *one)
+{
+    int64_t here = 0;
+
+    for (size_t i = 0; i < one->unknown.rows; i++) {
+        bool there = true;
+        struct error ignored;
+
+        here += !spool_file_has(one->file, one->unknown_ids[i], &there, &ignored) || there;
+    }
+    return here;
+}
+
+bool spool_lost_settle(struct spool_lost *lost, struct spool_file *to, int64_t *copied, struct error *error)
+{
+    struct lost_file *next;
+
+    for (struct lost_file *one = lost->first; one; one = next) {
+        const size_t rows = one->unknown.rows;
+        bool there = false;
+        int64_t here;
+
+        next = one->next;
+        if (rows == 0)
+            continue;
+        if (!spool_file_has(to, one->unknown.first_id, &there, error))
+            return false;
+        here = there ? count_unknown(one) : 0;
+        one->unknown.rows = 0;
+        if (there)
+            note_copied(lost, one, one->unknown_ids, rows, here, to);
+        *copied += here;
+    }
+    return true;
+}
+
+void spool_lost_forget_unknown(struct spool_lost *lost)
+{
+    for (struct lost_file *one = lost->first; one; one = one->next)
+        one->unknown.rows = 0;
 }
 
 /* ---- for the drain ---- */

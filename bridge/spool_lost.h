@@ -42,7 +42,8 @@ enum spool_copy {
     SPOOL_COPIED,
     SPOOL_COPY_NO_ROOM, /* within SPOOL_MAX_BYTES, or on the disk */
     SPOOL_COPY_UNREAD,  /* they do not let themselves be read */
-    SPOOL_COPY_FAILED,  /* writing failed: `to` is to be opened again, and they still have the messages */
+    SPOOL_COPY_FAILED,  /* writing failed: `to` is to be opened again and spool_lost_settle called; they still have the
+                           messages */
 };
 
 /* Copies messages from the oldest that can be read, in one commit: *copied are in `to` then, and not here any more. Ids
@@ -50,6 +51,12 @@ enum spool_copy {
    on, and when a file is done with. */
 enum spool_copy spool_lost_copy(struct spool_lost *lost, struct spool_file *to, int64_t spare_id, size_t *copied,
                                 struct error *error);
+
+/* After SPOOL_COPY_FAILED, in the file that has been opened: finds out whether the copy turned out done, and *copied
+   rises by those that had not been drained here meanwhile. False with *error: the file could not be read. */
+bool spool_lost_settle(struct spool_lost *lost, struct spool_file *to, int64_t *copied, struct error *error);
+/* The copy that failed has been rolled back, in a file that stays open. */
+void spool_lost_forget_unknown(struct spool_lost *lost);
 
 /* As spool_file_read, from the oldest that has something behind after_id. *count is set in any case, 0 if none has.
    False with *error if one of them does not let itself be read and the others have nothing: a damaged one is given up,

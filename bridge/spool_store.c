@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -26,6 +27,7 @@ enum {
     COPY_FAILED_LOOKS = 10,
     /* At the stop, for what lost files still have. */
     RESCUE_MS = 2000,
+    RESCUE_FILE_BYTES = 4 * 1024 * 1024,
     /* A process has that many ids for each millisecond since 1970, from its start on: more than it uses. */
     IDS_A_MS = 1024 * 1024,
     /* How long another process may still hold what is behind the lock: a kill lets go of one after the other. */
@@ -106,10 +108,17 @@ static void open_up(struct spool_store *store)
     spool_board_set_state(store->board, SPOOL_OPEN, "");
 }
 
+/* The last write, in a file that stays open: it has been rolled back there. */
+static void forget_unknown(struct spool_store *store)
+{
+    spool_books_forget_unknown(&store->books);
+    spool_lost_forget_unknown(&store->lost);
+}
+
 /* The file has lost its name: it could not be found again, or not whole, and stays open until it is copied. */
 static void set_apart(struct spool_store *store, bool deleted)
 {
-    spool_books_forget_unknown(&store->books);
+    forget_unknown(store);
     if (!spool_lost_add(&store->lost, store->file, store->books.in_file, deleted)) {
         schedule_reopening(store);
         return; /* tried again */
@@ -202,7 +211,12 @@ static void note_open(struct spool_store *store)
 static bool adopt(struct spool_store *store, struct spool_file *file, const struct spool_stock *stock,
                   struct error *error)
 {
-    if (!spool_books_settle(&store->books, file, error))
+    int64_t copied = 0;
+    const bool settled =
+        spool_books_settle(&store->books, file, error) && spool_lost_settle(&store->lost, file, &copied, error);
+
+    spool_books_bring_in(&store->books, copied);
+    if (!settled)
         return false;
     note_open(store);
     spool_books_take_stock(&store->books, stock->messages);
@@ -344,7 +358,7 @@ static bool keep_log(struct spool_store *store)
     struct error error;
 
     if (renew_log(store, &error)) {
-        spool_books_forget_unknown(&store->books); /* rolled back */
+        forget_unknown(store);
         if (had_failed)
             open_up(store);
         return true;
@@ -671,6 +685,14 @@ bool spool_store_take(struct spool_store *store, struct error *error)
     return true;
 }
 
+/* A new one, or one that the stop has caught as it was being made; the check of a large one would take its time. */
+static bool opens_at_once(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) != 0 || status.st_size <= RESCUE_FILE_BYTES;
+}
+
 /* The last look, after the threads: what has lost its name and is not copied by now is gone with the process. */
 static void rescue(struct spool_store *store)
 {
@@ -680,8 +702,7 @@ static void rescue(struct spool_store *store)
     look_after(store);
     if (!spool_lost_any(&store->lost))
         return;
-    /* A new file opens at once; the check of another would take its time. */
-    if (!store->file && access(store->settings.path, F_OK) != 0)
+    if (!store->file && opens_at_once(store->settings.path))
         (void)open_file(store, &error);
     while (can_copy(store) && clock_monotonic_ms() < deadline_ms) {
         if (!copy_some(store))

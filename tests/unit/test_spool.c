@@ -829,6 +829,26 @@ static void what_is_in_a_deleted_spool_at_the_stop_is_kept_for_the_next_process(
     spool_stop(spool);
 }
 
+static void a_new_spool_that_the_stop_finds_half_made_takes_what_is_in_a_deleted_one(void **state)
+{
+    struct spool *spool = start_spool(64 * MEGABYTE);
+
+    (void)state;
+    confirm_some(spool, 5);
+    atomic_store(&spool_disk.syncs_to_fail, 1000000);
+    spool_delete_both();
+    assert_true(comes_to(spool, SPOOL_HAS_FAILED));
+    assert_true(comes_back(path));
+    atomic_store(&spool_disk.syncs_to_fail, 0);
+    spool_stop(spool);
+    assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 0);
+    bridge_metrics_free(metrics);
+    metrics = bridge_metrics_new();
+    spool = start_spool(64 * MEGABYTE);
+    assert_int_equal(metric(METRIC_SPOOL_FOUND), 5);
+    spool_stop(spool);
+}
+
 static void what_cannot_be_copied_by_the_stop_is_counted_as_lost(void **state)
 {
     struct spool *spool = start_spool(64 * MEGABYTE);
@@ -992,6 +1012,7 @@ int main(void)
         CASE(messages_that_come_while_the_file_goes_are_safe_or_not_confirmed),
         CASE(a_log_deleted_alone_costs_nothing),
         CASE(what_is_in_a_deleted_spool_at_the_stop_is_kept_for_the_next_process),
+        CASE(a_new_spool_that_the_stop_finds_half_made_takes_what_is_in_a_deleted_one),
         CASE(what_cannot_be_copied_by_the_stop_is_counted_as_lost),
         CASE(what_was_confirmed_is_there_after_a_kill),
         CASE(a_full_disk_confirms_nothing_that_is_not_there_and_recovers),

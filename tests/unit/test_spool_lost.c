@@ -197,6 +197,74 @@ static void a_copy_that_fails_leaves_the_messages_where_they_are(void **state)
     spool_file_close(file);
 }
 
+/* The sync of a commit fails, and the commit is in the log all the same. */
+static void a_copy_that_failed_and_turns_out_done_is_not_made_again(void **state)
+{
+    static const struct {
+        const char *name;
+        int drained;      /* from the lost file, before anybody knows */
+        int64_t other_id; /* of one that is there: so the first sync is that of the commit, not of the log's header */
+    } cases[] = {
+        {"none drained meanwhile", 0, 1000},
+        {"some drained meanwhile", 10, 1000},
+        {"all drained meanwhile", 200, 1000},
+        {"the first one's id taken", 0, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct spool_file *file;
+        struct error error;
+        int64_t ids[200];
+        int64_t settled = 0;
+        size_t copied = 0;
+        size_t deleted = 0;
+
+        lose(200, spool_delete_both, true);
+        file = opened(64 * MEGABYTE);
+        fill(file, cases[i].other_id, 1);
+        atomic_store(&spool_disk.syncs_to_fail, 1);
+        CHECK_CASE(cases[i].name,
+                   spool_lost_copy(&lost, file, SPARE_ID, &copied, &error) == SPOOL_COPY_FAILED && copied == 0);
+        for (int k = 0; k < 200; k++)
+            ids[k] = k + 1;
+        CHECK_CASE(cases[i].name, spool_lost_delete(&lost, ids, (size_t)cases[i].drained, &deleted, &error));
+        CHECK_CASE(cases[i].name, deleted == (size_t)cases[i].drained);
+        spool_file_drop(file);
+        file = opened(64 * MEGABYTE);
+        CHECK_CASE(cases[i].name, messages_in(file) == 201);
+        CHECK_CASE(cases[i].name, spool_lost_settle(&lost, file, &settled, &error));
+        CHECK_CASE(cases[i].name, settled == (cases[i].drained == 200 ? 0 : 200 - cases[i].drained));
+        CHECK_CASE(cases[i].name, spool_lost_waiting(&lost) == 0 && !spool_lost_any(&lost));
+        CHECK_CASE(cases[i].name, copy_all(file) == SPOOL_COPIED && messages_in(file) == 201);
+        spool_file_drop(file);
+        spool_delete_both();
+    }
+}
+
+static void a_copy_that_failed_and_was_rolled_back_is_made_again(void **state)
+{
+    struct spool_file *file;
+    struct error error;
+    int64_t settled = 0;
+    size_t copied;
+
+    (void)state;
+    lose(200, spool_delete_both, true);
+    file = opened(64 * MEGABYTE);
+    atomic_store(&spool_disk.syncs_to_fail, 1);
+    assert_int_equal(spool_lost_copy(&lost, file, SPARE_ID, &copied, &error), SPOOL_COPY_FAILED);
+    spool_lost_forget_unknown(&lost);
+    spool_file_drop(file);
+    spool_delete_both();
+    file = opened(64 * MEGABYTE);
+    assert_true(spool_lost_settle(&lost, file, &settled, &error));
+    assert_int_equal(settled, 0);
+    assert_int_equal(copy_all(file), SPOOL_COPIED);
+    assert_true(gives(file, 1, 200));
+    spool_file_close(file);
+}
+
 static void a_message_whose_id_is_taken_gets_another(void **state)
 {
     struct spool_file *file;
@@ -275,6 +343,8 @@ int main(void)
         CASE(what_is_in_a_lost_file_is_copied_and_the_file_let_go_of),
         CASE(what_does_not_fit_waits_until_there_is_room),
         CASE(a_copy_that_fails_leaves_the_messages_where_they_are),
+        CASE(a_copy_that_failed_and_turns_out_done_is_not_made_again),
+        CASE(a_copy_that_failed_and_was_rolled_back_is_made_again),
         CASE(a_message_whose_id_is_taken_gets_another),
         CASE(what_is_copied_is_neither_read_nor_deleted_here_again),
         CASE(a_file_that_is_put_back_is_closed_whole_with_what_is_left),
