@@ -433,8 +433,16 @@ bool spool_place_set_aside(const struct spool_place *place, const char *why, str
     }
     if (!move(place->path, to, "") || fsync(place->folder) != 0)
         return fail(error, errno, "setting aside", place->path, remedy);
-    log_error("the spool %s cannot be used: %s; it is kept as %s, its messages are not sent (sqlite3 %s .recover shows "
-              "them), and a new one is begun",
-              place->path, why, to, to);
+    if (exists(to))
+        log_error(
+            "the spool %s cannot be used: %s; it is kept as %s, its messages are not sent (sqlite3 %s .dump shows "
+            "them), and a new one is begun",
+            place->path, why, to, to);
+    else
+        log_error(
+            "the spool %s cannot be used: %s; the log is kept as %s-wal, its messages are not sent, and a new one "
+            "is begun: put the file that it belongs to beside it as %s before anything opens that, for SQLite "
+            "deletes a log without its file",
+            place->path, why, to, to);
     return true;
 }

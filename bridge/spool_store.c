@@ -76,11 +76,17 @@ static void unlock(struct spool_store *store)
 
 /* ---- from here to "opening" the mutex is held ---- */
 
+/* A file that waits for a log is left alone: its journal is in memory, and a kill half way would damage it. */
+static bool is_usable(const struct spool_store *store)
+{
+    return store->file && spool_board_state(store->board) != SPOOL_HAS_FAILED;
+}
+
 /* How much there is, for the others. */
 static void post(struct spool_store *store)
 {
     spool_board_set_waiting(store->board, store->books.in_file + spool_lost_waiting(&store->lost));
-    spool_board_set_readable(store->board, store->file || spool_lost_any(&store->lost));
+    spool_board_set_readable(store->board, is_usable(store) || spool_lost_any(&store->lost));
     if (store->file)
         spool_board_set_bytes(store->board, spool_file_bytes(store->file));
 }
@@ -95,6 +101,7 @@ static void shut(struct spool_store *store, const struct error *error)
 {
     spool_board_set_state(store->board, SPOOL_HAS_FAILED, error->text);
     ticket_queue_set_gate(store->queue, GATE_AWAY);
+    post(store);
     if (!store->in_trouble)
         log_error("%s: nothing is taken until it can be opened again, which is tried by itself; what is in it stays",
                   error->text);
@@ -106,6 +113,7 @@ static void open_up(struct spool_store *store)
     /* In this order: who sees it open is let in. */
     ticket_queue_set_gate(store->queue, GATE_OPEN);
     spool_board_set_state(store->board, SPOOL_OPEN, "");
+    post(store);
 }
 
 /* The last write, in a file that stays open: it has been rolled back there. */
@@ -187,9 +195,6 @@ static void fail_write(struct spool_store *store, enum spool_write result, bool 
 /* After a commit: the trouble, if there was any, is over. */
 static void note_success(struct spool_store *store)
 {
-    /* A file that waits for a log lets the drain delete, and takes nothing. */
-    if (spool_board_state(store->board) == SPOOL_HAS_FAILED)
-        return;
     backoff_reset(&store->backoff);
     if (store->in_trouble)
         log_info("the spool %s takes messages again", store->settings.path);
@@ -223,7 +228,6 @@ static bool adopt(struct spool_store *store, struct spool_file *file, const stru
     if (store->next_id <= stock->last_id)
         store->next_id = stock->last_id + 1;
     store->file = file;
-    post(store);
     spool_board_set_too_large(store->board, SIZE_MAX);
     open_up(store);
     return true;
@@ -399,7 +403,7 @@ static void look_after(struct spool_store *store)
 
 static bool can_copy(const struct spool_store *store)
 {
-    return store->file && spool_lost_any(&store->lost) && spool_board_state(store->board) != SPOOL_HAS_FAILED;
+    return is_usable(store) && spool_lost_any(&store->lost);
 }
 
 /* One commit of what lost files have. True if the next may follow at once. */
@@ -513,7 +517,7 @@ void spool_store_commit(struct spool_store *store, struct ticket *const *tickets
 {
     *out = (struct spool_commit){.rows = count, .outcome = PUBLISH_AWAY};
     lock(store);
-    if (store->file)
+    if (is_usable(store))
         commit(store, tickets, count, out);
     unlock(store);
 }
@@ -535,7 +539,7 @@ static bool has_file(struct spool_store *store, struct error *error)
 {
     struct spool_status status;
 
-    if (store->file)
+    if (is_usable(store))
         return true;
     spool_board_status(store->board, &status);
     error_set(error, ERROR_UNAVAILABLE, "%s", status.problem);
@@ -566,7 +570,7 @@ bool spool_store_read(struct spool_store *store, int64_t after_id, size_t max, s
         done = spool_lost_read(&store->lost, after_id, max, max_bytes, out, &read, &problem);
         post(store);
     }
-    if (read == 0 && store->file)
+    if (read == 0 && is_usable(store))
         done = read_file(store, after_id, max, max_bytes, out, &read, &problem);
     else if (!done && problem.code == ERROR_NONE)
         done = has_file(store, &problem);
@@ -702,7 +706,8 @@ static void rescue(struct spool_store *store)
     look_after(store);
     if (!spool_lost_any(&store->lost))
         return;
-    if (!store->file && opens_at_once(store->settings.path))
+    /* In any case: a log that stays beside the name of another file would be written into that. */
+    if (!store->file && clear_place(store, &error) && opens_at_once(store->settings.path))
         (void)open_file(store, &error);
     while (can_copy(store) && clock_monotonic_ms() < deadline_ms) {
         if (!copy_some(store))

@@ -761,6 +761,65 @@ static void a_log_that_is_moved_while_the_disk_fails_and_put_back_costs_nothing(
     check_that_all_are_there(spool, 101);
 }
 
+/* Its journal would be in memory, and a kill in the midst of a deletion would damage the file. */
+static void a_spool_that_waits_for_a_new_log_is_not_drained(void **state)
+{
+    struct spool *spool = start_spool(64 * MEGABYTE);
+    struct spooled rows[10];
+    struct error error;
+    size_t count;
+
+    (void)state;
+    confirm_some(spool, 100);
+    atomic_store(&spool_disk.syncs_to_fail, 1000000);
+    spool_delete_log();
+    assert_true(comes_to(spool, SPOOL_HAS_FAILED));
+    assert_false(spool_read(spool, 0, 10, MEGABYTE, rows, &count, &error));
+    atomic_store(&spool_disk.syncs_to_fail, 0);
+    assert_true(comes_to(spool, SPOOL_OPEN));
+    confirm_some(spool, 1);
+    check_that_all_are_there(spool, 101);
+}
+
+static int count_larger_than(struct spool *spool, size_t body_len)
+{
+    struct spooled rows[64];
+    struct error error;
+    size_t count = 0;
+    int larger = 0;
+
+    assert_true(spool_read(spool, 0, 64, 64 * MEGABYTE, rows, &count, &error));
+    for (size_t i = 0; i < count; i++) {
+        larger += ticket_body_bytes(rows[i].ticket).len > body_len;
+        ticket_release(rows[i].ticket);
+    }
+    return larger;
+}
+
+/* A log that stayed behind would be written into the other file at the next start. */
+static void another_spool_put_in_the_place_of_one_in_use_is_whole_after_the_stop(void **state)
+{
+    enum { LARGE = 300000, LARGE_COUNT = 20 };
+    struct spool *spool = start_spool(64 * MEGABYTE);
+
+    (void)state;
+    for (int i = 0; i < LARGE_COUNT; i++)
+        assert_int_equal(submit(spool, LARGE, PATIENCE_MS), PUBLISH_CONFIRMED);
+    spool_stop(spool);
+    spool_move_file();
+    spool = start_spool(64 * MEGABYTE);
+    confirm_some(spool, 20);
+    spool_move_file_back();
+    spool_stop(spool);
+    bridge_metrics_free(metrics);
+    metrics = bridge_metrics_new();
+    spool = start_spool(64 * MEGABYTE);
+    assert_int_equal(status_of(spool).state, SPOOL_OPEN);
+    assert_int_equal(count_larger_than(spool, LARGE - 1), LARGE_COUNT);
+    assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 0);
+    spool_stop(spool);
+}
+
 static void messages_that_come_while_the_file_goes_are_safe_or_not_confirmed(void **state)
 {
     enum { THREADS = 8, EACH = 300 };
@@ -1009,6 +1068,8 @@ int main(void)
         CASE(a_spool_that_is_moved_and_put_back_is_used_again),
         CASE(a_spool_that_is_put_back_before_it_is_copied_is_used_again),
         CASE(a_log_that_is_moved_while_the_disk_fails_and_put_back_costs_nothing),
+        CASE(a_spool_that_waits_for_a_new_log_is_not_drained),
+        CASE(another_spool_put_in_the_place_of_one_in_use_is_whole_after_the_stop),
         CASE(messages_that_come_while_the_file_goes_are_safe_or_not_confirmed),
         CASE(a_log_deleted_alone_costs_nothing),
         CASE(what_is_in_a_deleted_spool_at_the_stop_is_kept_for_the_next_process),
