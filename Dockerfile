@@ -22,7 +22,7 @@ RUN cmake --preset release && cmake --build --preset release \
 # What the three have in common. The kernel does not deliver a signal to process 1 unless the process handles it: with tini
 # there, a stop signal works at any moment, and Ctrl-C ends a tool.
 FROM debian:trixie-slim AS base
-ARG VERSION=0.2.0
+ARG VERSION=0.3.0
 LABEL org.opencontainers.image.title="dropbridge" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.licenses="MIT" \

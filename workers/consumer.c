@@ -143,6 +143,62 @@ bool consumer_connect(struct consumer *consumer, struct error *error)
     return true;
 }
 
+/* What was on its way when the channel was closed would be taken for the next one's; RabbitMQ delivers it again. */
+static bool discard_frames(struct consumer *consumer, struct error *error)
+{
+    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
+    struct timeval at_once = {0};
+    amqp_frame_t frame;
+    int status = amqp_simple_wait_frame_noblock(connection, &frame, &at_once);
+    while (status == AMQP_STATUS_OK) {
+        if (frame.frame_type == AMQP_FRAME_METHOD && frame.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD) {
+            amqp_error_of_close(error, "consuming from", peer(consumer), &frame.payload.method);
+            return false;
+        }
+        status = amqp_simple_wait_frame_noblock(connection, &frame, &at_once);
+    }
+    if (status != AMQP_STATUS_TIMEOUT) {
+        amqp_error_of_status(error, "consuming from", peer(consumer), status);
+        return false;
+    }
+    amqp_maybe_release_buffers(connection);
+    return true;
+}
+
+static bool renew_watched(struct consumer *consumer, struct error *error)
+{
+    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
+    struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
+    amqp_set_rpc_timeout(connection, &timeout);
+    amqp_rpc_reply_t reply = amqp_channel_close(connection, AMQP_CHANNEL, AMQP_REPLY_SUCCESS);
+    if (reply.reply_type != AMQP_RESPONSE_NORMAL) {
+        amqp_error_of_reply(error, "closing the channel to", peer(consumer), reply);
+        return false;
+    }
+    if (!discard_frames(consumer, error))
+        return false;
+    if (!amqp_channel_open(connection, AMQP_CHANNEL)) {
+        amqp_error_of_reply(error, "opening a channel to", peer(consumer), amqp_get_rpc_reply(connection));
+        return false;
+    }
+    return subscribe_watched(consumer, error);
+}
+
+bool consumer_renew(struct consumer *consumer, struct error *error)
+{
+    if (!consumer->session || consumer->pending || consumer->expect_header)
+        return true;
+    begin_call(consumer, CONSUMER_RENEW_MS);
+    bool done = renew_watched(consumer, error);
+    if (watch_end(consumer->watch)) {
+        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: the connection was stuck", peer(consumer));
+        done = false;
+    }
+    if (!done)
+        lose(consumer);
+    return done;
+}
+
 static enum frame_meaning on_method(struct consumer *consumer, const amqp_method_t *method, struct error *error)
 {
     switch (method->id) {

@@ -22,6 +22,7 @@ struct consumer_settings {
 enum {
     CONSUMER_RETRY_FIRST_MS = 100,
     CONSUMER_RETRY_MAX_MS = 5000,
+    CONSUMER_RENEW_MS = 5000, /* consumer_renew takes no longer */
     CONSUMER_STUCK_MS = 5000, /* a call that takes this much longer than it should is broken off */
 };
 
@@ -53,6 +54,14 @@ enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms
 /* Ends the consumption and closes the connection, so that RabbitMQ gives what was not acknowledged to others.
    consumer_next connects again. */
 void consumer_release(struct consumer *consumer);
+
+/* Closes the channel and consumes on a new one, over the same connection. What RabbitMQ holds for the old channel goes
+   back to the queue: a quorum queue's leader may count messages as this consumer's for as long as its channel lives,
+   though their delivery or their acknowledgement was lost between the nodes of a cluster
+   (rabbitmq/rabbitmq-server#13095, #14589, #15473). For a caller that holds no delivery: tags begin anew. Takes some
+   milliseconds. Does nothing without a connection, or within a message. False with *error: the connection is lost
+   (CONSUMER_LOST is not reported again). */
+bool consumer_renew(struct consumer *consumer, struct error *error);
 
 /* Acknowledges the delivery with the tag, with `multiple` every one up to and including it. False with *error: the
    connection is lost (CONSUMER_LOST is not reported again). */

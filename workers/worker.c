@@ -29,7 +29,9 @@ enum {
     REDIS_REVIEW_MS = 30000, /* how often its settings are */
     LINE_EVERY_MS = 1000,
     COSTS_LINE_EVERY_MS = 60000,
-    PARKED_SHARE = 4, /* at most so many-th of the prefetch waits for the rejected queue */
+    RENEW_AFTER_MS = 20000, /* without a message: then RabbitMQ is made to give up what it may hold for us */
+    RENEWED_MS = 5000,      /* what comes again within this comes of it */
+    PARKED_SHARE = 4,       /* at most so many-th of the prefetch waits for the rejected queue */
 };
 
 /* x-received-at past year 9999 is no time. */
@@ -65,8 +67,11 @@ struct worker {
     struct frequent_line remarks;
     struct frequent_line rejections;
     struct frequent_line alone;
+    struct frequent_line returned;
     size_t costs_ignored; /* events, not told of yet */
     int64_t costs_line_at_ms;
+    int64_t idle_since_ms; /* connected, consuming, and nothing in hand */
+    int64_t renewed_at_ms; /* 0: never */
     bool connected_before;
     pthread_t stop_thread;
     bool stop_thread_runs;
@@ -109,6 +114,7 @@ static void print_lines(struct worker *worker, int64_t now_ms)
     line_print(&worker->remarks, "messages with values that were ignored", now_ms);
     line_print(&worker->rejections, "messages sent to the rejected queue", now_ms);
     line_print(&worker->alone, "messages delivered a third time or more, each handled alone", now_ms);
+    line_print(&worker->returned, "messages that RabbitMQ held for this worker, which had none in hand", now_ms);
 }
 
 /* What a call that brings Redis nearer to the acknowledgement came to. */
@@ -337,6 +343,7 @@ static void note_connected(struct worker *worker)
     if (worker->connected_before)
         worker_count(worker->status, WORKER_RECONNECTS, 1);
     worker->connected_before = true;
+    worker->idle_since_ms = clock_monotonic_ms();
     worker_part_good(worker->status, PART_BROKER, clock_monotonic_ms());
 }
 
@@ -421,6 +428,9 @@ static void lost(struct worker *worker, const struct error *error)
 static void take(struct worker *worker, struct delivery *delivery)
 {
     worker_count(worker->status, WORKER_REDELIVERED, delivery->redelivered);
+    if (delivery->redelivered && worker->renewed_at_ms != 0 &&
+        clock_monotonic_ms() - worker->renewed_at_ms < RENEWED_MS)
+        line_note(&worker->returned, "its channel was renewed, and it came again");
     if (delivery->envelope.received_at_ms <= 0 || delivery->envelope.received_at_ms > TIME_MAX_MS) {
         log_debug("a message without x-received-at: the time of its delivery counts");
         delivery->envelope.received_at_ms = clock_wall_ms();
@@ -466,7 +476,10 @@ static bool serve_connection(struct worker *worker, int64_t timeout_ms)
 {
     struct delivery *delivery = NULL;
     struct error error = {0};
-    switch (consumer_next(worker->consumer, timeout_ms, &delivery, &error)) {
+    enum consumer_result result = consumer_next(worker->consumer, timeout_ms, &delivery, &error);
+    if (result != CONSUMER_NOTHING)
+        worker->idle_since_ms = clock_monotonic_ms();
+    switch (result) {
     case CONSUMER_DELIVERY:
         take(worker, delivery);
         return true;
@@ -538,8 +551,11 @@ static void step_parked(struct worker *worker)
 static void tell_held(struct worker *worker)
 {
     size_t parked = parked_count(worker->parked);
+    size_t held = batch_count(worker->batch) + worker->waiting + parked;
+    if (held > 0 || worker->paused)
+        worker->idle_since_ms = clock_monotonic_ms();
     worker_note_room(worker->status, parked_room(worker->parked) > 0);
-    metric_set(&worker->status->metrics[WORKER_HELD], (int64_t)(batch_count(worker->batch) + worker->waiting + parked));
+    metric_set(&worker->status->metrics[WORKER_HELD], (int64_t)held);
     metric_set(&worker->status->metrics[WORKER_PARKED], (int64_t)parked);
 }
 
@@ -581,10 +597,29 @@ static bool tend_redis(struct worker *worker, int64_t now_ms)
     return looks || reviews;
 }
 
+/* After a failure between the nodes of a cluster RabbitMQ may count messages as ours that never came, or whose
+   acknowledgement it lost. The next delivery brings the former; with nothing coming, and nothing in hand, a new channel
+   brings both. The broker does not tell whether there are any: a passive declaration counts what is ready. */
+static void renew_if_idle(struct worker *worker, int64_t now_ms)
+{
+    struct error error = {0};
+    if (worker->paused || now_ms - worker->idle_since_ms < RENEW_AFTER_MS)
+        return;
+    worker->renewed_at_ms = now_ms;
+    worker->idle_since_ms = now_ms;
+    if (!consumer_renew(worker->consumer, &error)) {
+        lost(worker, &error);
+        return;
+    }
+    worker_count(worker->status, WORKER_RENEWALS, 1);
+    log_debug("nothing came for %d s: the channel was renewed", RENEW_AFTER_MS / 1000);
+}
+
 /* Returns as tend_redis. */
 static bool tend(struct worker *worker, int64_t now_ms)
 {
     print_lines(worker, now_ms);
+    renew_if_idle(worker, now_ms);
     rejecter_tend(worker->rejecter);
     /* With nothing to reject nothing is known to be wrong with rejecting. */
     if (parked_count(worker->parked) == 0)
@@ -635,6 +670,7 @@ static void finish(struct worker *worker)
     worker->remarks.next_ms = 0;
     worker->rejections.next_ms = 0;
     worker->alone.next_ms = 0;
+    worker->returned.next_ms = 0;
     print_lines(worker, now_ms);
 }
 

@@ -45,6 +45,8 @@ static const struct {
     [WORKER_REJECT_RETRIES] = {"dropworker_reject_retries_total", NULL,
                                "Attempts to reject messages that failed and are made again.", METRIC_COUNTER},
     [WORKER_RECONNECTS] = {"dropworker_reconnects_total", NULL, "Connections to RabbitMQ made again.", METRIC_COUNTER},
+    [WORKER_RENEWALS] = {"dropworker_renewals_total", NULL, "Channels renewed because nothing had come for a while.",
+                         METRIC_COUNTER},
     [WORKER_PAUSES] = {"dropworker_pauses_total", NULL,
                        "Times that all messages were given back to the queue, for Redis was away for too long.",
                        METRIC_COUNTER},

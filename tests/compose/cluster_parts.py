@@ -5,7 +5,9 @@ machine."""
 import contextlib
 import json
 import os
+import re
 import ssl
+import time
 import urllib.error
 import urllib.request
 
@@ -23,6 +25,18 @@ BRIDGES = ("bridge1", "bridge2")
 LASTING = (*BROKERS, *REDISES, *SENTINELS, *BRIDGES, "worker", "haproxy")
 PASSWORD = "development-password"  # the file's default
 QUEUES = ("dropcowboy.events", "dropcowboy.rejected")
+# What the leader of each queue has: ready, and in the hands of consumers. (list_queues tells of each node's statistics:
+# they are up to five seconds old, and those of a former leader that was cut off when it was replaced stay for ever.)
+STANDING = """[begin
+    {ok, {_, Ready}, _} = ra:leader_query({Name, node()}, fun rabbit_fifo:query_messages_ready/1),
+    {ok, {_, Held}, _} = ra:leader_query({Name, node()}, fun rabbit_fifo:query_messages_checked_out/1),
+    {Name, Ready, Held} end || Name <- ['%2F_dropcowboy.events', '%2F_dropcowboy.rejected']]."""
+CALM_SECONDS = 3  # without a message from the queue: then nothing comes any more
+# What this node's member of the queue of events takes its consumers for, and which messages it believes to be theirs.
+CHECKED_OUT = """{ok, {_, Told}, Leader} = ra:local_query({'%2F_dropcowboy.events', node()}, fun(Machine) ->
+    [Consumer || Part <- tuple_to_list(Machine), is_map(Part), Consumer <- maps:values(Part),
+        is_tuple(Consumer), tuple_size(Consumer) > 0, element(1, Consumer) =:= consumer] end),
+    {node(), led_by, Leader, Told}."""
 
 
 class Cluster(composition.Composition):
@@ -91,10 +105,18 @@ class Cluster(composition.Composition):
     # -- RabbitMQ --
 
     def queues(self, at=BROKERS[0]):
-        """What a node says of the queues: [{"name", "leader", "members", "online", "messages"}]."""
-        said = self.execute(at, "rabbitmqctl", "-q", "list_queues", "name", "leader", "members", "online", "messages",
+        """What a node says of the queues: [{"name", "leader", "members", "online"}], one of them several times."""
+        said = self.execute(at, "rabbitmqctl", "-q", "list_queues", "name", "leader", "members", "online",
                             "--formatter", "json", seconds=60)
         return json.loads(said)
+
+    def standing(self):
+        """The name of each queue → (messages ready, messages in the hands of consumers)."""
+        said = self.execute(BROKERS[0], "rabbitmqctl", "-q", "eval", STANDING, seconds=60)
+        found = {name: (int(ready), int(held)) for name, ready, held in re.findall(r"%2F_([a-z.]+)',(\d+),(\d+)", said)}
+        if set(found) != set(QUEUES):
+            raise composition.CommandFailed(f"no standing of both queues in {said}")
+        return found
 
     def leader(self):
         """The service that leads the queue of events."""
@@ -118,6 +140,18 @@ class Cluster(composition.Composition):
 
     def wait_members(self, seconds=120):
         servers.wait_until(lambda: not self.missing_members(), seconds, self.missing_members)
+
+    def apart(self):
+        """The nodes that do not see all three running; the queues may be whole all the same."""
+        found = []
+        for node in BROKERS:
+            said = json.loads(self.execute(node, "rabbitmqctl", "-q", "cluster_status", "--formatter", "json", seconds=60))
+            found += [node] * (len(said["running_nodes"]) < len(BROKERS))
+        return found
+
+    def restart(self, service):
+        self.run("docker", "restart", *(one["Id"] for one in self.containers(service)))
+        servers.wait_until(lambda: self.healthy(service), 120, f"{service} is healthy again")
 
     # -- Redis --
 
@@ -172,30 +206,49 @@ class Cluster(composition.Composition):
             spool = json.loads(self.admin(bridge, "/readyz"))["spool"]
             if spool != "empty":
                 return f"the spool of {bridge}: {spool}"
-        waiting = {queue["name"]: queue["messages"] for queue in self.queues()}
-        return f"messages in {waiting}" if any(waiting.values()) else ""
+        try:
+            standing = self.standing()
+        except composition.CommandFailed as problem:
+            return str(problem)
+        return "" if not any(map(any, standing.values())) else f"(ready, held) in {standing}"
 
     def state(self):
         """All that tells why something does not come to rest, as text."""
         asked = (lambda: self.execute(BROKERS[0], "rabbitmqctl", "-q", "list_queues", "name", "leader", "online",
                                       "messages_ready", "messages_unacknowledged", "consumers"),
+                 self.standing,
                  lambda: self.execute(BROKERS[0], "rabbitmqctl", "-q", "list_consumers", "queue_name", "channel_pid",
                                       "consumer_tag", "active", "activity_status"),
                  lambda: self.execute(BROKERS[0], "rabbitmqctl", "-q", "list_channels", "pid", "connection",
                                       "consumer_count", "messages_unacknowledged", "prefetch_count"),
+                 *(lambda node=node: self.execute(node, "rabbitmqctl", "-q", "eval", CHECKED_OUT) for node in BROKERS),
                  self.replication_problem,
                  *(lambda service=service, path=path: self.admin(service, path)
                    for service in (*BRIDGES, "worker") for path in ("/readyz", "/metrics")))
         told = []
         for ask in asked:
             try:
-                told.append(ask())
+                told.append(str(ask()))
             except Exception as problem:  # noqa: BLE001 - it is told as well
                 told.append(f"{type(problem).__name__}: {problem}")
         return "\n\n".join(told)
 
+    def consumed(self):
+        """(messages that the workers have dealt with, messages they hold)."""
+        told = [self.metrics("worker", number) for number in range(len(self.containers("worker")))]
+        return tuple(sum(one[name] for one in told) for name in ("dropworker_consumed_total", "dropworker_held"))
+
     def wait_for_rest(self, seconds):
-        servers.wait_until(lambda: not self.unrest(), seconds, self.unrest)
+        calm_since, before = time.monotonic(), None
+
+        def at_rest():
+            nonlocal calm_since, before
+            now = self.consumed()
+            if now != before or now[1] > 0 or self.unrest():
+                calm_since, before = time.monotonic(), now
+            return time.monotonic() - calm_since >= CALM_SECONDS
+
+        servers.wait_until(at_rest, seconds, self.unrest)
 
     def count_workers(self):
         """(all, healthy)."""
