@@ -1,0 +1,51 @@
+"""The load generator of scripts/bench: what it says that it sent is what is counted."""
+
+import json
+
+import pytest
+import servers
+from events import counters
+
+EVENTS = 2000  # twice its mix of a thousand: 860 delivered, 120 failed, 20 opted out
+
+
+def run_load(bridge, *arguments):
+    settings = {"WEBHOOK_SECRET": servers.WEBHOOK_SECRET}
+    status, out, err = servers.run_program("tests/bench/load", ["--port", bridge.port, *arguments], settings, timeout=60)
+    assert status == 0, err
+    said, result = out.splitlines()
+    assert said == "sending"
+    return json.loads(result)
+
+
+@pytest.mark.parametrize("rate", [0, 1000], ids=["as fast as answers come", "at a given rate"])
+def test_what_it_sends_is_counted(start_bridge, start_worker, redis_server, rate):
+    bridge = start_bridge()
+    start_worker()
+    result = run_load(bridge, "--connections", 16, "--events", EVENTS, "--rate", rate)
+    assert (result["sent"], result["answered"], result["statuses"]) == (EVENTS, EVENTS, {"200": EVENTS})
+    assert (result["broken"], result["timed_out"]) == (0, 0)
+    latency = result["latency_us"]
+    assert 0 < latency["p50"] <= latency["p99"] <= latency["max"]
+    if rate:
+        assert result["took_us"] >= (EVENTS - 1) / rate * 1e6
+    client = redis_server.client
+    servers.wait_until(lambda: counters(client).get("messages") == 1960, 20, lambda: counters(client))
+    totals = counters(client)
+    assert (totals["success"], totals["failure"]) == (1720, 240)
+    assert "duplicate" not in totals
+    assert client.zcard("dc:campaigns") == 20
+
+
+def test_a_rate_too_high_is_not_hidden_and_a_dead_bridge_is_told(start_bridge):
+    bridge = start_bridge()
+    # One connection cannot carry them: all of them are due within a twentieth of a second.
+    result = run_load(bridge, "--connections", 1, "--events", 500, "--rate", 10000)
+    assert result["answered"] == 500
+    assert result["latency_us"]["max"] > result["took_us"] - 500 / 10000 * 1e6 - 20000
+    assert result["latency_us"]["p50"] > result["took_us"] / 4
+    port = bridge.port
+    bridge.stop()
+    status, _, err = servers.run_program("tests/bench/load", ["--port", port], {"WEBHOOK_SECRET": "x"})
+    assert status == 69
+    assert "connection 1 cannot be opened" in err
