@@ -1,6 +1,7 @@
 #include "http_server.h"
 
 #include "../common/clock.h"
+#include "../common/listen_error.h"
 #include "../common/log.h"
 #include "body_watch.h"
 #include "descriptors.h"
@@ -526,7 +527,8 @@ static bool start_civetweb(struct http_server *server, struct error *error)
             log_warn("the HTTP library: %s", server->start_problem);
         return true;
     }
-    error_set(error, ERROR_CONFIG, "cannot listen on %s: %s", server->settings.listen, server->start_problem);
+    error_set(error, listen_error_code(server->start_problem), "cannot listen on %s: %s", server->settings.listen,
+              server->start_problem);
     return false;
 }
 

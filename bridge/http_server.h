@@ -27,7 +27,7 @@ struct http_port {
 struct http_server;
 
 /* Listens; logs "listening on host:port". What the arguments point to must outlive the server. NULL with *error
-   (ERROR_CONFIG: the address or the certificate cannot be used) on failure. */
+   (ERROR_CONFIG: the address or the certificate cannot be used; ERROR_NOT_YET: the address not now) on failure. */
 struct http_server *http_server_start(const struct http_settings *settings, struct intake *intake,
                                       const struct http_port *port, struct bridge_metrics *metrics,
                                       struct error *error);

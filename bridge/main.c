@@ -412,33 +412,20 @@ static int serve(struct bridge *bridge)
     return status;
 }
 
-static void log_lines(const struct buf *lines, enum log_level level)
-{
-    const char *line = lines->data;
-
-    while (line && *line) {
-        const size_t len = strcspn(line, "\n");
-
-        log_message(level, "%.*s", (int)len, line);
-        line += len + (line[len] == '\n');
-    }
-}
-
 /* Reads the settings into *config and says what is wrong with them; of what is only doubtful, the bridge that is asked
-   for its health has spoken. The exit status, 0 if the bridge can start. */
-static int load_config(const char *file, bool health, struct bridge_config *config)
+   for its health has spoken. The exit status, 0 if what is asked for can be done. */
+static int load_config(const struct config_arguments *arguments, struct bridge_config *config)
 {
     struct config_report report;
-    bool ok;
+    int status;
 
     config_report_init(&report);
-    ok = bridge_config_load(file, environ, config, &report);
+    const bool good = bridge_config_load(arguments->config_file, environ, config, &report);
     log_init("dropbridge", (enum log_level)config->log_level, (enum log_format)config->log_format);
-    log_lines(&report.problems, LOG_LEVEL_ERROR);
-    if (!health)
-        log_lines(&report.warnings, LOG_LEVEL_WARN);
+    config_report_log(&report, !arguments->health);
+    status = error_exit_status(config_verdict(&report, good, arguments));
     config_report_clear(&report);
-    return ok ? 0 : error_exit_status(ERROR_CONFIG);
+    return status;
 }
 
 int main(int argc, char **argv)
@@ -457,7 +444,7 @@ int main(int argc, char **argv)
         puts("dropbridge " DROPBRIDGE_VERSION);
         return 0;
     }
-    status = load_config(arguments.config_file, arguments.health, &bridge.config);
+    status = load_config(&arguments, &bridge.config);
     if (status == 0 && arguments.health)
         status = health_report(bridge.config.admin_listen);
     else if (status == 0 && !arguments.check_config)

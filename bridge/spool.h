@@ -34,9 +34,9 @@ struct spool_settings {
 enum { SPOOL_LOG_BYTES = 24 * 1024 * 1024 };
 
 /* Takes the file's lock and starts the writer, which opens or makes the file and checks it, for as long as that takes.
-   What is found in it counts as found_at_start. NULL with *error: ERROR_CONFIG (no such folder, no right to write, a
-   database of another program), ERROR_REFUSED (another process holds it). Any other trouble (a full or failing disk) is
-   logged: the spool is failed then and tries again by itself. The strings must outlive it. */
+   What is found in it counts as found_at_start. NULL with *error: ERROR_NOT_YET (no such folder), ERROR_CONFIG (no
+   right to write, a database of another program), ERROR_REFUSED (another process holds it). Any other trouble (a full
+   or failing disk) is logged: the spool is failed then and tries again by itself. The strings must outlive it. */
 struct spool *spool_start(const struct spool_settings *settings, struct bridge_metrics *metrics, struct error *error);
 
 /* Any thread: true with *error once it is known that the file will never open: the same two, found behind its header.

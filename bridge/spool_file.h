@@ -34,9 +34,9 @@ struct spool_file_settings {
     bool distrusted;      /* it was found damaged while in use: set it aside even if a check finds nothing */
 };
 
-/* The quick half: takes the lock of the place and looks at the header, nothing more. NULL with *error: ERROR_CONFIG (no
-   such folder, no right, another program's database: untouched), ERROR_REFUSED (another process holds it),
-   ERROR_UNAVAILABLE (a full or failing disk), ERROR_NO_MEMORY. */
+/* The quick half: takes the lock of the place and looks at the header, nothing more. NULL with *error: ERROR_NOT_YET
+   (no such folder), ERROR_CONFIG (no right, another program's database: untouched), ERROR_REFUSED (another process
+   holds it), ERROR_UNAVAILABLE (a full or failing disk), ERROR_NO_MEMORY. */
 struct spool_file *spool_file_take(const struct spool_file_settings *settings, struct error *error);
 /* The half that takes its time: opens the file or makes one, checks it as a whole, then writes back all that its log
    holds and syncs it: after a failed sync the system's memory shows what the disk may not have. A file of another

@@ -37,12 +37,13 @@ enum error_code spool_place_code(int error_number)
     case EACCES:
     case EPERM:
     case EROFS:
-    case ENOENT:
     case ENOTDIR:
     case EISDIR:
     case ELOOP:
     case ENAMETOOLONG:
         return ERROR_CONFIG;
+    case ENOENT: /* what it lies on may be mounted later */
+        return ERROR_NOT_YET;
     default:
         return ERROR_UNAVAILABLE;
     }

@@ -35,9 +35,9 @@ struct spool_place {
 };
 
 /* Resolves `path`, opens its folder and locks FILE.lock until the place is left, waiting up to lock_wait_ms for another
-   process to let go. False with *error: ERROR_CONFIG (no such folder, no right to write, another program's database,
-   which gets no lock beside it), ERROR_REFUSED (another process has it), ERROR_UNAVAILABLE. A file system without locks
-   is no error: then only SQLite keeps two processes apart. */
+   process to let go. False with *error: ERROR_NOT_YET (no such folder), ERROR_CONFIG (no right to write, another
+   program's database, which gets no lock beside it), ERROR_REFUSED (another process has it), ERROR_UNAVAILABLE. A file
+   system without locks is no error: then only SQLite keeps two processes apart. */
 bool spool_place_take(const char *path, uint32_t application_id, int64_t lock_wait_ms, struct spool_place *out,
                       struct error *error);
 /* Lets go of all of it, the lock too. May be called again. */
@@ -77,7 +77,8 @@ bool spool_place_disk_has(const struct spool_place *place, int64_t bytes);
 bool spool_place_refuse_foreign(const struct spool_place *place, struct error *error);
 void spool_place_say_held(const char *path, struct error *error);
 
-/* ERROR_CONFIG for what an operator must put right (rights, folders), else ERROR_UNAVAILABLE. */
+/* ERROR_CONFIG for what an operator must put right (rights), ERROR_NOT_YET for a folder that is not there, else
+   ERROR_UNAVAILABLE. */
 enum error_code spool_place_code(int error_number);
 
 #endif

@@ -311,7 +311,9 @@ static bool is_refusal(const struct spool_store *store, const struct error *erro
 {
     if (store->books.begun)
         return false;
-    return error->code == ERROR_CONFIG || (error->code == ERROR_REFUSED && clock_monotonic_ms() >= store->refuse_at_ms);
+    if (error->code == ERROR_CONFIG || error->code == ERROR_NOT_YET)
+        return true;
+    return error->code == ERROR_REFUSED && clock_monotonic_ms() >= store->refuse_at_ms;
 }
 
 /* The first opening, and those after it until one succeeds. */

@@ -21,7 +21,7 @@ struct spool_store;
 struct spool_store *spool_store_new(const struct spool_settings *settings, struct spool_board *board,
                                     struct ticket_queue *queue, struct bridge_metrics *metrics);
 /* The quick half of the first opening; before there are other threads. False with *error only for what trying again
-   will not mend (ERROR_CONFIG, ERROR_REFUSED). */
+   will not mend (ERROR_CONFIG, ERROR_NOT_YET, ERROR_REFUSED). */
 bool spool_store_take(struct spool_store *store, struct error *error);
 /* Any thread, again and again until the writer has ended: ends an opening that is under way. No other follows. */
 void spool_store_interrupt(struct spool_store *store);

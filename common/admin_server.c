@@ -1,6 +1,7 @@
 #include "admin_server.h"
 
 #include "buf.h"
+#include "listen_error.h"
 #include "log.h"
 
 #include <civetweb.h>
@@ -196,7 +197,7 @@ struct admin_server *admin_server_start(const struct admin_config *config, struc
     server->starter = pthread_self();
     server->context = mg_start(&callbacks, server, options);
     if (!server->context) {
-        error_set(error, ERROR_CONFIG, "ADMIN_LISTEN %s cannot be used: %s", config->listen,
+        error_set(error, listen_error_code(server->message), "ADMIN_LISTEN %s cannot be used: %s", config->listen,
                   server->message[0] != '\0' ? server->message : "the listener does not start");
         goto out;
     }

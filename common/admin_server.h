@@ -22,8 +22,8 @@ struct admin_config {
 
 struct admin_server;
 
-/* Starts the listener; logs "admin listening on host:port". NULL with *error (ERROR_CONFIG: the address cannot be
-   used) on failure. `config` is copied; what it points to must outlive the server. */
+/* Starts the listener; logs "admin listening on host:port". NULL with *error (ERROR_CONFIG: the address cannot
+   be used; ERROR_NOT_YET: not now) on failure. `config` is copied; what it points to must outlive the server. */
 struct admin_server *admin_server_start(const struct admin_config *config, struct error *error);
 /* Stops, waits for requests in flight, frees. NULL is fine. */
 void admin_server_stop(struct admin_server *server);

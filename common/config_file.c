@@ -10,6 +10,8 @@
 
 enum { CONFIG_FILE_LIMIT = 1024 * 1024 /* the largest --config file */ };
 
+static const char byte_order_mark[] = "\xef\xbb\xbf"; /* of UTF-8 */
+
 bool config_read_whole(const char *path, struct buf *out, struct error *error)
 {
     char chunk[4096];
@@ -128,10 +130,12 @@ void config_file_read(struct config_file *file, const char *path, const struct s
 
     if (!config_read_whole(path, &file->text, &error)) {
         config_problem(report, "--config: %s", error.text);
+        config_mark_failed(report, CONFIG_FILE_ROW);
         return;
     }
     if (memchr(file->text.data, '\0', file->text.len)) {
         config_problem(report, "--config: %s is no text: it has a NUL byte", path);
+        config_mark_failed(report, CONFIG_FILE_ROW);
         return;
     }
     for (const char *c = file->text.data; *c != '\0'; c++)
@@ -143,6 +147,9 @@ void config_file_read(struct config_file *file, const char *path, const struct s
         return;
     }
     char *next = file->text.data;
+    /* Editors of other systems put a byte order mark first. */
+    if (strncmp(next, byte_order_mark, sizeof byte_order_mark - 1) == 0)
+        next += sizeof byte_order_mark - 1;
     for (size_t number = 1; next; number++) {
         char *line = next;
         next = strchr(line, '\n');

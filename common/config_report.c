@@ -1,6 +1,7 @@
 #include "config_report.h"
 
 #include "error.h"
+#include "log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ void config_report_init(struct config_report *report)
     buf_init(&report->problems, REPORT_LIMIT);
     buf_init(&report->warnings, REPORT_LIMIT);
     buf_init(&report->failed, REPORT_LIMIT);
+    report->lasting = false;
 }
 
 void config_report_clear(struct config_report *report)
@@ -35,6 +37,15 @@ __attribute__((format(printf, 2, 0))) static void report_line(struct buf *out, c
 }
 
 void config_problem(struct config_report *report, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    report_line(&report->problems, format, arguments);
+    va_end(arguments);
+    report->lasting = true;
+}
+
+void config_passing_problem(struct config_report *report, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -67,4 +78,23 @@ bool config_row_failed(const struct config_report *report, const char *name)
         line = end ? end + 1 : NULL;
     }
     return false;
+}
+
+static void log_lines(const struct buf *lines, enum log_level level)
+{
+    const char *line = lines->data;
+
+    while (line && *line != '\0') {
+        const size_t len = strcspn(line, "\n");
+
+        log_message(level, "%.*s", (int)len, line);
+        line += len + (line[len] == '\n' ? 1 : 0);
+    }
+}
+
+void config_report_log(const struct config_report *report, bool with_warnings)
+{
+    log_lines(&report->problems, LOG_LEVEL_ERROR);
+    if (with_warnings)
+        log_lines(&report->warnings, LOG_LEVEL_WARN);
 }

@@ -11,13 +11,23 @@ struct config_report {
     struct buf problems;
     struct buf warnings;
     struct buf failed; /* names of rows */
+    bool lasting;      /* some problem is not one that may pass by itself */
 };
 
 void config_report_init(struct config_report *report);
 void config_report_clear(struct config_report *report);
 /* Appends a sentence to the problems; for checks across settings. */
 void config_problem(struct config_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* One that may pass by itself, such as a name that cannot be resolved now. */
+void config_passing_problem(struct config_report *report, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void config_warning(struct config_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Marks --config itself as failed: the file as a whole could not be read. */
+#define CONFIG_FILE_ROW "--config"
+
+/* The problems to the log, as errors, and the warnings if asked for. */
+void config_report_log(const struct config_report *report, bool with_warnings);
 
 /* The value given for the row `name` could not be used. Its problem is a sentence of its own. */
 void config_mark_failed(struct config_report *report, const char *name);

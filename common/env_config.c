@@ -46,14 +46,40 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Secrets are taken literally; a blank at an end is more often a mistake of an editor than meant. */
-static void warn_of_blanks(const struct setting *row, const struct secrets *secrets, struct config_report *report)
+static bool is_quoted(const struct secret *secret)
+{
+    const uint8_t first = secret->data[0];
+
+    return secret->len > 1 && (first == '"' || first == '\'') && secret->data[secret->len - 1] == first;
+}
+
+static bool has_comment(const struct secret *secret)
+{
+    for (size_t i = 1; i < secret->len; i++) {
+        if (secret->data[i] == '#' && is_blank(secret->data[i - 1]))
+            return true;
+    }
+    return false;
+}
+
+/* What is taken as a part of a secret, since they are taken literally, and is more often a mistake of an editor, or
+   the way of a shell or of Compose's .env, than meant. NULL: nothing. */
+static const char *doubt_of(const struct secret *secret)
+{
+    if (is_blank(secret->data[0]) || is_blank(secret->data[secret->len - 1]))
+        return "begins or ends with white space";
+    if (is_quoted(secret))
+        return "stands between quotation marks";
+    return has_comment(secret) ? "has a # behind white space, which begins no comment here" : NULL;
+}
+
+static void warn_of_doubts(const struct setting *row, const struct secrets *secrets, struct config_report *report)
 {
     for (size_t i = 0; i < secrets->count; i++) {
-        const struct secret *secret = &secrets->items[i];
-        if (is_blank(secret->data[0]) || is_blank(secret->data[secret->len - 1]))
-            config_warning(report, "%s: secret %zu begins or ends with white space, which is taken as a part of it",
-                           row->name, i + 1);
+        const char *doubt = doubt_of(&secrets->items[i]);
+
+        if (doubt)
+            config_warning(report, "%s: secret %zu %s: that is taken as a part of it", row->name, i + 1, doubt);
     }
 }
 
@@ -77,11 +103,16 @@ static void load_row(const struct setting *row, const struct config_file *config
     const bool ok = given.file ? setting_value_parse_file(row, given.file, out, &error)
                                : setting_value_parse(row, given.value, out, &error);
     if (!ok) {
-        config_problem(report, "%s%s %s", row->name, given.file ? "_FILE:" : "", error.text);
+        const char *suffix = given.file ? "_FILE:" : "";
+
+        if (error.code == ERROR_NOT_YET)
+            config_passing_problem(report, "%s%s %s", row->name, suffix, error.text);
+        else
+            config_problem(report, "%s%s %s", row->name, suffix, error.text);
         config_mark_failed(report, row->name);
         setting_value_set_default(row, out, report);
     } else if (row->type == SETTING_SECRETS) {
-        warn_of_blanks(row, setting_value_slot(row, out), report);
+        warn_of_doubts(row, setting_value_slot(row, out), report);
     }
 }
 
@@ -115,6 +146,16 @@ bool config_load(const struct setting *rows, size_t count, const char *config_fi
     warn_of_typos(rows, count, environment, report);
     config_file_clear(&config);
     return report->problems.len == problems_before && !report->problems.overflow;
+}
+
+enum error_code config_verdict(const struct config_report *report, bool good, const struct config_arguments *arguments)
+{
+    if (arguments->health)
+        return config_row_failed(report, CONFIG_FILE_ROW) || config_row_failed(report, "ADMIN_LISTEN") ? ERROR_CONFIG
+                                                                                                       : ERROR_NONE;
+    if (good)
+        return ERROR_NONE;
+    return report->lasting || arguments->check_config ? ERROR_CONFIG : ERROR_NOT_YET;
 }
 
 void config_clear(const struct setting *rows, size_t count, void *out)

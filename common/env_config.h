@@ -34,6 +34,11 @@ struct config_arguments {
     const char *config_file; /* NULL if not given; points into argv */
 };
 
+/* What the settings that were read with `report` allow; `good`: there was no problem. --health needs no more than the
+   address to ask: ERROR_NONE if that is known. --check-config: ERROR_CONFIG for any problem. Else ERROR_NOT_YET if all
+   of them may pass by themselves, ERROR_CONFIG if not. */
+enum error_code config_verdict(const struct config_report *report, bool good, const struct config_arguments *arguments);
+
 /* Reads --help --version --check-config --health --config FILE (and --config=FILE). False with *error (ERROR_USAGE) on
  * anything else. */
 bool config_arguments_read(int argc, char **argv, struct config_arguments *out, struct error *error);

@@ -26,6 +26,7 @@ int error_exit_status(enum error_code code)
         return 0;
     case ERROR_USAGE:
         return 64;
+    case ERROR_NOT_YET:
     case ERROR_UNAVAILABLE:
     case ERROR_REFUSED:
         return 69;

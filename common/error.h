@@ -6,6 +6,7 @@ enum error_code {
     ERROR_NONE = 0,
     ERROR_USAGE,       /* the command line; exit 64 */
     ERROR_CONFIG,      /* settings; exit 78 */
+    ERROR_NOT_YET,     /* what a setting names is not there yet, or busy: a start later may succeed; exit 69 */
     ERROR_UNAVAILABLE, /* a service is away or busy: trying again may help */
     ERROR_REFUSED,     /* a service refused for good: trying again will not help; exit 69 */
     ERROR_NO_MEMORY,   /* exit 70 */
@@ -23,7 +24,8 @@ struct error {
 void error_set(struct error *error, enum error_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The exit status that INTERFACE names for a code: 0, 64, 69, 70 or 78. UNAVAILABLE exits 69. */
+/* The exit status that INTERFACE names for a code: 0, 64, 69, 70 or 78. UNAVAILABLE exits 69. 64 and 78 are for what
+   only a person can mend; service managers start again after any other. */
 int error_exit_status(enum error_code code);
 
 #endif

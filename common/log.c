@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -166,8 +167,12 @@ static bool put_line(const char *line, size_t len)
     if (fd != STDERR_FILENO) {
         written = write(fd, line, len);
         (void)close(fd);
-    } else if (has_room()) {
-        written = write(fd, line, len);
+    } else {
+        /* A Unix socket, such as the journal's, counts as writable only while most of its buffer is free: it is not
+           asked first. */
+        written = send(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (written < 0 && errno == ENOTSOCK && has_room())
+            written = write(fd, line, len);
     }
     if (written > 0)
         output.torn = (size_t)written < len;

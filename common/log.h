@@ -1,10 +1,11 @@
-/* One line an event to stderr, as text or JSON, of at most PIPE_BUF (4096) bytes by one write(2). Any thread may call.
+/* One line an event to stderr, as text or JSON, of at most PIPE_BUF (4096) bytes by one write(2) or send(2). Any thread
+   may call.
 
    No call waits for who reads stderr: a line that a pipe, a socket or a terminal does not take at once is dropped and
    counted, and the next one that is taken follows a line that says how many are missing. A short burst is held by the
-   pipe itself: 64 KiB on Linux, some 500 lines. Two things can still block. A write to a file on a disk that hangs. And
-   a pipe or terminal that cannot be opened once more (another user's, no /proc), when another process fills it between
-   the look at it and the write. */
+   pipe itself: 64 KiB on Linux, some 500 lines; by a Unix socket, such as the systemd journal's, some 270. Two things
+   can still block. A write to a file on a disk that hangs. And a pipe or terminal that cannot be opened once more
+   (another user's, no /proc), when another process fills it between the look at it and the write. */
 #ifndef DROPBRIDGE_LOG_H
 #define DROPBRIDGE_LOG_H
 

@@ -79,8 +79,9 @@ static bool check_host(struct bytes text, struct error *error)
     }
     const int status = getaddrinfo(host, NULL, &hints, &found);
     if (status != 0) {
-        error_set(error, ERROR_CONFIG, "needs an IPv4 address, and the name \"%s\" has none here: %s", host,
-                  gai_strerror(status));
+        /* Without a name server, as when the network is not up yet, it is the same for every name. */
+        error_set(error, status == EAI_AGAIN || status == EAI_SYSTEM ? ERROR_NOT_YET : ERROR_CONFIG,
+                  "needs an IPv4 address, and the name \"%s\" has none here: %s", host, gai_strerror(status));
         return false;
     }
     freeaddrinfo(found);

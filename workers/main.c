@@ -33,15 +33,6 @@ static int print_help(void)
     return whole ? 0 : error_exit_status(ERROR_NO_MEMORY);
 }
 
-/* Of what is only doubtful, the worker that is asked for its health has spoken. */
-static void print_report(const struct config_report *report, bool health)
-{
-    if (!health && report->warnings.len > 0)
-        fprintf(stderr, "%s", report->warnings.data);
-    if (report->problems.len > 0)
-        fprintf(stderr, "%s", report->problems.data);
-}
-
 static int fail(const struct error *error)
 {
     log_error("%s", error->text);
@@ -87,12 +78,13 @@ static int load_and_run(const struct config_arguments *arguments)
     struct config_report report;
     config_report_init(&report);
     bool good = worker_config_load(arguments->config_file, environ, &config, &report);
-    int exit_status = good ? 0 : error_exit_status(ERROR_CONFIG);
-    print_report(&report, arguments->health);
-    if (good && arguments->health) {
+    int exit_status = error_exit_status(config_verdict(&report, good, arguments));
+    log_init("dropworker", (enum log_level)config.log_level, (enum log_format)config.log_format);
+    /* Of what is only doubtful, the worker that is asked for its health has spoken. */
+    config_report_log(&report, !arguments->health);
+    if (exit_status == 0 && arguments->health) {
         exit_status = health_report(config.admin_listen);
-    } else if (good && !arguments->check_config) {
-        log_init("dropworker", (enum log_level)config.log_level, (enum log_format)config.log_format);
+    } else if (exit_status == 0 && !arguments->check_config) {
         stop_signal_init();
         exit_status = run(&config);
     }

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     AMQP_NAME_MAX = 255, /* AMQP 0-9-1: a short string */
@@ -235,6 +236,8 @@ bool worker_config_load(const char *config_file, char *const *environment, struc
     amqp_tls_check_settings(out->amqp_url, out->amqp_ca_file, out->amqp_cert_file, report);
     development_password_warn("AMQP_URL", out->amqp_url, report);
     development_password_warn("REDIS_URL", out->redis_url, report);
+    if (out->redis_sentinel_password[0] != '\0' && strncasecmp(out->redis_url, "redis-sentinel:", 15) != 0)
+        config_warning(report, "REDIS_SENTINEL_PASSWORD is not used: REDIS_URL is not redis-sentinel://");
     if (out->batch_max > out->prefetch)
         config_warning(report,
                        "BATCH_MAX is more than PREFETCH: no batch can become full, and each waits BATCH_WAIT_MS");

@@ -21,6 +21,24 @@ def test_the_bridge_says_whether_it_is_ready(tmp_path):
     assert status == 1 and out == "" and "ADMIN_LISTEN" in err and "refused" in err
 
 
+def test_a_bridge_that_serves_is_healthy_whatever_became_of_its_certificate(tmp_path):
+    running = servers.Bridge(tmp_path, {"AMQP_URL": "amqp://127.0.0.1:1"})
+    settings = {"ADMIN_LISTEN": f"127.0.0.1:{running.admin_port}", **SECRETS, "LISTEN": "127.0.0.1:0s",
+                "TLS_CERT_FILE": tmp_path / "gone.pem"}
+    try:
+        status, out, err = ask("bridge/dropbridge", **settings)
+        assert status == 0 and json.loads(out)["ready"] is True and "gone.pem" in err
+        assert servers.run_program("bridge/dropbridge", ["--check-config"], settings)[0] == 78
+    finally:
+        running.finish()
+
+
+def test_without_an_address_to_ask_it_exits_78(tmp_path):
+    assert ask("bridge/dropbridge", ADMIN_LISTEN="nowhere", **SECRETS)[0] == 78
+    assert ask("workers/dropworker", ADMIN_LISTEN="nowhere")[0] == 78
+    assert servers.run_program("workers/dropworker", ["--health", "--config", tmp_path / "nothing"], {})[0] == 78
+
+
 def test_the_worker_says_why_it_is_not_ready(tmp_path):
     worker = servers.Worker(tmp_path, {"AMQP_URL": "amqp://127.0.0.1:1", "REDIS_URL": "redis://127.0.0.1:1/0"})
     try:

@@ -148,12 +148,48 @@ def test_a_name_two_letters_off_in_the_environment_is_a_warning(binary):
     assert status == 0 and "LOG_LEVLE" in text and "SOMETHING_ELSE" not in text
 
 
-def test_an_address_in_use_exits_78(programs, rabbitmq):
+@pytest.fixture
+def taken_address():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        for name in ("LISTEN", "ADMIN_LISTEN"):
-            bridge = programs(servers.Bridge, {"AMQP_URL": rabbitmq.url, name: address}, clean_exit=(78,))
-            assert bridge.wait_exit() == 78
-            assert address.rsplit(":", 1)[1] in bridge.stderr
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+# Service managers start again after 69 and not after 78.
+@pytest.mark.parametrize("name", ["LISTEN", "ADMIN_LISTEN"])
+@pytest.mark.parametrize("address", ["in use", "of no interface yet"])
+def test_an_address_that_may_be_free_later_exits_69(programs, rabbitmq, taken_address, name, address):
+    listen = taken_address if address == "in use" else "192.0.2.1:18080"
+    bridge = programs(servers.Bridge, {"AMQP_URL": rabbitmq.url, name: listen}, clean_exit=(69,))
+    assert bridge.wait_exit() == 69
+    assert listen.rsplit(":", 1)[1] in bridge.stderr
+
+
+def test_a_worker_whose_address_is_in_use_exits_69(taken_address):
+    status, text = run("workers/dropworker", ADMIN_LISTEN=taken_address)
+    assert status == 69 and taken_address in text
+
+
+@pytest.mark.parametrize(("binary", "name"), [("bridge/dropbridge", "WEBHOOK_SECRET"),
+                                              ("bridge/dropbridge", "CALLBACK_SECRET"),
+                                              ("tools/dropctl", "CALLBACK_SECRET")])
+@pytest.mark.parametrize("value", ["'abc'", '"abc"', "x # mine"])
+def test_a_secret_with_quotation_marks_or_a_comment_is_a_warning(binary, name, value, tmp_path):
+    file = tmp_path / "settings"
+    file.write_text(f"{name}={value}\n")
+    status, text = run(binary, "--check-config", "--config", file)
+    assert status == 0 and f"{name}: secret 1 " in text and "abc" not in text and "mine" not in text
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+def test_a_file_may_begin_with_a_byte_order_mark(binary, tmp_path):
+    file = tmp_path / "settings"
+    file.write_bytes(b"\xef\xbb\xbfLOG_LEVEL=warn\n")
+    status, text = run(binary, "--check-config", "--config", file, **GOOD[binary])
+    assert status == 0, text
+
+
+def test_the_warnings_of_a_worker_are_lines_of_its_log():
+    status, text = run("workers/dropworker", "--check-config", LOG_LEVLE="debug")
+    assert status == 0 and " warn dropworker: LOG_LEVLE" in text

@@ -19,9 +19,12 @@ struct sample {
 
 static bool no_bad_url(const char *value, struct error *error)
 {
-    if (strncmp(value, "bad", 3) != 0)
+    if (strncmp(value, "bad", 3) == 0)
+        error_set(error, ERROR_CONFIG, "is no URL");
+    else if (strncmp(value, "later", 5) == 0)
+        error_set(error, ERROR_NOT_YET, "names nobody yet");
+    else
         return true;
-    error_set(error, ERROR_CONFIG, "is no URL");
     return false;
 }
 
@@ -417,6 +420,62 @@ static void warns_of_names_that_look_like_ours(void **state)
     }
 }
 
+static void warns_of_what_is_hardly_meant_in_a_secret(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *file;
+        const char *doubt; /* NULL: no warning */
+    } cases[] = {
+        {"letters", "SAMPLE_KEYS=abc\n", NULL},
+        {"single quotation marks", "SAMPLE_KEYS='abc'\n", "secret 1 stands between quotation marks"},
+        {"double quotation marks", "SAMPLE_KEYS=abc,\"abc\"\n", "secret 2 stands between quotation marks"},
+        {"one quotation mark", "SAMPLE_KEYS='\n", NULL},
+        {"a quotation mark at one end", "SAMPLE_KEYS='abc\n", NULL},
+        {"two different ones", "SAMPLE_KEYS='abc\"\n", NULL},
+        {"a comment behind", "SAMPLE_KEYS=abc # mine\n", "secret 1 has a # behind white space"},
+        {"a number sign within", "SAMPLE_KEYS=a#c\n", NULL},
+        {"a number sign first", "SAMPLE_KEYS=#c\n", NULL},
+        {"a space behind", "SAMPLE_KEYS=abc \n", "secret 1 begins or ends with white space"},
+        {"a byte order mark before", "\xef\xbb\xbfSAMPLE_KEYS=abc\n", NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct loaded loaded;
+        load(&loaded, NULL, cases[i].file);
+        CHECK_CASE(cases[i].name, loaded.ok && loaded.values.keys.count > 0);
+        CHECK_CASE(cases[i].name, (warnings_of(&loaded)[0] != '\0') == (cases[i].doubt != NULL));
+        CHECK_CASE(warnings_of(&loaded), !cases[i].doubt || strstr(warnings_of(&loaded), cases[i].doubt) != NULL);
+        CHECK_CASE(cases[i].name, strstr(warnings_of(&loaded), "abc") == NULL);
+        unload(&loaded);
+    }
+}
+
+static void tells_what_may_pass_from_what_needs_a_person(void **state)
+{
+    (void)state;
+    static const struct config_arguments start = {0}, check = {.check_config = true}, health = {.health = true};
+    static const struct {
+        const char *name;
+        const struct config_arguments *arguments;
+        const char *environment[3];
+        enum error_code code;
+    } cases[] = {
+        {"nothing is wrong", &start, {NULL}, ERROR_NONE},
+        {"it may pass", &start, {"SAMPLE_URL=later"}, ERROR_NOT_YET},
+        {"it is wrong", &start, {"SAMPLE_URL=bad"}, ERROR_CONFIG},
+        {"one is wrong and one may pass", &start, {"SAMPLE_COUNT=x", "SAMPLE_URL=later"}, ERROR_CONFIG},
+        {"it may pass, and a check is asked for", &check, {"SAMPLE_URL=later"}, ERROR_CONFIG},
+        {"it is wrong, and a health that does not need it is asked for", &health, {"SAMPLE_URL=bad"}, ERROR_NONE},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct loaded loaded;
+        load(&loaded, cases[i].environment, NULL);
+        CHECK_CASE(cases[i].name, config_verdict(&loaded.report, loaded.ok, cases[i].arguments) == cases[i].code);
+        CHECK_CASE(cases[i].name, (problems_of(&loaded)[0] == '\0') == loaded.ok);
+        unload(&loaded);
+    }
+}
+
 static void never_shows_a_secret(void **state)
 {
     (void)state;
@@ -504,6 +563,8 @@ int main(void)
         cmocka_unit_test(reads_values_from_files),
         cmocka_unit_test(refuses_what_is_too_large),
         cmocka_unit_test(warns_of_names_that_look_like_ours),
+        cmocka_unit_test(warns_of_what_is_hardly_meant_in_a_secret),
+        cmocka_unit_test(tells_what_may_pass_from_what_needs_a_person),
         cmocka_unit_test(never_shows_a_secret),
         cmocka_unit_test(reads_the_command_line),
         cmocka_unit_test(helps_with_every_row),

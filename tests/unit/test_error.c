@@ -14,8 +14,8 @@ static void has_the_exit_status_of_each_code(void **state)
     } cases[] = {
         {"no error", ERROR_NONE, 0},         {"usage", ERROR_USAGE, 64},
         {"configuration", ERROR_CONFIG, 78}, {"unavailable", ERROR_UNAVAILABLE, 69},
-        {"refused", ERROR_REFUSED, 69},      {"memory", ERROR_NO_MEMORY, 70},
-        {"internal", ERROR_INTERNAL, 70},
+        {"not yet", ERROR_NOT_YET, 69},      {"refused", ERROR_REFUSED, 69},
+        {"memory", ERROR_NO_MEMORY, 70},     {"internal", ERROR_INTERNAL, 70},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         CHECK_CASE(cases[i].name, error_exit_status(cases[i].code) == cases[i].status);

@@ -327,6 +327,43 @@ static void holds_a_burst_in_the_pipe(void **state)
     (void)close(ends[1]);
 }
 
+/* The journal of systemd is such a socket. */
+static void holds_a_burst_in_a_socket_and_marks_where_it_ends(void **state)
+{
+    (void)state;
+    enum { BURST = 1000, HELD_AT_LEAST = 150 };
+    static char text[512 * 1024];
+    const uint64_t before = log_lines_dropped();
+    struct reader reader = new_socket();
+    char filler[64];
+    size_t lines = 0;
+    memset(filler, 'x', sizeof filler - 1);
+    filler[sizeof filler - 1] = '\0';
+    log_init("p", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    (void)alarm(NOT_STUCK_S);
+    const int saved = stderr_to(reader.write_end);
+    for (int i = 0; i < BURST; i++)
+        log_info("%s", filler);
+    stderr_back(saved);
+    const uint64_t dropped = log_lines_dropped() - before;
+    (void)read_all(reader.read_end, text, sizeof text);
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_true(lines >= HELD_AT_LEAST);
+    assert_int_equal(lines + dropped, BURST);
+    assert_int_equal(text[strlen(text) - 1], '\n');
+
+    const int again = stderr_to(reader.write_end);
+    log_info("taken");
+    stderr_back(again);
+    (void)alarm(0);
+    (void)read_all(reader.read_end, text, sizeof text);
+    assert_non_null(strstr(text, " warn p: lines of this log that are missing here: "));
+    assert_non_null(strstr(text, " info p: taken\n"));
+    (void)close(reader.read_end);
+    (void)close(reader.write_end);
+}
+
 enum { WRITERS = 8, LINES_EACH = 500 };
 
 static void *write_lines(void *unused)
@@ -445,6 +482,7 @@ int main(void)
         cmocka_unit_test(keeps_to_its_level),
         cmocka_unit_test(drops_what_is_not_taken_at_once_and_says_so_later),
         cmocka_unit_test(holds_a_burst_in_the_pipe),
+        cmocka_unit_test(holds_a_burst_in_a_socket_and_marks_where_it_ends),
         cmocka_unit_test(every_line_of_many_threads_is_whole_or_counted),
         cmocka_unit_test(masks_phone_numbers),
     };

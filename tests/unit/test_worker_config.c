@@ -127,6 +127,21 @@ static void sentinels_and_their_password_are_taken(void **state)
     config_report_clear(&report);
 }
 
+static void a_password_of_sentinels_without_sentinels_is_a_warning(void **state)
+{
+    char password[] = "REDIS_SENTINEL_PASSWORD=a word";
+    char *const environment[] = {password, NULL};
+    struct worker_config config;
+    struct config_report report;
+    (void)state;
+    config_report_init(&report);
+    assert_true(worker_config_load(NULL, environment, &config, &report));
+    assert_non_null(strstr(report.warnings.data, "REDIS_SENTINEL_PASSWORD is not used"));
+    assert_null(strstr(report.warnings.data, "a word"));
+    worker_config_clear(&config);
+    config_report_clear(&report);
+}
+
 static void a_batch_larger_than_the_prefetch_is_a_warning(void **state)
 {
     char prefetch[] = "PREFETCH=10";
@@ -148,6 +163,7 @@ int main(void)
         cmocka_unit_test(each_wrong_value_is_a_problem_that_names_its_setting),
         cmocka_unit_test(all_problems_are_named_and_no_password_is),
         cmocka_unit_test(sentinels_and_their_password_are_taken),
+        cmocka_unit_test(a_password_of_sentinels_without_sentinels_is_a_warning),
         cmocka_unit_test(a_batch_larger_than_the_prefetch_is_a_warning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
