@@ -96,9 +96,29 @@ static bool probe_wait(struct redis_session *session, struct error *error)
     return redis_session_ask(session, trying, 3, wait, NULL, &ignored, error);
 }
 
+/* Redis Cluster is refused before a batch is half written. With one shard every key is local, and it works; servers
+   without cluster support, or that do not tell, answer with an error. */
+static bool check_shards(struct redis_session *session, struct error *error)
+{
+    static const char label[] = "cluster_size:";
+    const char *info[] = {"CLUSTER", "INFO"};
+    struct redis_answer answer;
+    const char *at;
+
+    if (!redis_session_try(session, "asking for its cluster", 2, info, NULL, &answer, error))
+        return false;
+    at = answer.kind == REDIS_ANSWER_TEXT ? strstr(answer.text, label) : NULL;
+    if (!at || strtol(at + sizeof label - 1, NULL, 10) <= 1)
+        return true;
+    error_set(error, ERROR_REFUSED,
+              "%s is one of several shards: Redis Cluster is not supported; use one primary, or sentinels",
+              redis_session_name(session));
+    return false;
+}
+
 bool redis_fitness_check(struct redis_session *session, const char *prefix, int64_t wait_replicas, struct error *error)
 {
-    return check_version(session, error) && check_schema(session, prefix, error) &&
+    return check_version(session, error) && check_shards(session, error) && check_schema(session, prefix, error) &&
            probe_commands(session, prefix, error) && (wait_replicas == 0 || probe_wait(session, error));
 }
 

@@ -10,6 +10,21 @@ static bool starts_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* Behind the key of a script's "KEY {key}: {why}": a campaign may have any of the words below for a name. */
+static const char *reason_in(const char *text)
+{
+    const char *behind = starts_with(text, "KEY ") ? strstr(text, ": ") : NULL;
+
+    return behind ? behind : text;
+}
+
+/* A server that has only a share of the slots: one script writes keys of many. */
+static bool by_redis_cluster(const char *text)
+{
+    return starts_with(text, "MOVED ") || starts_with(text, "ASK ") || starts_with(text, "CROSSSLOT") ||
+           starts_with(text, "CLUSTERDOWN") || strstr(reason_in(text), "non local key");
+}
+
 static bool refused_for_good(const char *text)
 {
     static const char *const prefixes[] = {
@@ -29,15 +44,7 @@ static bool refused_for_good(const char *text)
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
         if (starts_with(text, prefixes[i]))
             return true;
-    return false;
-}
-
-/* Behind the key of a script's "KEY {key}: {why}": a campaign may have any of the words below for a name. */
-static const char *reason_in(const char *text)
-{
-    const char *behind = starts_with(text, "KEY ") ? strstr(text, ": ") : NULL;
-
-    return behind ? behind : text;
+    return by_redis_cluster(text);
 }
 
 bool redis_refusal_by_replica(const char *text)
@@ -105,6 +112,8 @@ static const char *remedy(const char *text, const char *prefix, bool sentinels)
 {
     if (starts_with(text, "SCHEMA "))
         return ": another version wrote these keys; use another REDIS_PREFIX or database";
+    if (by_redis_cluster(text))
+        return "; Redis Cluster is not supported: use one primary, or sentinels";
     /* A script tells of these under a key's name too. */
     if (redis_refusal_by_replica(text))
         return sentinels ? "; it is a replica now: the sentinels are asked for the primary"

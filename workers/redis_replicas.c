@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBER_TEXT = 24 };
+enum { NUMBER_TEXT = 24, REPLICA_LINE = 512 };
 
 void redis_replicas_init(struct redis_replicas *replicas, struct redis_session *session, int64_t enough)
 {
@@ -20,7 +20,7 @@ struct replication {
        what it was; when a primary gets its first replica the first changes and the second is zeros (replication.c of
        Redis: shiftReplicationId, changeReplicationId). */
     char id[REDIS_HISTORY_ID], second_id[REDIS_HISTORY_ID];
-    int64_t attached;
+    int64_t online, attached; /* of the first those that report, too */
 };
 
 /* What stands behind the label; empty if nothing. */
@@ -32,20 +32,47 @@ static void read_info(const char *text, const char *label, char out[REDIS_HISTOR
     snprintf(out, REDIS_HISTORY_ID, "%.*s", (int)strcspn(at, "\r\n"), at);
 }
 
+/* The number behind the label; -1 if there is none. */
+static int64_t number_in(const char *line, const char *label)
+{
+    const char *at = strstr(line, label);
+
+    return at ? strtoll(at + strlen(label), NULL, 10) : -1;
+}
+
+/* "slave0:ip=10.0.0.2,port=6379,state=online,offset=4711,lag=0"; the lag is in seconds. The offset is 0 until the
+   replica has reported one: while it loads its copy it only says that it lives. */
+int64_t redis_replicas_in_step(const char *info, bool reporting)
+{
+    static const char begin[] = "\nslave";
+    int64_t count = 0;
+
+    for (const char *at = strstr(info, begin); at; at = strstr(at + 1, begin)) {
+        char line[REPLICA_LINE];
+        int64_t lag_s;
+
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(at + 1, "\r\n"), at + 1);
+        lag_s = number_in(line, ",lag=");
+        if (strstr(line, ",state=online") && lag_s >= 0 && lag_s <= REDIS_SILENT_S &&
+            (!reporting || number_in(line, ",offset=") > 0))
+            count++;
+    }
+    return count;
+}
+
 static bool read_replication(struct redis_replicas *replicas, struct replication *out, struct error *error)
 {
     const char *info[] = {"INFO", "replication"};
     struct redis_answer answer;
     const char *text;
-    char attached[REDIS_HISTORY_ID];
 
     if (!redis_session_try(replicas->session, "asking for its replicas", 2, info, NULL, &answer, error))
         return false;
     text = answer.kind == REDIS_ANSWER_TEXT ? answer.text : "";
     read_info(text, "master_replid:", out->id);
     read_info(text, "master_replid2:", out->second_id);
-    read_info(text, "connected_slaves:", attached);
-    out->attached = strtol(attached, NULL, 10);
+    out->online = redis_replicas_in_step(text, false);
+    out->attached = redis_replicas_in_step(text, true);
     return true;
 }
 
@@ -59,24 +86,39 @@ bool redis_replicas_forgotten(struct redis_replicas *replicas)
     return strcmp(now.id, replicas->history) != 0 && strspn(now.second_id, "0") != strlen(now.second_id);
 }
 
-void redis_replicas_look(struct redis_replicas *replicas)
+static bool note_replication(struct redis_replicas *replicas, struct replication *now)
 {
-    struct replication now;
     struct error ignored;
 
     if (replicas->enough == 0 || !redis_session_connected(replicas->session) ||
-        !read_replication(replicas, &now, &ignored))
-        return;
-    snprintf(replicas->history, sizeof replicas->history, "%s", now.id);
-    if (now.attached > replicas->attached)
-        replicas->attached = now.attached;
+        !read_replication(replicas, now, &ignored))
+        return false;
+    snprintf(replicas->history, sizeof replicas->history, "%s", now->id);
+    if (now->attached > replicas->attached)
+        replicas->attached = now->attached;
+    return true;
 }
 
+void redis_replicas_look(struct redis_replicas *replicas)
+{
+    struct replication ignored;
+
+    (void)note_replication(replicas, &ignored);
+}
+
+/* Here all that are online count, also one that has come in this second and not yet reported; one that loads its copy
+   is waited for once at the most. */
 void redis_replicas_begin(struct redis_replicas *replicas)
 {
+    struct replication now;
+
     replicas->attached = 0;
     replicas->fewer_since_ms = 0;
-    redis_replicas_look(replicas);
+    replicas->sure_at_ms = 0;
+    if (redis_session_has_sentinels(replicas->session))
+        replicas->sure_at_ms = clock_monotonic_ms() + REDIS_FAILOVER_MS;
+    if (note_replication(replicas, &now))
+        replicas->attached = now.online;
 }
 
 /* Asks for the replicas that have all that this connection has written before. */
@@ -98,18 +140,31 @@ static bool ask_replicas(struct redis_replicas *replicas, int64_t wanted, int64_
 }
 
 /* Enough of them, but fewer than there were. With sentinels the missing one may be the new primary, of which they will
-   know in a moment: what is acknowledged now would be lost. */
+   know in a moment, or may become it as long as it is heard of: what is acknowledged now would be lost. */
 static bool may_be_failover(struct redis_replicas *replicas, int64_t have)
 {
     int64_t now_ms = clock_monotonic_ms();
+    struct replication now;
+    struct error ignored;
 
     if (replicas->fewer_since_ms == 0)
         replicas->fewer_since_ms = now_ms;
     if (now_ms - replicas->fewer_since_ms < REDIS_FAILOVER_MS)
         return true;
+    if (!read_replication(replicas, &now, &ignored) || now.attached > have)
+        return true;
     replicas->attached = have; /* it is away, and nothing else */
     replicas->fewer_since_ms = 0;
     return false;
+}
+
+/* Enough have it: whether it counts here, and not at another server. */
+static bool is_sure(struct redis_replicas *replicas, int64_t have, int64_t wanted)
+{
+    if (have < wanted)
+        return !may_be_failover(replicas, have);
+    replicas->fewer_since_ms = 0;
+    return clock_monotonic_ms() >= replicas->sure_at_ms;
 }
 
 bool redis_replicas_wait(struct redis_replicas *replicas, bool again, struct error *error)
@@ -124,11 +179,7 @@ bool redis_replicas_wait(struct redis_replicas *replicas, bool again, struct err
         wanted = replicas->attached;
     if (!ask_replicas(replicas, wanted, &have, error))
         return false;
-    if (have >= wanted) {
-        replicas->fewer_since_ms = 0;
-        return true;
-    }
-    if (have >= enough && !may_be_failover(replicas, have))
+    if (have >= enough && is_sure(replicas, have, wanted))
         return true;
     if (have >= enough)
         error_set(error, ERROR_UNAVAILABLE,
@@ -142,5 +193,23 @@ bool redis_replicas_wait(struct redis_replicas *replicas, bool again, struct err
                   redis_session_name(replicas->session), have, enough);
     /* A primary that was replaced loses its replicas to the new one. */
     redis_session_doubt(replicas->session);
+    return false;
+}
+
+bool redis_replicas_check(struct redis_replicas *replicas, struct error *error)
+{
+    int64_t have = 0;
+
+    if (replicas->enough == 0)
+        return true;
+    if (!ask_replicas(replicas, replicas->enough, &have, error))
+        return false;
+    if (have >= replicas->enough)
+        return true;
+    error_set(error, ERROR_UNAVAILABLE,
+              "%s: %" PRId64 " of %" PRId64
+              " replicas have what was written (REDIS_WAIT_REPLICAS): nothing is acknowledged before all of them have",
+              redis_session_name(replicas->session), have, replicas->enough);
+    redis_session_doubt(replicas->session); /* as above */
     return false;
 }

@@ -151,7 +151,8 @@ static bool log_in(struct redis_session *session, struct error *error)
     struct redis_answer ignored;
     char db[DB_TEXT];
 
-    if (url->password[0] != '\0') {
+    /* A user without a password is one of the ACL (nopass): not to log in would be to work as another. */
+    if (url->password[0] != '\0' || url->user[0] != '\0') {
         const char *with_user[] = {"AUTH", url->user, url->password};
         const char *without[] = {"AUTH", url->password};
         bool named = url->user[0] != '\0';

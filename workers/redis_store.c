@@ -140,7 +140,8 @@ static bool prepare(void *context, struct redis_session *session, struct error *
     return false;
 }
 
-/* A write that changes nothing, for the key is never there, but that a replica, a full or a failing server refuses. */
+/* A write that changes nothing, for the key is never there, but that a replica, a full or a failing server refuses.
+   Then the replicas: a batch that waits for them is no sign that Redis is back. */
 bool redis_store_check(struct redis_store *store, struct error *error)
 {
     char key[KEY_SIZE];
@@ -150,7 +151,12 @@ bool redis_store_check(struct redis_store *store, struct error *error)
     if (!redis_session_open(store->session, error))
         return false;
     snprintf(key, sizeof key, "%.256sdrops:probe", store->settings.prefix);
-    return redis_session_ask(store->session, "trying to write", 4, set, NULL, &ignored, error);
+    if (!redis_session_ask(store->session, "trying to write", 4, set, NULL, &ignored, error) ||
+        !redis_replicas_check(&store->replicas, error))
+        return false;
+    if (!store->unreplicated && redis_session_has_sentinels(store->session))
+        redis_replicas_look(&store->replicas);
+    return true;
 }
 
 void redis_store_review(struct redis_store *store)
@@ -304,6 +310,8 @@ bool redis_store_apply(struct redis_store *store, const struct event *const *eve
     again = only_waits(store, events, count);
     if (!again) {
         store->unreplicated = false;
+        if (redis_session_has_sentinels(store->session))
+            redis_replicas_look(&store->replicas);
         if (!redis_session_open(store->session, error) || /* asking may have broken it */
             !evaluate(store, events, count, store->unreplicated_results, error))
             return false;

@@ -30,7 +30,8 @@ bool redis_url_check(const char *url, struct error *error);
 struct redis_store *redis_store_new(const struct redis_settings *settings, struct error *error);
 void redis_store_free(struct redis_store *store);
 
-/* Connects if needed, and answers whether the server can be used now: the primary, logged in, the schema is ours.
+/* Connects if needed, and answers whether the server can be used now: the primary, logged in, the schema is ours, and
+   `wait_replicas` replicas have what was written up to now.
    ERROR_UNAVAILABLE (try again) or ERROR_REFUSED (wrong password, another schema, too old a server). */
 bool redis_store_check(struct redis_store *store, struct error *error);
 

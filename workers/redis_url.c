@@ -5,15 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { DB_MAX = 65535, URL_MAX = 4096 };
 
 static const char sentinel_scheme[] = "redis-sentinel://";
 static const char sentinel_form[] = "write redis-sentinel://host:port,host:port/name/db";
 
-static bool starts_with(const char *text, const char *prefix)
+/* Schemes are the same in capitals (RFC 3986, 3.1). */
+static bool starts_with(const char *text, const char *scheme)
 {
-    return strncmp(text, prefix, strlen(prefix)) == 0;
+    return strncasecmp(text, scheme, strlen(scheme)) == 0;
 }
 
 static bool parse_db(const char *text, int *db, struct error *error)
@@ -22,8 +24,9 @@ static bool parse_db(const char *text, int *db, struct error *error)
     long value = strtol(text, NULL, 10);
 
     if (text[digits] != '\0' || digits > 5 || value > DB_MAX) {
-        error_set(error, ERROR_CONFIG, "REDIS_URL: the database behind the last slash must be a number, not \"%.64s\"",
-                  text);
+        error_set(error, ERROR_CONFIG,
+                  "REDIS_URL: the database, behind one slash and at the end, must be a number up to %d, not \"%.64s\"",
+                  DB_MAX, text);
         return false;
     }
     *db = (int)value;
@@ -49,18 +52,18 @@ static bool read_plain(const char *text, struct redis_url *out, struct error *er
 {
     struct uri uri;
 
-    if (!parse_uri(text, &uri, error))
-        return false;
-    if (strcmp(uri.scheme, "rediss") == 0) {
+    if (starts_with(text, "rediss://")) {
         error_set(error, ERROR_CONFIG,
                   "REDIS_URL: rediss:// (TLS) is not supported yet; use redis:// on a private network");
         return false;
     }
-    if (strcmp(uri.scheme, "redis") != 0) {
-        error_set(error, ERROR_CONFIG, "REDIS_URL: the scheme must be redis:// or redis-sentinel://, not %s://",
-                  uri.scheme);
+    /* Before the rest is looked at: unix:///run/redis.sock has no host. */
+    if (!starts_with(text, "redis://")) {
+        error_set(error, ERROR_CONFIG, "REDIS_URL: it must begin with redis:// or redis-sentinel://");
         return false;
     }
+    if (!parse_uri(text, &uri, error))
+        return false;
     copy(out->user, uri.user);
     copy(out->password, uri.password);
     copy(out->servers[0].host, uri.host);

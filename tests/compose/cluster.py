@@ -38,6 +38,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 REST_SECONDS = 120
 BUILD_SECONDS = 1200
 BRIEF_SECONDS = 8  # under net_ticktime
+FAILOVER_SECONDS = 12  # between two: the former primary is a replica again
 
 
 class Broken(Exception):
@@ -252,6 +253,19 @@ def redis_primary_cut_off(run):
     return f"{former} → {run.cluster.primary()}; {run.check()}"
 
 
+def redis_failed_over_twice(run):
+    """As for an upgrade of one Redis after the other: the former primary lives, and is a replica when it goes on."""
+    passed = [run.cluster.primary()]
+    with run.load() as sending:
+        for _ in range(2):
+            run.cluster.fail_over(SENTINELS[0])
+            replaced(run, passed[-1])
+            passed.append(run.cluster.primary())
+            hold(run, sending, FAILOVER_SECONDS)
+        run.cluster.wait_replication()
+    return f"{' → '.join(passed)}; {run.check()}"
+
+
 def bridge_killed(run, service):
     return killed(run, service, run.arguments.kill_seconds, run.cluster.wait_healthy)
 
@@ -352,6 +366,7 @@ def claims(run):
     yield "two-brokers-killed", two_brokers_killed
     yield "redis-primary-killed", redis_primary_killed
     yield "redis-primary-cut-from-replicas-and-sentinels", redis_primary_cut_off
+    yield "redis-failed-over-twice", redis_failed_over_twice
     for service in BRIDGES[: 1 if run.arguments.quick else 2]:
         yield f"{service}-killed", lambda run, service=service: bridge_killed(run, service)
         yield f"{service}-stands-still", lambda run, service=service: bridge_stands_still(run, service)

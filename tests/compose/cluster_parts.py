@@ -163,6 +163,19 @@ class Cluster(composition.Composition):
                 said.append(client.sentinel_get_master_addr_by_name("dropbridge")[0])
         return max(set(said), key=said.count)
 
+    def fail_over(self, asked):
+        """As an operator orders it; refused as long as the last one is not over, or no replica is fit."""
+        def ordered():
+            with redis.Redis(self.address(asked), 26379, socket_timeout=5) as client:
+                try:
+                    return client.execute_command("SENTINEL", "FAILOVER", "dropbridge")
+                except redis.exceptions.ResponseError as refusal:
+                    if not any(word in str(refusal) for word in ("INPROG", "NOGOODSLAVE")):
+                        raise
+                    return False
+
+        servers.wait_until(ordered, 60, "the failover begins")
+
     def redis(self, service):
         return redis.Redis(self.address(service), password=PASSWORD, socket_timeout=5, socket_connect_timeout=2)
 

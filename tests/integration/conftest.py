@@ -18,7 +18,8 @@ NUMBERS = itertools.count(1)
 # broker: each of their tests goes to a free lane. Long ones begin first, so that no lane ends long after the others.
 LONG = ("test_model", "test_order")
 SPREAD = ("test_bridge_topology", "test_workers_together", "test_worker_away", "test_bridge_broker", "test_worker_parked",
-          "test_worker_redis", "test_bridge_spool", "test_worker_suspects", "test_worker_renews", "test_pipeline")
+          "test_worker_redis", "test_bridge_spool", "test_worker_suspects", "test_worker_renews", "test_pipeline",
+          "test_redis_failover", "test_redis_sentinel")
 
 
 def pytest_configure(config):

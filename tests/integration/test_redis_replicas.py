@@ -20,6 +20,13 @@ def replication(tmp_path):
         all_servers.close()
 
 
+def start_consuming(start_worker, **environment):
+    """Not ready, for its replicas are missing; but the queue is there."""
+    worker = start_worker(wait_ready=False, **environment)
+    servers.wait_until(lambda: "can consume" in worker.stderr, 20, lambda: worker.stderr)
+    return worker
+
+
 def duplicates(server):
     return counters(server.client).get("duplicate", 0)
 
@@ -36,7 +43,7 @@ def test_what_was_acknowledged_is_on_the_replica(replication, start_worker, queu
 
 def test_without_its_replica_a_batch_waits_and_is_not_counted_again(replication, start_worker, queues):
     primary = replication.redis()
-    worker = start_worker(REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1)
+    worker = start_consuming(start_worker, REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1)
     publish(queues, 20)
     wait_not_ready(worker, "0 of 1 replicas have the batch")
     # Several tries: none of them counts anything again.
@@ -47,6 +54,33 @@ def test_without_its_replica_a_batch_waits_and_is_not_counted_again(replication,
     wait_counted(replica, worker, 20)
     wait_settled(worker, queues)
     assert duplicates(primary) == 0 and worker.metrics()["dropworker_counted_total"] == 20
+
+
+def test_without_its_replica_a_worker_is_not_ready(replication, start_worker, queues):
+    primary = replication.redis()
+    worker = start_worker(wait_ready=False, REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1)
+    wait_not_ready(worker, "0 of 1 replicas have what was written", "REDIS_WAIT_REPLICAS")
+    replication.redis(replica_of=primary)
+    wait_ready(worker)
+
+
+def test_a_replica_that_stays_away_is_an_absence_of_redis(replication, start_worker, queues):
+    """The messages go back to the queue, though the primary answers, and come when the replicas have what was written."""
+    primary = replication.redis()
+    replica = replication.redis(replica_of=primary)
+    worker = start_worker(REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1, REDIS_AWAY_S=2)
+    with standing_still(replica):
+        publish(queues, 5)
+        servers.wait_until(lambda: worker.metrics()["dropworker_pauses_total"] == 1, 30, lambda: worker.stderr[-2000:])
+        servers.wait_until(lambda: worker.metrics()["dropworker_held"] == 0 and queues.depth("AMQP_QUEUE") == 5, 20,
+                           lambda: worker.metrics())
+        # Redis is looked at again, and the pause holds.
+        retried_at = primary.client.info("commandstats")["cmdstat_wait"]["calls"] + 3
+        servers.wait_until(lambda: primary.client.info("commandstats")["cmdstat_wait"]["calls"] >= retried_at, 30, "it looks")
+        assert "consuming again" not in worker.stderr and queues.depth("AMQP_QUEUE") == 5
+    wait_counted(replica, worker, 5)
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and worker.metrics()["dropworker_held"] == 0, 30, worker.metrics)
+    assert worker.metrics()["dropworker_pauses_total"] == 1
 
 
 def test_a_replica_that_is_behind_is_waited_for(replication, start_worker, queues):
@@ -96,7 +130,8 @@ def test_a_batch_that_the_replica_has_is_counted_there_once(replication, start_w
     replica = replication.redis(replica_of=primary)
     proxy = servers.CuttableProxy(primary.port)
     try:
-        worker = start_worker(REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0", REDIS_WAIT_REPLICAS=2, BATCH_MAX=10)
+        worker = start_consuming(start_worker, REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0", REDIS_WAIT_REPLICAS=2,
+                              BATCH_MAX=10)
         publish(queues, 10)
         wait_not_ready(worker, "1 of 2 replicas have the batch")
         in_replica = counted(replica)
@@ -116,7 +151,7 @@ def test_a_batch_that_the_replica_has_is_counted_there_once(replication, start_w
 def test_a_primary_that_forgot_the_batch_as_a_replica_counts_it_again(replication, start_worker, queues):
     """The connection outlives it, so that a WAIT on it would speak of writes that are gone."""
     primary, empty = replication.redis(), replication.redis()
-    worker = start_worker(REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1)
+    worker = start_consuming(start_worker, REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1)
     publish(queues, 10)
     wait_not_ready(worker, "0 of 1 replicas have the batch")
     # By now two tries are seconds apart.
@@ -162,9 +197,9 @@ def test_a_start_without_the_replicas_that_the_primary_wants_is_waited_out(repli
 
 def test_a_stop_while_replicas_are_waited_for_is_in_time_and_loses_nothing(replication, start_worker, queues):
     primary = replication.redis()
-    worker = start_worker(REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1)
+    worker = start_consuming(start_worker, REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1)
     publish(queues, 5)
-    wait_not_ready(worker, "0 of 1 replicas")
+    wait_not_ready(worker, "0 of 1 replicas have the batch")
     begun = time.monotonic()
     assert worker.finish() == 0
     assert time.monotonic() - begun < 10 * servers.PATIENCE

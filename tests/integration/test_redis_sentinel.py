@@ -270,3 +270,98 @@ def test_a_batch_at_a_former_primary_is_counted_at_the_new_one(cluster, start_wo
         wait_counted(new, worker, 15)
         wait_settled(worker, queues)
         assert worker.metrics()["dropworker_counted_total"] == 15
+
+
+def promoted_unseen(cluster):
+    """The first replica becomes the primary, and the former one goes on with the other: enough for REDIS_WAIT_REPLICAS."""
+    for sentinel in cluster.sentinels:
+        sentinel.kill()
+    new, other = cluster.replicas
+    new.client.replicaof("NO", "ONE")
+    servers.wait_until(lambda: cluster.primary.client.info("replication")["connected_slaves"] == 1, 20, "it has left")
+    return new, other
+
+
+def test_a_worker_that_comes_during_a_failover_acknowledges_nothing_at_the_former_primary(cluster, start_worker, queues):
+    new, other = promoted_unseen(cluster)
+    named = [cluster.primary.port]
+    with fake_sentinel(lambda _: names_port(named[0])) as late:
+        worker = start_worker(REDIS_URL=url_of(late), REDIS_WAIT_REPLICAS=1)
+        publish(queues, 10)
+        wait_not_ready(worker, "1 of 1 replicas have the batch", "no failover is under way")
+        other.client.replicaof("127.0.0.1", new.port)
+        named[0] = new.port
+        wait_counted(new, worker, 10)
+        wait_settled(worker, queues)
+        assert worker.metrics()["dropworker_counted_total"] == 10
+
+
+def test_a_replica_that_came_a_moment_ago_is_missed_when_it_goes(replication, start_worker, queues):
+    primary = replication.redis()
+    replication.redis(replica_of=primary)
+    sentinel = replication.sentinel(primary)
+    worker = start_worker(REDIS_URL=url_of(sentinel), REDIS_WAIT_REPLICAS=1)
+    publish(queues, 5)
+    wait_counted(primary, worker, 5)
+    wait_settled(worker, queues)
+    late = replication.redis(replica_of=primary)
+    servers.wait_until(lambda: primary.client.info("replication")["slave1"]["offset"] > 0, 20, "it has reported")
+    publish(queues, 5)
+    wait_counted(primary, worker, 10)
+    wait_settled(worker, queues)
+    late.kill()
+    publish(queues, 5)
+    wait_not_ready(worker, "1 of 2 replicas have the batch", "no failover is under way")
+    wait_counted(primary, worker, 15)
+    wait_settled(worker, queues)
+
+
+def test_a_silent_replica_is_waited_for_as_long_as_it_may_be_promoted_and_never_again(cluster, start_worker, queues):
+    worker = start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1)
+    silent, _ = cluster.replicas
+
+    def lag():
+        lines = (cluster.primary.client.info("replication")[f"slave{i}"] for i in range(2))
+        return next(line["lag"] for line in lines if line["port"] == silent.port)
+
+    publish(queues, 5)
+    wait_counted(cluster.primary, worker, 5)
+    wait_settled(worker, queues)
+    with standing_still(silent):
+        publish(queues, 5)
+        wait_not_ready(worker, "1 of 2 replicas have the batch", "no failover is under way")
+        wait_settled(worker, queues)
+        assert lag() > 10
+        said = worker.stderr.count("1 of 2 replicas")
+        cluster.primary.client.client_kill_filter(_type="normal", skipme=True)
+        publish(queues, 5)
+        wait_not_ready(worker, "1 of 1 replicas have the batch")
+        wait_settled(worker, queues)
+        assert worker.stderr.count("1 of 2 replicas") == said
+    wait_counted(silent, worker, 15)
+
+
+def test_an_acl_user_without_a_password_is_logged_in(replication, start_worker, queues):
+    primary = replication.redis()
+    primary.client.execute_command("ACL", "SETUSER", "counting", "reset", "on", "nopass", "~dc:*", "+@all", "-@dangerous")
+    worker = start_worker(REDIS_URL=f"redis://counting@127.0.0.1:{primary.port}/0")
+    publish(queues, 1)
+    wait_counted(primary, worker, 1)
+    assert "counting" in [client["user"] for client in primary.client.client_list()]
+
+
+def test_redis_cluster_is_refused_at_the_start(replication, rabbitmq, names, queues, programs):
+    shards = [replication.redis("--cluster-enabled", "yes", "--cluster-port", servers.free_port()) for _ in range(2)]
+    for shard, slots in zip(shards, ((0, 8191), (8192, 16383))):
+        shard.client.execute_command("CLUSTER", "ADDSLOTSRANGE", *slots)
+    bus = shards[1].client.config_get("cluster-port")["cluster-port"]
+    shards[0].client.execute_command("CLUSTER", "MEET", "127.0.0.1", shards[1].port, bus)
+
+    def joined():
+        return all("cluster_size:2" in str(shard.client.execute_command("CLUSTER", "INFO")) for shard in shards)
+
+    servers.wait_until(joined, 30, "both know of both")
+    for shard in shards:
+        refused = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": shard.url}, clean_exit=(69,))
+        assert refused.wait_exit() == 69
+        assert "Redis Cluster is not supported; use one primary, or sentinels" in refused.stderr

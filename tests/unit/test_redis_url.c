@@ -16,6 +16,9 @@ static void takes_both_forms_apart(void **state)
     } cases[] = {
         {"a host", "redis://h", "", "", "", 0, "h:6379 "},
         {"everything of one server", "redis://u:p%2F@h:1/15", "u", "p/", "", 15, "h:1 "},
+        {"capitals", "Redis://h/1", "", "", "", 1, "h:6379 "},
+        {"sentinels in capitals", "REDIS-SENTINEL://a:1,b/main/2", "", "", "main", 2, "a:1 b:26379 "},
+        {"a user without a password", "redis://counting@h", "counting", "", "", 0, "h:6379 "},
         {"an empty database", "redis://h/", "", "", "", 0, "h:6379 "},
         {"an IPv6 address", "redis://[::1]:7/1", "", "", "", 1, "::1:7 "},
         {"one sentinel", "redis-sentinel://s/main", "", "", "main", 0, "s:26379 "},
@@ -51,7 +54,12 @@ static void refuses_the_rest_with_a_sentence_that_tells_no_secret(void **state)
         const char *name, *text, *says;
     } cases[] = {
         {"another scheme", "http://h", "redis:// or redis-sentinel://"},
+        {"a socket", "unix:///run/redis.sock", "redis:// or redis-sentinel://"},
+        {"no scheme", "h:6379", "redis:// or redis-sentinel://"},
+        {"no scheme, but a password", ":hunter2@h:6379", "redis:// or redis-sentinel://"},
         {"TLS", "rediss://h:1/0", "TLS"},
+        {"TLS in capitals", "REDISS://h:1/0", "TLS"},
+        {"a second slash", "redis://h//", "one slash"},
         {"a database of letters", "redis://:hunter2@h/zero", "database"},
         {"a database beyond all", "redis://h/65536", "database"},
         {"a negative database", "redis://h/-1", "database"},

@@ -1,0 +1,77 @@
+"""Planned failovers under load, one soon after the other: each leaves the former primary with a replica for a while, which
+is enough for REDIS_WAIT_REPLICAS=1. Nothing that was acknowledged may be gone."""
+
+import pytest
+import redis
+import servers
+from replication import Replication, publish, wait_counted, wait_ready
+
+FAILOVERS = 3
+OPTIONS = ("--min-replicas-to-write", 1, "--repl-ping-replica-period", 1)
+
+
+@pytest.fixture
+def replication(tmp_path):
+    all_servers = Replication(tmp_path)
+    try:
+        yield all_servers
+    finally:
+        all_servers.close()
+
+
+class Load:
+    """Publishes while something is waited for."""
+
+    def __init__(self, queues):
+        self.queues = queues
+        self.count = 0
+
+    def until(self, condition, timeout, problem):
+        def step():
+            publish(self.queues, 3)
+            self.count += 3
+            return condition()
+
+        return servers.wait_until(step, timeout, problem)
+
+
+def fail_over(sentinels, redises, load):
+    """Until all sentinels name another primary and both others are in step with it."""
+    former = sentinels[0].named()
+
+    def ordered():
+        try:
+            return sentinels[0].client.execute_command("SENTINEL", "FAILOVER", "main")
+        except redis.exceptions.ResponseError as refusal:  # the last one is not quite over, or no replica is fit yet
+            assert "INPROG" in str(refusal) or "NOGOODSLAVE" in str(refusal)
+            return False
+
+    def done():
+        named = {sentinel.named() for sentinel in sentinels}
+        if len(named) > 1 or named == {former}:
+            return False
+        primary = next(server for server in redises if named == {server.port})
+        info = primary.client.info("replication")
+        return all(info.get(f"slave{i}", {}).get("state") == "online" for i in range(2)) and primary
+
+    load.until(ordered, 40, "the failover begins")
+    return load.until(done, 60, lambda: "a new primary has both others: " + sentinels[0].child.stdout[-3000:])
+
+
+def test_planned_failovers_soon_after_each_other_lose_nothing(replication, start_worker, queues):
+    first = replication.redis(*OPTIONS)
+    redises = [first, *(replication.redis(*OPTIONS, replica_of=first) for _ in range(2))]
+    sentinels = [replication.sentinel(first, quorum=2) for _ in range(3)]
+    for sentinel in sentinels:
+        sentinel.wait_knows(2, 2)
+    url = "redis-sentinel://" + ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in sentinels) + "/main/0"
+    workers = [start_worker(REDIS_URL=url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=20) for _ in range(2)]
+    load = Load(queues)
+    load.until(lambda: load.count > 100, 30, "some load")
+    for _ in range(FAILOVERS):
+        primary = fail_over(sentinels, redises, load)
+    for worker in workers:
+        wait_ready(worker)
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and all(worker.metrics()["dropworker_held"] == 0 for worker in workers),
+                       60, lambda: workers[0].stderr[-3000:])
+    wait_counted(primary, workers[0], load.count, 5)

@@ -1,0 +1,42 @@
+/* Which of a primary's replicas a sentinel may promote. */
+#include "workers/redis_replicas.h"
+
+#include "cases.h"
+
+#define PRIMARY "# Replication\r\nrole:master\r\nconnected_slaves:2\r\n"
+#define FIRST "slave0:ip=10.0.0.2,port=6379,"
+#define SECOND "slave1:ip=fd00::3,port=6379,"
+#define REST "master_failover_state:no-failover\r\nmaster_replid:0f\r\nrepl_backlog_active:1\r\n"
+
+static void counts_replicas_that_a_sentinel_may_promote(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *info;
+        int64_t online, reporting;
+    } cases[] = {
+        {"none", "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n" REST, 0, 0},
+        {"an answer of nothing", "", 0, 0},
+        {"two", PRIMARY FIRST "state=online,offset=14,lag=0\r\n" SECOND "state=online,offset=9,lag=1\r\n" REST, 2, 2},
+        {"one with a field behind the lag", PRIMARY FIRST "state=online,offset=14,lag=0,type=replica\r\n" REST, 1, 1},
+        {"a slow one", PRIMARY FIRST "state=online,offset=14,lag=10\r\n" REST, 1, 1},
+        {"a silent one", PRIMARY FIRST "state=online,offset=14,lag=11\r\n" REST, 0, 0},
+        {"a silent one and another",
+         PRIMARY FIRST "state=online,offset=14,lag=900\r\n" SECOND "state=online,offset=14,lag=0\r\n" REST, 1, 1},
+        {"one that waits for its copy", PRIMARY FIRST "state=wait_bgsave,offset=0,lag=0\r\n" REST, 0, 0},
+        {"one that gets its copy", PRIMARY FIRST "state=send_bulk,offset=0,lag=0\r\n" REST, 0, 0},
+        {"one that loads its copy", PRIMARY FIRST "state=online,offset=0,lag=0\r\n" REST, 1, 0},
+        {"the last line of an answer that was cut", PRIMARY FIRST "state=online,offs", 0, 0},
+        {"what is named like one", "# Replication\r\nslave_read_only:1,state=online,offset=1\r\n", 0, 0},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        CHECK_CASE(cases[i].name, redis_replicas_in_step(cases[i].info, false) == cases[i].online);
+        CHECK_CASE(cases[i].name, redis_replicas_in_step(cases[i].info, true) == cases[i].reporting);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(counts_replicas_that_a_sentinel_may_promote)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
