@@ -286,7 +286,10 @@ static bool raise_descriptors(size_t wanted, struct error *error)
         return false;
     }
     limit.rlim_cur = limit.rlim_max;
-    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        return true;
+    error_set(error, ERROR_UNAVAILABLE, "the limit of descriptors cannot be raised: %s", strerror(errno));
+    return false;
 }
 
 struct client *client_new(const struct client_plan *plan, struct error *error)
