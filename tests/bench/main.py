@@ -21,7 +21,7 @@ OTHERS_LIMIT = 15  # per cent; the kernel's own work and the measuring need a fe
 
 def read_arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("what", choices=["capacity"], help="capacity: what one machine carries; 6 minutes")
+    parser.add_argument("what", choices=["capacity"], help="capacity: what one machine carries; 6 to 8 minutes")
     parser.add_argument("--quick", action="store_true", help="a minute: shows that it works, its figures are no measurement")
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
