@@ -25,7 +25,7 @@ enum {
     /* After a copy that was not possible, in looks; more when the copy itself has failed the file. */
     COPY_AGAIN_LOOKS = 1,
     COPY_FAILED_LOOKS = 10,
-    /* At the stop, for what lost files still have. */
+    /* At the stop, for what lost files still have; and how large a file may be that is opened for it. */
     RESCUE_MS = 2000,
     RESCUE_FILE_BYTES = 4 * 1024 * 1024,
     /* A process has that many ids for each millisecond since 1970, from its start on: more than it uses. */

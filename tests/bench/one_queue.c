@@ -182,8 +182,12 @@ static bool run(struct trial *trial, struct error *error)
         .events = trial->events, .oldest = 1, .done = calloc(trial->events + 2, sizeof(bool))};
 
     publishing.session = amqp_session_open(&trial->settings, 0, "one_queue in", NULL, error);
-    if (!publishing.session || !publishing.done)
+    if (!publishing.session)
         goto out;
+    if (!publishing.done) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for %" PRIu64 " events: take fewer", trial->events);
+        goto out;
+    }
     if (!amqp_confirm_select(amqp_session_connection(publishing.session), AMQP_CHANNEL)) {
         error_set(error, ERROR_UNAVAILABLE, "the broker gives no confirms");
         goto out;

@@ -131,7 +131,7 @@ def test_a_batch_that_the_replica_has_is_counted_there_once(replication, start_w
     proxy = servers.CuttableProxy(primary.port)
     try:
         worker = start_consuming(start_worker, REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0", REDIS_WAIT_REPLICAS=2,
-                              BATCH_MAX=10)
+                                 BATCH_MAX=10)
         publish(queues, 10)
         wait_not_ready(worker, "1 of 2 replicas have the batch")
         in_replica = counted(replica)
