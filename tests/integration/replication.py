@@ -52,10 +52,19 @@ def wait_ready(worker):
     servers.wait_until(lambda: worker.readyz()[0] == 200, 40, lambda: worker.stderr[-3000:])
 
 
-def wait_in_step(replica):
+def replicas_of(primary):
+    """The ports of those that the primary lists as online and has heard from: for a second after a replica has its copy it
+    knows less than the replica does."""
+    listed = [value for key, value in primary.client.info("replication").items()
+              if key.startswith("slave") and isinstance(value, dict)]
+    return {one["port"] for one in listed if one["state"] == "online" and one["offset"] > 0}
+
+
+def wait_in_step(replica, primary):
+    """Both of them say so."""
     def in_step():
         with contextlib.suppress(redis.exceptions.BusyLoadingError):
-            return replica.client.info("replication").get("master_link_status") == "up"
+            return replica.client.info("replication").get("master_link_status") == "up" and replica.port in replicas_of(primary)
         return False
 
     servers.wait_until(in_step, 30, lambda: "the replica is in step: " + replica.child.stdout[-2000:])
@@ -89,7 +98,7 @@ class Replication:
                                replica_of=replica_of)
         self._start(server)
         if replica_of:
-            wait_in_step(server)
+            wait_in_step(server, replica_of)
         return server
 
     def sentinel(self, primary, **options):

@@ -157,7 +157,7 @@ def test_a_primary_that_forgot_the_batch_as_a_replica_counts_it_again(replicatio
     # By now two tries are seconds apart.
     servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] >= 6, 40, lambda: worker.stderr[-2000:])
     primary.client.replicaof("127.0.0.1", empty.port)
-    wait_in_step(primary)
+    wait_in_step(primary, empty)
     assert counted(primary) == 0
     primary.client.replicaof("NO", "ONE")
     replica = replication.redis(replica_of=primary)
