@@ -107,11 +107,12 @@ static void set_gates(struct gates *gates)
 
         if (gate == before)
             continue;
+        ticket_queue_set_gate(queue, gate);
+        /* Behind the gate: who reads it finds the gate so. */
         if (gate == GATE_OPEN)
             bridge_count(gates->metrics, METRIC_PUBLISHERS_CONNECTED, 1);
         else if (before == GATE_OPEN)
             bridge_count(gates->metrics, METRIC_PUBLISHERS_CONNECTED, -1);
-        ticket_queue_set_gate(queue, gate);
         /* Its thread looks at the gate again. */
         ticket_queue_wake(queue);
     }

@@ -50,7 +50,7 @@ bool spool_refused(struct spool *spool, struct error *error);
 enum publish_outcome spool_submit(struct spool *spool, struct ticket *ticket, int64_t deadline_ms);
 
 enum spool_state {
-    SPOOL_OPENING, /* for the first time */
+    SPOOL_OPENING, /* for the first time, or in the place of one that was moved or deleted */
     SPOOL_OPEN,
     SPOOL_IS_FULL, /* an ordinary message would not fit; none is taken until something has been taken out */
     SPOOL_HAS_FAILED

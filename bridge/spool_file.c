@@ -208,6 +208,20 @@ static bool check_mode(struct spool_file *file, struct error *error)
     return false;
 }
 
+/* That the names are those of what is open, and from here on noticed when they are not any more. The log is empty now:
+   it harms no other file. */
+static bool pin(struct spool_file *file, struct error *error)
+{
+    if (!spool_place_pin(&file->place, error))
+        return false;
+    if (!spool_sql_has_moved(file->sql))
+        return true;
+    error_set(error, ERROR_UNAVAILABLE,
+              "the spool: another file has come into the place of %s while that was being opened: leave it where it is",
+              file->place.path);
+    return false;
+}
+
 /* With what was found at the place. False with *error; file->damaged if it must be set aside first. */
 static bool open_found(struct spool_file *file, enum spool_found found, struct error *error)
 {
@@ -223,7 +237,7 @@ static bool open_found(struct spool_file *file, enum spool_found found, struct e
     if (pages == 0 && !run(file, schema, "making", error))
         return false;
     if (!check(file, error) || !make_ready(file, error) || !check_mode(file, error) || !prepare(file, error) ||
-        !spool_place_pin(&file->place, error))
+        !pin(file, error))
         return false;
     return measure(file) || failed(file, "measuring", error);
 }

@@ -14,10 +14,11 @@ struct lost_file {
     int64_t waiting;   /* not counting what has been copied */
     int64_t copied_id; /* up to this id they are elsewhere, whether they are still in the file or not */
     bool deleted;      /* else moved */
+    bool done;         /* nothing in it is wanted any more: see let_go */
     bool stale_logged;
-    /* The last copy, if nobody knows how it ended: the file that it went into tells by the first of these. */
-    int64_t unknown_ids[SPOOL_COPY_ROWS]; /* here */
-    struct spool_change unknown;          /* there; rows 0: there is none */
+    /* The last copy, if nobody knows how it ended: done, all of these are in the file that it went into. */
+    int64_t unknown_ids[SPOOL_COPY_ROWS];
+    size_t unknown; /* 0: there is none */
     struct lost_file *next;
 };
 
@@ -57,14 +58,31 @@ static void remove_file(struct spool_lost *lost, struct lost_file *one)
     free(one);
 }
 
+/* Nothing in it is wanted any more. Its log goes before it, if it still lies beside the name: the next file there would
+   take it for its own, and be damaged. Until that succeeds the file stays, and spool_lost_clear_place tries again. */
+static void let_go(struct spool_lost *lost, struct lost_file *one)
+{
+    struct error ignored;
+
+    one->waiting = 0;
+    one->done = !spool_file_detach(one->file, &ignored) && !spool_file_damaged(one->file);
+    if (!one->done)
+        remove_file(lost, one);
+}
+
 /* What is still in it is not known to be lost, if it was moved, but nobody here has it. */
-static void give_up(struct spool_lost *lost, struct lost_file *one, const char *why)
+static void note_given_up(const struct spool_lost *lost, const struct lost_file *one, const char *why)
 {
     log_error("messages in the spool %s, which was %s while in use: %lld; %s: %s", lost->path, word_of(one),
               (long long)one->waiting, why,
               one->deleted ? "they are lost" : "they are in the file that was moved, and are not sent");
     bridge_count(lost->metrics, METRIC_SPOOL_SET_ASIDE, one->waiting);
-    remove_file(lost, one);
+}
+
+static void give_up(struct spool_lost *lost, struct lost_file *one, const char *why)
+{
+    note_given_up(lost, one, why);
+    let_go(lost, one);
 }
 
 static void note_done(struct spool_lost *lost, struct lost_file *one)
@@ -72,20 +90,22 @@ static void note_done(struct spool_lost *lost, struct lost_file *one)
     log_info("the spool %s that was %s while in use: all that was in it is in the new one, or sent: nothing of it is "
              "lost",
              lost->path, word_of(one));
-    remove_file(lost, one);
+    let_go(lost, one);
 }
 
 void spool_lost_clear(struct spool_lost *lost)
 {
-    while (lost->first)
-        give_up(lost, lost->first, "the program stops");
+    while (lost->first) {
+        if (!lost->first->done)
+            note_given_up(lost, lost->first, "the program stops");
+        remove_file(lost, lost->first);
+    }
 }
 
 bool spool_lost_add(struct spool_lost *lost, struct spool_file *file, int64_t waiting, bool deleted)
 {
     struct lost_file *one = calloc(1, sizeof *one);
     struct lost_file **link = &lost->first;
-    struct error ignored;
 
     if (!one)
         return false;
@@ -95,8 +115,7 @@ bool spool_lost_add(struct spool_lost *lost, struct spool_file *file, int64_t wa
     *link = one;
     if (waiting == 0) {
         log_warn("the spool %s was %s while in use: nothing was in it; a new one is begun", lost->path, word_of(one));
-        (void)spool_file_detach(file, &ignored);
-        remove_file(lost, one);
+        let_go(lost, one);
         return true;
     }
     log_error("the spool %s was %s while in use: its messages, %lld, are copied into a new one from the file that is "
@@ -136,6 +155,8 @@ bool spool_lost_clear_place(struct spool_lost *lost, int64_t *returned, struct e
         next = one->next;
         if (spool_file_is_at(one->file, lost->path))
             done = give_back(lost, one, returned, error);
+        else if (one->done)
+            remove_file(lost, one);
     }
     return done;
 }
@@ -156,6 +177,8 @@ static bool read_from(struct spool_lost *lost, int64_t after_id, size_t max, siz
         const int64_t behind = after_id > one->copied_id ? after_id : one->copied_id;
 
         next = one->next;
+        if (one->done)
+            continue;
         *from = one;
         if (spool_file_read(one->file, behind, max, max_bytes, out, count, error))
             continue;
@@ -219,7 +242,7 @@ static enum spool_copy copy_rows(struct spool_lost *lost, struct lost_file *from
     }
     result = spool_file_insert_copies(to, rows, count, spare_id, &change, error);
     if (result == SPOOL_WRITE_UNKNOWN) {
-        from->unknown = change;
+        from->unknown = change.rows;
         memcpy(from->unknown_ids, ids, sizeof ids[0] * change.rows);
     }
     if (result != SPOOL_WRITTEN)
@@ -245,9 +268,13 @@ static void note_stuck(struct spool_lost *lost, const struct error *error)
 /* They can be read, and have nothing: somebody else has taken it out. */
 static enum spool_copy give_up_all(struct spool_lost *lost, struct error *error)
 {
+    struct lost_file *next;
+
     error_set(error, ERROR_UNAVAILABLE, "they are not in it any more");
-    while (lost->first)
-        give_up(lost, lost->first, error->text);
+    for (struct lost_file *one = lost->first; one; one = next) {
+        next = one->next;
+        give_up(lost, one, error->text);
+    }
     return SPOOL_COPY_UNREAD;
 }
 
@@ -276,7 +303,7 @@ static int64_t count_unknown(struct lost_file *one)
 {
     int64_t here = 0;
 
-    for (size_t i = 0; i < one->unknown.rows; i++) {
+    for (size_t i = 0; i < one->unknown; i++) {
         bool there = true;
         struct error ignored;
 
@@ -285,22 +312,36 @@ static int64_t count_unknown(struct lost_file *one)
     return here;
 }
 
+/* Whether `to` has all of them. The first alone says little: another file may have come into the place meanwhile, such
+   as one that once had some of them. (An id that was taken is there, too.) */
+static bool has_unknown(const struct lost_file *one, struct spool_file *to, bool *out, struct error *error)
+{
+    bool there = true;
+
+    for (size_t i = 0; i < one->unknown && there; i++) {
+        if (!spool_file_has(to, one->unknown_ids[i], &there, error))
+            return false;
+    }
+    *out = there;
+    return true;
+}
+
 bool spool_lost_settle(struct spool_lost *lost, struct spool_file *to, int64_t *copied, struct error *error)
 {
     struct lost_file *next;
 
     for (struct lost_file *one = lost->first; one; one = next) {
-        const size_t rows = one->unknown.rows;
+        const size_t rows = one->unknown;
         bool there = false;
         int64_t here;
 
         next = one->next;
         if (rows == 0)
             continue;
-        if (!spool_file_has(to, one->unknown.first_id, &there, error))
+        if (!has_unknown(one, to, &there, error))
             return false;
         here = there ? count_unknown(one) : 0;
-        one->unknown.rows = 0;
+        one->unknown = 0;
         if (there)
             note_copied(lost, one, one->unknown_ids, rows, here, to);
         *copied += here;
@@ -311,7 +352,7 @@ bool spool_lost_settle(struct spool_lost *lost, struct spool_file *to, int64_t *
 void spool_lost_forget_unknown(struct spool_lost *lost)
 {
     for (struct lost_file *one = lost->first; one; one = one->next)
-        one->unknown.rows = 0;
+        one->unknown = 0;
 }
 
 /* ---- for the drain ---- */
@@ -335,6 +376,8 @@ bool spool_lost_delete(struct spool_lost *lost, const int64_t *ids, size_t count
         size_t copied = 0;
 
         next = one->next;
+        if (one->done)
+            continue;
         while (copied < count && ids[copied] <= one->copied_id)
             copied++;
         if (spool_file_delete(one->file, ids + copied, count - copied, &change, error) != SPOOL_WRITTEN) {

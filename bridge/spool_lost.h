@@ -1,6 +1,6 @@
 /* Spool files that were deleted or moved while in use. They take nothing any more. What is in them is copied, through
    their descriptors, into the file that is in use now, and can be read and deleted here until it is: a file that is
-   empty is closed. One thread at a time. */
+   empty is closed, once its log does not lie beside the name any more. One thread at a time. */
 #ifndef DROPBRIDGE_SPOOL_LOST_H
 #define DROPBRIDGE_SPOOL_LOST_H
 

@@ -432,8 +432,9 @@ bool spool_place_set_aside(const struct spool_place *place, const char *why, str
         if (!move(place->path, to, beside[i]))
             return fail(error, errno, "setting aside", place->path, remedy);
     }
-    if (!move(place->path, to, "") || fsync(place->folder) != 0)
+    if (!move(place->path, to, ""))
         return fail(error, errno, "setting aside", place->path, remedy);
+    /* Before anything else fails: it is done, and the next try finds nothing to speak of. */
     if (exists(to))
         log_error(
             "the spool %s cannot be used: %s; it is kept as %s, its messages are not sent (sqlite3 %s .dump shows "
@@ -445,5 +446,7 @@ bool spool_place_set_aside(const struct spool_place *place, const char *why, str
             "is begun: put the file that it belongs to beside it as %s before anything opens that, for SQLite "
             "deletes a log without its file",
             place->path, why, to, to);
+    if (fsync(place->folder) != 0)
+        return fail(error, errno, "syncing the folder of", place->path, "check the disk");
     return true;
 }

@@ -150,6 +150,13 @@ bool spool_sql_no_memory(struct spool_sql *sql)
     return ended_with(sql, SQLITE_NOMEM);
 }
 
+bool spool_sql_has_moved(struct spool_sql *sql)
+{
+    int moved = 0;
+
+    return sqlite3_file_control(sql->database, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
+}
+
 /* ---- statements that are run once ---- */
 
 bool spool_sql_run(struct spool_sql *sql, const char *text)

@@ -39,6 +39,9 @@ bool spool_sql_misfits(const struct spool_sql *sql);
 /* For a caller that finds no memory in the midst of a write: as if the last call had. Always false. */
 bool spool_sql_no_memory(struct spool_sql *sql);
 
+/* Whether the path leads to another file by now than to the open one, or to none. */
+bool spool_sql_has_moved(struct spool_sql *sql);
+
 /* Runs statements that give nothing. */
 bool spool_sql_run(struct spool_sql *sql, const char *text);
 /* Runs one that gives an integer, or a text ("" for NULL; cut to `size`). */

@@ -27,6 +27,7 @@ enum {
     COPY_FAILED_LOOKS = 10,
     /* At the stop, for what lost files still have; and how large a file may be that is opened for it. */
     RESCUE_MS = 2000,
+    RESCUE_STEP_MS = 20,
     RESCUE_FILE_BYTES = 4 * 1024 * 1024,
     /* A process has that many ids for each millisecond since 1970, from its start on: more than it uses. */
     IDS_A_MS = 1024 * 1024,
@@ -123,6 +124,18 @@ static void forget_unknown(struct spool_store *store)
     spool_lost_forget_unknown(&store->lost);
 }
 
+/* Nothing is taken until another is open. That is mostly at once, so those who come wait for it. */
+static void note_opening(struct spool_store *store)
+{
+    char text[ERROR_TEXT];
+
+    if (spool_board_state(store->board) == SPOOL_HAS_FAILED)
+        return;
+    snprintf(text, sizeof text, "the spool %s was moved or deleted while in use: another is being opened in its place",
+             store->settings.path);
+    spool_board_set_state(store->board, SPOOL_OPENING, text);
+}
+
 /* The file has lost its name: it could not be found again, or not whole, and stays open until it is copied. */
 static void set_apart(struct spool_store *store, bool deleted)
 {
@@ -134,6 +147,7 @@ static void set_apart(struct spool_store *store, bool deleted)
     spool_books_clear(&store->books);
     store->file = NULL;
     store->copy_at_ms = 0;
+    note_opening(store);
     post(store);
 }
 
@@ -699,21 +713,39 @@ static bool opens_at_once(const char *path)
     return stat(path, &status) != 0 || status.st_size <= RESCUE_FILE_BYTES;
 }
 
+enum rescue { RESCUE_GOES_ON, RESCUE_WAITS, RESCUE_ENDS };
+
+/* One step of it: a place, a file in it, or a commit. RESCUE_WAITS for what a moment later may succeed. */
+static enum rescue rescue_some(struct spool_store *store)
+{
+    struct error error;
+
+    look_after(store);
+    /* In any case: a log that stays beside the name of another file would be written into that. */
+    if (!store->file && !clear_place(store, &error))
+        return RESCUE_WAITS;
+    if (!spool_lost_any(&store->lost) || (!store->file && !opens_at_once(store->settings.path)))
+        return RESCUE_ENDS;
+    if (!store->file && !open_file(store, &error))
+        return RESCUE_WAITS;
+    if (!can_copy(store))
+        return RESCUE_WAITS;
+    if (copy_some(store))
+        return RESCUE_GOES_ON;
+    return store->file ? RESCUE_ENDS : RESCUE_WAITS;
+}
+
 /* The last look, after the threads: what has lost its name and is not copied by now is gone with the process. */
 static void rescue(struct spool_store *store)
 {
     const int64_t deadline_ms = clock_monotonic_ms() + RESCUE_MS;
-    struct error error;
+    enum rescue step = RESCUE_GOES_ON;
 
     look_after(store);
-    if (!spool_lost_any(&store->lost))
-        return;
-    /* In any case: a log that stays beside the name of another file would be written into that. */
-    if (!store->file && clear_place(store, &error) && opens_at_once(store->settings.path))
-        (void)open_file(store, &error);
-    while (can_copy(store) && clock_monotonic_ms() < deadline_ms) {
-        if (!copy_some(store))
-            break;
+    while (spool_lost_any(&store->lost) && step != RESCUE_ENDS && clock_monotonic_ms() < deadline_ms) {
+        step = rescue_some(store);
+        if (step == RESCUE_WAITS)
+            clock_sleep_ms(RESCUE_STEP_MS);
     }
     spool_lost_clear(&store->lost);
     post(store);

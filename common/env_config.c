@@ -53,24 +53,41 @@ static bool is_quoted(const struct secret *secret)
     return secret->len > 1 && (first == '"' || first == '\'') && secret->data[secret->len - 1] == first;
 }
 
-static bool has_comment(const struct secret *secret)
+/* Whether a # stands behind white space; and whether there is any. */
+static bool has_comment(const struct secret *secret, bool *blanks)
 {
-    for (size_t i = 1; i < secret->len; i++) {
-        if (secret->data[i] == '#' && is_blank(secret->data[i - 1]))
+    *blanks = false;
+    for (size_t i = 0; i < secret->len; i++) {
+        if (secret->data[i] == '#' && i > 0 && is_blank(secret->data[i - 1]))
             return true;
+        *blanks |= is_blank(secret->data[i]);
     }
     return false;
 }
 
+static bool has_byte_order_mark(const struct secret *secret)
+{
+    static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
+
+    return secret->len >= sizeof mark && memcmp(secret->data, mark, sizeof mark) == 0;
+}
+
 /* What is taken as a part of a secret, since they are taken literally, and is more often a mistake of an editor, or
-   the way of a shell or of Compose's .env, than meant. NULL: nothing. */
+   the way of a shell or of Compose's .env, than meant. A line of a file of secrets that is meant as a comment is one
+   that can be guessed. NULL: nothing. */
 static const char *doubt_of(const struct secret *secret)
 {
+    bool blanks;
+
     if (is_blank(secret->data[0]) || is_blank(secret->data[secret->len - 1]))
         return "begins or ends with white space";
+    if (has_byte_order_mark(secret))
+        return "begins with a byte order mark";
     if (is_quoted(secret))
         return "stands between quotation marks";
-    return has_comment(secret) ? "has a # behind white space, which begins no comment here" : NULL;
+    if (has_comment(secret, &blanks))
+        return "has a # behind white space, which begins no comment here";
+    return secret->data[0] == '#' && blanks ? "begins with a # and has white space, but is no comment here" : NULL;
 }
 
 static void warn_of_doubts(const struct setting *row, const struct secrets *secrets, struct config_report *report)

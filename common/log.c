@@ -44,11 +44,23 @@ static struct {
     _Atomic uint64_t dropped;
 } output = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
+/* The number of a closed one would go to the next file or connection, which would then get the lines. */
+static void hold_standard_descriptors(void)
+{
+    int fd = 0;
+
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 void log_init(const char *program, enum log_level level, enum log_format format)
 {
     log_state.program = program;
     log_state.level = level;
     log_state.format = format;
+    hold_standard_descriptors();
 }
 
 bool log_enabled(enum log_level level)

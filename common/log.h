@@ -16,7 +16,8 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
-/* Call once in main before other threads start. `program` must outlive the process. Defaults: info, text. */
+/* Call in main before other threads start and before anything is opened to stay: standard descriptors that are closed
+   become /dev/null. `program` must outlive the process. Defaults: info, text. */
 void log_init(const char *program, enum log_level level, enum log_format format);
 
 bool log_enabled(enum log_level level);

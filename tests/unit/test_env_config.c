@@ -436,6 +436,9 @@ static void warns_of_what_is_hardly_meant_in_a_secret(void **state)
         {"a comment behind", "SAMPLE_KEYS=abc # mine\n", "secret 1 has a # behind white space"},
         {"a number sign within", "SAMPLE_KEYS=a#c\n", NULL},
         {"a number sign first", "SAMPLE_KEYS=#c\n", NULL},
+        {"a comment alone", "SAMPLE_KEYS=# of the old webhook\n", "secret 1 begins with a # and has white space"},
+        {"a comment alone, written close", "SAMPLE_KEYS=#the old\n", "secret 1 begins with a # and has white space"},
+        {"a byte order mark within", "SAMPLE_KEYS=\xef\xbb\xbfx\n", "secret 1 begins with a byte order mark"},
         {"a space behind", "SAMPLE_KEYS=abc \n", "secret 1 begins or ends with white space"},
         {"a byte order mark before", "\xef\xbb\xbfSAMPLE_KEYS=abc\n", NULL},
     };

@@ -454,6 +454,31 @@ static void every_line_of_many_threads_is_whole_or_counted(void **state)
     (void)close(reader.write_end);
 }
 
+/* A program may be started with any of them closed: `2>&-`. */
+static void what_is_opened_later_does_not_take_the_place_of_a_closed_stderr(void **state)
+{
+    int saved[STDERR_FILENO + 1];
+    struct reader later;
+    char text[256];
+
+    (void)state;
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        saved[fd] = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        (void)close(fd);
+    }
+    log_init("p", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    later = new_socket();
+    log_info("not for a connection");
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        assert_true(saved[fd] < 0 || dup2(saved[fd], fd) >= 0);
+        (void)close(saved[fd]);
+    }
+    assert_true(later.read_end > STDERR_FILENO && later.write_end > STDERR_FILENO);
+    assert_int_equal(read_all(later.read_end, text, sizeof text), 0);
+    (void)close(later.read_end);
+    (void)close(later.write_end);
+}
+
 static void masks_phone_numbers(void **state)
 {
     (void)state;
@@ -484,6 +509,7 @@ int main(void)
         cmocka_unit_test(holds_a_burst_in_the_pipe),
         cmocka_unit_test(holds_a_burst_in_a_socket_and_marks_where_it_ends),
         cmocka_unit_test(every_line_of_many_threads_is_whole_or_counted),
+        cmocka_unit_test(what_is_opened_later_does_not_take_the_place_of_a_closed_stderr),
         cmocka_unit_test(masks_phone_numbers),
     };
     (void)signal(SIGPIPE, SIG_IGN);

@@ -331,6 +331,32 @@ static void what_was_set_aside_keeps_its_log_and_never_covers_another(void **sta
     assert_true(names_with(".set-aside-") >= 3);
 }
 
+/* What is logged of it is all that people ever hear: the next try finds nothing. */
+static void what_is_set_aside_is_named_also_when_the_disk_fails_then(void **state)
+{
+    char text[4096] = "";
+    struct error error;
+    int ends[2];
+    ssize_t len;
+
+    (void)state;
+    garbage();
+    atomic_store(&spool_disk.syncs_to_fail, 1);
+    const int saved = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    assert_true(saved >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+    struct spool_file *file = open_spool(MEGABYTE, &error);
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    (void)close(saved);
+    (void)close(ends[1]);
+    len = read(ends[0], text, sizeof text - 1);
+    (void)close(ends[0]);
+    assert_null(file);
+    assert_int_equal(names_with(".set-aside-"), 1);
+    assert_true(len > 0 && strstr(text, "it is kept as") != NULL);
+    spool_file_close(opened());
+}
+
 static void a_new_spool_is_its_owners_alone_and_has_no_shared_memory(void **state)
 {
     struct stat status;
@@ -735,6 +761,41 @@ static void a_file_without_its_name_is_noticed_and_drained_beside_a_new_one(void
     }
 }
 
+static char other_path[128];
+
+static void put_other_there(void)
+{
+    assert_int_equal(rename(other_path, path), 0);
+}
+
+/* What is in it would be in no file that has a name, though all names are there. */
+static void a_file_that_another_takes_the_place_of_while_it_is_opened_is_not_used(void **state)
+{
+    (void)state;
+    snprintf(other_path, sizeof other_path, "%s.other", path);
+    for (int syncs_before = 0; syncs_before < 3; syncs_before++) {
+        struct spool_file *file = opened();
+        struct error error = {0};
+
+        fill(file, 3, 100);
+        spool_file_close(file);
+        assert_int_equal(rename(path, other_path), 0);
+        file = opened();
+        fill(file, 5, 100);
+        spool_file_close(file);
+        spool_disk.at_sync = put_other_there;
+        spool_disk.syncs_before = syncs_before;
+        assert_null(open_spool(64 * MEGABYTE, &error));
+        assert_null(spool_disk.at_sync);
+        assert_int_equal(error.code, ERROR_UNAVAILABLE);
+        file = opened();
+        assert_int_equal(messages_in(file), 3);
+        spool_file_close(file);
+        spool_delete_file();
+    }
+    assert_int_equal(names_with(".set-aside-"), 0);
+}
+
 static void a_log_that_was_deleted_is_written_back_and_begun_anew(void **state)
 {
     struct spool_file *file = opened();
@@ -844,6 +905,7 @@ int main(void)
         CASE(opening_takes_what_is_ours_and_sets_aside_what_cannot_be_used),
         CASE(a_path_that_cannot_be_used_is_refused_with_what_to_do),
         CASE(what_was_set_aside_keeps_its_log_and_never_covers_another),
+        CASE(what_is_set_aside_is_named_also_when_the_disk_fails_then),
         CASE(a_new_spool_is_its_owners_alone_and_has_no_shared_memory),
         CASE(a_spool_that_another_process_holds_is_waited_for_and_then_refused),
         CASE(a_message_comes_back_byte_for_byte_and_property_for_property),
@@ -853,6 +915,7 @@ int main(void)
         CASE(the_file_stays_within_its_bound_whatever_the_size_of_messages),
         CASE(a_lower_bound_than_what_is_there_takes_nothing_until_it_is_drained),
         CASE(a_file_without_its_name_is_noticed_and_drained_beside_a_new_one),
+        CASE(a_file_that_another_takes_the_place_of_while_it_is_opened_is_not_used),
         CASE(a_log_that_was_deleted_is_written_back_and_begun_anew),
         CASE(a_file_that_goes_while_its_log_is_renewed_is_drained_beside_a_new_one),
         CASE(looking_at_the_files_does_not_let_go_of_the_lock),

@@ -265,6 +265,32 @@ static void a_copy_that_failed_and_was_rolled_back_is_made_again(void **state)
     spool_file_close(file);
 }
 
+/* Such as an older spool that was put there, from which the first of the messages once came. */
+static void a_copy_that_failed_is_made_again_when_another_file_has_come_into_the_place(void **state)
+{
+    struct spool_file *file;
+    struct error error;
+    int64_t settled = 0;
+    size_t copied;
+
+    (void)state;
+    lose(200, spool_delete_both, true);
+    file = opened(64 * MEGABYTE);
+    fill(file, 1000, 1);
+    atomic_store(&spool_disk.syncs_to_fail, 1);
+    assert_int_equal(spool_lost_copy(&lost, file, SPARE_ID, &copied, &error), SPOOL_COPY_FAILED);
+    spool_file_drop(file);
+    spool_delete_both();
+    file = opened(64 * MEGABYTE);
+    fill(file, 1, 100);
+    assert_true(spool_lost_settle(&lost, file, &settled, &error));
+    assert_int_equal(settled, 0);
+    assert_int_equal(spool_lost_waiting(&lost), 200);
+    assert_int_equal(copy_all(file), SPOOL_COPIED);
+    assert_int_equal(messages_in(file), 300);
+    spool_file_close(file);
+}
+
 static void a_message_whose_id_is_taken_gets_another(void **state)
 {
     struct spool_file *file;
@@ -336,6 +362,63 @@ static void a_file_that_is_put_back_is_closed_whole_with_what_is_left(void **sta
     spool_file_close(file);
 }
 
+static void put_another_in_its_place(void)
+{
+    char other[160];
+
+    spool_move_file();
+    snprintf(other, sizeof other, "%s.other", spool_path);
+    assert_int_equal(rename(other, spool_path), 0);
+}
+
+/* It would be taken for the other file's, and damage it. */
+static void the_log_of_a_lost_file_goes_before_another_is_opened_also_when_the_disk_has_failed(void **state)
+{
+    static const struct {
+        const char *name;
+        int waiting; /* when it is lost; all drained before the place is cleared */
+    } cases[] = {{"nothing in it", 0}, {"all drained meanwhile", 5}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const int64_t ids[] = {1, 2, 3, 4, 5, 6};
+        struct spool_file *file = opened(64 * MEGABYTE);
+        struct spool_change change;
+        int64_t returned = 0;
+        size_t deleted = 0;
+        struct error error;
+
+        fill(file, 101, 100);
+        spool_file_close(file);
+        spool_move_file();
+        char from[160], to[160];
+        snprintf(from, sizeof from, "%s.moved", spool_path);
+        snprintf(to, sizeof to, "%s.other", spool_path);
+        assert_int_equal(rename(from, to), 0);
+        file = opened(64 * MEGABYTE);
+        fill(file, 1, 6);
+        assert_int_equal(spool_file_delete(file, ids + cases[i].waiting, 6 - (size_t)cases[i].waiting, &change, &error),
+                         SPOOL_WRITTEN);
+        put_another_in_its_place();
+        atomic_store(&spool_disk.syncs_to_fail, 1);
+        CHECK_CASE(cases[i].name, spool_lost_add(&lost, file, cases[i].waiting, false));
+        if (cases[i].waiting > 0) {
+            CHECK_CASE(cases[i].name, !spool_lost_clear_place(&lost, &returned, &error));
+            atomic_store(&spool_disk.syncs_to_fail, 2); /* the first is that of the deletion */
+            (void)spool_lost_delete(&lost, ids, 5, &deleted, &error);
+            atomic_store(&spool_disk.syncs_to_fail, 0);
+            CHECK_CASE(cases[i].name, spool_lost_delete(&lost, ids, 5, &deleted, &error) && deleted == 5);
+        }
+        atomic_store(&spool_disk.syncs_to_fail, 0);
+        CHECK_CASE(cases[i].name, spool_lost_clear_place(&lost, &returned, &error));
+        CHECK_CASE(cases[i].name, !spool_lost_any(&lost) && returned == 0);
+        file = opened(64 * MEGABYTE);
+        CHECK_CASE(cases[i].name, messages_in(file) == 100 && gives(file, 101, 100));
+        spool_file_close(file);
+        spool_delete_file();
+    }
+}
+
 int main(void)
 {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
@@ -345,9 +428,11 @@ int main(void)
         CASE(a_copy_that_fails_leaves_the_messages_where_they_are),
         CASE(a_copy_that_failed_and_turns_out_done_is_not_made_again),
         CASE(a_copy_that_failed_and_was_rolled_back_is_made_again),
+        CASE(a_copy_that_failed_is_made_again_when_another_file_has_come_into_the_place),
         CASE(a_message_whose_id_is_taken_gets_another),
         CASE(what_is_copied_is_neither_read_nor_deleted_here_again),
         CASE(a_file_that_is_put_back_is_closed_whole_with_what_is_left),
+        CASE(the_log_of_a_lost_file_goes_before_another_is_opened_also_when_the_disk_has_failed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
