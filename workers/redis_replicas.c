@@ -20,7 +20,8 @@ struct replication {
        what it was; when a primary gets its first replica the first changes and the second is zeros (replication.c of
        Redis: shiftReplicationId, changeReplicationId). */
     char id[REDIS_HISTORY_ID], second_id[REDIS_HISTORY_ID];
-    int64_t online, attached; /* of the first those that report, too */
+    struct redis_replica_set in_step;
+    bool one_has_left; /* of `staying` */
 };
 
 /* What stands behind the label; empty if nothing. */
@@ -40,27 +41,58 @@ static int64_t number_in(const char *line, const char *label)
     return at ? strtoll(at + strlen(label), NULL, 10) : -1;
 }
 
+static void add(struct redis_replica_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->names[i], name) == 0)
+            return;
+    if (set->count < REDIS_REPLICAS_MAX)
+        snprintf(set->names[set->count++], REDIS_REPLICA_NAME, "%s", name);
+}
+
+static void add_all(struct redis_replica_set *set, const struct redis_replica_set *others)
+{
+    for (size_t i = 0; i < others->count; i++)
+        add(set, others->names[i]);
+}
+
 /* "slave0:ip=10.0.0.2,port=6379,state=online,offset=4711,lag=0"; the lag is in seconds. The offset is 0 until the
    replica has reported one: while it loads its copy it only says that it lives. */
-int64_t redis_replicas_in_step(const char *info, bool reporting)
+void redis_replicas_in_step(const char *info, bool reporting, struct redis_replica_set *set)
 {
     static const char begin[] = "\nslave";
-    int64_t count = 0;
 
     for (const char *at = strstr(info, begin); at; at = strstr(at + 1, begin)) {
         char line[REPLICA_LINE];
         int64_t lag_s;
+        char *name, *behind;
 
         snprintf(line, sizeof line, "%.*s", (int)strcspn(at + 1, "\r\n"), at + 1);
         lag_s = number_in(line, ",lag=");
-        if (strstr(line, ",state=online") && lag_s >= 0 && lag_s <= REDIS_SILENT_S &&
-            (!reporting || number_in(line, ",offset=") > 0))
-            count++;
+        name = strstr(line, ":ip=");
+        behind = strstr(line, ",state=online");
+        if (!name || !behind || lag_s < 0 || lag_s > REDIS_SILENT_S || (reporting && number_in(line, ",offset=") <= 0))
+            continue;
+        *behind = '\0';
+        add(set, name + 1);
     }
-    return count;
 }
 
-static bool read_replication(struct redis_replicas *replicas, struct replication *out, struct error *error)
+/* Whether one of the set is listed as online no more, silent or not. */
+static bool one_has_left(const struct redis_replica_set *set, const char *info)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        char listed[REDIS_REPLICA_NAME + 16];
+
+        snprintf(listed, sizeof listed, "%s,state=online", set->names[i]);
+        if (!strstr(info, listed))
+            return true;
+    }
+    return false;
+}
+
+static bool read_replication(struct redis_replicas *replicas, bool reporting, struct replication *out,
+                             struct error *error)
 {
     const char *info[] = {"INFO", "replication"};
     struct redis_answer answer;
@@ -71,9 +103,16 @@ static bool read_replication(struct redis_replicas *replicas, struct replication
     text = answer.kind == REDIS_ANSWER_TEXT ? answer.text : "";
     read_info(text, "master_replid:", out->id);
     read_info(text, "master_replid2:", out->second_id);
-    out->online = redis_replicas_in_step(text, false);
-    out->attached = redis_replicas_in_step(text, true);
+    out->in_step.count = 0;
+    redis_replicas_in_step(text, reporting, &out->in_step);
+    out->one_has_left = one_has_left(&replicas->staying, text);
     return true;
+}
+
+/* Whether it was a replica for a while since we looked. */
+static bool other_history(const struct redis_replicas *replicas, const struct replication *now)
+{
+    return strcmp(now->id, replicas->history) != 0 && strspn(now->second_id, "0") != strlen(now->second_id);
 }
 
 bool redis_replicas_forgotten(struct redis_replicas *replicas)
@@ -81,44 +120,36 @@ bool redis_replicas_forgotten(struct redis_replicas *replicas)
     struct replication now;
     struct error ignored;
 
-    if (!read_replication(replicas, &now, &ignored))
-        return true;
-    return strcmp(now.id, replicas->history) != 0 && strspn(now.second_id, "0") != strlen(now.second_id);
+    return !read_replication(replicas, true, &now, &ignored) || other_history(replicas, &now);
 }
 
-static bool note_replication(struct redis_replicas *replicas, struct replication *now)
+static void note_replication(struct redis_replicas *replicas, bool reporting)
 {
+    struct replication now;
     struct error ignored;
 
     if (replicas->enough == 0 || !redis_session_connected(replicas->session) ||
-        !read_replication(replicas, now, &ignored))
-        return false;
-    snprintf(replicas->history, sizeof replicas->history, "%s", now->id);
-    if (now->attached > replicas->attached)
-        replicas->attached = now->attached;
-    return true;
+        !read_replication(replicas, reporting, &now, &ignored))
+        return;
+    snprintf(replicas->history, sizeof replicas->history, "%s", now.id);
+    add_all(&replicas->attached, &now.in_step);
 }
 
 void redis_replicas_look(struct redis_replicas *replicas)
 {
-    struct replication ignored;
-
-    (void)note_replication(replicas, &ignored);
+    note_replication(replicas, true);
 }
 
 /* Here all that are online count, also one that has come in this second and not yet reported; one that loads its copy
    is waited for once at the most. */
 void redis_replicas_begin(struct redis_replicas *replicas)
 {
-    struct replication now;
-
-    replicas->attached = 0;
+    replicas->attached.count = 0;
     replicas->fewer_since_ms = 0;
     replicas->sure_at_ms = 0;
     if (redis_session_has_sentinels(replicas->session))
         replicas->sure_at_ms = clock_monotonic_ms() + REDIS_FAILOVER_MS;
-    if (note_replication(replicas, &now))
-        replicas->attached = now.online;
+    note_replication(replicas, false);
 }
 
 /* Asks for the replicas that have all that this connection has written before. */
@@ -144,48 +175,73 @@ static bool ask_replicas(struct redis_replicas *replicas, int64_t wanted, int64_
 static bool may_be_failover(struct redis_replicas *replicas, int64_t have)
 {
     int64_t now_ms = clock_monotonic_ms();
+    bool begins = replicas->fewer_since_ms == 0;
     struct replication now;
     struct error ignored;
 
-    if (replicas->fewer_since_ms == 0)
+    if (!begins && now_ms - replicas->fewer_since_ms < REDIS_FAILOVER_MS)
+        return true;
+    if (!read_replication(replicas, true, &now, &ignored))
+        return true;
+    if (begins || now.one_has_left) { /* who has left only now may be the new primary since now */
+        replicas->staying = now.in_step;
         replicas->fewer_since_ms = now_ms;
-    if (now_ms - replicas->fewer_since_ms < REDIS_FAILOVER_MS)
         return true;
-    if (!read_replication(replicas, &now, &ignored) || now.attached > have)
+    }
+    if ((int64_t)now.in_step.count > have)
         return true;
-    replicas->attached = have; /* it is away, and nothing else */
+    replicas->attached = now.in_step; /* who is not among them is away, and nothing else */
     replicas->fewer_since_ms = 0;
     return false;
 }
 
-/* Enough have it: whether it counts here, and not at another server. */
-static bool is_sure(struct redis_replicas *replicas, int64_t have, int64_t wanted)
+/* WAIT does not tell who answered: one that has come since we looked may have, for one that has left. */
+static bool may_be_others(struct redis_replicas *replicas, int64_t have)
 {
-    if (have < wanted)
+    struct replication now;
+    struct error ignored;
+
+    if (!read_replication(replicas, true, &now, &ignored) || other_history(replicas, &now))
+        return true;
+    add_all(&replicas->attached, &now.in_step);
+    return (int64_t)replicas->attached.count > have;
+}
+
+/* How many must have a batch: with sentinels all that are attached. */
+static int64_t wanted_replicas(const struct redis_replicas *replicas)
+{
+    int64_t attached = (int64_t)replicas->attached.count;
+
+    return redis_session_has_sentinels(replicas->session) && attached > replicas->enough ? attached : replicas->enough;
+}
+
+/* Enough have it: whether it counts here, and not at another server. */
+static bool is_sure(struct redis_replicas *replicas, int64_t have)
+{
+    if (have < wanted_replicas(replicas))
         return !may_be_failover(replicas, have);
     replicas->fewer_since_ms = 0;
-    return clock_monotonic_ms() >= replicas->sure_at_ms;
+    return !redis_session_has_sentinels(replicas->session) ||
+           (clock_monotonic_ms() >= replicas->sure_at_ms && !may_be_others(replicas, have));
 }
 
 bool redis_replicas_wait(struct redis_replicas *replicas, bool again, struct error *error)
 {
-    int64_t enough = replicas->enough, wanted = enough, have = 0;
+    int64_t enough = replicas->enough, have = 0;
 
     if (enough == 0)
         return true;
     if (!again)
         replicas->fewer_since_ms = 0;
-    if (redis_session_has_sentinels(replicas->session) && replicas->attached > enough)
-        wanted = replicas->attached;
-    if (!ask_replicas(replicas, wanted, &have, error))
+    if (!ask_replicas(replicas, wanted_replicas(replicas), &have, error))
         return false;
-    if (have >= enough && is_sure(replicas, have, wanted))
+    if (have >= enough && is_sure(replicas, have))
         return true;
     if (have >= enough)
         error_set(error, ERROR_UNAVAILABLE,
                   "%s: %" PRId64 " of %" PRId64
                   " replicas have the batch: it is acknowledged when it is clear that no failover is under way",
-                  redis_session_name(replicas->session), have, wanted);
+                  redis_session_name(replicas->session), have, wanted_replicas(replicas));
     else
         error_set(error, ERROR_UNAVAILABLE,
                   "%s: %" PRId64 " of %" PRId64

@@ -19,16 +19,25 @@ enum {
        rounding, the second between two of its reports, and a busy machine. One that they chose while it answered, and
        that stands still before it hears of it, may still become the primary when it goes on. */
     REDIS_SILENT_S = 10,
-    REDIS_HISTORY_ID = 48, /* Redis's are 40 */
+    REDIS_HISTORY_ID = 48,    /* Redis's are 40 */
+    REDIS_REPLICAS_MAX = 32,  /* of one primary; twice as many as REDIS_WAIT_REPLICAS may be */
+    REDIS_REPLICA_NAME = 288, /* a host name of 253 bytes and a port */
+};
+
+/* By their addresses, as sentinels know them. */
+struct redis_replica_set {
+    size_t count;
+    char names[REDIS_REPLICAS_MAX][REDIS_REPLICA_NAME];
 };
 
 struct redis_replicas {
-    struct redis_session *session;  /* not owned */
-    int64_t enough;                 /* REDIS_WAIT_REPLICAS; 0: nothing is waited for, or asked */
-    char history[REDIS_HISTORY_ID]; /* of the primary, when we looked last */
-    int64_t attached;               /* that it has, or had and may be the new primary */
-    int64_t fewer_since_ms;         /* fewer than these have the last writes, though enough; 0: all have */
-    int64_t sure_at_ms;             /* nothing is acknowledged before it: a replica may have left before we came */
+    struct redis_session *session;     /* not owned */
+    int64_t enough;                    /* REDIS_WAIT_REPLICAS; 0: nothing is waited for, or asked */
+    char history[REDIS_HISTORY_ID];    /* of the primary, when we looked last */
+    struct redis_replica_set attached; /* that it has, or had and may be the new primary */
+    int64_t fewer_since_ms;            /* fewer than these have the last writes, though enough; 0: all have */
+    struct redis_replica_set staying;  /* who was in step at that time */
+    int64_t sure_at_ms;                /* nothing is acknowledged before it: a replica may have left before we came */
 };
 
 void redis_replicas_init(struct redis_replicas *replicas, struct redis_session *session, int64_t enough);
@@ -40,14 +49,16 @@ void redis_replicas_begin(struct redis_replicas *replicas);
    connection it does nothing. */
 void redis_replicas_look(struct redis_replicas *replicas);
 
-/* The replicas in the answer to INFO replication that a sentinel may promote: online, and heard of within
-   REDIS_SILENT_S. `reporting`: only those that have reported an offset, which they do not as long as they load their
-   copy, nor in their first second. Pure. */
-int64_t redis_replicas_in_step(const char *info, bool reporting);
+/* Adds to the set the replicas in the answer to INFO replication that a sentinel may promote: online, and heard of
+   within REDIS_SILENT_S. `reporting`: only those that have reported an offset, which they do not as long as they load
+   their copy, nor in their first second. What is in the set is not added again, nor more than REDIS_REPLICAS_MAX. Pure.
+ */
+void redis_replicas_in_step(const char *info, bool reporting, struct redis_replica_set *set);
 
 /* Waits until `enough` replicas have all that the connection has written, and with sentinels all that are attached: one
    that has gone may be the new primary, of which the sentinels know nothing yet. It is waited for until it is clear
-   that it is not: REDIS_FAILOVER_MS, and as long as the primary lists it and has heard of it within REDIS_SILENT_S.
+   that it is not: REDIS_FAILOVER_MS from when it was missed, or one of the others left, or itself, and as long as the
+   primary lists it and has heard of it within REDIS_SILENT_S. Another that came meanwhile does not stand for it.
    With sentinels the first batch on a connection also waits until the connection is REDIS_FAILOVER_MS old, for the new
    primary may have left before we looked. `again`: these writes were waited for before. False with *error: how many
    have it. */

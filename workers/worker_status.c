@@ -130,14 +130,16 @@ void worker_part_bad(struct worker_status *status, enum worker_part part, const 
 {
     pthread_mutex_lock(&status->mutex);
     bool changed = status->parts[part].good || status->parts[part].changed_at_ms == 0;
-    bool other = strcmp(status->parts[part].problem, problem) != 0;
+    bool other = strcmp(status->parts[part].logged, problem) != 0;
     bool report = changed || (other && now_ms - status->parts[part].logged_at_ms >= REPEAT_LOG_MS);
     status->parts[part].good = false;
     snprintf(status->parts[part].problem, sizeof status->parts[part].problem, "%s", problem);
     if (changed)
         status->parts[part].changed_at_ms = now_ms;
-    if (report)
+    if (report) {
+        snprintf(status->parts[part].logged, sizeof status->parts[part].logged, "%s", problem);
         status->parts[part].logged_at_ms = now_ms;
+    }
     pthread_mutex_unlock(&status->mutex);
     if (report)
         log_warn("cannot %s: %s; trying again, what waits for it is not acknowledged meanwhile", part_verbs[part],

@@ -52,6 +52,7 @@ struct worker_status {
         bool good;
         char problem[ERROR_TEXT]; /* empty while good */
         int64_t changed_at_ms;    /* monotonic */
+        char logged[ERROR_TEXT];  /* the last problem in the log, and when */
         int64_t logged_at_ms;
     } parts[WORKER_PARTS];
     bool no_room;                /* for another message that the rejected queue may have to take */

@@ -3,10 +3,13 @@
 
 #include "common/log.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -72,6 +75,52 @@ static void a_rejected_queue_that_takes_nothing_is_told_and_stops_the_worker_onl
     worker_part_bad(&status, PART_BROKER, "gone", 30);
     assert_false(readiness(&status, &members));
     buf_clear(&members);
+    worker_status_clear(&status);
+}
+
+/* What worker_part_bad logs, or "". */
+static const char *logged(struct worker_status *status, const char *problem, int64_t now_ms, char out[1024])
+{
+    const int saved = dup(STDERR_FILENO);
+    int ends[2];
+    ssize_t got;
+
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    worker_part_bad(status, PART_REDIS, problem, now_ms);
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    (void)close(saved);
+    (void)close(ends[1]);
+    got = read(ends[0], out, 1023);
+    (void)close(ends[0]);
+    out[got > 0 ? got : 0] = '\0';
+    return out;
+}
+
+static void a_new_problem_is_logged_at_once_or_as_soon_as_ten_seconds_are_over(void **state)
+{
+    static const struct {
+        int64_t at_ms;
+        const char *problem, *said; /* NULL: nothing */
+    } cases[] = {
+        {1000, "refused", "refused"},  {2000, "refused", NULL},           {3000, "no answer", NULL},
+        {10999, "no answer", NULL},    {11000, "no answer", "no answer"}, {30000, "no answer", NULL},
+        {30001, "refused", "refused"},
+    };
+    struct worker_status status;
+    char line[1024];
+    (void)state;
+    worker_status_init(&status);
+    worker_part_good(&status, PART_REDIS, 10);
+    log_init("test", LOG_LEVEL_WARN, LOG_FORMAT_TEXT);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        logged(&status, cases[i].problem, cases[i].at_ms, line);
+        if (cases[i].said)
+            assert_non_null(strstr(line, cases[i].said));
+        else
+            assert_string_equal(line, "");
+    }
+    log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     worker_status_clear(&status);
 }
 
@@ -152,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ready_only_when_it_can_consume_and_count),
         cmocka_unit_test(a_rejected_queue_that_takes_nothing_is_told_and_stops_the_worker_only_without_room),
+        cmocka_unit_test(a_new_problem_is_logged_at_once_or_as_soon_as_ten_seconds_are_over),
         cmocka_unit_test(what_redis_puts_at_risk_is_told_and_keeps_nobody_from_being_ready),
         cmocka_unit_test(what_was_consumed_is_the_sum_of_what_became_of_it),
         cmocka_unit_test(metrics_print_with_their_names),
