@@ -55,7 +55,8 @@ RUN apt-get update \
  && apt-get clean && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log
 LABEL org.opencontainers.image.description="Takes Drop Cowboy's events out of RabbitMQ and keeps the live counters in Redis"
 COPY --from=build /src/build/release/workers/dropworker /usr/local/bin/
-RUN dropworker --version
+# Without TLS to Redis there is no image.
+RUN dropworker --version && REDIS_URL=rediss://redis.example dropworker --check-config
 USER 10001:10001
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["dropworker", "--health"]
 ENTRYPOINT ["tini", "--", "dropworker"]

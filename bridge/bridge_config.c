@@ -6,6 +6,7 @@
 #include "../common/development_secret.h"
 #include "../common/limits.h"
 #include "../common/tls_files.h"
+#include "../common/tls_peer.h"
 #include "spool.h"
 #include "tls_listener.h"
 
@@ -137,12 +138,12 @@ static const struct setting settings[] = {
     {.name = "AMQP_CA_FILE",
      .type = SETTING_TEXT,
      .offset = AT(amqp_ca_file),
-     .check = amqp_tls_check_ca,
+     .check = tls_peer_check_ca,
      .meaning = "PEM with the authorities trusted for amqps://; empty: the system's"},
     {.name = "AMQP_CERT_FILE",
      .type = SETTING_TEXT,
      .offset = AT(amqp_cert_file),
-     .check = amqp_tls_check_certificate,
+     .check = tls_peer_check_certificate,
      .meaning = "PEM with key and certificate to show to an amqps:// broker that asks for one"},
     {.name = "AMQP_PUBLISHERS",
      .type = SETTING_INTEGER,

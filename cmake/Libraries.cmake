@@ -7,6 +7,8 @@ pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl>=3.0)
 pkg_check_modules(RABBITMQ REQUIRED IMPORTED_TARGET librabbitmq>=0.11)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis>=0.14)
+# TLS to Redis, where hiredis has it (Debian 13 does, in libhiredis-dev; Debian 12 does not). Else rediss:// is refused.
+pkg_check_modules(HIREDIS_SSL IMPORTED_TARGET hiredis_ssl>=1.0)
 # civetweb's CMake package of Debian names a static library that is not shipped: find the shared one.
 find_library(CIVETWEB_LIBRARY NAMES civetweb REQUIRED)
 find_path(CIVETWEB_INCLUDE_DIR NAMES civetweb.h REQUIRED)

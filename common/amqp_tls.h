@@ -1,5 +1,5 @@
-/* amqps://: the broker's certificate must be of its host's name and signed by somebody trusted, TLS at least 1.2. The
-   files are read anew for each connection, so that renewed ones need no restart. */
+/* amqps://: TLS to the broker, with what tls_peer.h asks of it. The files are read anew for each connection, so that
+   renewed ones need no restart. */
 #ifndef DROPBRIDGE_AMQP_TLS_H
 #define DROPBRIDGE_AMQP_TLS_H
 
@@ -29,9 +29,6 @@ bool amqp_tls_explain(const struct amqp_tls *tls, const char *peer, int status, 
  */
 void amqp_tls_explain_end(struct error *error, const char *doing, const char *peer);
 
-/* Checks of AMQP_CA_FILE and AMQP_CERT_FILE; "" is fine. */
-bool amqp_tls_check_ca(const char *path, struct error *error);
-bool amqp_tls_check_certificate(const char *path, struct error *error);
 /* Warns of files that no URL uses, and of a certificate that ends. */
 void amqp_tls_check_settings(const char *urls, const char *ca_file, const char *cert_file,
                              struct config_report *report);

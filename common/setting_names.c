@@ -69,6 +69,8 @@ static const char *const all_names[] = {
     "SPOOL_MAX_BYTES",
     "REDIS_URL",
     "REDIS_URL_FILE",
+    "REDIS_CA_FILE",
+    "REDIS_CERT_FILE",
     "REDIS_PREFIX",
     "REDIS_SENTINEL_PASSWORD",
     "REDIS_SENTINEL_PASSWORD_FILE",

@@ -1,7 +1,13 @@
 #include "redis_connection.h"
 
+#include "../common/clock.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <hiredis/hiredis.h>
+#ifdef DROPBRIDGE_REDIS_TLS
+#include <hiredis/hiredis_ssl.h>
+#endif
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -10,39 +16,120 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-enum { NAME_SIZE = URI_PART + 40 };
+enum { NAME_SIZE = URI_PART + 40, BEFORE_SIZE = NAME_SIZE + 64 };
 
 struct redis_connection {
     redisContext *context;
-    redisReply *reply; /* the last one; what redis_answer points into */
+    struct redis_tls *tls; /* NULL: none */
+    redisReply *reply;     /* the last one; what redis_answer points into */
     size_t owed;
+    bool asked; /* something */
+    bool answered;
     struct redis_address address;
     char name[NAME_SIZE];
 };
+
+static const char no_answer[] = "no answer in time";
 
 static struct timeval timeval_of_ms(int ms)
 {
     return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 }
 
-static const char *problem_of(const redisContext *context)
+/* By errno, which the call that failed has left. */
+static bool is_late(const redisContext *context)
 {
-    if (!context)
-        return "out of memory";
-    if (context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS))
-        return "no answer in time";
-    return context->errstr[0] ? context->errstr : "no answer in time";
+    return context->errstr[0] == '\0' ||
+           (context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS));
+}
+
+/* What OpenSSL has to say goes first: hiredis knows errno only. */
+static const char *problem_of(const struct redis_connection *connection)
+{
+    const bool late = is_late(connection->context);
+    const char *reason = connection->tls ? redis_tls_reason() : NULL;
+
+    if (reason)
+        return reason;
+    return late ? no_answer : connection->context->errstr;
+}
+
+/* What may be behind an end before the first answer. */
+static const char *remedy_of(const struct redis_connection *connection)
+{
+    if (!connection->asked || connection->answered)
+        return "";
+    return connection->tls
+               ? "; if it asks for a certificate (tls-auth-clients), set REDIS_CERT_FILE to one that it takes"
+               : "; if TLS is spoken there: only rediss:// does that";
+}
+
+static void name_call(const struct redis_connection *connection, const char *doing, char before[BEFORE_SIZE])
+{
+    snprintf(before, BEFORE_SIZE, "%s: %s", connection->name, doing);
 }
 
 /* Always false. */
 static bool broken(const struct redis_connection *connection, const char *doing, struct error *error)
 {
-    error_set(error, ERROR_UNAVAILABLE, "%s: %s: %s", connection->name, doing, problem_of(connection->context));
+    const char *problem = connection->context ? problem_of(connection) : "out of memory";
+    char before[BEFORE_SIZE];
+
+    name_call(connection, doing, before);
+    error_set(error, ERROR_UNAVAILABLE, "%s: %s%s", before, problem, problem == no_answer ? "" : remedy_of(connection));
     return false;
 }
 
+/* ---- connecting ---- */
+
+#ifdef DROPBRIDGE_REDIS_TLS
+/* hiredis would give each read of the handshake the whole time: it only begins it, on a socket that does not block. */
+static bool shake_hands(struct redis_connection *connection, int64_t until_ms)
+{
+    redisContext *context = connection->context;
+    const int flags = fcntl(context->fd, F_GETFL);
+    bool done;
+
+    if (flags < 0 || fcntl(context->fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        return false;
+    context->flags &= ~REDIS_BLOCK;
+    done = redisInitiateSSL(context, redis_tls_lend(connection->tls)) == REDIS_OK;
+    if (!done)
+        redis_tls_return(connection->tls);
+    done = done && redis_tls_shake_hands(connection->tls, context->fd, until_ms);
+    context->flags |= REDIS_BLOCK;
+    return fcntl(context->fd, F_SETFL, flags) == 0 && done;
+}
+
+static bool begin_tls(struct redis_connection *connection, const struct redis_target *target, int64_t until_ms,
+                      struct error *error)
+{
+    char before[BEFORE_SIZE];
+
+    connection->tls = redis_tls_new(target->tls, target->address.host, error);
+    if (!connection->tls)
+        return false;
+    if (shake_hands(connection, until_ms))
+        return true;
+    name_call(connection, "connecting", before);
+    redis_tls_explain(connection->tls, before, error);
+    return false;
+}
+#else
+/* redis_url_read takes no rediss:// here. */
+static bool begin_tls(struct redis_connection *connection, const struct redis_target *target, int64_t until_ms,
+                      struct error *error)
+{
+    (void)target;
+    (void)until_ms;
+    error_set(error, ERROR_UNAVAILABLE, "%s: this program has no TLS to Redis", connection->name);
+    return false;
+}
+#endif
+
 struct redis_connection *redis_connection_open(const struct redis_target *target, struct error *error)
 {
+    const int64_t until_ms = clock_monotonic_ms() + target->connect_ms;
     struct redis_connection *connection = calloc(1, sizeof *connection);
 
     if (!connection) {
@@ -58,6 +145,8 @@ struct redis_connection *redis_connection_open(const struct redis_target *target
         broken(connection, "connecting", error);
         goto fail;
     }
+    if (target->tls && !begin_tls(connection, target, until_ms, error))
+        goto fail;
     if (redisSetTimeout(connection->context, timeval_of_ms(target->answer_ms)) != REDIS_OK) {
         broken(connection, "setting the time limit", error);
         goto fail;
@@ -77,6 +166,7 @@ void redis_connection_close(struct redis_connection *connection)
         freeReplyObject(connection->reply);
     if (connection->context)
         redisFree(connection->context);
+    redis_tls_free(connection->tls);
     free(connection);
 }
 
@@ -126,6 +216,13 @@ static struct redis_answer answer_of(const redisReply *reply)
     return answer;
 }
 
+static void begin_call(struct redis_connection *connection)
+{
+    connection->asked = true;
+    if (connection->tls)
+        redis_tls_begin_call();
+}
+
 /* Keeps the reply for as long as the answer points into it. NULL: the connection broke. */
 static bool take(struct redis_connection *connection, void *reply, const char *doing, struct redis_answer *answer,
                  struct error *error)
@@ -135,6 +232,7 @@ static bool take(struct redis_connection *connection, void *reply, const char *d
     if (connection->reply)
         freeReplyObject(connection->reply);
     connection->reply = reply;
+    connection->answered = true;
     *answer = answer_of(connection->reply);
     return true;
 }
@@ -142,6 +240,7 @@ static bool take(struct redis_connection *connection, void *reply, const char *d
 bool redis_connection_ask(struct redis_connection *connection, const char *doing, int argc, const char **argv,
                           const size_t *argv_len, struct redis_answer *answer, struct error *error)
 {
+    begin_call(connection);
     return take(connection, redisCommandArgv(connection->context, argc, argv, argv_len), doing, answer, error);
 }
 
@@ -150,6 +249,7 @@ bool redis_connection_post(struct redis_connection *connection, const char *doin
 {
     int done = 0;
 
+    begin_call(connection);
     if (redisAppendCommandArgv(connection->context, argc, argv, NULL) != REDIS_OK)
         return broken(connection, doing, error);
     while (!done) {
@@ -165,6 +265,7 @@ bool redis_connection_collect(struct redis_connection *connection, const char *d
 {
     void *reply = NULL;
 
+    begin_call(connection);
     if (redisGetReply(connection->context, &reply) != REDIS_OK)
         return broken(connection, doing, error);
     connection->owed--;

@@ -5,6 +5,7 @@
 #define DROPBRIDGE_REDIS_CONNECTION_H
 
 #include "../common/error.h"
+#include "redis_tls.h"
 #include "redis_url.h"
 
 #include <stdbool.h>
@@ -16,7 +17,8 @@ struct redis_connection;
 struct redis_target {
     const char *kind; /* for sentences: "Redis", "the sentinel" */
     struct redis_address address;
-    int connect_ms; /* deadlines: for connecting, and for each answer */
+    const struct redis_tls_files *tls; /* for TLS; read while connecting. NULL: none */
+    int connect_ms;                    /* deadlines: for connecting with the TLS handshake, and for each answer */
     int answer_ms;
 };
 

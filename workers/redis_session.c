@@ -213,6 +213,7 @@ static bool connect_session(struct redis_session *session, struct error *error)
     struct redis_target target = {
         .kind = "Redis", .connect_ms = REDIS_CONNECT_TIMEOUT_MS, .answer_ms = REDIS_CALL_TIMEOUT_MS};
 
+    target.tls = session->url.tls ? &session->settings.tls_files : NULL;
     if (!find(session, &target.address, error))
         return false;
     snprintf(session->name, sizeof session->name, "Redis at %s:%u", target.address.host, target.address.port);
@@ -222,8 +223,9 @@ static bool connect_session(struct redis_session *session, struct error *error)
     session->number++;
     if (log_in(session, error) && check_role(session, error) &&
         session->settings.prepare(session->settings.context, session, error)) {
-        log_info("connected to %s, database %d%s%s", session->name, session->url.db,
-                 redis_session_has_sentinels(session) ? ", the primary of " : "", session->url.primary);
+        log_info("connected to %s%s, database %d%s%s", session->name, session->url.tls ? " over TLS" : "",
+                 session->url.db, redis_session_has_sentinels(session) ? ", the primary of " : "",
+                 session->url.primary);
         return true;
     }
     redis_session_drop(session);

@@ -24,9 +24,10 @@ enum {
 struct redis_session;
 
 struct redis_session_settings {
-    const char *url;               /* REDIS_URL */
-    const char *sentinel_password; /* NULL or empty: none */
-    const char *prefix;            /* REDIS_PREFIX, for what is said about keys */
+    const char *url;                  /* REDIS_URL */
+    const char *sentinel_password;    /* NULL or empty: none */
+    const char *prefix;               /* REDIS_PREFIX, for what is said about keys */
+    struct redis_tls_files tls_files; /* for rediss:// */
     void *context;
     /* Called for each new connection, before it is used for anything else: whether the server will do. False with
      *error: the connection is given up. */

@@ -73,11 +73,13 @@ static bool prepare(void *context, struct redis_session *session, struct error *
 struct redis_store *redis_store_new(const struct redis_settings *settings, struct error *error)
 {
     struct redis_store *store = calloc(1, sizeof *store);
-    const struct redis_session_settings connecting = {.url = settings->url,
-                                                      .sentinel_password = settings->sentinel_password,
-                                                      .prefix = settings->prefix,
-                                                      .context = store,
-                                                      .prepare = prepare};
+    const struct redis_session_settings connecting = {
+        .url = settings->url,
+        .sentinel_password = settings->sentinel_password,
+        .prefix = settings->prefix,
+        .tls_files = {.ca_file = settings->ca_file, .cert_file = settings->cert_file},
+        .context = store,
+        .prepare = prepare};
 
     if (!store) {
         error_set(error, ERROR_NO_MEMORY, "no memory for the Redis connection");

@@ -14,6 +14,8 @@
 struct redis_settings {
     const char *url;               /* REDIS_URL */
     const char *sentinel_password; /* NULL or empty: none */
+    const char *ca_file;           /* REDIS_CA_FILE and REDIS_CERT_FILE, for rediss://; NULL or empty: none */
+    const char *cert_file;
     const char *prefix;
     int64_t retention_s;
     int64_t result_ttl_s;

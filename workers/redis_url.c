@@ -9,8 +9,18 @@
 
 enum { DB_MAX = 65535, URL_MAX = 4096 };
 
+static const char tls_scheme[] = "rediss://";
 static const char sentinel_scheme[] = "redis-sentinel://";
 static const char sentinel_form[] = "write redis-sentinel://host:port,host:port/name/db";
+
+bool redis_url_may_be_tls(void)
+{
+#ifdef DROPBRIDGE_REDIS_TLS
+    return true;
+#else
+    return false;
+#endif
+}
 
 /* Schemes are the same in capitals (RFC 3986, 3.1). */
 static bool starts_with(const char *text, const char *scheme)
@@ -52,14 +62,22 @@ static bool read_plain(const char *text, struct redis_url *out, struct error *er
 {
     struct uri uri;
 
-    if (starts_with(text, "rediss://")) {
+    if (starts_with(text, "rediss-sentinel://")) {
         error_set(error, ERROR_CONFIG,
-                  "REDIS_URL: rediss:// (TLS) is not supported yet; use redis:// on a private network");
+                  "REDIS_URL: there is no TLS with sentinels: write redis-sentinel://, on a private network or in a "
+                  "tunnel, or rediss:// and one Redis");
         return false;
     }
     /* Before the rest is looked at: unix:///run/redis.sock has no host. */
-    if (!starts_with(text, "redis://")) {
-        error_set(error, ERROR_CONFIG, "REDIS_URL: it must begin with redis:// or redis-sentinel://");
+    if (!starts_with(text, "redis://") && !starts_with(text, tls_scheme)) {
+        error_set(error, ERROR_CONFIG, "REDIS_URL: it must begin with redis://, rediss:// or redis-sentinel://");
+        return false;
+    }
+    out->tls = starts_with(text, tls_scheme);
+    if (out->tls && !redis_url_may_be_tls()) {
+        error_set(error, ERROR_CONFIG,
+                  "REDIS_URL: rediss:// (TLS) is not in this program, as hiredis 0.14 (Debian 12) has none: use the "
+                  "container image, a build on Debian 13, or redis:// through a TLS tunnel such as stunnel");
         return false;
     }
     if (!parse_uri(text, &uri, error))

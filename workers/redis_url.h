@@ -24,12 +24,16 @@ struct redis_url {
     char user[URI_PART]; /* of Redis, never of a sentinel; empty: the default user */
     char password[URI_PART];
     int db;
+    bool tls;               /* to servers[0]; never with sentinels */
     char primary[URI_PART]; /* its name among the sentinels; empty: servers[0] is Redis itself */
     size_t count;
     struct redis_address servers[REDIS_SENTINELS_MAX];
 };
 
-/* Reads redis://[user:password@]host[:port][/db] or
+/* Whether rediss:// is taken, which asks for a hiredis that has TLS (1.0 and later). */
+bool redis_url_may_be_tls(void);
+
+/* Reads redis://[user:password@]host[:port][/db], the same with rediss:// or
    redis-sentinel://[user:password@]host[:port],host[:port]…/name[/db]. False with ERROR_CONFIG, a sentence that begins
    with "REDIS_URL: " and repeats neither user nor password; *out is then untouched. */
 bool redis_url_read(const char *text, struct redis_url *out, struct error *error);

@@ -30,7 +30,7 @@ enum {
     LINE_EVERY_MS = 1000,
     COSTS_LINE_EVERY_MS = 60000,
     RENEW_AFTER_MS = 20000, /* without a message: then RabbitMQ is made to give up what it may hold for us */
-    RENEWED_MS = 5000,      /* what comes again within this comes of it */
+    RENEWED_MS = 5000,      /* what comes again within this may come of it */
     PARKED_SHARE = 4,       /* at most so many-th of the prefetch waits for the rejected queue */
 };
 
@@ -114,7 +114,9 @@ static void print_lines(struct worker *worker, int64_t now_ms)
     line_print(&worker->remarks, "messages with values that were ignored", now_ms);
     line_print(&worker->rejections, "messages sent to the rejected queue", now_ms);
     line_print(&worker->alone, "messages delivered a third time or more, each handled alone", now_ms);
-    line_print(&worker->returned, "messages that RabbitMQ held for this worker, which had none in hand", now_ms);
+    line_print(&worker->returned,
+               "messages that came again just after the channel was renewed by this worker, which had none in hand",
+               now_ms);
 }
 
 /* What a call that brings Redis nearer to the acknowledgement came to. */
@@ -219,6 +221,8 @@ static struct redis_settings redis_settings_of(const struct worker_config *confi
 {
     return (struct redis_settings){.url = config->redis_url,
                                    .sentinel_password = config->redis_sentinel_password,
+                                   .ca_file = config->redis_ca_file,
+                                   .cert_file = config->redis_cert_file,
                                    .prefix = config->redis_prefix,
                                    .retention_s = config->retention_s,
                                    .result_ttl_s = config->result_ttl_s,
@@ -430,7 +434,7 @@ static void take(struct worker *worker, struct delivery *delivery)
     worker_count(worker->status, WORKER_REDELIVERED, delivery->redelivered);
     if (delivery->redelivered && worker->renewed_at_ms != 0 &&
         clock_monotonic_ms() - worker->renewed_at_ms < RENEWED_MS)
-        line_note(&worker->returned, "its channel was renewed, and it came again");
+        line_note(&worker->returned, "held for this worker, or given back by another");
     if (delivery->envelope.received_at_ms <= 0 || delivery->envelope.received_at_ms > TIME_MAX_MS) {
         log_debug("a message without x-received-at: the time of its delivery counts");
         delivery->envelope.received_at_ms = clock_wall_ms();

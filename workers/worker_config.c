@@ -3,7 +3,9 @@
 #include "../common/amqp_session.h"
 #include "../common/amqp_tls.h"
 #include "../common/development_secret.h"
+#include "../common/tls_peer.h"
 #include "redis_store.h"
+#include "redis_tls.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -97,12 +99,12 @@ static const struct setting rows[] = {
     {.name = "AMQP_CA_FILE",
      .type = SETTING_TEXT,
      .offset = AT(amqp_ca_file),
-     .check = amqp_tls_check_ca,
+     .check = tls_peer_check_ca,
      .meaning = "PEM with the authorities trusted for amqps://; empty: the system's"},
     {.name = "AMQP_CERT_FILE",
      .type = SETTING_TEXT,
      .offset = AT(amqp_cert_file),
-     .check = amqp_tls_check_certificate,
+     .check = tls_peer_check_certificate,
      .meaning = "PEM with key and certificate to show to an amqps:// broker that asks for one"},
     {.name = "AMQP_EXCHANGE",
      .type = SETTING_TEXT,
@@ -150,7 +152,18 @@ static const struct setting rows[] = {
      .secret = true,
      .default_text = "redis://127.0.0.1:6379/0",
      .check = check_redis_url,
-     .meaning = "Redis, with user, password and database; redis-sentinel:// with the primary's name"},
+     .meaning =
+         "Redis, with user, password and database; rediss:// with TLS; redis-sentinel:// with the primary's name"},
+    {.name = "REDIS_CA_FILE",
+     .type = SETTING_TEXT,
+     .offset = AT(redis_ca_file),
+     .check = tls_peer_check_ca,
+     .meaning = "PEM with the authorities trusted for rediss://; empty: the system's"},
+    {.name = "REDIS_CERT_FILE",
+     .type = SETTING_TEXT,
+     .offset = AT(redis_cert_file),
+     .check = tls_peer_check_certificate,
+     .meaning = "PEM with key and certificate to show to a rediss:// server that asks for one"},
     {.name = "REDIS_SENTINEL_PASSWORD",
      .type = SETTING_TEXT,
      .offset = AT(redis_sentinel_password),
@@ -234,6 +247,8 @@ bool worker_config_load(const char *config_file, char *const *environment, struc
         good = false;
     }
     amqp_tls_check_settings(out->amqp_url, out->amqp_ca_file, out->amqp_cert_file, report);
+    redis_tls_check_settings(strncasecmp(out->redis_url, "rediss:", 7) == 0 || config_row_failed(report, "REDIS_URL"),
+                             &(struct redis_tls_files){out->redis_ca_file, out->redis_cert_file}, report);
     development_password_warn("AMQP_URL", out->amqp_url, report);
     development_password_warn("REDIS_URL", out->redis_url, report);
     if (out->redis_sentinel_password[0] != '\0' && strncasecmp(out->redis_url, "redis-sentinel:", 15) != 0)

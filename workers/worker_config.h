@@ -20,6 +20,8 @@ struct worker_config {
     int64_t batch_max;
     int64_t batch_wait_ms;
     char *redis_url;
+    char *redis_ca_file;
+    char *redis_cert_file;
     char *redis_sentinel_password; /* empty: none */
     char *redis_prefix;
     int64_t redis_wait_replicas;

@@ -19,7 +19,7 @@ NUMBERS = itertools.count(1)
 LONG = ("test_model", "test_order")
 SPREAD = ("test_bridge_topology", "test_workers_together", "test_worker_away", "test_bridge_broker", "test_worker_parked",
           "test_worker_redis", "test_bridge_spool", "test_worker_suspects", "test_worker_renews", "test_pipeline",
-          "test_redis_failover", "test_redis_sentinel")
+          "test_redis_failover", "test_redis_sentinel", "test_redis_tls")
 
 
 def pytest_configure(config):
@@ -121,6 +121,15 @@ class Queues:
             servers.wait_until(enough, timeout, lambda: f"{count} messages in {queue}; there were {len(taken)}")
         return taken
 
+    def take_all(self, queue):
+        """What is in it now: [(properties, body)]. A queue under load may tell a depth of 0 that is not so."""
+        taken = []
+        while True:
+            method, properties, body = self.channel.basic_get(self.names[queue], auto_ack=True)
+            if method is None:
+                return taken
+            taken.append((properties, body))
+
     def depth(self, queue):
         return self.channel.queue_declare(self.names[queue], passive=True).method.message_count
 
@@ -177,13 +186,12 @@ def programs(tmp_path):
 
 @pytest.fixture
 def start_bridge(rabbitmq, names, queues, programs):
-    """start_bridge(**settings): a bridge on the session's broker, ready to take events."""
+    """start_bridge(**settings): a bridge on the session's broker, ready to take events, its connections as `broker` says
+    (see wait_ready)."""
 
-    def start(wait_ready=True, options=None, **settings):
+    def start(broker="connected", options=None, **settings):
         bridge = programs(servers.Bridge, {"AMQP_URL": rabbitmq.url, **names, **settings}, **(options or {}))
-        if wait_ready:
-            assert bridge.port
-            servers.wait_until(lambda: bridge.readyz()[0] == 200, 20, lambda: bridge.stderr[-2000:])
+        bridge.wait_ready(broker)
         return bridge
 
     return start
@@ -220,7 +228,7 @@ def station(rabbitmq, tmp_path_factory):
     folder = tmp_path_factory.mktemp("station")
     bridge = servers.Bridge(folder, {"AMQP_URL": rabbitmq.url, **own_names, "BODY_TIMEOUT_MS": 1500})
     try:
-        servers.wait_until(lambda: bridge.readyz()[0] == 200, 20, lambda: bridge.stderr[-2000:])
+        bridge.wait_ready()
         yield Station(bridge, view)
         bridge.finish()
     finally:

@@ -53,12 +53,11 @@ static void refuses_the_rest_with_a_sentence_that_tells_no_secret(void **state)
     static const struct {
         const char *name, *text, *says;
     } cases[] = {
-        {"another scheme", "http://h", "redis:// or redis-sentinel://"},
-        {"a socket", "unix:///run/redis.sock", "redis:// or redis-sentinel://"},
-        {"no scheme", "h:6379", "redis:// or redis-sentinel://"},
-        {"no scheme, but a password", ":hunter2@h:6379", "redis:// or redis-sentinel://"},
-        {"TLS", "rediss://h:1/0", "TLS"},
-        {"TLS in capitals", "REDISS://h:1/0", "TLS"},
+        {"another scheme", "http://h", "redis://, rediss:// or redis-sentinel://"},
+        {"a socket", "unix:///run/redis.sock", "redis://, rediss:// or redis-sentinel://"},
+        {"no scheme", "h:6379", "redis://, rediss:// or redis-sentinel://"},
+        {"no scheme, but a password", ":hunter2@h:6379", "redis://, rediss:// or redis-sentinel://"},
+        {"sentinels with TLS", "rediss-sentinel://:hunter2@a:1,b:2/main", "no TLS with sentinels"},
         {"a second slash", "redis://h//", "one slash"},
         {"a database of letters", "redis://:hunter2@h/zero", "database"},
         {"a database beyond all", "redis://h/65536", "database"},
@@ -95,6 +94,32 @@ static void refuses_the_rest_with_a_sentence_that_tells_no_secret(void **state)
     }
 }
 
+static void takes_tls_where_the_library_has_it_and_says_what_to_do_elsewhere(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text;
+        bool tls;
+        uint16_t port;
+    } cases[] = {
+        {"no TLS", "redis://:hunter2@h/2", false, 6379},
+        {"TLS", "rediss://:hunter2@h/2", true, 6379},
+        {"TLS in capitals, a port", "REDISS://:hunter2@h:1/2", true, 1},
+        {"sentinels", "redis-sentinel://:hunter2@h/rediss/2", false, 26379},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct redis_url url = {0};
+        struct error error = {.text = ""};
+        const char *name = cases[i].name;
+        bool taken = redis_url_read(cases[i].text, &url, &error);
+        CHECK_CASE(name, taken == (redis_url_may_be_tls() || !cases[i].tls));
+        CHECK_CASE(name, !taken || (url.tls == cases[i].tls && url.servers[0].port == cases[i].port && url.db == 2 &&
+                                    strcmp(url.password, "hunter2") == 0));
+        CHECK_CASE(name, taken || (strncmp(error.text, "REDIS_URL: rediss:// (TLS) is not in this program", 49) == 0 &&
+                                   strstr(error.text, "container image") && !strstr(error.text, "hunter2")));
+    }
+}
+
 static void refuses_what_is_longer_than_any_url(void **state)
 {
     (void)state;
@@ -113,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_both_forms_apart),
         cmocka_unit_test(refuses_the_rest_with_a_sentence_that_tells_no_secret),
+        cmocka_unit_test(takes_tls_where_the_library_has_it_and_says_what_to_do_elsewhere),
         cmocka_unit_test(refuses_what_is_longer_than_any_url),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
