@@ -67,7 +67,7 @@ class Cluster(composition.Composition):
     def execute(self, service, *command, **options):
         return self.run("docker", "exec", self.containers(service)[0]["Id"], *command, **options)
 
-    def wait_healthy(self, seconds=120):
+    def wait_healthy(self, seconds=240):
         def ill():
             return [name for name in LASTING if not self.healthy(name)]
 
@@ -119,12 +119,17 @@ class Cluster(composition.Composition):
         return found
 
     def leader(self):
-        """The service that leads the queue of events."""
+        """The service that leads the queue of events; for a moment after a fault nobody may."""
+        return servers.wait_until(self._told_leader, 60, "a node says who leads the queue")
+
+    def _told_leader(self):
         for node in BROKERS:
             with contextlib.suppress(composition.CommandFailed):
                 found = {queue["name"]: queue["leader"] for queue in self.queues(node)}
-                return found[QUEUES[0]].removeprefix("rabbit@")
-        raise AssertionError("no node says who leads the queue")
+                leader = found.get(QUEUES[0], "").removeprefix("rabbit@")
+                if leader in BROKERS:
+                    return leader
+        return None
 
     def missing_members(self):
         """What keeps both queues from having three members, all of them online: "" when nothing does."""
@@ -160,7 +165,9 @@ class Cluster(composition.Composition):
         said = []
         for one in asked:
             with redis.Redis(self.address(one), 26379, socket_timeout=5, decode_responses=True) as client:
-                said.append(client.sentinel_get_master_addr_by_name("dropbridge")[0])
+                with contextlib.suppress(redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
+                    said.append(client.sentinel_get_master_addr_by_name("dropbridge")[0])
+        assert said, f"none of {', '.join(asked)} answers"
         return max(set(said), key=said.count)
 
     def fail_over(self, asked):
@@ -185,7 +192,7 @@ class Cluster(composition.Composition):
             primary = self.primary()
             said = self.redis(primary).info("replication")
             roles = {one: self.redis(one).info("replication")["role"] for one in REDISES}
-        except (redis.exceptions.RedisError, OSError) as problem:
+        except (redis.exceptions.RedisError, OSError, AssertionError) as problem:
             return str(problem)
         in_step = [one for one in (said.get("slave0"), said.get("slave1")) if one and one["state"] == "online"]
         if said["role"] == "master" and len(in_step) == 2 and list(roles.values()).count("master") == 1:
@@ -203,7 +210,7 @@ class Cluster(composition.Composition):
         address = next(iter(networks.values()))["IPAddress"]
         request = urllib.request.Request(f"http://{address}:{listening}{path}")
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=15) as answer:
                 return answer.read().decode()
         except urllib.error.HTTPError as problem:
             return problem.read().decode()
@@ -256,8 +263,12 @@ class Cluster(composition.Composition):
 
         def at_rest():
             nonlocal calm_since, before
-            now = self.consumed()
-            if now != before or now[1] > 0 or self.unrest():
+            try:
+                now = self.consumed()
+                moving = now != before or now[1] > 0 or self.unrest()
+            except OSError:  # no answer in time
+                now, moving = before, True
+            if moving:
                 calm_since, before = time.monotonic(), now
             return time.monotonic() - calm_since >= CALM_SECONDS
 

@@ -117,4 +117,6 @@ class Composition:
         return json.loads(self.execute("bridge", "dropbridge", "--health"))["spool"]
 
     def at_rest(self):
-        return self.spool() == "empty" and self.queues().get("dropcowboy.events") == 0
+        with contextlib.suppress(CommandFailed):  # a broker that starts cannot tell
+            return self.spool() == "empty" and self.queues().get("dropcowboy.events") == 0
+        return False

@@ -276,7 +276,7 @@ def tools_send(run):
     said = run.composition.compose("run", "--rm", "-T", "tools", "send", "--url", "http://bridge:8080/webhooks/dropcowboy",
                                    "--scheme", "guide", "guide/4-message-delivered.json")
     claim('200 {"received":true}' in said, f"dropctl said {said!r}")
-    servers.wait_until(lambda: int(run.client.hget("dc:totals", "success")) == int(before) + 1, 10, "it is counted")
+    servers.wait_until(lambda: int(run.client.hget("dc:totals", "success")) == int(before) + 1, 30, "it is counted")
     url = run.composition.compose("run", "--rm", "-T", "tools", "callback-url", "--base", "https://h", "--campaign", "spring")
     claim(url.startswith("https://h/callbacks/dropcowboy/spring?token="), f"dropctl said {url!r}")
     return "docker compose run --rm tools send, callback-url"
@@ -289,7 +289,8 @@ def stops_cleanly(run):
     for service in LISTENING:
         codes = [one["State"]["ExitCode"] for one in run.composition.containers(service)]
         claim(codes == [0], f"exit status of {service}: {codes}")
-    claim(seconds < 12, f"the stop took {seconds:.1f} s")
+    # Killed past its time it would have another status; the bound is for both and what Compose takes itself.
+    claim(seconds < 20, f"the stop took {seconds:.1f} s")
     return f"exit status 0 in {seconds:.1f} s"
 
 

@@ -26,7 +26,7 @@ class Size:
 
 
 QUICK = Size(kills=8, broker_kills=2, fault_seconds=5, outage_seconds=15, stall_seconds=25, heartbeat_seconds=4,
-             stops=2, events=150, claim_seconds=120)
+             stops=2, events=150, claim_seconds=240)
 FULL = Size(kills=100, broker_kills=100, fault_seconds=15, outage_seconds=180, stall_seconds=50, heartbeat_seconds=60,
             stops=10, events=600, claim_seconds=2400)
 

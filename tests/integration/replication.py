@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import signal
 
 import redis
@@ -70,15 +71,43 @@ def wait_in_step(replica, primary):
     servers.wait_until(in_step, 30, lambda: "the replica is in step: " + replica.child.stdout[-2000:])
 
 
-@contextlib.contextmanager
-def standing_still(*programs):
-    for program in programs:
-        os.kill(program.child.pid, signal.SIGSTOP)
+def order_failover(sentinel):
+    """Whether it begins. For a moment after its start, and after another failover, a sentinel refuses."""
     try:
+        return sentinel.client.execute_command("SENTINEL", "FAILOVER", "main")
+    except redis.exceptions.ResponseError as refusal:
+        assert "INPROG" in str(refusal) or "NOGOODSLAVE" in str(refusal)
+        return False
+
+
+def wait_stopped(pid):
+    """The signal only asks: a thread that waits for its disk goes on until that has answered."""
+    threads = pathlib.Path(f"/proc/{pid}/task")
+
+    def stopped():
+        with contextlib.suppress(OSError):  # one has just ended
+            return all(path.read_text().rpartition(") ")[2][0] == "T" for path in threads.glob("*/stat"))
+        return False
+
+    servers.wait_until(stopped, 20, f"process {pid} stands still")
+
+
+@contextlib.contextmanager
+def pids_standing_still(*pids):
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for pid in pids:
+            wait_stopped(pid)
         yield
     finally:
-        for program in programs:
-            os.kill(program.child.pid, signal.SIGCONT)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def standing_still(*started):
+    """Servers, and programs of ours."""
+    return pids_standing_still(*(getattr(one, "child", one).pid for one in started))
 
 
 class Replication:

@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,8 @@ import urllib.parse
 
 import pika
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("DROPBRIDGE_BUILD", "build/dev")).resolve()
@@ -172,7 +175,10 @@ class RabbitMQ:
 
     def start(self):
         environment = {"PATH": os.environ["PATH"]}
+        first = not (self.folder / "node" / "names").exists()
         for attempt in range(2):
+            if first:
+                shutil.rmtree(self.folder / "node", ignore_errors=True)  # of the first attempt, with its ports
             self.choose_ports()
             self.child = Child(
                 [ROOT / "scripts" / "private-rabbitmq", self.folder / "node"],
@@ -211,12 +217,14 @@ class RabbitMQ:
             ["/usr/lib/rabbitmq/bin/rabbitmqctl", "-n", name, *arguments],
             env={"PATH": os.environ["PATH"], "HOME": str(home), "ERL_EPMD_PORT": epmd_port, "LC_ALL": "C.UTF-8",
                  "RABBITMQ_CONF_ENV_FILE": str(self.folder / "node" / "rabbitmq-env.conf")},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60 * PATIENCE,
+            check=False)
         assert done.returncode == 0, done.stdout.decode(errors="replace")
         return done.stdout.decode()
 
     def connect(self, url=None):
-        return pika.BlockingConnection(pika.URLParameters((url or self.url) + "?heartbeat=0&socket_timeout=10"))
+        options = f"?heartbeat=0&socket_timeout={10 * PATIENCE:g}&stack_timeout={15 * PATIENCE:g}"
+        return pika.BlockingConnection(pika.URLParameters((url or self.url) + options))
 
     def stop(self):
         if self.child is not None:
@@ -247,8 +255,10 @@ class Redis:
             ["redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", self.folder, "--appendonly", "yes",
              "--appendfsync", "always", "--save", "", "--daemonize", "no", *self.options],
             self.folder, "redis", {"PATH": os.environ["PATH"]})
+        # A sentinel that gives it another role ends its connections, one with a question under way too: asked again.
         # decode_responses off: keys and values are compared as bytes where it matters.
-        self.client = redis.Redis("127.0.0.1", port, socket_timeout=10)
+        self.client = redis.Redis("127.0.0.1", port, socket_timeout=10 * PATIENCE, retry=Retry(NoBackoff(), 2),
+                                  retry_on_error=[redis.exceptions.ConnectionError])
 
         def answers():
             try:
@@ -297,14 +307,15 @@ class Sentinel:
                 "bind 127.0.0.1",
                 f"dir {self.folder}",
                 f"sentinel monitor main 127.0.0.1 {self.primary.port} {self.quorum}",
-                "sentinel down-after-milliseconds main 1000",
-                "sentinel failover-timeout main 4000",
+                # A server that a busy machine keeps waiting is not down.
+                f"sentinel down-after-milliseconds main {1000 * PATIENCE:.0f}",
+                f"sentinel failover-timeout main {4000 * PATIENCE:.0f}",
             ]
             lines += [f'requirepass "{self.password}"'] if self.password else []
             configuration.write_text("\n".join(lines) + "\n")
         self.child = Child(["redis-server", configuration, "--sentinel"], self.folder, "sentinel",
                            {"PATH": os.environ["PATH"]})
-        self.client = redis.Redis("127.0.0.1", self.port, socket_timeout=10, password=self.password)
+        self.client = redis.Redis("127.0.0.1", self.port, socket_timeout=10 * PATIENCE, password=self.password)
 
         def answers():
             try:
@@ -347,7 +358,8 @@ class Program(Child):
         super().__init__([program, *arguments], folder, name, {**clean_environment(), **self.settings})
 
     def _port_of(self, text):
-        found = re.search(rf"(?<!admin ){text} 127\.0\.0\.1:(\d+)", self.stderr)
+        # With what stands behind the number: the whole of it is there.
+        found = re.search(rf"(?<!admin ){text} 127\.0\.0\.1:(\d+)\D", self.stderr)
         return int(found.group(1)) if found else None
 
     def wait_for_port(self, text):
@@ -408,6 +420,26 @@ class Bridge(Program):
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
+
+    def wait_ready(self, broker="connected", timeout=20):
+        """Until it takes events, its spool is open, and its broker is as said: "connected" by all publishers, or "away". It
+        listens before that when a broker or a disk takes longer than a moment."""
+
+        def settled():
+            status, ready = self.readyz()
+            if status != 200 or ready["spool"] == "opening" or ready["broker"] != broker:
+                return False
+            return broker != "connected" or self.publishers_connected() == int(self.settings.get("AMQP_PUBLISHERS", 1))
+
+        assert self.port
+        wait_until(settled, timeout, lambda: f"{broker}: {self.readyz()}\n{self.stderr[-2000:]}")
+
+    def publishers_connected(self):
+        return self.metrics()["dropbridge_publishers_connected"]
+
+    def in_flight(self):
+        """Requests whose head it has read and whose answer it has not written."""
+        return self.metrics()["dropbridge_in_flight"]
 
     def accepted(self, by):
         """Messages that were safe at the "broker" or in the "spool" before the answer."""

@@ -20,7 +20,7 @@ def run_load(bridge, *arguments):
 
 @pytest.mark.parametrize("rate", [0, 1000], ids=["as fast as answers come", "at a given rate"])
 def test_what_it_sends_is_counted(start_bridge, start_worker, redis_server, rate):
-    bridge = start_bridge()
+    bridge = start_bridge(CONFIRM_TIMEOUT_MS=3000)
     start_worker()
     result = run_load(bridge, "--connections", 16, "--events", EVENTS, "--rate", rate)
     assert (result["sent"], result["answered"], result["statuses"]) == (EVENTS, EVENTS, {"200": EVENTS})
@@ -42,8 +42,9 @@ def test_a_rate_too_high_is_not_hidden_and_a_dead_bridge_is_told(start_bridge):
     # One connection cannot carry them: all of them are due within a twentieth of a second.
     result = run_load(bridge, "--connections", 1, "--events", 500, "--rate", 10000)
     assert result["answered"] == 500
-    assert result["latency_us"]["max"] > result["took_us"] - 500 / 10000 * 1e6 - 20000
-    assert result["latency_us"]["p50"] > result["took_us"] / 4
+    # Counted from when they were due; a single answer takes less than a hundredth of that.
+    assert result["latency_us"]["max"] > 0.7 * (result["took_us"] - 500 / 10000 * 1e6)
+    assert result["latency_us"]["p50"] > result["took_us"] / 20
     port = bridge.port
     bridge.stop()
     status, _, err = servers.run_program("tests/bench/load", ["--port", port], {"WEBHOOK_SECRET": "x"})

@@ -47,7 +47,7 @@ def tls_station(rabbitmq, tmp_path_factory, authority, certificate):
         "AMQP_URL": rabbitmq.url, **own_names, "LISTEN": "127.0.0.1:0s", "TLS_CERT_FILE": certificate,
         "BODY_TIMEOUT_MS": 1500})
     try:
-        servers.wait_until(lambda: bridge.readyz()[0] == 200, 20, lambda: bridge.stderr[-2000:])
+        bridge.wait_ready()
         yield TlsStation(bridge, queues, authority)
         bridge.finish()
     finally:
@@ -175,8 +175,8 @@ def test_plain_http_at_the_port_gets_no_answer(tls_station):
 
 def test_a_body_that_stalls_is_told_so_in_time(tls_station):
     with TlsRaw(tls_station.port, tls_station.context) as raw:
-        raw.send(request_bytes(BODY)[:-5])
         began = time.monotonic()
+        raw.send(request_bytes(BODY)[:-5])
         answer = raw.answer()
         assert (answer.status, answer.code, answer.closes) == (408, "body_timeout", True)
         assert 1.3 < time.monotonic() - began < 3 * servers.PATIENCE
@@ -213,7 +213,7 @@ def test_handshakes_that_stall_hold_up_nobody_and_end(start_bridge, authority, c
             sent = time.monotonic()
             assert post(bridge.port, context).status == 200
             slowest = max(slowest, time.monotonic() - sent)
-        assert slowest < 4, slowest
+        assert slowest < 4 * servers.PATIENCE, slowest
         for one in stalled:
             one.settimeout(max(0.1, 14 * servers.PATIENCE - (time.monotonic() - began)))
             with contextlib.suppress(ConnectionError):
@@ -261,7 +261,7 @@ def test_a_renewed_certificate_is_taken_and_connections_stay(start_bridge, autho
         shutil.copy(authority.issue("second"), tmp_path / "new.pem")
         os.replace(tmp_path / "new.pem", in_use)
         servers.wait_until(lambda: served() != old, 10, "the new certificate is served")
-        assert "was renewed" in bridge.stderr
+        servers.wait_until(lambda: "was renewed" in bridge.stderr, 5, lambda: bridge.stderr[-2000:])
         assert wire.post(bridge.port, wire.WEBHOOK, BODY, wire.guide(BODY), kept).status == 200
         assert serial_of(kept.sock) == old
 
@@ -273,8 +273,9 @@ def test_renewals_under_load_fail_no_request(start_bridge, authority, tmp_path):
     bridge = start_bridge(LISTEN="127.0.0.1:0s", TLS_CERT_FILE=in_use)
     context = trusting(authority)
     ends = time.monotonic() + 7
+    latest = ends + 20 * servers.PATIENCE
     sent = turn = 0
-    while time.monotonic() < ends:
+    while time.monotonic() < ends or ("was renewed" not in bridge.stderr and time.monotonic() < latest):
         if sent % 20 == 0:
             turn += 1
             shutil.copy(issued[turn % 2], tmp_path / "new.pem")

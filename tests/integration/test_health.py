@@ -13,6 +13,7 @@ def ask(binary, **settings):
 
 def test_the_bridge_says_whether_it_is_ready(tmp_path):
     running = servers.Bridge(tmp_path, {"AMQP_URL": "amqp://127.0.0.1:1"})
+    running.wait_ready("away")
     at = {"ADMIN_LISTEN": f"127.0.0.1:{running.admin_port}", **SECRETS}
     status, out, _ = ask("bridge/dropbridge", **at)
     assert status == 0 and json.loads(out)["ready"] is True and json.loads(out)["broker"] == "away"
@@ -23,6 +24,7 @@ def test_the_bridge_says_whether_it_is_ready(tmp_path):
 
 def test_a_bridge_that_serves_is_healthy_whatever_became_of_its_certificate(tmp_path):
     running = servers.Bridge(tmp_path, {"AMQP_URL": "amqp://127.0.0.1:1"})
+    running.wait_ready("away")
     settings = {"ADMIN_LISTEN": f"127.0.0.1:{running.admin_port}", **SECRETS, "LISTEN": "127.0.0.1:0s",
                 "TLS_CERT_FILE": tmp_path / "gone.pem"}
     try:

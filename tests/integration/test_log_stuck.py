@@ -90,8 +90,7 @@ def stop(program):
 @pytest.fixture
 def bridge(programs, proxy, names, queues):
     one = programs(StuckBridge, {"AMQP_URL": proxy.url, **names})
-    assert one.port
-    wait_broker(one, "connected")
+    one.wait_ready()
     return one
 
 

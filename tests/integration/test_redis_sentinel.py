@@ -4,11 +4,13 @@ mute, wrong or locked. Counters are exact in all of it."""
 import contextlib
 import socket
 import threading
+import time
 
 import pytest
 import servers
 from events import counters
-from replication import (Replication, counted, publish, standing_still, wait_counted, wait_not_ready, wait_ready, wait_settled)
+from replication import (Replication, counted, order_failover, publish, replicas_of, standing_still, wait_counted,
+                         wait_in_step, wait_not_ready, wait_ready, wait_settled)
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def test_a_failover_that_was_ordered_is_followed(cluster, start_worker, queues):
     worker = start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=5)
     publish(queues, 50)
     servers.wait_until(lambda: counted(cluster.primary) > 5, 20, lambda: worker.stderr[-2000:])
-    cluster.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", "main")
+    servers.wait_until(lambda: order_failover(cluster.sentinels[0]), 40, "the failover begins")
     publish(queues, 150)
     new = cluster.wait_failed_over()
     publish(queues, 50)
@@ -283,17 +285,88 @@ def promoted_unseen(cluster):
 
 
 def test_a_worker_that_comes_during_a_failover_acknowledges_nothing_at_the_former_primary(cluster, start_worker, queues):
+    """The messages are there before it, and it finds the former primary when it consumes: its first batch comes soon after
+    its connection. The sentinel hears of the new primary when that batch has been tried at the former one."""
     new, other = promoted_unseen(cluster)
+    start_worker().finish()  # declares the queues
+    publish(queues, 10)
+    workers, named = [], [None]
+
+    def answer(_):
+        if not workers or "can consume" not in workers[0].stderr:
+            return b"*-1\r\n"
+        if named[0] != new.port:
+            named[0] = cluster.primary.port
+            _, told = workers[0].admin("/readyz")
+            if "1 of 1 replicas have the batch" in told and "no failover is under way" in told:
+                other.client.replicaof("127.0.0.1", new.port)
+                named[0] = new.port
+        return names_port(named[0])
+
+    with fake_sentinel(answer) as late:
+        workers.append(start_worker(wait_ready=False, REDIS_URL=url_of(late), REDIS_WAIT_REPLICAS=1))
+        servers.wait_until(lambda: named[0] == new.port, 40, lambda: workers[0].stderr[-3000:])
+        assert 0 < counted(cluster.primary) <= 10
+        wait_counted(new, workers[0], 10)
+        wait_settled(workers[0], queues)
+        assert workers[0].metrics()["dropworker_counted_total"] == 10
+
+
+def test_a_replica_that_comes_back_does_not_stand_for_one_that_was_promoted(cluster, start_worker, queues):
+    """As many replicas have the batch as before, and one of them is another."""
+    new, other = cluster.replicas
     named = [cluster.primary.port]
+    for sentinel in cluster.sentinels:
+        sentinel.kill()
     with fake_sentinel(lambda _: names_port(named[0])) as late:
         worker = start_worker(REDIS_URL=url_of(late), REDIS_WAIT_REPLICAS=1)
+        with standing_still(other):
+            publish(queues, 5)
+            wait_not_ready(worker, "1 of 2 replicas have the batch")
+            wait_settled(worker, queues)
+            new.client.replicaof("NO", "ONE")
+            servers.wait_until(lambda: new.port not in replicas_of(cluster.primary), 20, "it has left")
         publish(queues, 10)
-        wait_not_ready(worker, "1 of 1 replicas have the batch", "no failover is under way")
-        other.client.replicaof("127.0.0.1", new.port)
+        wait_not_ready(worker, "1 of 2 replicas have the batch", "no failover is under way")
         named[0] = new.port
-        wait_counted(new, worker, 10)
+        for former in (cluster.primary, other):
+            former.client.replicaof("127.0.0.1", new.port)
+        wait_counted(new, worker, 15)
         wait_settled(worker, queues)
-        assert worker.metrics()["dropworker_counted_total"] == 10
+
+
+def test_a_missed_replica_is_waited_for_from_when_it_has_left(cluster, start_worker, queues):
+    """It hears nothing from the primary, which still lists it; then it is promoted, without the batch, and leaves."""
+    former, (new, other) = cluster.primary, cluster.replicas
+    named = [former.port]
+    for sentinel in cluster.sentinels:
+        sentinel.kill()
+    link = servers.CuttableProxy(former.port)
+    try:
+        new.client.replicaof("127.0.0.1", link.port)
+        wait_in_step(new, former)
+        with fake_sentinel(lambda _: names_port(named[0])) as late:
+            worker = start_worker(REDIS_URL=url_of(late), REDIS_WAIT_REPLICAS=1)
+            publish(queues, 5)
+            wait_counted(new, worker, 5)
+            wait_settled(worker, queues)
+            link.freeze()
+            publish(queues, 10)
+            wait_not_ready(worker, "1 of 2 replicas have the batch")
+            waits_since = time.monotonic()
+            servers.wait_until(lambda: time.monotonic() - waits_since > 3.5, 5, "longer than a failover takes")
+            new.client.replicaof("NO", "ONE")
+            link.cut()
+            servers.wait_until(lambda: new.port not in replicas_of(former), 5, "it has left")
+            tries = worker.metrics()["dropworker_redis_retries_total"]
+            servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] > tries, 10, lambda: worker.stderr[-2000:])
+            named[0] = new.port
+            for server in (former, other):
+                server.client.replicaof("127.0.0.1", new.port)
+            wait_counted(new, worker, 15)
+            wait_settled(worker, queues)
+    finally:
+        link.close()
 
 
 def test_a_replica_that_came_a_moment_ago_is_missed_when_it_goes(replication, start_worker, queues):
@@ -333,8 +406,9 @@ def test_a_silent_replica_is_waited_for_as_long_as_it_may_be_promoted_and_never_
         wait_settled(worker, queues)
         assert lag() > 10
         said = worker.stderr.count("1 of 2 replicas")
-        cluster.primary.client.client_kill_filter(_type="normal", skipme=True)
-        publish(queues, 5)
+        with standing_still(worker):  # so that its next connection soon has a batch
+            cluster.primary.client.client_kill_filter(_type="normal", skipme=True)
+            publish(queues, 5)
         wait_not_ready(worker, "1 of 1 replicas have the batch")
         wait_settled(worker, queues)
         assert worker.stderr.count("1 of 2 replicas") == said

@@ -82,7 +82,7 @@ def test_a_key_of_a_wrong_type_is_named_and_changes_nothing_until_it_is_mended(s
     redis_server.client.set("dc:totals:reasons", "a string")
     queues.publish(*message(callback("failure", "No Funds"), "spring"))
     wait_not_ready(worker, "dc:totals:reasons")
-    assert "dc:totals:reasons" in worker.stderr
+    servers.wait_until(lambda: "dc:totals:reasons" in worker.stderr, 10, "the log names it too")
     assert redis_server.client.hgetall("dc:totals") == {}
     assert redis_server.client.hgetall("dc:campaign:spring:counters") == {}
     redis_server.client.delete("dc:totals:reasons")

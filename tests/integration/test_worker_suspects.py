@@ -69,17 +69,24 @@ def adds_up(worker):
     return values["consumed_total"] == sum(values[name] for name in parts) + rejected
 
 
+def wait_done(worker, queues, redis_server):
+    """At rest: all acknowledged, every message became one thing, and no mark is left."""
+    def done():
+        return (queues.depth("AMQP_QUEUE") == 0 and worker.metrics()["dropworker_held"] == 0 and worker.readyz()[0] == 200
+                and worker.metrics()["dropworker_consumed_total"] > 0 and adds_up(worker) and marks(redis_server) == {})
+
+    servers.wait_until(done, 30, lambda: f"{worker.metrics()}\n{marks(redis_server)}\n{worker.stderr[-2000:]}")
+
+
 def test_messages_that_come_a_third_time_are_counted_one_by_one_and_leave_no_mark(start_worker, queues, redis_server):
     for _ in range(30):
         publish_one(queues)
     hand_back(queues, 30)
     worker = start_worker()
     wait_counted(redis_server, worker, 30)
-    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, 10, "acknowledged")
     servers.wait_until(lambda: worker.metrics()["dropworker_batches_total"] == 30, 10, worker.metrics)
+    wait_done(worker, queues, redis_server)
     assert worker.metrics()["dropworker_suspects_total"] == 30
-    assert marks(redis_server) == {}
-    assert adds_up(worker)
     servers.wait_until(lambda: "handled alone" in worker.stderr, 10, lambda: worker.stderr)
 
 
@@ -98,7 +105,7 @@ def test_one_that_cannot_be_counted_is_rejected_for_that_and_leaves_no_mark(star
     worker = start_worker()
     ((kept, body),) = queues.take("AMQP_REJECTED_QUEUE", 1)
     assert body == b"broken" and kept.headers["x-reject-reason"] == "invalid_json"
-    servers.wait_until(lambda: marks(redis_server) == {} and adds_up(worker), 10, worker.metrics)
+    wait_done(worker, queues, redis_server)
 
 
 def test_only_one_with_two_marks_is_rejected_byte_for_byte_and_its_neighbours_are_counted(start_worker, queues, redis_server):
@@ -119,10 +126,8 @@ def test_only_one_with_two_marks_is_rejected_byte_for_byte_and_its_neighbours_ar
     assert "2 workers began to read this message alone" in kept.headers["x-reject-detail"]
     assert kept.message_id == deadly.message_id
     wait_counted(redis_server, worker, 6)
-    servers.wait_until(lambda: marks(redis_server) == {}, 10, lambda: marks(redis_server))
-    metrics = worker.metrics()
-    assert metrics['dropworker_rejected_total{reason="crashed_worker"}'] == 1
-    assert adds_up(worker)
+    wait_done(worker, queues, redis_server)
+    assert worker.metrics()['dropworker_rejected_total{reason="crashed_worker"}'] == 1
 
 
 def hold_it(redis_server):
@@ -260,7 +265,7 @@ def test_workers_killed_while_they_wait_for_a_redis_that_stands_still_leave_no_m
         assert marks(redis_server) == {}
     worker = start_worker()
     wait_counted(redis_server, worker, 1)
-    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and adds_up(worker), 10, worker.metrics)
+    wait_done(worker, queues, redis_server)
     assert queues.depth("AMQP_REJECTED_QUEUE") == 0
 
 
@@ -280,13 +285,12 @@ def test_a_mark_that_redis_comes_to_after_its_worker_was_killed_is_taken_off_at_
     proxy = redis_proxy(mark=stand_still)
     worker = start_worker(wait_ready=False, options=KILLED, REDIS_URL=proxy.url)
     assert stopped.wait(20 * servers.PATIENCE), worker.stderr[-2000:]
-    servers.wait_until(lambda: proxy.said == ["look", "mark"], 10, lambda: proxy.said)
+    servers.wait_until(lambda: proxy.said[:2] == ["look", "mark"], 10, lambda: proxy.said)
     worker.kill()
     time.sleep(1)  # as long as Redis stands still
     redis_server.child.signal(signal.SIGCONT)
-    # Twice at the trial of connecting, and the mark.
-    servers.wait_until(lambda: taken_off() == 3, 10, taken_off)
-    assert marks(redis_server) == {}
+    # Twice at each trial of connecting, and the mark.
+    servers.wait_until(lambda: taken_off() >= 3 and marks(redis_server) == {}, 10, taken_off)
     worker = start_worker()
     wait_counted(redis_server, worker, 1)
 
@@ -298,9 +302,8 @@ def test_a_mark_is_taken_off_before_the_message_is_counted_however_often_it_take
     proxy = redis_proxy(**OnlyTheMark(times=3).hooks)
     worker = start_worker(REDIS_URL=proxy.url)
     wait_counted(redis_server, worker, 1)
-    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and adds_up(worker), 10, worker.metrics)
+    wait_done(worker, queues, redis_server)
     assert proxy.said == ["look", "unmark", "apply"]
-    assert marks(redis_server) == {}
 
 
 def test_a_stop_leaves_no_mark(start_worker, queues, redis_server):
@@ -322,14 +325,13 @@ def test_a_lost_connection_leaves_no_mark(start_worker, queues, redis_server, re
     worker = start_worker(wait_ready=False, AMQP_URL=proxy.url, REDIS_URL=redis_proxy(**between.hooks).url)
     servers.wait_until(lambda: between.count > 0, 20, lambda: worker.stderr[-2000:])
     proxy.cut()
-    servers.wait_until(lambda: worker.readyz()[1]["broker"] != "connected", 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.readyz()[1]["broker"] == "away", 20, lambda: worker.stderr[-2000:])
     assert len(marks(redis_server)) == 1
     between.on = False
     servers.wait_until(lambda: marks(redis_server) == {}, 20, lambda: worker.stderr[-2000:])
     proxy.restore()
     wait_counted(redis_server, worker, 1)
-    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and adds_up(worker), 10, worker.metrics)
-    assert marks(redis_server) == {}
+    wait_done(worker, queues, redis_server)
 
 
 def test_a_mark_of_a_wrong_type_is_named_and_waited_out(start_worker, queues, redis_server):
@@ -349,8 +351,9 @@ def test_a_mark_of_a_wrong_type_is_named_and_waited_out(start_worker, queues, re
 def test_a_deleted_queue_is_declared_again_and_consumed_from(start_worker, queues, redis_server):
     worker = start_worker()
     for number in range(3):
+        before = worker.metrics()["dropworker_reconnects_total"]
         queues.channel.queue_delete(queues.names["AMQP_QUEUE"])
-        servers.wait_until(lambda: worker.metrics()["dropworker_reconnects_total"] == number + 1, 30,
+        servers.wait_until(lambda: worker.metrics()["dropworker_reconnects_total"] > before, 30,
                            lambda: worker.stderr[-2000:])
         publish_one(queues)
         wait_counted(redis_server, worker, number + 1)
@@ -364,17 +367,15 @@ def test_a_consumer_that_holds_a_message_too_long_is_told_so_and_comes_back(star
     try:
         worker = start_worker()
         hold_it(redis_server)
+        began = time.monotonic()
         publish_one(queues)
         servers.wait_until(lambda: worker.metrics()["dropworker_reconnects_total"] >= 2, 60, lambda: worker.stderr[-2000:])
         assert "PRECONDITION_FAILED" in worker.stderr and "timed out" in worker.stderr
-        # Each time it was held for at least the broker's limit: no tight loop.
-        assert worker.metrics()["dropworker_reconnects_total"] < 10
+        # Each time it was held for at least the broker's limit, a second: no tight loop.
+        assert worker.metrics()["dropworker_reconnects_total"] <= time.monotonic() - began
         redis_server.client.delete("dc:totals")
         wait_counted(redis_server, worker, 1)
-        servers.wait_until(lambda: worker.readyz()[0] == 200 and queues.depth("AMQP_QUEUE") == 0, 30,
-                           lambda: worker.stderr[-2000:])
-        assert marks(redis_server) == {}
-        assert adds_up(worker)
+        wait_done(worker, queues, redis_server)
     finally:
         rabbitmq.control("eval", set_limits.format(1800000, 60000))
 
