@@ -1,5 +1,6 @@
 """What of a failed run is looked at again (tests/second_look.py), and what the tally says of it."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -8,7 +9,11 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import servers
 
+pytestmark = pytest.mark.one_thread
+
 TESTS = servers.ROOT / "tests"
+# Not that of the run which this is a part of: its closing line, its lanes.
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
 LATE = "AssertionError: not within 20 s: (200, 'ready')\n  more"
 
 SUITE = """
@@ -48,8 +53,9 @@ def run(tmp_path):
         results.mkdir()
         ElementTree.ElementTree(suite).write(results / "integration.xml")
         subprocess.run([sys.executable, TESTS / "second_look.py", results / "integration.xml", sys.executable, "-m", "pytest", "-q",
-                        "-p", "no:cacheprovider"], cwd=tmp_path, check=True, timeout=120, stdout=subprocess.DEVNULL)
-        tally = subprocess.run([sys.executable, TESTS / "tally.py", results], check=False, timeout=30, capture_output=True, text=True)
+                        "-p", "no:cacheprovider"], cwd=tmp_path, env=ENVIRONMENT, check=True, timeout=120, stdout=subprocess.DEVNULL)
+        tally = subprocess.run([sys.executable, TESTS / "tally.py", results], env=ENVIRONMENT, check=False, timeout=30,
+                               capture_output=True, text=True)
         return pathlib.Path(tries).stat().st_size, tally.stdout.splitlines()
 
     return run
