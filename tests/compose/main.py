@@ -289,8 +289,7 @@ def stops_cleanly(run):
     for service in LISTENING:
         codes = [one["State"]["ExitCode"] for one in run.composition.containers(service)]
         claim(codes == [0], f"exit status of {service}: {codes}")
-    # Killed past its time it would have another status; the bound is for both and what Compose takes itself.
-    claim(seconds < 20, f"the stop took {seconds:.1f} s")
+    claim(seconds < 12, f"the stop took {seconds:.1f} s")
     return f"exit status 0 in {seconds:.1f} s"
 
 
