@@ -78,10 +78,10 @@ class Bench:
         program = servers.Bridge(self.folder, {"AMQP_URL": self.rabbit.url, "HTTP_THREADS": None, **settings},
                                  name=f"bridge-{self.names}", build=self.build)
         try:
-            servers.wait_until(lambda: program.readyz()[1]["broker"] == broker, 20, "the bridge is ready")
+            servers.wait_until(lambda: program.readyz()[1]["broker"] == broker, "the bridge is ready")
             yield program
             if broker == CONNECTED:  # what a stalled moment put into the spool belongs into the queue
-                servers.wait_until(lambda: program.spooled() == 0, 30, "its spool is empty")
+                servers.wait_until(lambda: program.spooled() == 0, "its spool is empty")
         finally:
             program.stop()
 
@@ -171,7 +171,7 @@ def drain(bench, count, section="", **settings):
             samples.append((counted(workers), machine.Snapshot(pids), script))
             return samples[-1][0] >= fill
 
-        servers.wait_until(emptied, 120, "the queue is drained")
+        servers.wait_until(emptied, "the queue is drained")
     first = next(sample for sample in samples if sample[0] >= fill * 0.1)
     last = [sample for sample in samples if sample[0] <= fill * 0.95][-1]
     events, use = last[0] - first[0], last[1].since(first[1])
@@ -252,7 +252,7 @@ class Trial:
         self.bench, self.bridge, self.worker = bench, bridge, worker
 
     def settle(self):
-        servers.wait_until(lambda: self.bench.waiting() == 0, 60, "the worker has caught up")
+        servers.wait_until(lambda: self.bench.waiting() == 0, "the worker has caught up")
 
     def run(self, rate, seconds):
         self.settle()
@@ -364,7 +364,7 @@ def drain_spool(bench, file):
             samples.append((bridge.metrics()["dropbridge_spool_waiting"], machine.Snapshot(pids)))
             return samples[-1][0] == 0
 
-        servers.wait_until(emptied, 120, "the spool is drained")
+        servers.wait_until(emptied, "the spool is drained")
     moving = [sample for sample in samples if 0 < sample[0] < bench.size.spooled]
     if len(moving) > 1:
         events, use = moving[0][0] - moving[-1][0], moving[-1][1].since(moving[0][1])

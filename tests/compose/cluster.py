@@ -81,9 +81,9 @@ class Run:
         sending = TlsSender(self.port, self.context, events, self.arguments.rate)
         before = len(self.log)
         try:
-            suite.wait_for_answers(sending, 100, timeout=60)
+            suite.wait_for_answers(sending, 100)
             yield sending
-            suite.wait_for_answers(sending, 200, timeout=60)
+            suite.wait_for_answers(sending, 200)
             events.finish()
             sending.join(60)
         finally:
@@ -110,8 +110,7 @@ def hold(run, sending, seconds):
     """For so long the fault lasts, or longer, until a quarter of what is sent in that time has been answered."""
     until = time.monotonic() + seconds
     goal = sending.answered(200) + run.arguments.rate * seconds / 4
-    servers.wait_until(lambda: time.monotonic() >= until and sending.answered(200) >= goal, seconds + FLOW_SECONDS,
-                       lambda: f"only {sending.answered(200)} of {goal:.0f} events were answered during the fault")
+    servers.wait_until(lambda: time.monotonic() >= until and sending.answered(200) >= goal, lambda: f"only {sending.answered(200)} of {goal:.0f} events were answered during the fault", within=seconds + FLOW_SECONDS)
 
 
 # ---- the start ----
@@ -224,7 +223,7 @@ def broker_cut_briefly(run):
 
 
 def replaced(run, former, asked=SENTINELS):
-    servers.wait_until(lambda: run.cluster.primary(asked) != former, 60, f"the sentinels replace {former}")
+    servers.wait_until(lambda: run.cluster.primary(asked) != former, f"the sentinels replace {former}")
 
 
 def redis_primary_killed(run):
@@ -287,7 +286,7 @@ def workers_scaled(run):
     with run.load() as sending:
         for count in (3, 2):
             run.cluster.compose("up", "-d", "--no-recreate", "--scale", f"worker={count}")
-            servers.wait_until(lambda: run.cluster.count_workers() == (count, count), 60, f"{count} healthy workers")
+            servers.wait_until(lambda: run.cluster.count_workers() == (count, count), f"{count} healthy workers")
             hold(run, sending, 2)
     return run.check()
 

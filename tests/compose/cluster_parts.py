@@ -71,7 +71,7 @@ class Cluster(composition.Composition):
         def ill():
             return [name for name in LASTING if not self.healthy(name)]
 
-        servers.wait_until(lambda: not ill(), seconds, lambda: f"healthy: {', '.join(ill())}")
+        servers.wait_until(lambda: not ill(), lambda: f"healthy: {', '.join(ill())}", within=seconds)
 
     def bring_back(self, service):
         self.run("docker", "start", *(one["Id"] for one in self.containers(service)))
@@ -120,7 +120,7 @@ class Cluster(composition.Composition):
 
     def leader(self):
         """The service that leads the queue of events; for a moment after a fault nobody may."""
-        return servers.wait_until(self._told_leader, 60, "a node says who leads the queue")
+        return servers.wait_until(self._told_leader, "a node says who leads the queue")
 
     def _told_leader(self):
         for node in BROKERS:
@@ -144,7 +144,7 @@ class Cluster(composition.Composition):
         return ""
 
     def wait_members(self, seconds=120):
-        servers.wait_until(lambda: not self.missing_members(), seconds, self.missing_members)
+        servers.wait_until(lambda: not self.missing_members(), self.missing_members, within=seconds)
 
     def apart(self):
         """The nodes that do not see all three running; the queues may be whole all the same."""
@@ -156,7 +156,7 @@ class Cluster(composition.Composition):
 
     def restart(self, service):
         self.run("docker", "restart", *(one["Id"] for one in self.containers(service)))
-        servers.wait_until(lambda: self.healthy(service), 120, f"{service} is healthy again")
+        servers.wait_until(lambda: self.healthy(service), f"{service} is healthy again")
 
     # -- Redis --
 
@@ -181,7 +181,7 @@ class Cluster(composition.Composition):
                         raise
                     return False
 
-        servers.wait_until(ordered, 60, "the failover begins")
+        servers.wait_until(ordered, "the failover begins")
 
     def redis(self, service):
         return redis.Redis(self.address(service), password=PASSWORD, socket_timeout=5, socket_connect_timeout=2)
@@ -200,7 +200,7 @@ class Cluster(composition.Composition):
         return f"primary {primary} with {len(in_step)} replicas, {roles}"
 
     def wait_replication(self, seconds=90):
-        servers.wait_until(lambda: not self.replication_problem(), seconds, self.replication_problem)
+        servers.wait_until(lambda: not self.replication_problem(), self.replication_problem, within=seconds)
 
     # -- our programs --
 
@@ -272,7 +272,7 @@ class Cluster(composition.Composition):
                 calm_since, before = time.monotonic(), now
             return time.monotonic() - calm_since >= CALM_SECONDS
 
-        servers.wait_until(at_rest, seconds, self.unrest)
+        servers.wait_until(at_rest, self.unrest, within=seconds)
 
     def count_workers(self):
         """(all, healthy)."""

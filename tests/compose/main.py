@@ -99,8 +99,7 @@ class Run:
             self.log += sending.log
 
     def wait_for_rest(self):
-        servers.wait_until(lambda: self.composition.at_rest() and self.composition.at_rest(), REST_SECONDS,
-                           lambda: f"at rest: spool {self.composition.spool()}, queues {self.composition.queues()}")
+        servers.wait_until(lambda: self.composition.at_rest() and self.composition.at_rest(), lambda: f"at rest: spool {self.composition.spool()}, queues {self.composition.queues()}", within=REST_SECONDS)
 
     def check_counts(self):
         """The sender's log against Redis."""
@@ -187,13 +186,12 @@ def scale(run, count):
     composition = run.composition
     composition.compose("up", "-d", "--scale", f"worker={count}")
     for service, expected in (("rabbitmq", 1), ("redis", 1), ("bridge", 1), ("worker", count)):
-        servers.wait_until(lambda: len(composition.containers(service)) == composition.healthy(service) == expected, 120,
-                           lambda: f"{expected} healthy of {service}; there are {composition.healthy(service)}")
+        servers.wait_until(lambda: len(composition.containers(service)) == composition.healthy(service) == expected, lambda: f"{expected} healthy of {service}; there are {composition.healthy(service)}")
 
 
 def killed(run, sending, service, workers):
     run.composition.kill(service)
-    suite.wait_for_answers(sending, 200, timeout=60)
+    suite.wait_for_answers(sending, 200)
     scale(run, workers)
 
 
@@ -204,8 +202,8 @@ def restarts(run, service):
 def crashed(run, sending, service):
     before = restarts(run, service)
     run.composition.crash(service)
-    servers.wait_until(lambda: restarts(run, service) > before, 30, f"the restart policy brings {service} back")
-    suite.wait_for_answers(sending, 100, timeout=60)
+    servers.wait_until(lambda: restarts(run, service) > before, f"the restart policy brings {service} back")
+    suite.wait_for_answers(sending, 100)
 
 
 def counted_under_faults(run):
@@ -221,7 +219,7 @@ def counted_under_faults(run):
             lambda: crashed(run, sending, "bridge"),
         )
         for step in steps:
-            suite.wait_for_answers(sending, 300, timeout=60)
+            suite.wait_for_answers(sending, 300)
             step()
     findings = run.check_counts()
     events = sending.events
@@ -276,7 +274,7 @@ def tools_send(run):
     said = run.composition.compose("run", "--rm", "-T", "tools", "send", "--url", "http://bridge:8080/webhooks/dropcowboy",
                                    "--scheme", "guide", "guide/4-message-delivered.json")
     claim('200 {"received":true}' in said, f"dropctl said {said!r}")
-    servers.wait_until(lambda: int(run.client.hget("dc:totals", "success")) == int(before) + 1, 30, "it is counted")
+    servers.wait_until(lambda: int(run.client.hget("dc:totals", "success")) == int(before) + 1, "it is counted")
     url = run.composition.compose("run", "--rm", "-T", "tools", "callback-url", "--base", "https://h", "--campaign", "spring")
     claim(url.startswith("https://h/callbacks/dropcowboy/spring?token="), f"dropctl said {url!r}")
     return "docker compose run --rm tools send, callback-url"
@@ -335,7 +333,7 @@ def secrets_and_tls_from_files(run):
     signed = wire.head("POST", wire.WEBHOOK, [("Content-Length", str(len(body))), *wire.v1(body, f"{word}w").items()]) + body
     status = status_over_tls(run, signed)
     claim(status == 200, f"the bridge answers {status}")
-    servers.wait_until(lambda: run.client.hget("dc:totals", "success") == b"1", 20, "it is counted")
+    servers.wait_until(lambda: run.client.hget("dc:totals", "success") == b"1", "it is counted")
     for service in ("rabbitmq", *LISTENING):
         claim(word not in str(run.composition.containers(service)), f"docker inspect shows a secret of {service}")
         claim("DEVELOPMENT SECRET" not in run.composition.logs(service), f"{service} runs with a secret of the examples")

@@ -202,7 +202,7 @@ def check_events(findings, client, log):
     events = distinct_events(log)
     lost = [(event, True) for event in missing(client, events)]
     try:
-        servers.wait_until(lambda: not missing(client, lost), APPEAR_SECONDS)
+        servers.wait_until(lambda: not missing(client, lost), within=APPEAR_SECONDS)
     except AssertionError:
         findings.lost = len(missing(client, lost))
     held, keys = Held(client, events), count_keys(client)

@@ -150,7 +150,7 @@ def cut_off_briefly(stack, size):
         proxy.cut()
         time.sleep(1.0)
         proxy.restore()
-        servers.wait_until(lambda: stack.bridge.readyz()[0] == 200, 20, "the bridge finds RabbitMQ again")
+        servers.wait_until(lambda: stack.bridge.readyz()[0] == 200, "the bridge finds RabbitMQ again")
     findings = checker.check_all(stack, sending.log)
     every_answer_good(findings)
     return findings

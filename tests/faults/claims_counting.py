@@ -147,7 +147,7 @@ def wait_until_consumed(stack, count):
     def consumed():
         return sum(worker.metrics()["dropworker_consumed_total"] for worker in stack.workers)
 
-    servers.wait_until(lambda: consumed() >= count, 20, lambda: f"{count} messages are consumed, not {consumed():g}")
+    servers.wait_until(lambda: consumed() >= count, lambda: f"{count} messages are consumed, not {consumed():g}")
 
 
 def six_orders(stack, size):
@@ -187,7 +187,7 @@ def compare_with_model(findings, stack, model):
 
     stack.wait_for_rest()
     try:
-        servers.wait_until(lambda: not differences(), 20)
+        servers.wait_until(lambda: not differences(), within=20)
     except AssertionError:
         findings.problems += differences()
     findings.problems += model_harness.broken_invariants(found())

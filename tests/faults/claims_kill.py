@@ -25,7 +25,7 @@ def wait_until_published(stack, count=20):
         return stack.bridge.metrics()["dropbridge_published_total"]
 
     goal = published() + count
-    servers.wait_until(lambda: published() >= goal, 30, lambda: f"RabbitMQ in use again: {stack.bridge.stderr[-500:]}")
+    servers.wait_until(lambda: published() >= goal, lambda: f"RabbitMQ in use again: {stack.bridge.stderr[-500:]}")
 
 
 def kill_bridge(stack, size, kills=None):
@@ -120,7 +120,7 @@ def kill_redis(stack, size, kills=None):
             stack.redis.kill()
             stack.redis.start()
             counted = stack.redis.client.hget("dc:totals", "messages")
-            servers.wait_until(lambda: stack.redis.client.hget("dc:totals", "messages") != counted, 30)
+            servers.wait_until(lambda: stack.redis.client.hget("dc:totals", "messages") != counted)
     findings = checker.check_all(stack, sending.log)
     every_answer_good(findings)
     return findings

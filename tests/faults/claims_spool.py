@@ -18,7 +18,7 @@ def fail_for_a_while(stack, sending, what, seconds):
     time.sleep(seconds)
     mended_at = time.monotonic()
     stack.disk.well()
-    servers.wait_until(lambda: sending.answered(200, since=mended_at) >= 20, 30, "the spool takes events again")
+    servers.wait_until(lambda: sending.answered(200, since=mended_at) >= 20, "the spool takes events again")
     return broke_at, mended_at, time.monotonic()
 
 
@@ -77,12 +77,12 @@ def bounded(stack, size):
         return sending.answered(503) >= 300 or largest[0] > BOUND
 
     with load(stack, rate=1000, threads=32) as sending:
-        servers.wait_until(full_or_outgrown, 60, "the spool is full")
+        servers.wait_until(full_or_outgrown, "the spool is full")
         taken = sending.answered(200)
         proxy.restore()
         wait_for_drain(stack, 60)
         back = time.monotonic()
-        servers.wait_until(lambda: sending.answered(200, since=back) >= 30, 20, "events are taken again")
+        servers.wait_until(lambda: sending.answered(200, since=back) >= 30, "events are taken again")
     findings = checker.check_all(stack, sending.log)
     every_answer_in_time(findings)
     every_request_answered(findings)

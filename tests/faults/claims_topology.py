@@ -43,7 +43,7 @@ def queue_deleted(stack, size):
             channel.queue_delete(stack.names["AMQP_QUEUE"])
         sending.resume()
         wait_for_answers(sending, 300)
-        servers.wait_until(lambda: stack.depth() is not None, NOTICE_SECONDS, "the queue is declared again")
+        servers.wait_until(lambda: stack.depth() is not None, "the queue is declared again")
         wait_for_drain(stack, NOTICE_SECONDS)
         wait_for_answers(sending, 50)
     findings = checker.check_all(stack, sending.log)
@@ -104,7 +104,7 @@ def unbound_while_idle(stack, size):
         channel.queue_unbind(queue, stack.names["AMQP_EXCHANGE"], queue)
     event, bound, began = next(traffic.Traffic(1)), True, time.monotonic()
     try:
-        servers.wait_until(lambda: routed(stack, event), CHECKED_SECONDS)
+        servers.wait_until(lambda: routed(stack, event), within=CHECKED_SECONDS)
     except AssertionError:
         bound = False
     took = time.monotonic() - began
@@ -123,7 +123,7 @@ def made_anew_as_classic(stack, size):
         channel.queue_delete(queue)
         channel.queue_declare(queue, durable=True)
         channel.queue_bind(queue, stack.names["AMQP_EXCHANGE"], queue)
-    servers.wait_until(lambda: stack.bridge.readyz()[1]["broker"] != "connected", CHECKED_SECONDS, "the bridge noticed")
+    servers.wait_until(lambda: stack.bridge.readyz()[1]["broker"] != "connected", "the bridge noticed", within=CHECKED_SECONDS)
     with load(stack) as sending:
         wait_for_answers(sending, 200)
     taken = stack.depth()

@@ -68,7 +68,7 @@ def wrong_typed_keys(stack, size):
     problems = []
     try:
         for _ in PLANTED:
-            key = servers.wait_until(lambda: stuck_key(stack), 30, "a worker names the key on /readyz")
+            key = servers.wait_until(lambda: stuck_key(stack), "a worker names the key on /readyz")
             problems += half_written(stack)
             stack.redis.client.delete(key)
     except AssertionError as problem:
@@ -93,12 +93,12 @@ def redis_away(away_s):
         with load(stack, rate=50) as sending:
             wait_for_answers(sending, 50)
             stack.redis.kill()
-            servers.wait_until(lambda: held(stack) > 0 or pauses(stack) > 0, 10, "a worker holds messages, or did")
+            servers.wait_until(lambda: held(stack) > 0 or pauses(stack) > 0, "a worker holds messages, or did")
             # What they still hold when Redis comes back shows the time it takes to see that it is away.
             let_go = waits_for(lambda: held(stack) == 0 and all_ready(stack, 503) and nobody_consumes(stack),
                                away_s + LET_GO_SECONDS)
             stack.redis.start()
-            servers.wait_until(lambda: all_ready(stack, 200), 60, "the workers are ready again")
+            servers.wait_until(lambda: all_ready(stack, 200), "the workers are ready again")
         findings = checker.check_all(stack, sending.log)
         every_answer_good(findings)
         findings.claim(let_go, "the workers did not give back what they held")
@@ -158,7 +158,7 @@ def nobody_consumes(stack):
 def waits_for(condition, seconds):
     """Whether it came in time."""
     try:
-        return bool(servers.wait_until(condition, seconds))
+        return bool(servers.wait_until(condition, within=seconds))
     except AssertionError:
         return False
 
@@ -272,7 +272,7 @@ def crasher_among_innocents(stack, size):
     events = innocents[:200] + [crasher] + innocents[200:]
     with stack.policy(json.dumps({"delivery-limit": DELIVERY_LIMIT})):
         with load(stack, rate=1000, threads=1, events=iter(events)) as sending:
-            servers.wait_until(lambda: len(sending.log) == len(events), 30, "all is sent")
+            servers.wait_until(lambda: len(sending.log) == len(events), "all is sent")
         stack.start_workers(1, wait=False)
         return finish_with_crasher(stack, sending.log, crasher)
 

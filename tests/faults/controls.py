@@ -95,7 +95,7 @@ def crasher(stack, size):
     """The broker's dead letters take their time to arrive."""
     findings = claims_worker.crasher_among_innocents(stack, size)
     if not innocents(findings):
-        servers.wait_until(lambda: (stack.depth("AMQP_REJECTED_QUEUE") or 0) > 1, DEAD_LETTER_SECONDS)
+        servers.wait_until(lambda: (stack.depth("AMQP_REJECTED_QUEUE") or 0) > 1, within=DEAD_LETTER_SECONDS)
         findings.notes["innocents_rejected"] = stack.depth("AMQP_REJECTED_QUEUE") - 1
     return findings
 

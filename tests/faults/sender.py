@@ -92,7 +92,7 @@ class Sender:
     def pause(self):
         """No request is under way when it returns."""
         self._go.clear()
-        servers.wait_until(lambda: self._busy == 0, GIVE_UP_SECONDS + 2, "the requests under way end")
+        servers.wait_until(lambda: self._busy == 0, "the requests under way end", within=GIVE_UP_SECONDS + 2)
 
     def resume(self):
         self._go.set()

@@ -189,14 +189,14 @@ class Stack:
         self.bridge = self._program(servers.Bridge, "bridge", settings)
         if wait:
             assert self.bridge.port == self.port
-            servers.wait_until(lambda: self.bridge.readyz()[0] == 200, 30, lambda: self.bridge.stderr[-2000:])
+            servers.wait_until(lambda: self.bridge.readyz()[0] == 200, lambda: self.bridge.stderr[-2000:])
         return self.bridge
 
     def start_worker(self, wait=False):
         worker = self._program(servers.Worker, "worker", {"REDIS_URL": self.redis.url, **self.worker_settings})
         self.workers.append(worker)
         if wait:
-            servers.wait_until(lambda: worker.readyz()[0] == 200, 30, lambda: worker.stderr[-2000:])
+            servers.wait_until(lambda: worker.readyz()[0] == 200, lambda: worker.stderr[-2000:])
         return worker
 
     def start_workers(self, count=WORKER_COUNT, wait=True):
@@ -204,7 +204,7 @@ class Stack:
             self.start_worker()
         if wait:
             ready = lambda: all(worker.readyz()[0] == 200 for worker in self.workers)  # noqa: E731
-            servers.wait_until(ready, 30, lambda: self.workers[0].stderr[-2000:])
+            servers.wait_until(ready, lambda: self.workers[0].stderr[-2000:])
 
     def replace_dead_workers(self):
         """How many there were."""
@@ -253,7 +253,7 @@ class Stack:
             held = b"".join(path.read_bytes() for path in files)
             return all(name in held for name in names)
 
-        servers.wait_until(recorded, 20, "RabbitMQ notes its new queues on disk")
+        servers.wait_until(recorded, "RabbitMQ notes its new queues on disk")
 
     def depth(self, queue="AMQP_QUEUE"):
         """Messages that wait there, or None while the queue cannot be asked."""
@@ -312,7 +312,7 @@ class Stack:
             return False  # a worker died while it was asked
 
     def wait_for_rest(self, timeout=60.0):
-        servers.wait_until(self.at_rest, timeout, lambda: f"{self.under_way()}; {self.folder}")
+        servers.wait_until(self.at_rest, lambda: f"{self.under_way()}; {self.folder}", within=timeout)
 
     def unacknowledged(self):
         """What the broker holds for consumers, those included of whose end it has not heard yet: no client is told this."""
@@ -328,8 +328,7 @@ class Stack:
     def wait_for_all(self, timeout):
         """As wait_for_rest, and nothing is held for a consumer that is gone: the broker gives it out again when two of its
         heartbeats are missing."""
-        servers.wait_until(lambda: self.at_rest() and self.unacknowledged() == 0, timeout,
-                           lambda: f"{self.under_way()}; {self.unacknowledged()} unacknowledged; {self.folder}")
+        servers.wait_until(lambda: self.at_rest() and self.unacknowledged() == 0, lambda: f"{self.under_way()}; {self.unacknowledged()} unacknowledged; {self.folder}", within=timeout)
         self.wait_for_rest(timeout)
 
     def close(self, keep):

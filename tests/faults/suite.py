@@ -68,10 +68,10 @@ def load(stack, rate=250.0, threads=24, poison=POISON, events=None):
         stack.connects_failed += sending.connects_failed
 
 
-def wait_for_answers(sending, count, status=200, timeout=20.0):
+def wait_for_answers(sending, count, status=200, timeout=60.0):
     """Until `count` more requests than now were answered so."""
     goal = sending.answered(status) + count
-    servers.wait_until(lambda: sending.answered(status) >= goal, timeout, lambda: f"{count} answers {status} more")
+    servers.wait_until(lambda: sending.answered(status) >= goal, lambda: f"{count} answers {status} more", within=timeout)
 
 
 def spooled(stack):
@@ -85,7 +85,7 @@ def wait_for_drain(stack, timeout=60.0):
         return stack.bridge.metrics()["dropbridge_spool_waiting"]
 
     why = lambda: f"the spool drains; {waiting():g} wait in {stack.spool}"  # noqa: E731
-    servers.wait_until(lambda: waiting() == 0, timeout, why)
+    servers.wait_until(lambda: waiting() == 0, why, within=timeout)
 
 
 def every_answer_good(findings):

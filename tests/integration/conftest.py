@@ -23,7 +23,8 @@ SPREAD = ("test_bridge_topology", "test_workers_together", "test_worker_away", "
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "one_thread: the code under test runs on one thread; the thread sanitizer finds nothing")
+    config.addinivalue_line("markers", "threads: runs under the thread sanitizer too")
+    config.addinivalue_line("markers", "timing: a promise in wall-clock time; runs alone, at the end, and once more if it fails")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -103,7 +104,7 @@ class Queues:
         self.channel.confirm_delivery()
         self.seen = {}
 
-    def take(self, queue, count, timeout=10.0):
+    def take(self, queue, count):
         """Waits for `count` messages of AMQP_QUEUE or AMQP_REJECTED_QUEUE and takes them: [(properties, body)]."""
         taken = []
 
@@ -118,7 +119,7 @@ class Queues:
             return True
 
         if count:
-            servers.wait_until(enough, timeout, lambda: f"{count} messages in {queue}; there were {len(taken)}")
+            servers.wait_until(enough, lambda: f"{count} messages in {queue}; there were {len(taken)}")
         return taken
 
     def take_all(self, queue):
@@ -205,7 +206,7 @@ def start_worker(rabbitmq, redis_server, names, queues, programs):
         base = {"AMQP_URL": rabbitmq.url, "REDIS_URL": redis_server.url, **names}
         worker = programs(servers.Worker, {**base, **settings}, **(options or {}))
         if wait_ready:
-            servers.wait_until(lambda: worker.readyz()[0] == 200, 20, lambda: worker.stderr[-2000:])
+            servers.wait_until(lambda: worker.readyz()[0] == 200, lambda: worker.stderr[-2000:])
         return worker
 
     return start
@@ -245,7 +246,7 @@ def counting(rabbitmq, tmp_path_factory):
     store = servers.Redis(folder / "redis").start()
     worker = servers.Worker(folder, {"AMQP_URL": rabbitmq.url, "REDIS_URL": store.url, **own_names})
     try:
-        servers.wait_until(lambda: worker.readyz()[0] == 200, 20, lambda: worker.stderr[-2000:])
+        servers.wait_until(lambda: worker.readyz()[0] == 200, lambda: worker.stderr[-2000:])
         view.worker = worker
         view.redis = store.client
         yield view

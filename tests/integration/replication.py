@@ -19,10 +19,9 @@ def publish(queues, count):
         queues.publish(*message(callback(), "spring"))
 
 
-def wait_counted(server, worker, count, timeout=40):
+def wait_counted(server, worker, count):
     """Exactly so many messages, all of them under one campaign, all successes."""
-    servers.wait_until(lambda: counted(server) == count, timeout,
-                       lambda: f"{counted(server)} of {count}\n{worker.stderr[-3000:]}")
+    servers.wait_until(lambda: counted(server) == count, lambda: f"{counted(server)} of {count}\n{worker.stderr[-3000:]}")
     for campaign in (None, "spring"):
         found = counters(server.client, campaign)
         assert found["messages"] == found["success"] == count, found
@@ -38,7 +37,7 @@ def wait_settled(worker, queues):
         return (values["held"] == 0 and queues.depth("AMQP_QUEUE") == 0 and worker.readyz()[0] == 200
                 and values["consumed_total"] == sum(values[name] for name in parts))
 
-    servers.wait_until(settled, 40, lambda: f"{worker.metrics()}\n{worker.stderr[-3000:]}")
+    servers.wait_until(settled, lambda: f"{worker.metrics()}\n{worker.stderr[-3000:]}")
 
 
 def wait_not_ready(worker, *words):
@@ -46,11 +45,11 @@ def wait_not_ready(worker, *words):
         status, text = worker.admin("/readyz")
         return status == 503 and all(word in text for word in words)
 
-    servers.wait_until(tells, 30, lambda: f"{worker.admin('/readyz')}\n{worker.stderr[-3000:]}")
+    servers.wait_until(tells, lambda: f"{worker.admin('/readyz')}\n{worker.stderr[-3000:]}")
 
 
 def wait_ready(worker):
-    servers.wait_until(lambda: worker.readyz()[0] == 200, 40, lambda: worker.stderr[-3000:])
+    servers.wait_until(lambda: worker.readyz()[0] == 200, lambda: worker.stderr[-3000:])
 
 
 def replicas_of(primary):
@@ -68,7 +67,7 @@ def wait_in_step(replica, primary):
             return replica.client.info("replication").get("master_link_status") == "up" and replica.port in replicas_of(primary)
         return False
 
-    servers.wait_until(in_step, 30, lambda: "the replica is in step: " + replica.child.stdout[-2000:])
+    servers.wait_until(in_step, lambda: "the replica is in step: " + replica.child.stdout[-2000:])
 
 
 def order_failover(sentinel):
@@ -89,7 +88,7 @@ def wait_stopped(pid):
             return all(path.read_text().rpartition(") ")[2][0] == "T" for path in threads.glob("*/stat"))
         return False
 
-    servers.wait_until(stopped, 20, f"process {pid} stands still")
+    servers.wait_until(stopped, f"process {pid} stands still")
 
 
 @contextlib.contextmanager

@@ -28,7 +28,10 @@ from redis.retry import Retry
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("DROPBRIDGE_BUILD", "build/dev")).resolve()
 SANITIZER_REPORT = re.compile(r"ERROR: AddressSanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer")
-# A sanitized program is several times slower; a busy machine more so.
+# The one bound of every wait for a condition. It costs nothing, as a wait returns as soon as the condition holds, and it is far
+# beyond what a busy machine needs: what runs into it has hung.
+HANG_GUARD_S = 120.0
+# A sanitized program is several times slower: servers that watch each other give it more time.
 PATIENCE = float(os.environ.get("DROPBRIDGE_PATIENCE", "1"))
 PORTS_FROM = 10000
 PORTS_EACH = 200  # of each process: a lane's broker, a Redis and a proxy or two for each test, used again after many tests
@@ -39,9 +42,10 @@ CALLBACK_SECRET = "first-callback-secret"
 OTHER_CALLBACK_SECRET = "second-callback-secret"
 
 
-def wait_until(condition, timeout=10.0, why=""):
-    """Polls until condition() is true and returns its value; fails with `why` after `timeout` seconds."""
-    deadline = time.monotonic() + timeout * PATIENCE
+def wait_until(condition, why="", within=HANG_GUARD_S):
+    """Polls until condition() is true and returns its value; fails with `why` once it has hung. `within` is for a wait whose
+    end without success is an answer too; a test judges nothing by it."""
+    deadline = time.monotonic() + within
     pause = 0.005
     while True:
         value = condition()
@@ -49,7 +53,7 @@ def wait_until(condition, timeout=10.0, why=""):
             return value
         if time.monotonic() > deadline:
             detail = why() if callable(why) else why
-            raise AssertionError(f"not within {timeout * PATIENCE:g} s: {detail or condition}")
+            raise AssertionError(f"not within {within:g} s: {detail or condition}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
 
@@ -105,10 +109,9 @@ def clean_environment():
 class Child:
     """A process of ours, its output in files, stopped by pid."""
 
-    def __init__(self, arguments, folder, name, environment=None, stop_seconds=15.0):
+    def __init__(self, arguments, folder, name, environment=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.name = name
-        self.stop_seconds = stop_seconds
         self.stdout_path = folder / f"{name}.out"
         self.stderr_path = folder / f"{name}.err"
         with open(self.stdout_path, "ab") as out, open(self.stderr_path, "ab") as err:
@@ -137,11 +140,11 @@ class Child:
     def running(self):
         return self.process.poll() is None
 
-    def wait_exit(self, timeout=15.0):
+    def wait_exit(self, within=HANG_GUARD_S):
         try:
-            return self.process.wait(timeout * PATIENCE)
+            return self.process.wait(within)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.name} still runs after {timeout * PATIENCE:g} s:\n{self.stderr[-4000:]}") from None
+            raise AssertionError(f"{self.name} still runs after {within:g} s:\n{self.stderr[-4000:]}") from None
 
     def kill(self):
         if self.running():
@@ -152,16 +155,14 @@ class Child:
         self.process.send_signal(number)
 
     def stop(self):
-        """SIGTERM and a deadline; SIGKILL and a failure past it. Returns the exit status."""
+        """SIGTERM; SIGKILL and a failure if it hangs. Returns the exit status."""
         if self.running():
             self.process.terminate()
         try:
-            return self.process.wait(self.stop_seconds * PATIENCE)
+            return self.process.wait(HANG_GUARD_S)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(
-                f"{self.name} did not stop within {self.stop_seconds * PATIENCE:g} s of SIGTERM:\n{self.stderr[-4000:]}"
-            ) from None
+            raise AssertionError(f"{self.name} did not stop within {HANG_GUARD_S:g} s of SIGTERM:\n{self.stderr[-4000:]}") from None
 
 
 class RabbitMQ:
@@ -185,9 +186,8 @@ class RabbitMQ:
                 self.folder,
                 f"private-rabbitmq-{attempt}-{time.monotonic_ns()}",
                 environment,
-                stop_seconds=30,
             )
-            wait_until(lambda: not self.child.running() or "ready " in self.child.stdout, 100, "RabbitMQ answers")
+            wait_until(lambda: not self.child.running() or "ready " in self.child.stdout, "RabbitMQ answers")
             if self.child.running():
                 self.url = re.search(r"^ready (\S+)", self.child.stdout, re.M).group(1)
                 return self
@@ -217,13 +217,13 @@ class RabbitMQ:
             ["/usr/lib/rabbitmq/bin/rabbitmqctl", "-n", name, *arguments],
             env={"PATH": os.environ["PATH"], "HOME": str(home), "ERL_EPMD_PORT": epmd_port, "LC_ALL": "C.UTF-8",
                  "RABBITMQ_CONF_ENV_FILE": str(self.folder / "node" / "rabbitmq-env.conf")},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60 * PATIENCE,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=HANG_GUARD_S,
             check=False)
         assert done.returncode == 0, done.stdout.decode(errors="replace")
         return done.stdout.decode()
 
     def connect(self, url=None):
-        options = f"?heartbeat=0&socket_timeout={10 * PATIENCE:g}&stack_timeout={15 * PATIENCE:g}"
+        options = f"?heartbeat=0&socket_timeout={HANG_GUARD_S:g}&stack_timeout={HANG_GUARD_S:g}"
         return pika.BlockingConnection(pika.URLParameters((url or self.url) + options))
 
     def stop(self):
@@ -257,7 +257,7 @@ class Redis:
             self.folder, "redis", {"PATH": os.environ["PATH"]})
         # A sentinel that gives it another role ends its connections, one with a question under way too: asked again.
         # decode_responses off: keys and values are compared as bytes where it matters.
-        self.client = redis.Redis("127.0.0.1", port, socket_timeout=10 * PATIENCE, retry=Retry(NoBackoff(), 2),
+        self.client = redis.Redis("127.0.0.1", port, socket_timeout=HANG_GUARD_S, retry=Retry(NoBackoff(), 2),
                                   retry_on_error=[redis.exceptions.ConnectionError])
 
         def answers():
@@ -268,7 +268,7 @@ class Redis:
             except redis.exceptions.ConnectionError:
                 return not self.child.running()
 
-        wait_until(answers, 15, "redis-server answers PING")
+        wait_until(answers, "redis-server answers PING")
         return self.child.running()
 
     @property
@@ -315,7 +315,7 @@ class Sentinel:
             configuration.write_text("\n".join(lines) + "\n")
         self.child = Child(["redis-server", configuration, "--sentinel"], self.folder, "sentinel",
                            {"PATH": os.environ["PATH"]})
-        self.client = redis.Redis("127.0.0.1", self.port, socket_timeout=10 * PATIENCE, password=self.password)
+        self.client = redis.Redis("127.0.0.1", self.port, socket_timeout=HANG_GUARD_S, password=self.password)
 
         def answers():
             try:
@@ -323,7 +323,7 @@ class Sentinel:
             except redis.exceptions.ConnectionError:
                 return False
 
-        wait_until(answers, 15, lambda: "the sentinel answers PING: " + self.child.stdout[-2000:])
+        wait_until(answers, lambda: "the sentinel answers PING: " + self.child.stdout[-2000:])
         return self
 
     def named(self):
@@ -336,7 +336,7 @@ class Sentinel:
             told = dict(zip(flat[::2], flat[1::2]))
             return (int(told[b"num-slaves"]), int(told[b"num-other-sentinels"])) == (replicas, sentinels)
 
-        wait_until(knows, 20, lambda: f"{replicas} replicas and {sentinels} other sentinels are known: {self.child.stdout[-2000:]}")
+        wait_until(knows, lambda: f"{replicas} replicas and {sentinels} other sentinels are known: {self.child.stdout[-2000:]}")
 
     def kill(self):
         self.child.kill()
@@ -363,7 +363,7 @@ class Program(Child):
         return int(found.group(1)) if found else None
 
     def wait_for_port(self, text):
-        wait_until(lambda: self._port_of(text) or not self.running(), 20, lambda: f'"{text}" in:\n{self.stderr[-2000:]}')
+        wait_until(lambda: self._port_of(text) or not self.running(), lambda: f'"{text}" in:\n{self.stderr[-2000:]}')
         port = self._port_of(text)
         assert port, f"{self.name} ended with {self.process.poll()}:\n{self.stderr[-4000:]}"
         return port
@@ -374,7 +374,7 @@ class Program(Child):
 
     def admin(self, path):
         """(status, text) of GET on the private listener."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=10 * PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=HANG_GUARD_S)
         with contextlib.closing(connection):
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -421,7 +421,7 @@ class Bridge(Program):
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def wait_ready(self, broker="connected", timeout=20):
+    def wait_ready(self, broker="connected"):
         """Until it takes events, its spool is open, and its broker is as said: "connected" by all publishers, or "away". It
         listens before that when a broker or a disk takes longer than a moment."""
 
@@ -432,7 +432,7 @@ class Bridge(Program):
             return broker != "connected" or self.publishers_connected() == int(self.settings.get("AMQP_PUBLISHERS", 1))
 
         assert self.port
-        wait_until(settled, timeout, lambda: f"{broker}: {self.readyz()}\n{self.stderr[-2000:]}")
+        wait_until(settled, lambda: f"{broker}: {self.readyz()}\n{self.stderr[-2000:]}")
 
     def publishers_connected(self):
         return self.metrics()["dropbridge_publishers_connected"]
@@ -461,7 +461,7 @@ class Bridge(Program):
             left += now["dropbridge_spool_set_aside_total"]
             return accepted == answered and entered == left
 
-        wait_until(sums, 5, lambda: f"the identities of {self.name} hold: {self.metrics()}")
+        wait_until(sums, lambda: f"the identities of {self.name} hold: {self.metrics()}")
 
 
 class Worker(Program):
@@ -469,7 +469,7 @@ class Worker(Program):
         super().__init__("workers/dropworker", folder, name, {"ADMIN_LISTEN": "127.0.0.1:0", **settings}, **options)
 
 
-def run_program(binary, arguments=(), settings=None, stdin=b"", timeout=30):
+def run_program(binary, arguments=(), settings=None, stdin=b""):
     """Runs a program to its end. (status, stdout, stderr) as text; fails on a report of a sanitizer."""
     environment = {**clean_environment(), **{key: str(value) for key, value in (settings or {}).items()}}
     done = subprocess.run(
@@ -478,7 +478,7 @@ def run_program(binary, arguments=(), settings=None, stdin=b"", timeout=30):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
-        timeout=timeout * PATIENCE,
+        timeout=HANG_GUARD_S,
         check=False,
     )
     stderr = done.stderr.decode(errors="replace")

@@ -69,7 +69,7 @@ def bridge_at(programs, names):
     def start(url, **settings):
         bridge = programs(servers.Bridge, {"AMQP_URL": url, **names, **settings})
         # Whatever becomes of its broker, its spool is open.
-        servers.wait_until(lambda: bridge.readyz()[1]["spool"] != "opening", 20, lambda: bridge.stderr[-2000:])
+        servers.wait_until(lambda: bridge.readyz()[1]["spool"] != "opening", lambda: bridge.stderr[-2000:])
         return bridge
 
     return start
@@ -95,7 +95,7 @@ def send(bridge, body=None, patience=4):
 
 
 def wait_connected(bridge):
-    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", 20, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", lambda: bridge.stderr[-2000:])
 
 
 # ---- through it ----
@@ -109,8 +109,7 @@ def test_events_are_published_and_counted(broker, authority, broker_queues, brid
     wait_connected(bridge)
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda _: send(bridge), range(600)))
-    servers.wait_until(lambda: redis_server.client.hget("dc:totals", "messages") == b"600", 20,
-                       lambda: redis_server.client.hgetall("dc:totals"))
+    servers.wait_until(lambda: redis_server.client.hget("dc:totals", "messages") == b"600", lambda: redis_server.client.hgetall("dc:totals"))
     assert bridge.accepted("broker") == 600 and bridge.accepted("spool") == 0
     bridge.assert_identities()
 
@@ -124,7 +123,7 @@ def test_rejected_messages_go_through_it_too(broker, authority, broker_queues, b
     assert wire.post(bridge.port, wire.WEBHOOK, broken, wire.guide(broken)).code == "invalid_json"
     nothing = b'{"neither":"type nor status"}'
     assert wire.post(bridge.port, wire.WEBHOOK, nothing, wire.guide(nothing)).status == 200
-    assert {body for _, body in broker_queues.take("AMQP_REJECTED_QUEUE", 2, 30)} == {broken, nothing}
+    assert {body for _, body in broker_queues.take("AMQP_REJECTED_QUEUE", 2)} == {broken, nothing}
 
 
 def test_bodies_larger_than_a_record_arrive_whole(broker, authority, broker_queues, bridge_at):
@@ -152,7 +151,7 @@ def test_a_broker_that_stands_still_holds_up_nobody(broker, authority, broker_qu
     wait_connected(bridge)
     send(bridge)
     # Nothing that waits for a confirm already keeps the large ones from being written.
-    servers.wait_until(lambda: bridge.spooled() == 0, 30, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: bridge.spooled() == 0, lambda: bridge.stderr[-2000:])
     # More than the sockets hold, so that a write stands still as well, and is cut.
     large = b'{"type":"x","pad":"' + b"y" * 700000 + b'"}'
     os.kill(broker.vm_pid(), signal.SIGSTOP)
@@ -161,13 +160,13 @@ def test_a_broker_that_stands_still_holds_up_nobody(broker, authority, broker_qu
             slowest = max(pool.map(lambda _: send(bridge, large), range(8)))
         assert slowest < 4 * servers.PATIENCE
         assert max(send(bridge) for _ in range(5)) < 1 * servers.PATIENCE
-        servers.wait_until(lambda: "took too long" in bridge.stderr, 20, lambda: bridge.stderr[-2000:])
+        servers.wait_until(lambda: "took too long" in bridge.stderr, lambda: bridge.stderr[-2000:])
         send(bridge)
     finally:
         os.kill(broker.vm_pid(), signal.SIGCONT)
     wait_connected(bridge)
-    servers.wait_until(lambda: bridge.spooled() == 0, 30, lambda: bridge.stderr[-2000:])
-    servers.wait_until(lambda: broker_queues.depth("AMQP_QUEUE") >= 15, 10, "all events are in the queue")
+    servers.wait_until(lambda: bridge.spooled() == 0, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: broker_queues.depth("AMQP_QUEUE") >= 15, "all events are in the queue")
     bridge.assert_identities()
 
 
@@ -188,7 +187,7 @@ def test_a_port_that_says_nothing_is_given_up_in_time(fake, bridge_at, authority
     began = time.monotonic()
     bridge = bridge_at(amqps(fake(None).port), AMQP_CA_FILE=authority.path)
     send(bridge)
-    servers.wait_until(lambda: "connecting to localhost" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: "connecting to localhost" in bridge.stderr, lambda: bridge.stderr[-2000:])
     assert time.monotonic() - began < 10 * servers.PATIENCE
     assert bridge.spooled() == 1
 
@@ -213,8 +212,7 @@ def test_a_certificate_that_is_not_right_is_refused(authority, stranger, fake, b
     bridge = bridge_at(amqps(server.port, host), AMQP_CA_FILE=authority.path)
     worker = worker_at(amqps(server.port, host), AMQP_CA_FILE=authority.path)
     for program in (bridge, worker):
-        servers.wait_until(lambda: all(word in program.stderr for word in words), 10,
-                           lambda: program.stderr[-2000:])  # noqa: B023
+        servers.wait_until(lambda: all(word in program.stderr for word in words), lambda: program.stderr[-2000:])  # noqa: B023
         assert program.running()
     # It may be mended without a restart: meanwhile the spool takes events.
     send(bridge)
@@ -226,7 +224,7 @@ def test_a_certificate_that_is_not_right_is_refused(authority, stranger, fake, b
 def test_the_systems_certificates_are_trusted_when_none_are_named(authority, fake, bridge_at):
     """Ours is not among them."""
     bridge = bridge_at(amqps(fake(serving(authority.issue("unnamed"))).port))
-    servers.wait_until(lambda: "set AMQP_CA_FILE" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: "set AMQP_CA_FILE" in bridge.stderr, lambda: bridge.stderr[-2000:])
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
@@ -235,18 +233,18 @@ def test_an_old_version_of_tls_is_refused(authority, fake, bridge_at):
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     bridge = bridge_at(amqps(fake(context).port), AMQP_CA_FILE=authority.path)
-    servers.wait_until(lambda: "TLS connection broke" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: "TLS connection broke" in bridge.stderr, lambda: bridge.stderr[-2000:])
 
 
 def test_tls_to_the_plain_port_is_told_so(broker, authority, bridge_at):
     bridge = bridge_at(amqps(broker.port), AMQP_CA_FILE=authority.path)
-    servers.wait_until(lambda: "no TLS is spoken there" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: "no TLS is spoken there" in bridge.stderr, lambda: bridge.stderr[-2000:])
     send(bridge)
 
 
 def test_plain_words_to_the_tls_port_are_told_so(broker, bridge_at):
     bridge = bridge_at(f"amqp://guest:guest@127.0.0.1:{broker.tls_port}/%2f")
-    servers.wait_until(lambda: "amqps://" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: "amqps://" in bridge.stderr, lambda: bridge.stderr[-2000:])
     send(bridge)
     assert bridge.running()
 
@@ -304,7 +302,7 @@ def test_a_broker_that_asks_for_a_certificate_is_shown_ours(authority, terminato
 
 def test_a_broker_that_misses_our_certificate_is_told_of(authority, terminator, bridge_at):
     bridge = bridge_at(amqps(terminator.port), AMQP_CA_FILE=authority.path)
-    servers.wait_until(lambda: "set AMQP_CERT_FILE" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: "set AMQP_CERT_FILE" in bridge.stderr, lambda: bridge.stderr[-2000:])
     send(bridge)
 
 

@@ -54,7 +54,7 @@ def taken(bridge):
 
 
 def assert_drained(bridge):
-    servers.wait_until(lambda: bridge.spooled() == 0, 30, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: bridge.spooled() == 0, lambda: bridge.stderr[-2000:])
     bridge.assert_identities()
 
 
@@ -67,8 +67,8 @@ def test_an_unreachable_broker_is_not_missed_and_comes_back_by_itself(start_brid
     assert bridge.admin("/healthz")[0] == 200
     assert wire.request(bridge.port, "GET", "/health").status == 200
     proxy.restore()
-    servers.wait_until(lambda: taken(bridge), 20, lambda: bridge.stderr[-2000:])
-    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", 10, bridge.readyz)
+    servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", bridge.readyz)
     queues.take("AMQP_QUEUE", 2)
     assert_drained(bridge)
 
@@ -78,10 +78,10 @@ def test_a_connection_that_is_cut_is_opened_again(start_bridge, queues, proxy):
     assert taken(bridge)
     proxy.cut()
     assert_spooled(bridge)
-    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "away", 10, "said while the broker is away")
+    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "away", "said while the broker is away")
     assert_spooled(bridge)
     proxy.restore()
-    servers.wait_until(lambda: taken(bridge), 20, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
     queues.take("AMQP_QUEUE", 4)
     assert_drained(bridge)
 
@@ -96,7 +96,7 @@ def test_a_silent_broker_is_given_up_at_the_deadline_of_the_confirm(start_bridge
     assert bridge.accepted("spool") == 8
     proxy.cut()
     proxy.restore()
-    servers.wait_until(lambda: taken(bridge), 20, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
     assert_drained(bridge)
 
 
@@ -126,15 +126,15 @@ def test_a_broker_under_alarm_is_not_waited_for(start_bridge, queues, rabbitmq, 
             answered(bridge)  # the broker says "blocked" when it is published to
             return bridge.readyz()[1]["broker"] == "blocked"
 
-        servers.wait_until(blocked, 10, bridge.readyz)
+        servers.wait_until(blocked, bridge.readyz)
         for _ in range(publishers):
             assert assert_spooled(bridge) < 1 * servers.PATIENCE
         assert bridge.readyz()[0] == 200
         assert bridge.metrics()["dropbridge_publishers_connected"] == 0
     finally:
         rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1GB")
-    servers.wait_until(lambda: taken(bridge), 30, lambda: bridge.stderr[-2000:])
-    servers.wait_until(lambda: bridge.metrics()["dropbridge_publishers_connected"] == publishers, 10)
+    servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: bridge.metrics()["dropbridge_publishers_connected"] == publishers)
 
 
 class ForgetfulProxy(servers.CuttableProxy):
@@ -173,8 +173,8 @@ def test_a_confirm_that_never_comes_ends_the_connection_and_not_the_service(star
         proxy.forget = True
         assert_spooled(bridge)
         assert answered(bridge) < 1 * servers.PATIENCE, "one confirm that is missing does not hold up the others"
-        servers.wait_until(lambda: "has not confirmed" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
-        servers.wait_until(lambda: taken(bridge), 20, lambda: bridge.stderr[-2000:])
+        servers.wait_until(lambda: "has not confirmed" in bridge.stderr, lambda: bridge.stderr[-2000:])
+        servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
         assert bridge.metrics()["dropbridge_reconnects_total"] == 1
         assert_drained(bridge)
     finally:
@@ -224,7 +224,7 @@ def test_a_lost_connection_hands_its_events_to_another(start_bridge, queues, rab
         first.freeze()
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             sent = [pool.submit(answered, bridge) for _ in range(8)]
-            servers.wait_until(lambda: sum(one.done() for one in sent) == 4, 10, "half goes to the other connection")
+            servers.wait_until(lambda: sum(one.done() for one in sent) == 4, "half goes to the other connection")
             first.cut()
             concurrent.futures.wait(sent)
         assert [one.exception() for one in sent] == [None] * 8
@@ -249,10 +249,10 @@ def test_a_full_queue_is_spooled_until_there_is_room(start_bridge, queues, names
         return sent >= 10 and bridge.accepted("spool") >= 1
 
     try:
-        servers.wait_until(spooled, 20, lambda: f"{bridge.metrics()}")
+        servers.wait_until(spooled, lambda: f"{bridge.metrics()}")
         late = bridge.metrics()["dropbridge_confirm_timeouts_total"]
         assert bridge.metrics()["dropbridge_nacked_total"] + late >= bridge.accepted("spool")
-        queues.take("AMQP_QUEUE", sent, 60)
+        queues.take("AMQP_QUEUE", sent)
     finally:
         rabbitmq.control("clear_policy", policy)
     assert_drained(bridge)
@@ -283,7 +283,7 @@ def test_a_deleted_rejected_queue_is_made_again_and_nothing_is_lost(start_bridge
     assert_drained(bridge)
     ((properties, body),) = queues.take("AMQP_REJECTED_QUEUE", 1)
     assert body == b"not json" and properties.headers["x-reject-reason"] == "invalid_json"
-    servers.wait_until(lambda: taken(bridge), 20, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
 
 
 def test_declares_durable_exchanges_and_quorum_queues(start_bridge, queues, names, rabbitmq):
@@ -327,9 +327,8 @@ def test_it_ends_with_69_only_if_every_broker_of_the_list_refuses(rabbitmq, name
     for urls, broker in ((f"{wrong},{away}", "away"), (f"{away},{wrong}", "away"), (f"{wrong},{rabbitmq.url}", "connected")):
         bridge = programs(servers.Bridge, {"AMQP_URL": urls, **names, "AMQP_PUBLISHERS": publishers})
         # It listens before a broker that takes its time has answered.
-        servers.wait_until(lambda: "ACCESS_REFUSED" in bridge.stderr, 20, lambda: bridge.stderr[-2000:])  # noqa: B023
-        servers.wait_until(lambda: bridge.readyz()[1]["broker"] == broker, 20,  # noqa: B023
-                           lambda: bridge.stderr[-2000:])  # noqa: B023
+        servers.wait_until(lambda: "ACCESS_REFUSED" in bridge.stderr, lambda: bridge.stderr[-2000:])  # noqa: B023
+        servers.wait_until(lambda: bridge.readyz()[1]["broker"] == broker, lambda: bridge.stderr[-2000:])  # noqa: B023
         assert "not-the-password" not in bridge.stderr
 
 
@@ -352,7 +351,7 @@ def test_an_exchange_of_another_type_ends_it_with_69_and_is_named(rabbitmq, name
 
 def wait_in_flight(bridge):
     """Until it has begun to read the one request: a stop waits for those alone."""
-    servers.wait_until(lambda: bridge.in_flight() == 1, 10, bridge.metrics)
+    servers.wait_until(lambda: bridge.in_flight() == 1, bridge.metrics)
 
 
 def test_a_refusal_whose_stop_is_forced_ends_with_69_too(start_bridge, proxy):
@@ -363,7 +362,7 @@ def test_a_refusal_whose_stop_is_forced_ends_with_69_too(start_bridge, proxy):
         raw.send(wire.head("POST", wire.WEBHOOK, [*wire.guide(BODY).items(), ("Content-Length", len(BODY))]) + BODY[:-1])
         wait_in_flight(bridge)
         proxy.restore()
-        servers.wait_until(lambda: "stopping" in bridge.stderr, 20, lambda: bridge.stderr[-2000:])
+        servers.wait_until(lambda: "stopping" in bridge.stderr, lambda: bridge.stderr[-2000:])
         # The request in flight holds the stop up.
         bridge.signal(servers.SIGTERM)
         assert bridge.wait_exit() == 69
@@ -377,7 +376,7 @@ def test_a_stop_finishes_the_request_in_flight(start_bridge, queues, proxy):
         raw.send(wire.head("POST", wire.WEBHOOK, [*wire.guide(body).items(), ("Content-Length", len(body))]) + body[:-1])
         wait_in_flight(bridge)
         bridge.signal(servers.SIGTERM)
-        servers.wait_until(lambda: "stopping" in bridge.stderr, 5, lambda: bridge.stderr[-2000:])
+        servers.wait_until(lambda: "stopping" in bridge.stderr, lambda: bridge.stderr[-2000:])
         answer = raw.send(body[-1:]).answer()
     assert answer.status == 200
     queues.take("AMQP_QUEUE", 1)

@@ -33,7 +33,7 @@ def send_all(bridge, bodies):
 
 
 def wait_broker(bridge, state):
-    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == state, 30, lambda: f"{state}: {bridge.readyz()}")
+    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == state, lambda: f"{state}: {bridge.readyz()}")
 
 
 def wait_drained(bridge):
@@ -41,11 +41,11 @@ def wait_drained(bridge):
         status, ready = bridge.readyz()
         return status == 200 and ready["spool"] == "empty" and "spool_problem" not in ready
 
-    servers.wait_until(is_empty, 60, lambda: f"{bridge.readyz()}\n{bridge.stderr[-2000:]}")
+    servers.wait_until(is_empty, lambda: f"{bridge.readyz()}\n{bridge.stderr[-2000:]}")
     bridge.assert_identities()
 
 
-def take_each(queues, bodies, timeout=30.0):
+def take_each(queues, bodies):
     """Takes until each body has come: copies are allowed under one message_id only. How many copies there were."""
     ids = {}
     copies = 0
@@ -57,7 +57,7 @@ def take_each(queues, bodies, timeout=30.0):
             assert ids.setdefault(body, properties.message_id) == properties.message_id
         return len(ids) >= len(bodies)
 
-    servers.wait_until(all_here, timeout, lambda: f"{len(bodies)} bodies; there were {len(ids)}")
+    servers.wait_until(all_here, lambda: f"{len(bodies)} bodies; there were {len(ids)}")
     assert set(ids) == set(bodies)
     return copies
 
@@ -112,7 +112,7 @@ def test_what_comes_by_way_of_the_spool_is_what_comes_directly(start_bridge, que
     assert bridge.accepted("spool") == 5
     bridge.assert_identities()
     proxy.restore()
-    spooled = queues.take("AMQP_QUEUE", 4, 30) + queues.take("AMQP_REJECTED_QUEUE", 1, 30)
+    spooled = queues.take("AMQP_QUEUE", 4) + queues.take("AMQP_REJECTED_QUEUE", 1)
     assert [body for _, body in spooled] == [body for _, body in direct] == [SPACED] * 4 + [BROKEN]
     assert [fields_of(properties) for properties, _ in spooled] == [fields_of(properties) for properties, _ in direct]
     assert len({properties.message_id for properties, _ in spooled + direct}) == 10
@@ -120,7 +120,7 @@ def test_what_comes_by_way_of_the_spool_is_what_comes_directly(start_bridge, que
         assert before_ms - 1 <= properties.headers["x-received-at"] <= after_ms + 1
         assert properties.timestamp == properties.headers["x-received-at"] // 1000
     wait_drained(bridge)
-    servers.wait_until(lambda: "spool is empty again" in bridge.stderr, 5, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: "spool is empty again" in bridge.stderr, lambda: bridge.stderr[-2000:])
     assert bridge.stderr.count("spool is empty again") == 1
 
 
@@ -134,7 +134,7 @@ def test_a_silent_broker_loses_nothing(start_bridge, queues, proxy):
     assert bridge.accepted("spool") == before + 16
     proxy.restore()
     send_all(bridge, bodies[32:])
-    take_each(queues, bodies, 60)
+    take_each(queues, bodies)
     wait_drained(bridge)
 
 
@@ -145,7 +145,7 @@ def test_a_silent_broker_whose_connection_ends_loses_nothing(start_bridge, queue
     send_all(bridge, bodies)
     proxy.cut()
     proxy.restore()
-    take_each(queues, bodies, 60)
+    take_each(queues, bodies)
     wait_drained(bridge)
 
 
@@ -157,7 +157,7 @@ def test_clients_that_hang_up_are_counted_like_the_others(start_bridge, queues, 
         with wire.Raw(bridge.port) as raw:
             head = [*wire.guide(body).items(), ("Content-Length", len(body))]
             raw.send(wire.head("POST", wire.WEBHOOK, head) + body)
-    servers.wait_until(lambda: bridge.accepted("spool") == 16, 20, bridge.metrics)
+    servers.wait_until(lambda: bridge.accepted("spool") == 16, bridge.metrics)
     bridge.assert_identities()
     proxy.restore()
     wait_drained(bridge)
@@ -178,7 +178,7 @@ def test_a_broker_under_alarm_is_replaced_by_the_spool_which_drains_beside_live_
         return bridge.readyz()[1]["broker"] == "blocked"
 
     try:
-        servers.wait_until(blocked, 30, lambda: f"{bridge.readyz()}")
+        servers.wait_until(blocked, lambda: f"{bridge.readyz()}")
         start = time.monotonic()
         send_all(bridge, bodies)
         assert time.monotonic() - start < 20 * servers.PATIENCE, "a blocked broker is not waited for"
@@ -188,7 +188,7 @@ def test_a_broker_under_alarm_is_replaced_by_the_spool_which_drains_beside_live_
         rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1GB")
     for body in live:
         assert send(bridge, body).status == 200
-    take_each(queues, first + bodies + live, 60)
+    take_each(queues, first + bodies + live)
     wait_drained(bridge)
 
 
@@ -216,7 +216,7 @@ def test_a_stop_spools_what_a_silent_broker_does_not_confirm(start_bridge, queue
     proxy.freeze()
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         sent = [pool.submit(send, bridge, body) for body in bodies]
-        servers.wait_until(lambda: bridge.in_flight() == 8, 5, "all are waiting")
+        servers.wait_until(lambda: bridge.in_flight() == 8, "all are waiting")
         start = time.monotonic()
         bridge.signal(servers.SIGTERM)
         assert [one.result().status for one in sent] == [200] * 8
@@ -235,9 +235,9 @@ def test_a_second_signal_ends_it_at_once(start_bridge, proxy):
     with wire.Raw(bridge.port) as raw:
         body = event(1)
         raw.send(wire.head("POST", wire.WEBHOOK, [*wire.guide(body).items(), ("Content-Length", len(body))]) + body[:-1])
-        servers.wait_until(lambda: bridge.in_flight() == 1, 5, "it waits for the rest")
+        servers.wait_until(lambda: bridge.in_flight() == 1, "it waits for the rest")
         bridge.signal(servers.SIGTERM)
-        servers.wait_until(lambda: "stopping" in bridge.stderr, 5, "the first signal is heard")
+        servers.wait_until(lambda: "stopping" in bridge.stderr, "the first signal is heard")
         start = time.monotonic()
         bridge.signal(servers.SIGTERM)
         assert bridge.wait_exit() == 0
@@ -332,7 +332,7 @@ def test_a_spool_taken_away_while_in_use_is_drained_all_the_same(start_bridge, q
     wait_broker(bridge, "away")
     send_all(bridge, bodies[:200])
     take_away(path)
-    servers.wait_until(path.exists, 10, "a new one is begun")
+    servers.wait_until(path.exists, "a new one is begun")
     send_all(bridge, bodies[200:])
     assert bridge.spooled() == 300
     bridge.assert_identities()
@@ -340,11 +340,11 @@ def test_a_spool_taken_away_while_in_use_is_drained_all_the_same(start_bridge, q
     take_each_once(queues, bodies, bridge)
     wait_drained(bridge)
     assert bridge.metrics()["dropbridge_spool_set_aside_total"] == 0
-    servers.wait_until(lambda: "nothing of it is lost" in bridge.stderr, 5, lambda: bridge.stderr)
+    servers.wait_until(lambda: "nothing of it is lost" in bridge.stderr, lambda: bridge.stderr)
 
 
 def wait_for_all_in_the_new_one(bridge, times=1):
-    servers.wait_until(lambda: bridge.stderr.count("nothing of it is lost") == times, 10, lambda: bridge.stderr)
+    servers.wait_until(lambda: bridge.stderr.count("nothing of it is lost") == times, lambda: bridge.stderr)
 
 
 @pytest.mark.parametrize("take_away", [delete, move], ids=["deleted", "moved"])
@@ -408,10 +408,10 @@ def test_a_folder_that_is_renamed_and_put_back_costs_nothing(start_bridge, queue
     wait_broker(bridge, "away")
     send_all(bridge, bodies[:20])
     folder.rename(tmp_path / "elsewhere")
-    servers.wait_until(lambda: bridge.readyz()[1]["spool"] == "failed", 10, bridge.readyz)
+    servers.wait_until(lambda: bridge.readyz()[1]["spool"] == "failed", bridge.readyz)
     assert send(bridge, event("refused")).status == 503
     (tmp_path / "elsewhere").rename(folder)
-    servers.wait_until(lambda: bridge.readyz()[0] == 200, 20, bridge.readyz)
+    servers.wait_until(lambda: bridge.readyz()[0] == 200, bridge.readyz)
     send_all(bridge, bodies[20:])
     bridge.assert_identities()
     bridge.kill()
@@ -429,7 +429,7 @@ def test_a_log_deleted_while_in_use_loses_nothing_to_a_kill(start_bridge, queues
     bodies = [event(number) for number in range(20)]
     send_all(first, bodies[:10])
     log.unlink()
-    servers.wait_until(log.exists, 10, "a new one is begun")
+    servers.wait_until(log.exists, "a new one is begun")
     send_all(first, bodies[10:])
     first.kill()
     second = start_bridge(SPOOL_PATH=path)
@@ -450,7 +450,7 @@ def test_two_bridges_keep_their_spools_in_one_folder(start_bridge, queues, proxy
 
 def exit_of(programs, settings, status):
     bridge = programs(servers.Bridge, settings, clean_exit=(status,))
-    assert bridge.wait_exit(30) == status, bridge.stderr
+    assert bridge.wait_exit() == status, bridge.stderr
     return bridge.stderr
 
 

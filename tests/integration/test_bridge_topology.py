@@ -91,12 +91,12 @@ class Sender:
         refused = [one for one in self.log if one[1] != 200]
         assert not refused, f"{len(refused)} of {len(self.log)}: {refused[:3]}\n{self.bridge.stderr[-2000:]}"
 
-    def assert_all_arrive(self, rabbitmq, queue, timeout=30):
+    def assert_all_arrive(self, rabbitmq, queue):
         """Takes from the queue until it has given all that was acknowledged, in this call or another."""
         missing = self.acknowledged - self._arrived
         with contextlib.closing(rabbitmq.connect()) as connection:
             channel = connection.channel()
-            end = time.monotonic() + timeout * servers.PATIENCE
+            end = time.monotonic() + servers.HANG_GUARD_S
             for method, _, body in channel.consume(queue, auto_ack=True, inactivity_timeout=0.1):
                 if method is not None:
                     self._arrived.add(json.loads(body)["data"]["message_id"])
@@ -104,7 +104,7 @@ class Sender:
                 if not missing or time.monotonic() > end:
                     break
             assert not missing, f"{len(missing)} missing: {sorted(missing)[:5]}"
-        servers.wait_until(lambda: self.bridge.spooled() == 0, 30, lambda: self.bridge.stderr[-2000:])
+        servers.wait_until(lambda: self.bridge.spooled() == 0, lambda: self.bridge.stderr[-2000:])
         self.bridge.assert_identities()
 
 
@@ -145,8 +145,8 @@ def lose_one(bridge, queues, names):
         return (now["dropbridge_reconnects_total"] > before["dropbridge_reconnects_total"]
                 and now["dropbridge_publishers_connected"] == 1)
 
-    servers.wait_until(comes_back, 10, "one comes back")
-    servers.wait_until(bound_again, 10, "bound again")
+    servers.wait_until(comes_back, "one comes back")
+    servers.wait_until(bound_again, "bound again")
 
 
 def test_events_flow_while_the_queue_is_unbound(start_bridge, queues, names, rabbitmq):
@@ -174,7 +174,7 @@ def test_an_idle_bridge_declares_again_what_was_lost(start_bridge, queues, names
     else:
         queues.channel.queue_unbind(names[queue], names[exchange], names[queue])
     assert not routes(rabbitmq, names, queue, exchange)
-    servers.wait_until(lambda: routes(rabbitmq, names, queue, exchange), NOTICED_SECONDS, f"the {lost} is there again")
+    servers.wait_until(lambda: routes(rabbitmq, names, queue, exchange), f"the {lost} is there again")
 
 
 def test_a_queue_of_another_kind_shuts_the_publishers_until_it_is_gone(start_bridge, queues, names, rabbitmq):
@@ -184,7 +184,7 @@ def test_a_queue_of_another_kind_shuts_the_publishers_until_it_is_gone(start_bri
     queues.channel.queue_declare(queue, durable=True)
     queues.channel.queue_bind(queue, names["AMQP_EXCHANGE"], queue)
     servers.wait_until(
-        lambda: bridge.publishers_connected() == 0, NOTICED_SECONDS, lambda: bridge.stderr[-2000:])
+        lambda: bridge.publishers_connected() == 0, lambda: bridge.stderr[-2000:])
     problem = readyz_problem(bridge)
     assert queue in problem and "delete that queue" in problem
     sender = Sender(bridge)
@@ -193,14 +193,14 @@ def test_a_queue_of_another_kind_shuts_the_publishers_until_it_is_gone(start_bri
     sender.assert_all_acknowledged()
     assert sender.slowest < 1 * servers.PATIENCE
     assert queues.depth("AMQP_QUEUE") == 0, "nothing is published into it"
-    servers.wait_until(lambda: "nothing is published" in bridge.stderr, 5, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: "nothing is published" in bridge.stderr, lambda: bridge.stderr[-2000:])
     told = [line for line in bridge.stderr.splitlines() if "nothing is published" in line]
     assert len(told) == 1 and queue in told[0]
     queues.channel.queue_delete(queue)
     servers.wait_until(
-        lambda: bridge.publishers_connected() == 1, NOTICED_SECONDS, lambda: bridge.stderr[-2000:])
-    servers.wait_until(lambda: not readyz_problem(bridge), 5, bridge.readyz)
-    servers.wait_until(lambda: "as they must be again" in bridge.stderr, 5, lambda: bridge.stderr[-2000:])
+        lambda: bridge.publishers_connected() == 1, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: not readyz_problem(bridge), bridge.readyz)
+    servers.wait_until(lambda: "as they must be again" in bridge.stderr, lambda: bridge.stderr[-2000:])
     sender.assert_all_arrive(rabbitmq, queue)
 
 
@@ -212,7 +212,7 @@ def test_a_connection_lost_while_the_queue_is_of_another_kind_is_opened_when_it_
     queues.channel.queue_declare(queue, durable=True)
     proxy.cut()
     proxy.restore()
-    servers.wait_until(lambda: "PRECONDITION_FAILED" in readyz_problem(bridge), 10, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: "PRECONDITION_FAILED" in readyz_problem(bridge), lambda: bridge.stderr[-2000:])
     sender = Sender(bridge)
     for _ in range(5):
         sender.send()
@@ -220,7 +220,7 @@ def test_a_connection_lost_while_the_queue_is_of_another_kind_is_opened_when_it_
     queues.channel.queue_delete(queue)
     # Not by routes(): it would empty the queue of what the spool has published by then.
     servers.wait_until(
-        lambda: bridge.publishers_connected() == 1, NOTICED_SECONDS, lambda: bridge.stderr[-2000:])
+        lambda: bridge.publishers_connected() == 1, lambda: bridge.stderr[-2000:])
     sender.assert_all_arrive(rabbitmq, queue)
     # Tried again every few seconds, said once.
     assert bridge.stderr.count("PRECONDITION_FAILED") == 1
@@ -236,14 +236,14 @@ def test_what_a_full_queue_refuses_arrives_later(start_bridge, queues, names, ra
         for _ in range(60):
             sender.send()
         # The queue hears of its policy a moment later.
-        servers.wait_until(lambda: sender.send() and bridge.metrics()["dropbridge_nacked_total"] > 0, 10)
+        servers.wait_until(lambda: sender.send() and bridge.metrics()["dropbridge_nacked_total"] > 0)
         sender.assert_all_acknowledged()
         assert sender.slowest < 1 * servers.PATIENCE
         if mended_by == "taking messages out":
-            sender.assert_all_arrive(rabbitmq, policy, 60)
+            sender.assert_all_arrive(rabbitmq, policy)
     finally:
         rabbitmq.control("clear_policy", policy)
-    sender.assert_all_arrive(rabbitmq, policy, 60)
+    sender.assert_all_arrive(rabbitmq, policy)
 
 
 @contextlib.contextmanager
@@ -271,22 +271,21 @@ def test_a_message_above_the_brokers_limit_costs_no_connection_and_is_kept(
         with Sender(bridge) as sender:
             servers.wait_until(lambda: len(sender.log) > 50)
             assert wire.post(bridge.port, wire.WEBHOOK, large, wire.guide(large)).status == 200
-            servers.wait_until(lambda: "held back" in bridge.readyz()[1].get("spool_problem", ""), 30,
-                               lambda: bridge.stderr[-2000:])
+            servers.wait_until(lambda: "held back" in bridge.readyz()[1].get("spool_problem", ""), lambda: bridge.stderr[-2000:])
             seen = len(sender.log)
             servers.wait_until(lambda: len(sender.log) > seen + 100)
         sender.assert_all_acknowledged()
         assert sender.slowest < 1 * servers.PATIENCE
         ready = bridge.readyz()[1]
         assert ready["broker"] == "connected" and f"({len(large)} bytes)" in ready["spool_problem"]
-        servers.wait_until(lambda: bridge.spooled() == 1, 10, "the others of the spool were published")
+        servers.wait_until(lambda: bridge.spooled() == 1, "the others of the spool were published")
         assert bridge.metrics()["dropbridge_reconnects_total"] == 0, bridge.stderr[-2000:]
         assert bridge.stderr.count("is held back") == 1
         # Once for each publisher, at the most: then it knows.
         assert 1 <= bridge.stderr.count("max size 5000") <= publishers
         bridge.finish()
     again = start_bridge(AMQP_PUBLISHERS=publishers, SPOOL_PATH=bridge.settings["SPOOL_PATH"], options={"name": "second"})
-    servers.wait_until(lambda: again.spooled() == 0, 20, lambda: again.stderr[-2000:])
+    servers.wait_until(lambda: again.spooled() == 0, lambda: again.stderr[-2000:])
     bodies = [body for _, body in queues.take_all("AMQP_QUEUE")]
     assert bodies.count(large) == 1 and len(set(bodies)) == len(sender.acknowledged) + 1
 
@@ -300,24 +299,24 @@ def test_any_number_of_messages_above_the_brokers_limit_hold_up_nobody(start_bri
 
     def send_while_away(bodies):
         proxy.cut()
-        servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "away", 20, lambda: f"away: {bridge.readyz()}")
+        servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "away", lambda: f"away: {bridge.readyz()}")
         for body in bodies:
             assert wire.post(bridge.port, wire.WEBHOOK, body, wire.guide(body)).status == 200
         assert sender.send() == 200
         proxy.restore()
-        servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", 20, lambda: bridge.stderr[-2000:])
+        servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", lambda: bridge.stderr[-2000:])
 
     with largest_message(rabbitmq, 5000):
         for bodies in (large, []):
             send_while_away(bodies)
-            servers.wait_until(lambda: bridge.spooled() == count, 15, lambda: f"{bridge.readyz()} {bridge.stderr[-2000:]}")
+            servers.wait_until(lambda: bridge.spooled() == count, lambda: f"{bridge.readyz()} {bridge.stderr[-2000:]}")
         problem = bridge.readyz()[1]["spool_problem"]
         assert "max_message_size" in problem and f"({len(large[0])} bytes)" in problem
         assert bridge.stderr.count("is held back") == 1
         assert bridge.stderr.count("max size 5000") <= 2, "once for each connection: then it is known"
     send_while_away([])  # a new connection asks afresh
-    servers.wait_until(lambda: bridge.spooled() == 0, 15, lambda: bridge.stderr[-2000:])
-    servers.wait_until(lambda: "spool_problem" not in bridge.readyz()[1], 5, bridge.readyz)
+    servers.wait_until(lambda: bridge.spooled() == 0, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: "spool_problem" not in bridge.readyz()[1], bridge.readyz)
     bodies = [body for _, body in queues.take_all("AMQP_QUEUE")]
     assert set(large) < set(bodies) and len(set(bodies)) == count + len(sender.acknowledged) == count + 3
     bridge.assert_identities()
@@ -345,11 +344,11 @@ def test_a_full_rejected_queue_interrupts_no_event(start_bridge, queues, names, 
         with Sender(bridge) as sender:
             for body in poison:
                 reject(body)
-            servers.wait_until(nacked, 10, lambda: f"{bridge.metrics()}")
-            servers.wait_until(lambda: "AMQP_REJECTED_QUEUE" in readyz_problem(bridge), 20, lambda: bridge.stderr[-2000:])
+            servers.wait_until(nacked, lambda: f"{bridge.metrics()}")
+            servers.wait_until(lambda: "AMQP_REJECTED_QUEUE" in readyz_problem(bridge), lambda: bridge.stderr[-2000:])
             status, ready = bridge.readyz()
             assert status == 200 and ready["broker"] == "connected" and ready["spool_waiting"] > 0
-            servers.wait_until(lambda: "afresh, by a new channel" in bridge.stderr, 40, lambda: bridge.stderr[-2000:])
+            servers.wait_until(lambda: "afresh, by a new channel" in bridge.stderr, lambda: bridge.stderr[-2000:])
             seen = len(sender.log)
             servers.wait_until(lambda: len(sender.log) > seen + 100)
         sender.assert_all_acknowledged()
@@ -362,9 +361,9 @@ def test_a_full_rejected_queue_interrupts_no_event(start_bridge, queues, names, 
     rejected = queues.take("AMQP_REJECTED_QUEUE", len(poison), 60)
     assert {body for _, body in rejected} == set(poison)
     sender.assert_all_arrive(rabbitmq, names["AMQP_QUEUE"])
-    servers.wait_until(lambda: not readyz_problem(bridge), 10, bridge.readyz)
+    servers.wait_until(lambda: not readyz_problem(bridge), bridge.readyz)
     again = "takes messages to the rejected queue again"
-    servers.wait_until(lambda: again in bridge.stderr, 5, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: again in bridge.stderr, lambda: bridge.stderr[-2000:])
     assert bridge.stderr.count(again) == 1
 
 
@@ -374,7 +373,7 @@ def test_a_full_queue_behind_a_broken_spool_is_ready_again_though_nobody_sends(
     folder.mkdir()
     bridge = start_bridge(SPOOL_PATH=folder / "spool.db")
     folder.rename(tmp_path / "elsewhere")
-    servers.wait_until(lambda: bridge.readyz()[1]["spool"] == "failed", 20, lambda: f"{bridge.readyz()}")
+    servers.wait_until(lambda: bridge.readyz()[1]["spool"] == "failed", lambda: f"{bridge.readyz()}")
     policy = names["AMQP_QUEUE"]
     rabbitmq.control("set_policy", policy, f"^{policy}$", '{"max-length":3}', "--apply-to", "queues")
 
@@ -388,18 +387,18 @@ def test_a_full_queue_behind_a_broken_spool_is_ready_again_though_nobody_sends(
         return post() == 503 and not ready()
 
     try:
-        servers.wait_until(refused, 10, lambda: f"{bridge.readyz()}")
+        servers.wait_until(refused, lambda: f"{bridge.readyz()}")
         assert bridge.readyz()[1]["broker"] == "refusing"
-        servers.wait_until(ready, 20, "what was said 12 s ago is not believed any more")
+        servers.wait_until(ready, "what was said 12 s ago is not believed any more")
         assert post() == 503
-        servers.wait_until(lambda: not ready(), 0.9, "the first that is refused is enough then")
+        servers.wait_until(lambda: not ready(), "the first that is refused is enough then")
         queues.channel.queue_purge(policy)
-        servers.wait_until(ready, 20, "ready again")
+        servers.wait_until(ready, "ready again")
         assert post() == 200
     finally:
         rabbitmq.control("clear_policy", policy)
-    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", 5, lambda: f"{bridge.readyz()}")
-    servers.wait_until(lambda: "takes events again" in bridge.stderr, 5, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", lambda: f"{bridge.readyz()}")
+    servers.wait_until(lambda: "takes events again" in bridge.stderr, lambda: bridge.stderr[-2000:])
     assert bridge.stderr.count("refuses events") == bridge.stderr.count("takes events again") == 1
 
 
@@ -421,18 +420,17 @@ def test_a_full_queue_behind_a_full_spool_is_not_ready_and_says_so(start_bridge,
 
     try:
         for padding in (100000, 5000, 500):
-            servers.wait_until(lambda padding=padding: post(padding) == 503, 20, "both are full")
-        servers.wait_until(nothing_is_taken, 20, lambda: f"{bridge.readyz()} {bridge.stderr[-2000:]}")
-        servers.wait_until(lambda: "afresh, by a new channel" in bridge.stderr, 40, "a new channel")
-        ready = servers.wait_until(nothing_is_taken, 20, lambda: f"{bridge.readyz()} {bridge.stderr[-2000:]}")
+            servers.wait_until(lambda padding=padding: post(padding) == 503, "both are full")
+        servers.wait_until(nothing_is_taken, lambda: f"{bridge.readyz()} {bridge.stderr[-2000:]}")
+        servers.wait_until(lambda: "afresh, by a new channel" in bridge.stderr, "a new channel")
+        ready = servers.wait_until(nothing_is_taken, lambda: f"{bridge.readyz()} {bridge.stderr[-2000:]}")
         assert "max-length" in ready["broker_problem"] and "bring" not in ready["spool_problem"]
     finally:
         rabbitmq.control("clear_policy", policy)
-    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", 60, bridge.readyz)
-    servers.wait_until(lambda: bridge.spooled() == 0, 30, lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", bridge.readyz)
+    servers.wait_until(lambda: bridge.spooled() == 0, lambda: bridge.stderr[-2000:])
     assert bridge.readyz()[0] == 200 and post() == 200
-    servers.wait_until(lambda: bridge.stderr.count("refuses events") == bridge.stderr.count("takes events again"), 5,
-                       lambda: bridge.stderr[-2000:])
+    servers.wait_until(lambda: bridge.stderr.count("refuses events") == bridge.stderr.count("takes events again"), lambda: bridge.stderr[-2000:])
     assert bridge.stderr.count("refuses events") <= 2, "not for each new channel"
     assert bridge.metrics()["dropbridge_reconnects_total"] == 0, "asking afresh interrupts nothing"
     bridge.assert_identities()
@@ -449,14 +447,14 @@ def test_a_user_that_is_refused_while_running_is_told_and_waited_for(start_bridg
         assert bridge.metrics()["dropbridge_publishers_connected"] == 1, "a connection that is open goes on"
         proxy.cut()
         proxy.restore()
-        servers.wait_until(lambda: "ACCESS_REFUSED" in readyz_problem(bridge), 15, lambda: bridge.stderr[-2000:])
+        servers.wait_until(lambda: "ACCESS_REFUSED" in readyz_problem(bridge), lambda: bridge.stderr[-2000:])
         for _ in range(5):
             sender.send()
         sender.assert_all_acknowledged()
         assert bridge.running() and bridge.stderr.count("ACCESS_REFUSED") <= 2
         assert "first" not in bridge.stderr
         rabbitmq.control("change_password", "courier", "first")
-        servers.wait_until(lambda: not readyz_problem(bridge), 20, lambda: bridge.stderr[-2000:])
+        servers.wait_until(lambda: not readyz_problem(bridge), lambda: bridge.stderr[-2000:])
         sender.assert_all_arrive(rabbitmq, names["AMQP_QUEUE"])
     finally:
         rabbitmq.control("delete_user", "courier")
@@ -479,7 +477,7 @@ def test_a_broker_that_accepts_and_never_speaks_is_not_waited_for(start_bridge, 
     sender.assert_all_acknowledged()
     assert sender.slowest < 1 * servers.PATIENCE
     # It listens before the first attempt to connect has failed.
-    servers.wait_until(lambda: str(mute) in bridge.readyz()[1]["broker_problem"], 10)
+    servers.wait_until(lambda: str(mute) in bridge.readyz()[1]["broker_problem"])
     status, ready = bridge.readyz()
     assert status == 200 and ready["broker"] == "away"
     start = time.monotonic()
@@ -496,14 +494,14 @@ def test_the_next_host_is_tried_when_the_first_never_speaks(start_bridge, queues
     def connected():
         return bridge.metrics()["dropbridge_publishers_connected"] == 1
 
-    servers.wait_until(connected, 10, lambda: bridge.stderr[-2000:])
+    servers.wait_until(connected, lambda: bridge.stderr[-2000:])
     assert time.monotonic() - start < 9 * servers.PATIENCE
     for _ in range(2):
         proxy.cut()
-        servers.wait_until(lambda: not connected(), 10)
+        servers.wait_until(lambda: not connected())
         sender.send()
         proxy.restore()
-        servers.wait_until(connected, 15, lambda: bridge.stderr[-2000:])
+        servers.wait_until(connected, lambda: bridge.stderr[-2000:])
         sender.send()
     sender.assert_all_acknowledged()
     sender.assert_all_arrive(rabbitmq, names["AMQP_QUEUE"])
@@ -524,7 +522,7 @@ def test_a_stopped_broker_costs_one_confirm_timeout_of_waiting(start_bridge, que
         finally:
             os.kill(rabbitmq.vm_pid(), signal.SIGCONT)
         servers.wait_until(
-            lambda: bridge.publishers_connected() == publishers, 30, lambda: bridge.stderr[-2000:])
+            lambda: bridge.publishers_connected() == publishers, lambda: bridge.stderr[-2000:])
         seen = len(sender.log)
         servers.wait_until(lambda: len(sender.log) > seen + 100)
     finally:
@@ -538,7 +536,7 @@ def test_a_stopped_broker_costs_one_confirm_timeout_of_waiting(start_bridge, que
     while_stopped = [one for one in sender.log if stopped_at + timeout < one[2] < stopped_at + 9]
     assert len(while_stopped) > 100, "the service goes on meanwhile"
     assert f"has not confirmed a message for {int(timeout * 1000)} ms" in bridge.stderr
-    sender.assert_all_arrive(rabbitmq, names["AMQP_QUEUE"], 60)
+    sender.assert_all_arrive(rabbitmq, names["AMQP_QUEUE"])
 
 
 def test_a_short_pause_of_the_broker_ends_without_another_connection(start_bridge, queues, names, rabbitmq):
@@ -547,12 +545,12 @@ def test_a_short_pause_of_the_broker_ends_without_another_connection(start_bridg
         servers.wait_until(lambda: len(sender.log) > 50)
         os.kill(rabbitmq.vm_pid(), signal.SIGSTOP)
         try:
-            servers.wait_until(lambda: "nobody waits for it" in bridge.stderr, 5, lambda: bridge.stderr[-2000:])
+            servers.wait_until(lambda: "nobody waits for it" in bridge.stderr, lambda: bridge.stderr[-2000:])
         finally:
             os.kill(rabbitmq.vm_pid(), signal.SIGCONT)
-        servers.wait_until(lambda: "confirms again" in bridge.stderr, 10, lambda: bridge.stderr[-2000:])
+        servers.wait_until(lambda: "confirms again" in bridge.stderr, lambda: bridge.stderr[-2000:])
         accepted = bridge.metrics()['dropbridge_accepted_total{by="broker"}']
-        servers.wait_until(lambda: bridge.metrics()['dropbridge_accepted_total{by="broker"}'] > accepted + 50, 10)
+        servers.wait_until(lambda: bridge.metrics()['dropbridge_accepted_total{by="broker"}'] > accepted + 50)
     sender.assert_all_acknowledged()
     assert bridge.metrics()["dropbridge_reconnects_total"] == 0
     sender.assert_all_arrive(rabbitmq, names["AMQP_QUEUE"])

@@ -57,7 +57,7 @@ class Stuck:
 
     def wait_missing_told(self):
         """Until the log says how many lines are missing: as many as /metrics."""
-        found = servers.wait_until(lambda: re.search(r"missing here: (\d+);", self.stderr), 30, lambda: self.stderr[-2000:])
+        found = servers.wait_until(lambda: re.search(r"missing here: (\d+);", self.stderr), lambda: self.stderr[-2000:])
         assert int(found.group(1)) == self.dropped() > 0
 
     def dropped(self):
@@ -116,7 +116,7 @@ def test_the_bridge_tells_what_is_missing_once_it_is_read_again(bridge, proxy):
     bridge.stick()
     proxy.cut()
     wait_broker(bridge, "away")
-    servers.wait_until(lambda: bridge.dropped() > 0, 20, "a line was dropped")
+    servers.wait_until(lambda: bridge.dropped() > 0, "a line was dropped")
     bridge.release()
     assert "#" in bridge.stderr
     proxy.restore()
@@ -126,15 +126,15 @@ def test_the_bridge_tells_what_is_missing_once_it_is_read_again(bridge, proxy):
 
 def test_the_worker_counts_on_and_stops(programs, rabbitmq, redis_server, names, queues):
     worker = programs(StuckWorker, {"AMQP_URL": rabbitmq.url, "REDIS_URL": redis_server.url, **names})
-    servers.wait_until(lambda: worker.readyz()[0] == 200, 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.readyz()[0] == 200, lambda: worker.stderr[-2000:])
     worker.stick()
     redis_server.kill()
     for _ in range(20):
         queues.publish(*message(callback(), "spring"))
-    servers.wait_until(lambda: worker.readyz()[0] == 503, 20, "not ready without Redis")
+    servers.wait_until(lambda: worker.readyz()[0] == 503, "not ready without Redis")
     redis_server.start()
-    servers.wait_until(lambda: counters(redis_server.client).get("messages", 0) == 20, 30, "the events are counted")
-    servers.wait_until(lambda: worker.readyz()[0] == 200, 20, "ready with Redis")
+    servers.wait_until(lambda: counters(redis_server.client).get("messages", 0) == 20, "the events are counted")
+    servers.wait_until(lambda: worker.readyz()[0] == 200, "ready with Redis")
     assert worker.dropped() > 0
     worker.release()
     assert "#" in worker.stderr

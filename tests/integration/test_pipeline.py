@@ -53,7 +53,7 @@ def test_the_samples_count_up_to_what_is_expected(start_bridge, start_worker, qu
         assert out.count(': 200 {"received":true}') == len(files)
     assert sent == 23
     client = redis_server.client
-    servers.wait_until(lambda: not difference(client), 20, lambda: "\n".join([*difference(client), workers[0].stderr[-1000:]]))
+    servers.wait_until(lambda: not difference(client), lambda: "\n".join([*difference(client), workers[0].stderr[-1000:]]))
     assert_invariants(client)
     assert text_of(client.hgetall("dc:result:order-8800"))["outcome"] == "success"
     assert sorted(optouts(client)) == ["+12065550103", "+12065550208", "+12065550209"]
@@ -94,8 +94,7 @@ def test_every_copy_sent_many_times_in_any_order_counts_the_same(start_bridge, s
         return found.get("duplicate", 0) + found.get("revised", 0)
 
     # An empty queue is not the end: workers still hold what they have taken.
-    servers.wait_until(lambda: not unequal() and counted_again() >= again, 30,
-                       lambda: "\n".join([*unequal(), f"{counters(client)}", workers[0].stderr[-1000:]]))
+    servers.wait_until(lambda: not unequal() and counted_again() >= again, lambda: "\n".join([*unequal(), f"{counters(client)}", workers[0].stderr[-1000:]]))
     for worker in workers:
         assert worker.finish() == 0
     assert not unequal()

@@ -31,7 +31,7 @@ class Load:
             self.count += 3
             return condition()
 
-        return servers.wait_until(step, timeout, problem)
+        return servers.wait_until(step, problem)
 
 
 def fail_over(sentinels, redises, load):
@@ -65,5 +65,5 @@ def test_planned_failovers_soon_after_each_other_lose_nothing(replication, start
     for worker in workers:
         wait_ready(worker)
     servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and all(worker.metrics()["dropworker_held"] == 0 for worker in workers),
-                       60, lambda: workers[0].stderr[-3000:])
+                       lambda: workers[0].stderr[-3000:])
     wait_counted(primary, workers[0], load.count)

@@ -23,7 +23,7 @@ def replication(tmp_path):
 def start_consuming(start_worker, **environment):
     """Not ready, for its replicas are missing; but the queue is there."""
     worker = start_worker(wait_ready=False, **environment)
-    servers.wait_until(lambda: "can consume" in worker.stderr, 20, lambda: worker.stderr)
+    servers.wait_until(lambda: "can consume" in worker.stderr, lambda: worker.stderr)
     return worker
 
 
@@ -36,9 +36,9 @@ def test_what_was_acknowledged_is_on_the_replica(replication, start_worker, queu
     replica = replication.redis(replica_of=primary)
     worker = start_worker(REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=10)
     publish(queues, 100)
-    servers.wait_until(lambda: worker.metrics()["dropworker_counted_total"] == 100, 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.metrics()["dropworker_counted_total"] == 100, lambda: worker.stderr[-2000:])
     primary.kill()
-    wait_counted(replica, worker, 100, 0.1)
+    wait_counted(replica, worker, 100)
 
 
 def test_without_its_replica_a_batch_waits_and_is_not_counted_again(replication, start_worker, queues):
@@ -47,7 +47,7 @@ def test_without_its_replica_a_batch_waits_and_is_not_counted_again(replication,
     publish(queues, 20)
     wait_not_ready(worker, "0 of 1 replicas have the batch")
     # Several tries: none of them counts anything again.
-    servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] >= 3, 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] >= 3, lambda: worker.stderr[-2000:])
     assert counted(primary) > 0 and worker.metrics()["dropworker_batches_total"] == 0
     replica = replication.redis(replica_of=primary)
     wait_ready(worker)
@@ -71,16 +71,15 @@ def test_a_replica_that_stays_away_is_an_absence_of_redis(replication, start_wor
     worker = start_worker(REDIS_URL=primary.url, REDIS_WAIT_REPLICAS=1, REDIS_AWAY_S=2)
     with standing_still(replica):
         publish(queues, 5)
-        servers.wait_until(lambda: worker.metrics()["dropworker_pauses_total"] == 1, 30, lambda: worker.stderr[-2000:])
-        servers.wait_until(lambda: worker.metrics()["dropworker_held"] == 0 and queues.depth("AMQP_QUEUE") == 5, 20,
-                           lambda: worker.metrics())
+        servers.wait_until(lambda: worker.metrics()["dropworker_pauses_total"] == 1, lambda: worker.stderr[-2000:])
+        servers.wait_until(lambda: worker.metrics()["dropworker_held"] == 0 and queues.depth("AMQP_QUEUE") == 5, lambda: worker.metrics())
         # Redis is looked at again, and the pause holds.
         retried_at = primary.client.info("commandstats")["cmdstat_wait"]["calls"] + 3
-        servers.wait_until(lambda: primary.client.info("commandstats")["cmdstat_wait"]["calls"] >= retried_at, 30, "it looks")
+        servers.wait_until(lambda: primary.client.info("commandstats")["cmdstat_wait"]["calls"] >= retried_at, "it looks")
         assert "consuming again" not in worker.stderr and queues.depth("AMQP_QUEUE") == 5
         assert worker.metrics()["dropworker_pauses_total"] == 1
     wait_counted(replica, worker, 5)
-    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and worker.metrics()["dropworker_held"] == 0, 30, worker.metrics)
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and worker.metrics()["dropworker_held"] == 0, worker.metrics)
 
 
 def test_a_replica_that_is_behind_is_waited_for(replication, start_worker, queues):
@@ -155,7 +154,7 @@ def test_a_primary_that_forgot_the_batch_as_a_replica_counts_it_again(replicatio
     publish(queues, 10)
     wait_not_ready(worker, "0 of 1 replicas have the batch")
     # By now two tries are seconds apart.
-    servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] >= 6, 40, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] >= 6, lambda: worker.stderr[-2000:])
     primary.client.replicaof("127.0.0.1", empty.port)
     wait_in_step(primary, empty)
     assert counted(primary) == 0
@@ -172,11 +171,11 @@ def test_a_primary_that_wants_replicas_in_step_is_waited_out(replication, start_
     worker = start_worker(REDIS_URL=primary.url)
     primary.client.config_set("min-replicas-max-lag", 1)
     primary.client.config_set("min-replicas-to-write", 1)
-    servers.wait_until(lambda: primary.client.info("replication").get("min_slaves_good_slaves") == 1, 20, "one is in step")
+    servers.wait_until(lambda: primary.client.info("replication").get("min_slaves_good_slaves") == 1, "one is in step")
     publish(queues, 5)
     wait_counted(replica, worker, 5)
     with standing_still(replica):
-        servers.wait_until(lambda: primary.client.info("replication").get("min_slaves_good_slaves") == 0, 20, "none is in step")
+        servers.wait_until(lambda: primary.client.info("replication").get("min_slaves_good_slaves") == 0, "none is in step")
         publish(queues, 10)
         wait_not_ready(worker, "NOREPLICAS", "min-replicas-to-write")
         assert counted(primary) == 5 and worker.running()

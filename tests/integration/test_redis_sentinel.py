@@ -43,9 +43,9 @@ class Cluster:
             named = {sentinel.named() for sentinel in self.sentinels if sentinel.child.running()}
             return next((replica for replica in self.replicas if named == {replica.port}), None)
 
-        primary = servers.wait_until(new, 40, lambda: "a new primary is named: " + self.sentinels[-1].child.stdout[-3000:])
+        primary = servers.wait_until(new, lambda: "a new primary is named: " + self.sentinels[-1].child.stdout[-3000:])
         (other,) = (replica for replica in self.replicas if replica is not primary)
-        servers.wait_until(lambda: other.client.info("replication").get("master_port") == primary.port, 40, "it has a replica")
+        servers.wait_until(lambda: other.client.info("replication").get("master_port") == primary.port, "it has a replica")
         return primary
 
 
@@ -59,7 +59,7 @@ def test_a_killed_primary_is_followed_and_nothing_is_lost_or_doubled(replication
     workers = [start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=10) for _ in range(2)]
     assert f"connected to Redis at 127.0.0.1:{cluster.primary.port}, database 0, the primary of main" in workers[0].stderr
     publish(queues, 100)
-    servers.wait_until(lambda: counted(cluster.primary) > 20, 20, lambda: workers[0].stderr[-2000:])
+    servers.wait_until(lambda: counted(cluster.primary) > 20, lambda: workers[0].stderr[-2000:])
     publish(queues, 200)
     cluster.primary.kill()
     publish(queues, 100)
@@ -68,7 +68,7 @@ def test_a_killed_primary_is_followed_and_nothing_is_lost_or_doubled(replication
     for worker in workers:
         wait_ready(worker)
         wait_counted(new, worker, 500)
-    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, 20, "the queue is empty")
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, "the queue is empty")
     assert counters(new.client)["messages"] == 500
 
 
@@ -83,14 +83,14 @@ def test_a_former_primary_that_goes_on_is_not_written_to(cluster, start_worker, 
     publish(queues, 30)
     wait_counted(new, worker, 50)
     wait_settled(worker, queues)
-    servers.wait_until(lambda: cluster.primary.client.role()[0] == b"slave", 30, "the former primary is a replica")
-    servers.wait_until(lambda: counted(cluster.primary) == 50, 20, lambda: counted(cluster.primary))
+    servers.wait_until(lambda: cluster.primary.client.role()[0] == b"slave", "the former primary is a replica")
+    servers.wait_until(lambda: counted(cluster.primary) == 50, lambda: counted(cluster.primary))
 
 
 def test_a_primary_stopped_under_load_and_going_on_counts_nothing_twice(cluster, start_worker, queues):
     workers = [start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=5) for _ in range(2)]
     publish(queues, 100)
-    servers.wait_until(lambda: counted(cluster.primary) > 10, 20, lambda: workers[0].stderr[-2000:])
+    servers.wait_until(lambda: counted(cluster.primary) > 10, lambda: workers[0].stderr[-2000:])
     with standing_still(cluster.primary):
         publish(queues, 100)
         new = cluster.wait_failed_over()
@@ -99,16 +99,16 @@ def test_a_primary_stopped_under_load_and_going_on_counts_nothing_twice(cluster,
     wait_counted(new, workers[0], 400)
     for worker in workers:
         wait_ready(worker)
-    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, 20, "the queue is empty")
-    servers.wait_until(lambda: counted(cluster.primary) == 400, 40, lambda: counted(cluster.primary))
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, "the queue is empty")
+    servers.wait_until(lambda: counted(cluster.primary) == 400, lambda: counted(cluster.primary))
 
 
 def test_a_failover_that_was_ordered_is_followed(cluster, start_worker, queues):
     """For a while the former primary goes on, with the replica that was not promoted: enough for one, but fewer than before."""
     worker = start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=5)
     publish(queues, 50)
-    servers.wait_until(lambda: counted(cluster.primary) > 5, 20, lambda: worker.stderr[-2000:])
-    servers.wait_until(lambda: order_failover(cluster.sentinels[0]), 40, "the failover begins")
+    servers.wait_until(lambda: counted(cluster.primary) > 5, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: order_failover(cluster.sentinels[0]), "the failover begins")
     publish(queues, 150)
     new = cluster.wait_failed_over()
     publish(queues, 50)
@@ -131,10 +131,10 @@ def test_a_replica_that_is_lost_for_good_is_waited_for_only_a_moment(cluster, st
 
 def test_without_its_sentinels_the_worker_goes_on_and_says_so(cluster, start_worker, queues):
     worker = start_worker(REDIS_URL=cluster.url)
-    servers.wait_until(lambda: "REDIS_WAIT_REPLICAS to 1 or more" in worker.readyz()[1].get("redis_durability", ""), 10, worker.readyz)
+    servers.wait_until(lambda: "REDIS_WAIT_REPLICAS to 1 or more" in worker.readyz()[1].get("redis_durability", ""), worker.readyz)
     for sentinel in cluster.sentinels:
         sentinel.kill()
-    servers.wait_until(lambda: "no sentinel answers" in worker.stderr, 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: "no sentinel answers" in worker.stderr, lambda: worker.stderr[-2000:])
     publish(queues, 20)
     wait_counted(cluster.primary, worker, 20)
     wait_settled(worker, queues)
@@ -162,7 +162,7 @@ def test_user_password_and_database_go_to_redis_and_only_there(replication, star
         assert locked.heard and not any("AUTH" in command or "a word" in command for command in locked.heard)
     publish(queues, 2)
     client = servers.redis.Redis("127.0.0.1", primary.port, db=3)
-    servers.wait_until(lambda: counters(client).get("messages") == 2, 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: counters(client).get("messages") == 2, lambda: worker.stderr[-2000:])
     client.close()
     assert "a word" not in worker.stderr and "a%20word" not in worker.stderr
 
@@ -237,7 +237,7 @@ def test_a_useless_sentinel_is_named_and_another_is_asked(cluster, start_worker,
         wait_counted(cluster.primary, worker, 2)
         alone = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": url_of(useless)},
                          clean_exit=(0, 69))
-        servers.wait_until(lambda: sentence in alone.stderr, 20, lambda: alone.stderr)
+        servers.wait_until(lambda: sentence in alone.stderr, lambda: alone.stderr)
 
 
 def test_a_sentinel_that_names_a_replica_is_not_believed(cluster, start_worker, queues):
@@ -280,7 +280,7 @@ def promoted_unseen(cluster):
         sentinel.kill()
     new, other = cluster.replicas
     new.client.replicaof("NO", "ONE")
-    servers.wait_until(lambda: cluster.primary.client.info("replication")["connected_slaves"] == 1, 20, "it has left")
+    servers.wait_until(lambda: cluster.primary.client.info("replication")["connected_slaves"] == 1, "it has left")
     return new, other
 
 
@@ -305,7 +305,7 @@ def test_a_worker_that_comes_during_a_failover_acknowledges_nothing_at_the_forme
 
     with fake_sentinel(answer) as late:
         workers.append(start_worker(wait_ready=False, REDIS_URL=url_of(late), REDIS_WAIT_REPLICAS=1))
-        servers.wait_until(lambda: named[0] == new.port, 40, lambda: workers[0].stderr[-3000:])
+        servers.wait_until(lambda: named[0] == new.port, lambda: workers[0].stderr[-3000:])
         assert 0 < counted(cluster.primary) <= 10
         wait_counted(new, workers[0], 10)
         wait_settled(workers[0], queues)
@@ -325,7 +325,7 @@ def test_a_replica_that_comes_back_does_not_stand_for_one_that_was_promoted(clus
             wait_not_ready(worker, "1 of 2 replicas have the batch")
             wait_settled(worker, queues)
             new.client.replicaof("NO", "ONE")
-            servers.wait_until(lambda: new.port not in replicas_of(cluster.primary), 20, "it has left")
+            servers.wait_until(lambda: new.port not in replicas_of(cluster.primary), "it has left")
         publish(queues, 10)
         wait_not_ready(worker, "1 of 2 replicas have the batch", "no failover is under way")
         named[0] = new.port
@@ -354,12 +354,12 @@ def test_a_missed_replica_is_waited_for_from_when_it_has_left(cluster, start_wor
             publish(queues, 10)
             wait_not_ready(worker, "1 of 2 replicas have the batch")
             waits_since = time.monotonic()
-            servers.wait_until(lambda: time.monotonic() - waits_since > 3.5, 5, "longer than a failover takes")
+            servers.wait_until(lambda: time.monotonic() - waits_since > 3.5, "longer than a failover takes")
             new.client.replicaof("NO", "ONE")
             link.cut()
-            servers.wait_until(lambda: new.port not in replicas_of(former), 5, "it has left")
+            servers.wait_until(lambda: new.port not in replicas_of(former), "it has left")
             tries = worker.metrics()["dropworker_redis_retries_total"]
-            servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] > tries, 10, lambda: worker.stderr[-2000:])
+            servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] > tries, lambda: worker.stderr[-2000:])
             named[0] = new.port
             for server in (former, other):
                 server.client.replicaof("127.0.0.1", new.port)
@@ -378,7 +378,7 @@ def test_a_replica_that_came_a_moment_ago_is_missed_when_it_goes(replication, st
     wait_counted(primary, worker, 5)
     wait_settled(worker, queues)
     late = replication.redis(replica_of=primary)
-    servers.wait_until(lambda: primary.client.info("replication")["slave1"]["offset"] > 0, 20, "it has reported")
+    servers.wait_until(lambda: primary.client.info("replication")["slave1"]["offset"] > 0, "it has reported")
     publish(queues, 5)
     wait_counted(primary, worker, 10)
     wait_settled(worker, queues)
@@ -434,7 +434,7 @@ def test_redis_cluster_is_refused_at_the_start(replication, rabbitmq, names, que
     def joined():
         return all("cluster_size:2" in str(shard.client.execute_command("CLUSTER", "INFO")) for shard in shards)
 
-    servers.wait_until(joined, 30, "both know of both")
+    servers.wait_until(joined, "both know of both")
     for shard in shards:
         refused = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": shard.url}, clean_exit=(69,))
         assert refused.wait_exit() == 69

@@ -54,10 +54,9 @@ def rediss(port, host="localhost", login=""):
     return f"rediss://{login}{host}:{port}/0"
 
 
-def wait_told(worker, *words, timeout=10):
+def wait_told(worker, *words):
     """All of them in one line of its log."""
-    servers.wait_until(lambda: any(all(word in line for word in words) for line in worker.stderr.splitlines()), timeout,
-                       lambda: worker.stderr[-3000:])
+    servers.wait_until(lambda: any(all(word in line for word in words) for line in worker.stderr.splitlines()), lambda: worker.stderr[-3000:])
     assert worker.running()
 
 
@@ -168,7 +167,7 @@ class TestWithTls:
                    for _ in range(2)]
         for step in range(3):
             publish(queues, 100)
-            servers.wait_until(lambda: counted(redis_server) > 100 * step, 20, lambda: workers[0].stderr[-2000:])  # noqa: B023
+            servers.wait_until(lambda: counted(redis_server) > 100 * step, lambda: workers[0].stderr[-2000:])  # noqa: B023
             redis_server.kill()
             publish(queues, 50)
             redis_server.start()
@@ -183,7 +182,7 @@ class TestWithTls:
         wait_counted(redis_server, worker, 20)
         with standing_still(redis_server):
             publish(queues, 20)
-            wait_told(worker, "no answer in time", timeout=12)
+            wait_told(worker, "no answer in time")
             # Then it connects anew, and nobody shakes hands.
             wait_not_ready(worker, "handshake was not answered in time")
         wait_counted(redis_server, worker, 40)

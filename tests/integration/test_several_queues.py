@@ -28,7 +28,7 @@ def test_copies_that_took_different_queues_count_once(second_queue, names, start
         for bridge in bridges:
             assert wire.post(bridge.port, wire.WEBHOOK, body, wire.guide(body)).status == 200
     client = redis_server.client
-    servers.wait_until(lambda: counters(client).get("duplicate") == DROPS, 20, lambda: counters(client))
+    servers.wait_until(lambda: counters(client).get("duplicate") == DROPS, lambda: counters(client))
     assert counters(client)["messages"] == DROPS
     for worker in workers:
         assert worker.metrics()["dropworker_consumed_total"] == DROPS

@@ -17,9 +17,8 @@ def counted(redis_server):
     return counters(redis_server.client).get("messages", 0)
 
 
-def wait_counted(redis_server, worker, count, timeout=30):
-    servers.wait_until(lambda: counted(redis_server) == count, timeout,
-                       lambda: f"{counted(redis_server)} of {count}\n{worker.stderr[-2000:]}")
+def wait_counted(redis_server, worker, count):
+    servers.wait_until(lambda: counted(redis_server) == count, lambda: f"{counted(redis_server)} of {count}\n{worker.stderr[-2000:]}")
 
 
 def wait_settled(worker, queues):
@@ -33,7 +32,7 @@ def wait_settled(worker, queues):
         return (values["held"] == 0 and queues.depth("AMQP_QUEUE") == 0 and worker.readyz()[0] == 200
                 and values["consumed_total"] == sum(values[name] for name in parts) + rejected)
 
-    servers.wait_until(settled, 30, lambda: f"{worker.metrics()}\n{worker.stderr[-2000:]}")
+    servers.wait_until(settled, lambda: f"{worker.metrics()}\n{worker.stderr[-2000:]}")
 
 
 def consumers(queues):
@@ -41,16 +40,15 @@ def consumers(queues):
 
 
 def wait_given_back(worker, queues, count):
-    servers.wait_until(lambda: worker.metrics()["dropworker_pauses_total"] == 1, 30, lambda: worker.stderr[-2000:])
-    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == count and consumers(queues) == 0, 10,
-                       lambda: (queues.depth("AMQP_QUEUE"), consumers(queues)))
+    servers.wait_until(lambda: worker.metrics()["dropworker_pauses_total"] == 1, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == count and consumers(queues) == 0, lambda: (queues.depth("AMQP_QUEUE"), consumers(queues)))
 
     def tells():
         status, told = worker.readyz()
         return (status == 503 and told["held"] == 0 and "Redis has been away" in told.get("broker_problem", "")
                 and told.get("redis_problem"))
 
-    servers.wait_until(tells, 10, worker.readyz)
+    servers.wait_until(tells, worker.readyz)
 
 
 def test_redis_away_for_long_the_worker_holds_nothing_and_comes_back_by_itself(start_worker, queues, redis_server):
@@ -64,7 +62,7 @@ def test_redis_away_for_long_the_worker_holds_nothing_and_comes_back_by_itself(s
     wait_counted(redis_server, worker, 20)
     assert time.monotonic() - back < 10 * servers.PATIENCE
     wait_settled(worker, queues)
-    servers.wait_until(lambda: "Redis is back" in worker.stderr, 10, lambda: worker.stderr)
+    servers.wait_until(lambda: "Redis is back" in worker.stderr, lambda: worker.stderr)
     assert worker.metrics()["dropworker_redelivered_total"] == 5, "what it had held before"
 
 
@@ -82,7 +80,7 @@ def test_redis_never_there_the_worker_holds_nothing_and_begins_by_itself(start_w
 def test_an_idle_worker_leaves_the_queue_to_others_while_redis_stands_still(start_worker, queues, redis_server):
     worker = start_worker(REDIS_AWAY_S=2)
     with pids_standing_still(redis_server.child.pid):
-        servers.wait_until(lambda: consumers(queues) == 0, 30, lambda: worker.stderr[-2000:])
+        servers.wait_until(lambda: consumers(queues) == 0, lambda: worker.stderr[-2000:])
         publish(queues, 3)
     wait_counted(redis_server, worker, 3)
     wait_settled(worker, queues)
@@ -95,7 +93,7 @@ def close_connection_of_worker(rabbitmq):
         pids = [line.split("\t")[0] for line in lines if '"dropworker"' in line]
         return pids if len(pids) == 1 else None
 
-    rabbitmq.control("close_connection", *servers.wait_until(only_one, 30, "one connection of a worker"), "the test says so")
+    rabbitmq.control("close_connection", *servers.wait_until(only_one, "one connection of a worker"), "the test says so")
 
 
 def test_while_redis_stands_still_all_that_comes_is_read_and_the_end_of_the_connection_is_told(
@@ -103,11 +101,11 @@ def test_while_redis_stands_still_all_that_comes_is_read_and_the_end_of_the_conn
     worker = start_worker(REDIS_AWAY_S=600)
     with pids_standing_still(redis_server.child.pid):
         publish(queues, 30)
-        servers.wait_until(lambda: worker.metrics()["dropworker_held"] == 30, 20, lambda: worker.metrics())
+        servers.wait_until(lambda: worker.metrics()["dropworker_held"] == 30, lambda: worker.metrics())
         publish(queues, 30)
-        servers.wait_until(lambda: worker.metrics()["dropworker_held"] == 60, 20, lambda: worker.metrics())
+        servers.wait_until(lambda: worker.metrics()["dropworker_held"] == 60, lambda: worker.metrics())
         close_connection_of_worker(rabbitmq)
-        servers.wait_until(lambda: worker.metrics()["dropworker_reconnects_total"] == 1, 20, lambda: worker.stderr)
+        servers.wait_until(lambda: worker.metrics()["dropworker_reconnects_total"] == 1, lambda: worker.stderr)
         assert "cannot consume: " in worker.stderr and "the test says so" in worker.stderr
     wait_counted(redis_server, worker, 60)
     wait_settled(worker, queues)
@@ -118,7 +116,7 @@ def test_a_key_of_a_wrong_type_is_no_absence(start_worker, queues, redis_server)
     redis_server.client.set("dc:totals", "no hash")
     publish(queues, 1)
     # By then the batch has failed for longer than that.
-    servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] > 6, 40, worker.metrics)
+    servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] > 6, worker.metrics)
     assert worker.metrics()["dropworker_pauses_total"] == 0
     redis_server.client.delete("dc:totals")
     wait_counted(redis_server, worker, 1)
@@ -128,9 +126,9 @@ def test_a_key_of_a_wrong_type_is_no_absence(start_worker, queues, redis_server)
 def test_a_broker_that_stands_still_is_left_within_thirty_seconds(start_worker, queues, redis_server, rabbitmq):
     worker = start_worker()
     with pids_standing_still(rabbitmq.vm_pid()):
-        servers.wait_until(lambda: worker.readyz()[1]["broker"] == "away", 30, lambda: worker.stderr[-2000:])
+        servers.wait_until(lambda: worker.readyz()[1]["broker"] == "away", lambda: worker.stderr[-2000:])
         assert worker.readyz()[0] == 503
-    servers.wait_until(lambda: worker.readyz()[0] == 200, 30, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.readyz()[0] == 200, lambda: worker.stderr[-2000:])
     publish(queues, 3)
     wait_counted(redis_server, worker, 3)
     wait_settled(worker, queues)
@@ -141,13 +139,13 @@ def test_a_broker_that_stands_still_while_a_message_is_rejected_is_left_too(star
     redis_server.client.set("dc:totals", "no hash")
     publish(queues, 1)
     # Once its batch has been tried it takes no more: what is to be rejected waits behind it.
-    servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] > 0, 10, lambda: worker.stderr)
+    servers.wait_until(lambda: worker.metrics()["dropworker_redis_retries_total"] > 0, lambda: worker.stderr)
     queues.publish(*message(b"broken"))
-    servers.wait_until(lambda: worker.readyz()[1]["held"] == 2, 10, lambda: worker.stderr)
+    servers.wait_until(lambda: worker.readyz()[1]["held"] == 2, lambda: worker.stderr)
     with pids_standing_still(rabbitmq.vm_pid()):
         redis_server.client.delete("dc:totals")
-        servers.wait_until(lambda: worker.readyz()[1]["broker"] == "away", 32, lambda: worker.stderr[-2000:])
-    ((_, body),) = queues.take("AMQP_REJECTED_QUEUE", 1, 40)
+        servers.wait_until(lambda: worker.readyz()[1]["broker"] == "away", lambda: worker.stderr[-2000:])
+    ((_, body),) = queues.take("AMQP_REJECTED_QUEUE", 1)
     assert body == b"broken"
     wait_counted(redis_server, worker, 1)
     wait_settled(worker, queues)
@@ -158,7 +156,7 @@ def test_a_connection_that_moves_no_byte_is_left(start_worker, queues, redis_ser
     try:
         worker = start_worker(AMQP_URL=f"amqp://guest:guest@127.0.0.1:{proxy.port}/%2f")
         proxy.freeze()
-        servers.wait_until(lambda: worker.readyz()[0] == 503, 30, lambda: worker.stderr[-2000:])
+        servers.wait_until(lambda: worker.readyz()[0] == 503, lambda: worker.stderr[-2000:])
         proxy.cut()
         proxy.restore()
         publish(queues, 3)
@@ -179,9 +177,9 @@ def test_a_stop_is_in_time_though_broker_and_redis_stand_still(start_worker, que
     worker = start_worker()
     redis_server.client.set("dc:totals", "no hash")
     publish(queues, 3)
-    servers.wait_until(lambda: worker.readyz()[1]["held"] == 3, 10, lambda: worker.stderr)
+    servers.wait_until(lambda: worker.readyz()[1]["held"] == 3, lambda: worker.stderr)
     with pids_standing_still(rabbitmq.vm_pid(), redis_server.child.pid):
-        servers.wait_until(lambda: "no answer in time" in worker.stderr, 20, lambda: worker.stderr)
+        servers.wait_until(lambda: "no answer in time" in worker.stderr, lambda: worker.stderr)
         assert stop_seconds(worker) < 10 * servers.PATIENCE
     redis_server.client.delete("dc:totals")
     second = start_worker()
@@ -198,7 +196,7 @@ def test_a_stop_is_in_time_though_nothing_ever_answered(start_worker, queues, re
 def test_a_second_stop_signal_is_immediate(start_worker, queues, redis_server, rabbitmq):
     worker = start_worker()
     with pids_standing_still(rabbitmq.vm_pid(), redis_server.child.pid):
-        servers.wait_until(lambda: worker.readyz()[0] == 503, 20, lambda: worker.stderr)
+        servers.wait_until(lambda: worker.readyz()[0] == 503, lambda: worker.stderr)
         worker.signal(servers.SIGTERM)
         time.sleep(0.5)
         assert worker.running()
@@ -221,7 +219,7 @@ def test_a_failover_behind_one_address_is_followed_with_the_batch_in_flight(star
         # it has taken is at the replica by then: it holds up every write until it has handed over.
         proxy.target_port = replica.port
         redis_server.client.execute_command("FAILOVER", "TO", "127.0.0.1", replica.port)
-        servers.wait_until(lambda: replica.client.role()[0] == b"master", 30, lambda: redis_server.child.stdout[-2000:])
+        servers.wait_until(lambda: replica.client.role()[0] == b"master", lambda: redis_server.child.stdout[-2000:])
         wait_counted(replica, worker, 300)
         wait_settled(worker, queues)
         assert counted(replica) == 300
@@ -235,12 +233,12 @@ def test_a_server_that_does_not_sync_or_may_evict_is_named_on_readyz_and_ready_a
     redis_server.client.config_set("maxmemory", "1gb")
     redis_server.client.config_set("maxmemory-policy", "allkeys-lru")
     worker = start_worker()
-    told = servers.wait_until(lambda: worker.readyz()[1].get("redis_durability") and worker.readyz()[1], 10, lambda: worker.stderr)
+    told = servers.wait_until(lambda: worker.readyz()[1].get("redis_durability") and worker.readyz()[1], lambda: worker.stderr)
     assert "appendfsync everysec" in told["redis_durability"]
     assert "allkeys-lru" in told["redis_eviction"]
     assert "appendfsync everysec" in worker.stderr
     redis_server.client.config_set("appendfsync", "always")
     redis_server.client.config_set("maxmemory", "0")
     other = start_worker()
-    servers.wait_until(lambda: other.readyz()[0] == 200, 10, lambda: other.stderr)
+    servers.wait_until(lambda: other.readyz()[0] == 200, lambda: other.stderr)
     assert "redis_durability" not in other.readyz()[1] and "redis_eviction" not in other.readyz()[1]

@@ -38,7 +38,7 @@ def feed(counting):
         expected = consumed() + len(messages)
         for body, properties in messages:
             counting.publish(body, properties)
-        servers.wait_until(lambda: consumed() >= expected, 20, lambda: counting.worker.stderr[-2000:])
+        servers.wait_until(lambda: consumed() >= expected, lambda: counting.worker.stderr[-2000:])
         return counting.redis
 
     return publish

@@ -70,13 +70,12 @@ def rejected(queues, count):
     """What the worker has put there, sorted."""
     bodies = []
     while len(bodies) < count:
-        bodies += [body for _, body in queues.take("AMQP_REJECTED_QUEUE", 1, 40) if body != FILLER]
+        bodies += [body for _, body in queues.take("AMQP_REJECTED_QUEUE", 1) if body != FILLER]
     return sorted(bodies)
 
 
-def wait_counted(redis_server, worker, count, timeout=20):
-    servers.wait_until(lambda: counters(redis_server.client).get("messages", 0) >= count, timeout,
-                       lambda: f"{counters(redis_server.client)} {worker.metrics()} {worker.stderr[-2000:]}")
+def wait_counted(redis_server, worker, count):
+    servers.wait_until(lambda: counters(redis_server.client).get("messages", 0) >= count, lambda: f"{counters(redis_server.client)} {worker.metrics()} {worker.stderr[-2000:]}")
     assert counters(redis_server.client)["messages"] == count
 
 
@@ -86,7 +85,7 @@ def held(worker):
 
 
 def wait_ready(worker):
-    servers.wait_until(lambda: worker.readyz()[0] == 200 and held(worker) == (0, 0), 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.readyz()[0] == 200 and held(worker) == (0, 0), lambda: worker.stderr[-2000:])
 
 
 def assert_identity(worker, consumed):
@@ -103,14 +102,14 @@ def test_good_ones_are_counted_and_acknowledged_meanwhile(start_worker, queues, 
     with trouble(rabbitmq, names, queues):
         worker = start_worker()
         wait_counted(redis_server, worker, GOOD)
-        servers.wait_until(lambda: held(worker) == (POISON, POISON), 10, lambda: worker.metrics())
+        servers.wait_until(lambda: held(worker) == (POISON, POISON), lambda: worker.metrics())
         assert queues.depth("AMQP_QUEUE") == 0
 
         def counts_all_the_same():
             status, told = worker.readyz()
             return status == 200 and told["rejected_queue"] == "away" and told["rejected_queue_problem"]
 
-        servers.wait_until(counts_all_the_same, 20, lambda: worker.readyz())
+        servers.wait_until(counts_all_the_same, lambda: worker.readyz())
     assert rejected(queues, POISON) == sorted(poison)
     wait_ready(worker)
     assert_identity(worker, GOOD + POISON)
@@ -126,7 +125,7 @@ def test_they_are_counted_when_the_trouble_comes_upon_a_running_worker(start_wor
     with full(rabbitmq, names, queues):
         second = publish(queues, 198, 2)
         wait_counted(redis_server, worker, 99 + 198)
-        servers.wait_until(lambda: held(worker) == (2, 2), 10, lambda: worker.metrics())
+        servers.wait_until(lambda: held(worker) == (2, 2), lambda: worker.metrics())
     assert rejected(queues, 2) == second
     wait_ready(worker)
 
@@ -136,10 +135,8 @@ def test_a_flood_of_poison_stops_at_the_bound_and_says_why(start_worker, queues,
     with full(rabbitmq, names, queues):
         worker = start_worker(wait_ready=False, PREFETCH=8, BATCH_MAX=4)
         # Two poisonous ones are as many as may wait; before the second of them are three good ones.
-        servers.wait_until(lambda: held(worker) == (8, 2) and counters(redis_server.client).get("messages") == 3, 20,
-                           lambda: f"{worker.metrics()}\n{worker.stderr[-2000:]}")
-        servers.wait_until(lambda: "as many as may" in worker.readyz()[1].get("rejected_queue_problem", ""), 20,
-                           lambda: worker.readyz())
+        servers.wait_until(lambda: held(worker) == (8, 2) and counters(redis_server.client).get("messages") == 3, lambda: f"{worker.metrics()}\n{worker.stderr[-2000:]}")
+        servers.wait_until(lambda: "as many as may" in worker.readyz()[1].get("rejected_queue_problem", ""), lambda: worker.readyz())
         assert worker.readyz()[0] == 503, "it can take no more"
         time.sleep(1)
         assert counters(redis_server.client)["messages"] == 3 and held(worker) == (8, 2)
@@ -155,11 +152,11 @@ def test_a_stop_does_not_wait_for_what_cannot_be_rejected(start_worker, queues, 
     with trouble(rabbitmq, names, queues):
         worker = start_worker()
         wait_counted(redis_server, worker, 99)
-        servers.wait_until(lambda: worker.readyz()[1]["rejected_queue"] == "away", 20, lambda: worker.readyz())
+        servers.wait_until(lambda: worker.readyz()[1]["rejected_queue"] == "away", lambda: worker.readyz())
         start = time.monotonic()
         assert worker.stop() == 0
         assert time.monotonic() - start < 2.5 * servers.PATIENCE
-        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 1, 10, "it is back in the queue")
+        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 1, "it is back in the queue")
     start_worker()
     assert rejected(queues, 1) == poison
 
@@ -169,13 +166,13 @@ def test_nothing_is_lost_when_the_worker_is_killed(start_worker, queues, names, 
     with full(rabbitmq, names, queues):
         worker = start_worker(options={"clean_exit": (-9,)})
         wait_counted(redis_server, worker, GOOD)
-        servers.wait_until(lambda: held(worker) == (POISON, POISON), 10, lambda: worker.metrics())
+        servers.wait_until(lambda: held(worker) == (POISON, POISON), lambda: worker.metrics())
         worker.kill()
-        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") >= POISON, 20, lambda: queues.depth("AMQP_QUEUE"))
+        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") >= POISON, lambda: queues.depth("AMQP_QUEUE"))
         back = queues.depth("AMQP_QUEUE")  # acknowledgements that a busy broker had not read may have gone with the worker
     again = start_worker()
     assert rejected(queues, POISON) == sorted(poison)
-    servers.wait_until(lambda: again.metrics()["dropworker_consumed_total"] == back, 10, lambda: again.metrics())
+    servers.wait_until(lambda: again.metrics()["dropworker_consumed_total"] == back, lambda: again.metrics())
     wait_ready(again)
     assert_identity(again, back)
     assert counters(redis_server.client)["messages"] == GOOD
@@ -186,10 +183,10 @@ def test_a_lost_connection_takes_them_along(start_worker, queues, names, rabbitm
     with full(rabbitmq, names, queues):
         worker = start_worker(AMQP_URL=proxy.url)
         wait_counted(redis_server, worker, 99)
-        servers.wait_until(lambda: held(worker) == (1, 1), 10, lambda: worker.metrics())
+        servers.wait_until(lambda: held(worker) == (1, 1), lambda: worker.metrics())
         proxy.cut()
-        servers.wait_until(lambda: held(worker) == (0, 0), 10, lambda: worker.metrics())
+        servers.wait_until(lambda: held(worker) == (0, 0), lambda: worker.metrics())
         proxy.restore()
-        servers.wait_until(lambda: held(worker) == (1, 1), 20, lambda: worker.stderr[-2000:])
+        servers.wait_until(lambda: held(worker) == (1, 1), lambda: worker.stderr[-2000:])
     assert rejected(queues, 1) == poison
     wait_ready(worker)

@@ -16,9 +16,8 @@ def counted(redis_server):
     return counters(redis_server.client).get("messages", 0)
 
 
-def wait_counted(redis_server, worker, count, timeout=30):
-    servers.wait_until(lambda: counted(redis_server) == count, timeout,
-                       lambda: f"{counted(redis_server)} of {count}\n{worker.stderr[-2000:]}")
+def wait_counted(redis_server, worker, count):
+    servers.wait_until(lambda: counted(redis_server) == count, lambda: f"{counted(redis_server)} of {count}\n{worker.stderr[-2000:]}")
 
 
 def wait_not_ready(worker, *words):
@@ -26,11 +25,11 @@ def wait_not_ready(worker, *words):
         status, text = worker.admin("/readyz")
         return status == 503 and all(word in text for word in words)
 
-    servers.wait_until(tells, 20, lambda: f"{worker.admin('/readyz')}\n{worker.stderr[-2000:]}")
+    servers.wait_until(tells, lambda: f"{worker.admin('/readyz')}\n{worker.stderr[-2000:]}")
 
 
 def wait_ready(worker):
-    servers.wait_until(lambda: worker.readyz()[0] == 200, 30, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.readyz()[0] == 200, lambda: worker.stderr[-2000:])
 
 
 def test_redis_killed_and_back_loses_nothing(start_worker, queues, redis_server):
@@ -49,7 +48,7 @@ def test_redis_killed_and_back_loses_nothing(start_worker, queues, redis_server)
 def test_redis_away_at_the_start_is_waited_for(start_worker, queues, redis_server):
     redis_server.kill()
     worker = start_worker(wait_ready=False)
-    servers.wait_until(lambda: worker.admin_port, 10, "the private listener")
+    servers.wait_until(lambda: worker.admin_port, "the private listener")
     wait_not_ready(worker)
     redis_server.start()
     wait_ready(worker)
@@ -82,7 +81,7 @@ def test_a_key_of_a_wrong_type_is_named_and_changes_nothing_until_it_is_mended(s
     redis_server.client.set("dc:totals:reasons", "a string")
     queues.publish(*message(callback("failure", "No Funds"), "spring"))
     wait_not_ready(worker, "dc:totals:reasons")
-    servers.wait_until(lambda: "dc:totals:reasons" in worker.stderr, 10, "the log names it too")
+    servers.wait_until(lambda: "dc:totals:reasons" in worker.stderr, "the log names it too")
     assert redis_server.client.hgetall("dc:totals") == {}
     assert redis_server.client.hgetall("dc:campaign:spring:counters") == {}
     redis_server.client.delete("dc:totals:reasons")
@@ -104,7 +103,7 @@ def test_a_password_and_a_database_of_the_url_are_used(start_worker, queues, red
     worker = start_worker(REDIS_URL=f"redis://:a%20password@127.0.0.1:{redis_server.port}/3")
     publish(queues, 2)
     client = servers.redis.Redis("127.0.0.1", redis_server.port, db=3, password="a password")
-    servers.wait_until(lambda: counters(client).get("messages") == 2, 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: counters(client).get("messages") == 2, lambda: worker.stderr[-2000:])
     client.close()
     redis_server.client = servers.redis.Redis("127.0.0.1", redis_server.port, password="a password")
     assert "a password" not in worker.stderr and "a%20password" not in worker.stderr
@@ -144,15 +143,15 @@ def test_it_ends_with_69_only_if_every_broker_of_the_list_refuses(rabbitmq, redi
     assert start(f"{wrong},{unknown}", clean_exit=(69,)).wait_exit() == 69
     for urls, status in ((f"{wrong},{away}", 503), (f"{away},{wrong}", 503), (f"{wrong},{rabbitmq.url}", 200)):
         worker = start(urls)
-        servers.wait_until(lambda worker=worker, status=status: worker.readyz()[0] == status, 20, lambda: worker.stderr)
-        servers.wait_until(lambda worker=worker: "ACCESS_REFUSED" in worker.stderr, 10, lambda: worker.stderr)
+        servers.wait_until(lambda worker=worker, status=status: worker.readyz()[0] == status, lambda: worker.stderr)
+        servers.wait_until(lambda worker=worker: "ACCESS_REFUSED" in worker.stderr, lambda: worker.stderr)
         assert "not-the-password" not in worker.stderr and worker.running()
 
 
 def test_the_prefix_is_the_settings(start_worker, queues, redis_server):
     worker = start_worker(REDIS_PREFIX="other:")
     publish(queues, 1)
-    servers.wait_until(lambda: counters(redis_server.client, prefix="other:").get("messages") == 1, 10, lambda: worker.stderr)
+    servers.wait_until(lambda: counters(redis_server.client, prefix="other:").get("messages") == 1, lambda: worker.stderr)
     assert redis_server.client.keys("dc:*") == []
 
 
@@ -182,7 +181,7 @@ def test_a_connection_to_the_broker_that_is_cut_is_opened_again_and_nothing_coun
             proxy.restore()
             wait_ready(worker)
         wait_counted(redis_server, worker, 240)
-        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, 20, "the queue is empty")
+        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, "the queue is empty")
         assert counted(redis_server) == 240
     finally:
         proxy.close()
@@ -197,7 +196,7 @@ def test_a_killed_worker_leaves_everything_to_the_others(start_worker, queues, r
         victim.kill()
         workers[round_number % 3] = start_worker(PREFETCH=16, BATCH_MAX=4)
     wait_counted(redis_server, workers[0], 300)
-    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, 20, "the queue is empty")
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, "the queue is empty")
     assert counted(redis_server) == 300
 
 
@@ -205,7 +204,7 @@ def test_a_worker_holds_no_more_than_its_prefetch(start_worker, queues, redis_se
     worker = start_worker(PREFETCH=5)
     redis_server.kill()
     publish(queues, 20)
-    servers.wait_until(lambda: worker.readyz()[1]["held"] == 5, 20, lambda: worker.admin("/readyz"))
+    servers.wait_until(lambda: worker.readyz()[1]["held"] == 5, lambda: worker.admin("/readyz"))
     time.sleep(0.3)
     assert worker.readyz()[1]["held"] == 5
     assert queues.depth("AMQP_QUEUE") == 15
@@ -240,7 +239,7 @@ def test_metrics_add_up(start_worker, queues, redis_server):
         queues.publish(*message(body, "spring"))
     queues.publish(*message(b"broken"))
     queues.take("AMQP_REJECTED_QUEUE", 1)
-    servers.wait_until(lambda: counters(redis_server.client).get("duplicate") == 1, 10, lambda: worker.stderr)
+    servers.wait_until(lambda: counters(redis_server.client).get("duplicate") == 1, lambda: worker.stderr)
 
     def adds_up():
         values = {name.removeprefix("dropworker_"): value for name, value in worker.metrics().items()}
@@ -249,7 +248,7 @@ def test_metrics_add_up(start_worker, queues, redis_server):
         total = sum(values[name] for name in parts) + sum(value for name, value in values.items() if "rejected_total" in name)
         return values["consumed_total"] == total == 3 and values["counted_total"] == values["duplicate_total"] == 1
 
-    servers.wait_until(adds_up, 10, worker.metrics)
+    servers.wait_until(adds_up, worker.metrics)
 
 
 def test_an_idle_worker_tells_that_it_could_not_write(start_worker, redis_server):
@@ -297,8 +296,8 @@ def test_costs_that_a_full_sum_has_no_room_for_are_told_once_a_minute(start_work
         queues.publish(*message(callback(product_cost=0.1), "spring"))
     publish(queues, 1)
     wait_counted(redis_server, worker, 6)
-    servers.wait_until(lambda: worker.metrics()["dropworker_costs_ignored_total"] == 5, 10, worker.metrics)
-    servers.wait_until(lambda: "events were not counted" in worker.stderr, 10, lambda: worker.stderr)
+    servers.wait_until(lambda: worker.metrics()["dropworker_costs_ignored_total"] == 5, worker.metrics)
+    servers.wait_until(lambda: "events were not counted" in worker.stderr, lambda: worker.stderr)
     assert worker.stderr.count("events were not counted") == 1
     assert counters(redis_server.client, "spring") == {"messages": 6, "success": 6}
     assert worker.readyz()[0] == 200
@@ -337,5 +336,5 @@ def test_an_opting_out_phone_is_listed_even_behind_many_others_of_its_drop(start
     for number in range(12):
         queues.publish(*message(callback(drop_id=drop, phone_number=f"+155522200{number:02}"), "spring"))
     queues.publish(*message(callback("failure", "Opted out", drop_id=drop, phone_number="+15552229999"), "spring"))
-    servers.wait_until(lambda: redis_server.client.zscore("dc:optouts", "+15552229999"), 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: redis_server.client.zscore("dc:optouts", "+15552229999"), lambda: worker.stderr[-2000:])
     assert redis_server.client.zscore("dc:campaign:spring:optouts", "+15552229999")

@@ -43,7 +43,7 @@ def test_good_ones_between_rejected_ones_are_counted(counting):
         counting.publish(*message(b"broken %d" % number if number % 3 == 0 else callback(), "spring"))
     kept = counting.take("AMQP_REJECTED_QUEUE", 20)
     assert sorted(body for _, body in kept) == sorted(b"broken %d" % number for number in range(0, 60, 3))
-    servers.wait_until(lambda: counters(counting.redis).get("messages") == 40, 10, lambda: counters(counting.redis))
+    servers.wait_until(lambda: counters(counting.redis).get("messages") == 40, lambda: counters(counting.redis))
 
 
 def test_the_log_tells_of_rejects_without_phone_or_body(counting):
@@ -57,15 +57,15 @@ def test_a_deleted_rejected_queue_is_declared_again_and_holds_up_no_good_one(sta
     queues.channel.queue_delete(names["AMQP_REJECTED_QUEUE"])
     queues.publish(*message(b"broken"))
     queues.publish(*message(callback()))
-    servers.wait_until(lambda: counters(redis_server.client).get("messages") == 1, 10, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: counters(redis_server.client).get("messages") == 1, lambda: worker.stderr[-2000:])
     rejections = 'dropworker_rejected_total{reason="invalid_json"}'
-    servers.wait_until(lambda: worker.metrics()[rejections] == 1, 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.metrics()[rejections] == 1, lambda: worker.stderr[-2000:])
     kept = queues.take("AMQP_REJECTED_QUEUE", 1)
     assert kept[0][1] == b"broken"
-    servers.wait_until(lambda: worker.readyz()[0] == 200, 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.readyz()[0] == 200, lambda: worker.stderr[-2000:])
 
 
 def test_an_opt_out_in_the_guides_shape_names_no_phone_in_the_log(counting):
     counting.publish(*message(guide("contact.opted_out", phone="+12065550143"), kind="webhook"))
-    servers.wait_until(lambda: counting.redis.zcard("dc:optouts") == 1, 10, "counted")
+    servers.wait_until(lambda: counting.redis.zcard("dc:optouts") == 1, "counted")
     assert "2065550143" not in counting.worker.stderr

@@ -78,7 +78,7 @@ def counted(redis_server):
 
 
 def wait_for(worker, condition, seconds=10):
-    servers.wait_until(condition, seconds, lambda: f"{worker.metrics()}\n{worker.stderr[-2000:]}")
+    servers.wait_until(condition, lambda: f"{worker.metrics()}\n{worker.stderr[-2000:]}")
 
 
 def wait_renewed(worker, times):

@@ -37,7 +37,7 @@ def hand_back(queues, count, times=2):
                 tags.append(method.delivery_tag)
             return len(tags) == count
 
-        servers.wait_until(take, 10, lambda: f"{len(tags)} of {count} messages")
+        servers.wait_until(take, lambda: f"{len(tags)} of {count} messages")
         queues.channel.basic_nack(tags[-1], multiple=True, requeue=True)
 
 
@@ -53,8 +53,7 @@ def counted(redis_server):
 
 
 def wait_counted(redis_server, worker, count):
-    servers.wait_until(lambda: counted(redis_server) == count, 30,
-                       lambda: f"{counted(redis_server)} of {count}\n{worker.stderr[-2000:]}")
+    servers.wait_until(lambda: counted(redis_server) == count, lambda: f"{counted(redis_server)} of {count}\n{worker.stderr[-2000:]}")
 
 
 def marks(redis_server):
@@ -75,7 +74,7 @@ def wait_done(worker, queues, redis_server):
         return (queues.depth("AMQP_QUEUE") == 0 and worker.metrics()["dropworker_held"] == 0 and worker.readyz()[0] == 200
                 and worker.metrics()["dropworker_consumed_total"] > 0 and adds_up(worker) and marks(redis_server) == {})
 
-    servers.wait_until(done, 30, lambda: f"{worker.metrics()}\n{marks(redis_server)}\n{worker.stderr[-2000:]}")
+    servers.wait_until(done, lambda: f"{worker.metrics()}\n{marks(redis_server)}\n{worker.stderr[-2000:]}")
 
 
 def test_messages_that_come_a_third_time_are_counted_one_by_one_and_leave_no_mark(start_worker, queues, redis_server):
@@ -84,10 +83,10 @@ def test_messages_that_come_a_third_time_are_counted_one_by_one_and_leave_no_mar
     hand_back(queues, 30)
     worker = start_worker()
     wait_counted(redis_server, worker, 30)
-    servers.wait_until(lambda: worker.metrics()["dropworker_batches_total"] == 30, 10, worker.metrics)
+    servers.wait_until(lambda: worker.metrics()["dropworker_batches_total"] == 30, worker.metrics)
     wait_done(worker, queues, redis_server)
     assert worker.metrics()["dropworker_suspects_total"] == 30
-    servers.wait_until(lambda: "handled alone" in worker.stderr, 10, lambda: worker.stderr)
+    servers.wait_until(lambda: "handled alone" in worker.stderr, lambda: worker.stderr)
 
 
 def test_messages_that_come_a_second_time_are_handled_together(start_worker, queues, redis_server):
@@ -236,7 +235,7 @@ def test_a_death_while_it_is_read_leaves_a_mark_and_the_second_condemns(start_wo
     for dead in (1, 2):
         between = OnlyTheMark()
         worker = start_worker(wait_ready=False, options=KILLED, REDIS_URL=redis_proxy(**between.hooks).url)
-        servers.wait_until(lambda: between.count > 0, 20, lambda: worker.stderr[-2000:])
+        servers.wait_until(lambda: between.count > 0, lambda: worker.stderr[-2000:])
         worker.kill()
         assert redis_server.client.scard(key) == dead
     assert 0 < redis_server.client.ttl(key) <= 7 * 86400
@@ -244,7 +243,7 @@ def test_a_death_while_it_is_read_leaves_a_mark_and_the_second_condemns(start_wo
     start_worker()
     ((kept, body),) = queues.take("AMQP_REJECTED_QUEUE", 1)
     assert (body, kept.headers["x-reject-reason"]) == (data, "crashed_worker")
-    servers.wait_until(lambda: marks(redis_server) == {}, 10, lambda: marks(redis_server))
+    servers.wait_until(lambda: marks(redis_server) == {}, lambda: marks(redis_server))
 
 
 def test_workers_killed_while_they_wait_for_a_redis_that_stands_still_leave_no_mark(start_worker, queues, redis_server,
@@ -285,12 +284,12 @@ def test_a_mark_that_redis_comes_to_after_its_worker_was_killed_is_taken_off_at_
     proxy = redis_proxy(mark=stand_still)
     worker = start_worker(wait_ready=False, options=KILLED, REDIS_URL=proxy.url)
     assert stopped.wait(20 * servers.PATIENCE), worker.stderr[-2000:]
-    servers.wait_until(lambda: proxy.said[:2] == ["look", "mark"], 10, lambda: proxy.said)
+    servers.wait_until(lambda: proxy.said[:2] == ["look", "mark"], lambda: proxy.said)
     worker.kill()
     time.sleep(1)  # as long as Redis stands still
     redis_server.child.signal(signal.SIGCONT)
     # Twice at each trial of connecting, and the mark.
-    servers.wait_until(lambda: taken_off() >= 3 and marks(redis_server) == {}, 10, taken_off)
+    servers.wait_until(lambda: taken_off() >= 3 and marks(redis_server) == {}, taken_off)
     worker = start_worker()
     wait_counted(redis_server, worker, 1)
 
@@ -311,7 +310,7 @@ def test_a_stop_leaves_no_mark(start_worker, queues, redis_server):
     hand_back(queues, 1)
     hold_it(redis_server)
     worker = start_worker(wait_ready=False)
-    servers.wait_until(lambda: "WRONGTYPE" in worker.stderr, 20, lambda: worker.stderr)
+    servers.wait_until(lambda: "WRONGTYPE" in worker.stderr, lambda: worker.stderr)
     assert marks(redis_server) == {}
     assert worker.finish() == 0
     assert marks(redis_server) == {}
@@ -323,12 +322,12 @@ def test_a_lost_connection_leaves_no_mark(start_worker, queues, redis_server, re
     hand_back(queues, 1)
     between = OnlyTheMark()
     worker = start_worker(wait_ready=False, AMQP_URL=proxy.url, REDIS_URL=redis_proxy(**between.hooks).url)
-    servers.wait_until(lambda: between.count > 0, 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: between.count > 0, lambda: worker.stderr[-2000:])
     proxy.cut()
-    servers.wait_until(lambda: worker.readyz()[1]["broker"] == "away", 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.readyz()[1]["broker"] == "away", lambda: worker.stderr[-2000:])
     assert len(marks(redis_server)) == 1
     between.on = False
-    servers.wait_until(lambda: marks(redis_server) == {}, 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: marks(redis_server) == {}, lambda: worker.stderr[-2000:])
     proxy.restore()
     wait_counted(redis_server, worker, 1)
     wait_done(worker, queues, redis_server)
@@ -340,11 +339,11 @@ def test_a_mark_of_a_wrong_type_is_named_and_waited_out(start_worker, queues, re
     key = MARKS + properties.message_id
     redis_server.client.set(key, "no set")
     worker = start_worker(wait_ready=False)
-    servers.wait_until(lambda: key in worker.readyz()[1].get("redis_problem", ""), 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: key in worker.readyz()[1].get("redis_problem", ""), lambda: worker.stderr[-2000:])
     assert counted(redis_server) == 0
     redis_server.client.delete(key)
     wait_counted(redis_server, worker, 1)
-    servers.wait_until(lambda: worker.readyz()[0] == 200, 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.readyz()[0] == 200, lambda: worker.stderr[-2000:])
     assert redis_server.client.exists(key) == 0
 
 
@@ -353,12 +352,11 @@ def test_a_deleted_queue_is_declared_again_and_consumed_from(start_worker, queue
     for number in range(3):
         before = worker.metrics()["dropworker_reconnects_total"]
         queues.channel.queue_delete(queues.names["AMQP_QUEUE"])
-        servers.wait_until(lambda: worker.metrics()["dropworker_reconnects_total"] > before, 30,
-                           lambda: worker.stderr[-2000:])
+        servers.wait_until(lambda: worker.metrics()["dropworker_reconnects_total"] > before, lambda: worker.stderr[-2000:])
         publish_one(queues)
         wait_counted(redis_server, worker, number + 1)
     assert "cancelled our consumer" in worker.stderr
-    servers.wait_until(lambda: worker.readyz()[0] == 200 and adds_up(worker), 20, lambda: worker.stderr[-2000:])
+    servers.wait_until(lambda: worker.readyz()[0] == 200 and adds_up(worker), lambda: worker.stderr[-2000:])
 
 
 def test_a_consumer_that_holds_a_message_too_long_is_told_so_and_comes_back(start_worker, queues, redis_server, rabbitmq):
@@ -369,7 +367,7 @@ def test_a_consumer_that_holds_a_message_too_long_is_told_so_and_comes_back(star
         hold_it(redis_server)
         began = time.monotonic()
         publish_one(queues)
-        servers.wait_until(lambda: worker.metrics()["dropworker_reconnects_total"] >= 2, 60, lambda: worker.stderr[-2000:])
+        servers.wait_until(lambda: worker.metrics()["dropworker_reconnects_total"] >= 2, lambda: worker.stderr[-2000:])
         assert "PRECONDITION_FAILED" in worker.stderr and "timed out" in worker.stderr
         # Each time it was held for at least the broker's limit, a second: no tight loop.
         assert worker.metrics()["dropworker_reconnects_total"] <= time.monotonic() - began
@@ -387,7 +385,7 @@ def test_a_message_past_a_delivery_limit_is_in_the_rejected_queue(start_worker, 
         data, _ = publish_one(queues)
         hand_back(queues, 1)
         worker = start_worker()
-        ((kept, body),) = queues.take("AMQP_REJECTED_QUEUE", 1, 200)
+        ((kept, body),) = queues.take("AMQP_REJECTED_QUEUE", 1)
         assert body == data
         assert kept.headers["x-first-death-reason"] == "delivery_limit"
         publish_one(queues)

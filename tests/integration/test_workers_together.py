@@ -115,7 +115,7 @@ def finish(workers, queues, start):
         worker.finish()
     while waiting(queues):
         last = start(wait_ready=True)
-        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and last.metrics()["dropworker_held"] == 0, 60, last.metrics)
+        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and last.metrics()["dropworker_held"] == 0, last.metrics)
         last.finish()
 
 
@@ -124,7 +124,7 @@ def waiting(queues):
     def told():
         return queues.channel.queue_declare(queues.names["AMQP_QUEUE"], passive=True).method
 
-    servers.wait_until(lambda: told().consumer_count == 0, 30, lambda: f"no consumer is left: {told()}")
+    servers.wait_until(lambda: told().consumer_count == 0, lambda: f"no consumer is left: {told()}")
     return told().message_count
 
 

@@ -69,8 +69,8 @@ def _answer_of(response):
     return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
 
 
-def connect(port, timeout=20.0):
-    return http.client.HTTPConnection("127.0.0.1", port, timeout=timeout * servers.PATIENCE)
+def connect(port, timeout=servers.HANG_GUARD_S):
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
 
 
 def request(port, method, path, body=None, headers=None, connection=None):
@@ -113,8 +113,8 @@ class _KeptReader(io.BufferedReader):
 class Raw:
     """A socket on which a test says exactly what it likes."""
 
-    def __init__(self, port, timeout=20.0):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout * servers.PATIENCE)
+    def __init__(self, port, timeout=servers.HANG_GUARD_S):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self._reader = _KeptReader(socket.SocketIO(self.socket, "r"))
 
     def makefile(self, *_):
