@@ -24,6 +24,7 @@ SPREAD = ("test_bridge_topology", "test_workers_together", "test_worker_away", "
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "threads: runs under the thread sanitizer too")
+    config.addinivalue_line("markers", "full: runs in scripts/test-all only")
     config.addinivalue_line("markers", "timing: a promise in wall-clock time; runs alone, at the end, and once more if it fails")
 
 

@@ -42,6 +42,14 @@ CALLBACK_SECRET = "first-callback-secret"
 OTHER_CALLBACK_SECRET = "second-callback-secret"
 
 
+@functools.cache
+def timer_s(seconds):
+    """How long one of the programs' own timers (common/timers.h) takes in the build under test."""
+    cache = BUILD / "CMakeCache.txt"  # a folder that holds programs only has none
+    told = re.search(r"^DROPBRIDGE_TIMER_DIVISOR:\w+=(\d+)", cache.read_text() if cache.exists() else "", re.M)
+    return seconds / int(told.group(1) if told else 1)
+
+
 def wait_until(condition, why="", within=HANG_GUARD_S):
     """Polls until condition() is true and returns its value; fails with `why` once it has hung. `within` is for a wait whose
     end without success is an answer too; a test judges nothing by it."""
