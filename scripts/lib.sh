@@ -94,3 +94,29 @@ leave_sudo() {
     exec env -u SUDO_UID -u SUDO_GID -u SUDO_USER HOME="${user_home:-/tmp}" \
         setpriv --reuid "$SUDO_UID" --regid "$SUDO_GID" --init-groups "$@"
 }
+
+# ---- how long each part takes ----
+
+durations=
+
+# begin_durations FILE: it takes a line of every `timed` from here on.
+begin_durations() {
+    durations=$1
+    : >"$durations"
+}
+
+# timed TEXT COMMAND...: says what runs and notes how long it took. The exit status is the command's.
+timed() {
+    local text=$1 began=$SECONDS status=0
+    shift
+    echo "== $text"
+    "$@" || status=$?
+    printf '%6d s  %s\n' $((SECONDS - began)) "$text" >>"$durations"
+    return "$status"
+}
+
+print_durations() {
+    echo "== How long it took"
+    cat "$durations"
+    printf '%6d s  %s\n' "$SECONDS" "in all"
+}

@@ -1,4 +1,4 @@
-"""Sums JUnit reports: what failed, why what was skipped was, what was unsteady (second_look.py), and one closing line
+"""Sums JUnit reports: what failed, why what was skipped was, what was repeated (repeat_timing.py), and one closing line
 "N passed, N failed, N skipped".
 
 usage: tally.py [--failed N] FOLDER
@@ -38,8 +38,8 @@ def main():
         for case in ElementTree.parse(report).getroot().iter("testcase"):
             verdict, reason = judge(case)
             count[verdict] += 1
-            if case.get("unsteady"):
-                print(f"unsteady: {report.stem}: {case.get('classname')} {case.get('name')}: {case.get('unsteady')}")
+            for repeated in case.iterfind("properties/property[@name='repeated']"):
+                print(f"repeated: {report.stem}: {case.get('classname')} {case.get('name')}: {repeated.get('value')}")
             if verdict != "passed":
                 first_line = reason.strip().splitlines()[0] if reason.strip() else ""
                 print(f"{verdict}: {report.stem}: {case.get('classname')} {case.get('name')}: {first_line}")

@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import servers  # noqa: E402
 
+pytest_plugins = ["repeat_timing"]
 NUMBERS = itertools.count(1)
 
 # In lanes (pytest -n N) a file stays in one lane, as its tests may share a program. The files of SPREAD share nothing but a
