@@ -1,7 +1,7 @@
 #include "body_watch.h"
 
 #include "../common/clock.h"
-#include "descriptors.h"
+#include "../common/descriptors.h"
 
 #include <errno.h>
 #include <pthread.h>

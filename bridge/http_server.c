@@ -1,10 +1,10 @@
 #include "http_server.h"
 
 #include "../common/clock.h"
+#include "../common/descriptors.h"
 #include "../common/listen_error.h"
 #include "../common/log.h"
 #include "body_watch.h"
-#include "descriptors.h"
 #include "framing.h"
 #include "tls_listener.h"
 
@@ -29,6 +29,8 @@ enum {
     DISCARD_BYTES = 256 * 1024,
     DISCARD_MS = 1000,
     DRAIN_POLL_MS = 5,
+    /* How long connections are served after the last one was taken: who uses one hears in the answer that it closes. */
+    GOODBYE_MS = 100,
     HEAD_SIZE = 320,
     /* Longer than any header value that can be right: a longer one is cut and stays wrong. */
     HEADER_SIZE = 192,
@@ -47,7 +49,10 @@ struct http_server {
     int port_count;
     atomic_bool draining;
     _Atomic int64_t last_ms;     /* while draining: no outcome is waited for past it */
-    int plug;                    /* stands in for the listener while draining; -1: not yet */
+    int64_t goodbye_ms;          /* while draining: when connections without a request are ended */
+    int plug;                    /* stands in for the listeners while draining; -1: not yet */
+    int shut[MAX_PORTS];         /* the listeners that it stands in for */
+    int shut_count;
     atomic_uint logged_refusals; /* a bit for each answer */
     atomic_uint retry_turn;
     _Atomic uint64_t complaints; /* of the HTTP library */
@@ -569,40 +574,97 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
 
 static void close_listener(void *context, int fd)
 {
-    const struct http_server *server = context;
+    struct http_server *server = context;
 
     /* civetweb owns the number: what it names is shut, for a poll that runs, and replaced by something that is never
        readable, since polling a shut listener returns at once, again and again. The kernel then refuses connections. */
     if (!descriptor_listens(fd, server->ports, server->port_count))
         return;
     (void)shutdown(fd, SHUT_RDWR);
-    if (server->plug >= 0)
+    if (server->plug < 0 || server->shut_count == MAX_PORTS)
+        return;
+    server->shut[server->shut_count] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (server->shut[server->shut_count] >= 0) {
+        server->shut_count++;
         /* As a bare system call: the thread sanitizer does not see that mg_stop orders civetweb's close behind it. */
         (void)syscall(SYS_dup3, server->plug, fd, O_CLOEXEC);
+    }
 }
 
 void http_server_refuse(struct http_server *server, int64_t deadline_ms)
 {
     atomic_store(&server->last_ms, deadline_ms);
     atomic_store(&server->draining, true);
+    server->goodbye_ms = clock_monotonic_ms() + GOODBYE_MS;
     server->plug = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->plug < 0)
         log_debug("eventfd: %s", strerror(errno));
     (void)descriptors_each(close_listener, server);
 }
 
+struct connections {
+    const struct http_server *server;
+    bool end;
+    int count;
+};
+
+static void visit_connection(void *context, int fd)
+{
+    struct connections *connections = context;
+
+    if (!descriptor_serves(fd, connections->server->ports, connections->server->port_count))
+        return;
+    connections->count++;
+    /* Its thread still reads what has come, answers that, and then finds the end. (Should another thread have closed
+       the descriptor and opened a connection to the broker under its number meanwhile, that one ends: it is to end.) */
+    if (connections->end)
+        (void)shutdown(fd, SHUT_RD);
+}
+
+/* How many connections there are; with `end` no more is read from them than has come. */
+static int count_connections(const struct http_server *server, bool end)
+{
+    struct connections connections = {.server = server, .end = end};
+
+    (void)descriptors_each(visit_connection, &connections);
+    return connections.count;
+}
+
+static bool is_served(const struct http_server *server, int64_t now_ms)
+{
+    return metric_get(&server->metrics->rows[METRIC_IN_FLIGHT]) > 0 ||
+           count_connections(server, now_ms >= server->goodbye_ms) > 0;
+}
+
 void http_server_drain(struct http_server *server, int64_t deadline_ms)
 {
-    while (metric_get(&server->metrics->rows[METRIC_IN_FLIGHT]) > 0 && clock_monotonic_ms() < deadline_ms)
+    int64_t now_ms;
+
+    while ((now_ms = clock_monotonic_ms()) < deadline_ms && is_served(server, now_ms))
         clock_sleep_ms(DRAIN_POLL_MS);
+}
+
+/* Wakes the thread that polls. A poll that slept when the plug took the listener's place may have gone on sleeping: it
+   looks at the plug then, but is woken through the listener only. */
+static void unplug(struct http_server *server)
+{
+    if (server->plug >= 0)
+        (void)eventfd_write(server->plug, 1);
+    for (int i = 0; i < server->shut_count; i++) {
+        (void)shutdown(server->shut[i], SHUT_RDWR);
+        (void)close(server->shut[i]);
+    }
 }
 
 void http_server_stop(struct http_server *server)
 {
     if (!server)
         return;
-    if (server->plug >= 0) /* wakes the thread that polls it */
-        (void)eventfd_write(server->plug, 1);
+    if (server->context && !atomic_load(&server->draining))
+        http_server_refuse(server, clock_monotonic_ms());
+    /* The library's threads look every 2 s only whether to stop: all that they wait for comes to its end. */
+    (void)count_connections(server, true);
+    unplug(server);
     if (server->context)
         mg_stop(server->context);
     if (server->plug >= 0)

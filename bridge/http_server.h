@@ -35,7 +35,8 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
 /* Takes no new connections; no request waits for its outcome past deadline_ms (CLOCK_MONOTONIC) any more. */
 void http_server_refuse(struct http_server *server, int64_t deadline_ms);
 
-/* After http_server_refuse: waits for the requests in flight, at the most until deadline_ms. */
+/* After http_server_refuse: waits for the requests in flight, ends the connections that have none, and waits for their
+   end, at the most until deadline_ms. */
 void http_server_drain(struct http_server *server, int64_t deadline_ms);
 
 /* Closes all connections, waits for the threads, frees. NULL is fine. */

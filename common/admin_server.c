@@ -1,6 +1,7 @@
 #include "admin_server.h"
 
 #include "buf.h"
+#include "descriptors.h"
 #include "listen_error.h"
 #include "log.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { READY_LIMIT = 64 * 1024, METRICS_LIMIT = 1024 * 1024, LISTEN_SIZE = 300, MESSAGE_SIZE = 256 };
 
@@ -18,6 +20,8 @@ static const char type_metrics[] = "text/plain; version=0.0.4; charset=utf-8";
 struct admin_server {
     struct admin_config config;
     struct mg_context *context;
+    uint16_t port;
+    int listeners; /* of ours at this port: the admin listener, and perhaps one at another address */
     pthread_t starter;
     char message[MESSAGE_SIZE]; /* civetweb's first complaint in the thread that started it */
 };
@@ -151,15 +155,24 @@ static bool check_address(const char *listen, struct error *error)
     return true;
 }
 
-static void log_address(const struct admin_server *server)
+static void count_listener(void *context, int fd)
+{
+    struct admin_server *server = context;
+    server->listeners += descriptor_listens(fd, &server->port, 1);
+}
+
+static void note_address(struct admin_server *server)
 {
     struct mg_server_port port = {0};
     const char *listen = server->config.listen;
     const int host_len = (int)(strrchr(listen, ':') - listen);
-    if (mg_get_server_ports(server->context, 1, &port) == 1)
-        log_info("admin listening on %.*s:%d", host_len, listen, port.port);
-    else
+    if (mg_get_server_ports(server->context, 1, &port) != 1) {
         log_info("admin listening on %s", listen);
+        return;
+    }
+    server->port = (uint16_t)port.port;
+    (void)descriptors_each(count_listener, server);
+    log_info("admin listening on %.*s:%d", host_len, listen, port.port);
 }
 
 struct admin_server *admin_server_start(const struct admin_config *config, struct error *error)
@@ -201,7 +214,7 @@ struct admin_server *admin_server_start(const struct admin_config *config, struc
                   server->message[0] != '\0' ? server->message : "the listener does not start");
         goto out;
     }
-    log_address(server);
+    note_address(server);
     result = server;
     server = NULL;
 out:
@@ -211,10 +224,24 @@ out:
     return result;
 }
 
+/* A listener that is shut, and a connection that is not read any more, are readable: the polls return, however early
+   this comes. A request that has come is answered. */
+static void wake(void *context, int fd)
+{
+    const struct admin_server *server = context;
+    if (descriptor_listens(fd, &server->port, 1))
+        (void)shutdown(fd, SHUT_RDWR);
+    else if (descriptor_serves(fd, &server->port, 1))
+        (void)shutdown(fd, SHUT_RD);
+}
+
 void admin_server_stop(struct admin_server *server)
 {
     if (!server)
         return;
+    /* mg_stop waits for polls of 2 s. With two listeners at the port, at two addresses, they may end by themselves. */
+    if (server->listeners == 1)
+        (void)descriptors_each(wake, server);
     mg_stop(server->context);
     free(server);
     (void)mg_exit_library();

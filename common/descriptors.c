@@ -58,17 +58,30 @@ bool descriptor_peer(int fd, char address[DESCRIPTOR_ADDRESS], uint16_t *remote_
     return local_port_of(fd, local_port) && inet_ntop(peer.ss_family, raw, address, DESCRIPTOR_ADDRESS);
 }
 
+static bool is_one_of(uint16_t port, const uint16_t *ports, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (ports[i] == port)
+            return true;
+    }
+    return false;
+}
+
 bool descriptor_listens(int fd, const uint16_t *ports, int count)
 {
     int accepts = 0;
     socklen_t len = sizeof accepts;
     uint16_t port;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &len) != 0 || !accepts || !local_port_of(fd, &port))
-        return false;
-    for (int i = 0; i < count; i++) {
-        if (ports[i] == port)
-            return true;
-    }
-    return false;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &len) == 0 && accepts && local_port_of(fd, &port) &&
+           is_one_of(port, ports, count);
+}
+
+bool descriptor_serves(int fd, const uint16_t *ports, int count)
+{
+    char address[DESCRIPTOR_ADDRESS];
+    uint16_t remote_port;
+    uint16_t port;
+
+    return descriptor_peer(fd, address, &remote_port, &port) && is_one_of(port, ports, count);
 }

@@ -18,4 +18,7 @@ bool descriptor_peer(int fd, char address[DESCRIPTOR_ADDRESS], uint16_t *remote_
 /* Whether fd is a TCP socket that listens on one of the ports. */
 bool descriptor_listens(int fd, const uint16_t *ports, int count);
 
+/* Whether fd is a TCP connection of one of the ports. */
+bool descriptor_serves(int fd, const uint16_t *ports, int count);
+
 #endif
