@@ -4,6 +4,7 @@
 #include "../common/clock.h"
 #include "../common/limits.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,6 +291,13 @@ static enum frame_meaning next_frame(struct consumer *consumer, int64_t timeout_
     return meaning;
 }
 
+/* Sleeps until there may be something to read, somebody wakes us, or the time is up. -1: there is no connection. */
+static void sleep_until_woken(const struct consumer *consumer, int fd, int64_t timeout_ms)
+{
+    struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = consumer->settings.wake_fd, .events = POLLIN}};
+    (void)poll(fds, 2, (int)timeout_ms);
+}
+
 /* Reads until a message is whole or the time is up. */
 static enum frame_meaning read_frames(struct consumer *consumer, int64_t timeout_ms, struct error *error)
 {
@@ -307,7 +315,7 @@ static enum consumer_result reconnect(struct consumer *consumer, int64_t timeout
 {
     int64_t wait_ms = consumer->retry_at_ms - clock_monotonic_ms();
     if (wait_ms > 0) {
-        clock_sleep_ms(wait_ms < timeout_ms ? wait_ms : timeout_ms);
+        sleep_until_woken(consumer, -1, wait_ms < timeout_ms ? wait_ms : timeout_ms);
         return CONSUMER_NOTHING;
     }
     return consumer_connect(consumer, error) ? CONSUMER_CONNECTED : CONSUMER_AWAY;
@@ -319,7 +327,11 @@ enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms
     if (!consumer->session)
         return reconnect(consumer, timeout_ms, error);
     begin_call(consumer, timeout_ms + REST_MS + CONSUMER_STUCK_MS);
-    enum frame_meaning meaning = read_frames(consumer, timeout_ms, error);
+    enum frame_meaning meaning = read_frames(consumer, 0, error);
+    if (meaning == FRAME_NONE && timeout_ms > 0) {
+        sleep_until_woken(consumer, amqp_session_fd(consumer->session), timeout_ms);
+        meaning = read_frames(consumer, 0, error);
+    }
     if (watch_end(consumer->watch) && meaning != FRAME_LOST) {
         error_set(error, ERROR_UNAVAILABLE, "consuming from %s: the connection was stuck", peer(consumer));
         meaning = FRAME_LOST;

@@ -15,16 +15,19 @@
 #include "reject.h"
 #include "suspects.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum {
-    TICK_MS = 200,           /* how late a stop signal may be noticed when nothing happens */
+    TICK_MS = 200,           /* how often all is looked at when nothing happens */
     REDIS_CHECK_MS = 1000,   /* how often Redis is looked at when no batch goes there */
     REDIS_REVIEW_MS = 30000, /* how often its settings are */
     LINE_EVERY_MS = 1000,
@@ -75,6 +78,7 @@ struct worker {
     bool connected_before;
     pthread_t stop_thread;
     bool stop_thread_runs;
+    int wake_fd;                    /* an eventfd: readable once a stop signal has come */
     _Atomic int64_t stopping_at_ms; /* 0: no stop signal has come */
     atomic_int exit_status;         /* that a stop which must be forced ends with */
     atomic_bool over;               /* ends the thread that waits for one */
@@ -240,8 +244,12 @@ static bool build_rest(struct worker *worker)
                                  .rejected_queue = config->amqp_rejected_queue,
                                  .ca_file = config->amqp_ca_file,
                                  .cert_file = config->amqp_cert_file};
-    struct consumer_settings consuming = {
-        .amqp = amqp, .dog = worker->dog, .prefetch = (uint16_t)config->prefetch, .name = "dropworker", .seed = seed};
+    struct consumer_settings consuming = {.amqp = amqp,
+                                          .dog = worker->dog,
+                                          .prefetch = (uint16_t)config->prefetch,
+                                          .name = "dropworker",
+                                          .seed = seed,
+                                          .wake_fd = worker->wake_fd};
     struct batch_settings batching = {.max = (size_t)config->batch_max,
                                       .wait_ms = config->batch_wait_ms,
                                       .parse = {.campaign_separator = config->campaign_from_foreign_id},
@@ -256,6 +264,11 @@ static bool build_rest(struct worker *worker)
 static bool build(struct worker *worker, struct error *error)
 {
     struct redis_settings redis = redis_settings_of(worker->config);
+    worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (worker->wake_fd < 0) {
+        error_set(error, ERROR_INTERNAL, "cannot make an eventfd: %s", strerror(errno));
+        return false;
+    }
     worker->dog = watchdog_start(error);
     if (!worker->dog)
         return false;
@@ -324,6 +337,8 @@ void worker_free(struct worker *worker)
     consumer_free(worker->consumer);
     redis_store_free(worker->store);
     watchdog_stop(worker->dog);
+    if (worker->wake_fd >= 0)
+        (void)close(worker->wake_fd);
     free(worker);
 }
 
@@ -333,6 +348,7 @@ static void *await_stop(void *context)
     while (!atomic_load(&worker->over) && !stop_signal_wait(TICK_MS))
         continue;
     (void)stop_signal_guard(WORKER_GUARD_MS, atomic_load(&worker->exit_status));
+    (void)eventfd_write(worker->wake_fd, 1); /* first: who sees that it stops finds this done */
     atomic_store(&worker->stopping_at_ms, clock_monotonic_ms());
     return NULL;
 }
@@ -656,6 +672,8 @@ static void finish(struct worker *worker)
 {
     int64_t deadline_ms = atomic_load(&worker->stopping_at_ms) + WORKER_STOP_MS;
     int64_t now_ms = clock_monotonic_ms();
+    eventfd_t woken;
+    (void)eventfd_read(worker->wake_fd, &woken); /* from here on waits are waits */
     log_info("stopping: finishing %zu messages", batch_count(worker->batch) + parked_count(worker->parked));
     service_notify_stopping();
     batch_hurry(worker->batch, now_ms);
@@ -685,7 +703,8 @@ static void consume(struct worker *worker, int64_t now_ms)
 {
     bool came = false;
     if (worker->paused) {
-        clock_sleep_ms(TICK_MS);
+        struct pollfd wake = {.fd = worker->wake_fd, .events = POLLIN};
+        (void)poll(&wake, 1, TICK_MS);
         return;
     }
     fill_batch(worker, now_ms);
