@@ -23,7 +23,7 @@ enum {
         15000,          /* unacknowledged bytes: the peer is gone; a send of the library has no deadline of its own */
     FRAME_MAX = 131072, /* the broker's own default */
     /* The calls of an opening keep their deadline by themselves; the watch is behind it. */
-    OPEN_WATCH_MS = AMQP_OPEN_TIMEOUT_MS + 1000,
+    OPEN_WATCH_REST_MS = 1000,
     GOODBYE_WATCH_MS = GOODBYE_MS + 1000,
     URL_SIZE = 2048,
     DELIVERY_LIMIT = 1000000,
@@ -454,8 +454,13 @@ static bool declare_topology(struct amqp_session *session, const struct amqp_set
            bind_queue(session, settings->queue, settings->exchange, settings->queue, error);
 }
 
+static int64_t open_ms(const struct amqp_settings *settings)
+{
+    return settings->open_timeout_ms > 0 ? settings->open_timeout_ms : AMQP_OPEN_TIMEOUT_MS;
+}
+
 /* Memory and a deadline for a connection to be opened. NULL with *error. */
-static struct amqp_session *session_new(const struct uri *uri, struct error *error)
+static struct amqp_session *session_new(const struct uri *uri, int64_t timeout_ms, struct error *error)
 {
     struct amqp_session *session = calloc(1, sizeof *session);
 
@@ -464,7 +469,7 @@ static struct amqp_session *session_new(const struct uri *uri, struct error *err
         return NULL;
     }
     session->fd = -1;
-    session->deadline_ms = clock_monotonic_ms() + AMQP_OPEN_TIMEOUT_MS;
+    session->deadline_ms = clock_monotonic_ms() + timeout_ms;
     (void)snprintf(session->peer, sizeof session->peer, strchr(uri->host, ':') ? "[%s]:%u" : "%s:%u", uri->host,
                    (unsigned)uri->port);
     session->connection = amqp_new_connection();
@@ -476,9 +481,10 @@ static struct amqp_session *session_new(const struct uri *uri, struct error *err
 }
 
 /* The broker is there; does it let us in? */
-static bool enter(struct amqp_session *session, const struct uri *uri, const char *name, struct error *error)
+static bool enter(struct amqp_session *session, const struct amqp_settings *settings, const struct uri *uri,
+                  const char *name, struct error *error)
 {
-    watch_begin(session->watch, session->fd, OPEN_WATCH_MS);
+    watch_begin(session->watch, session->fd, open_ms(settings) + OPEN_WATCH_REST_MS);
     const bool entered = log_in(session, uri, name, error) && open_channel(session, error);
     const bool was_cut = watch_end(session->watch);
 
@@ -496,11 +502,11 @@ struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, 
 
     if (!pick_url(settings->urls, index, &uri, error))
         goto out;
-    session = session_new(&uri, error);
+    session = session_new(&uri, open_ms(settings), error);
     if (!session)
         goto out;
     session->watch = watch;
-    if (!connect_socket(session, settings, &uri, error) || !enter(session, &uri, name, error))
+    if (!connect_socket(session, settings, &uri, error) || !enter(session, settings, &uri, name, error))
         goto out;
     result = session;
     session = NULL;
@@ -512,7 +518,7 @@ out:
 
 bool amqp_session_declare(struct amqp_session *session, const struct amqp_settings *settings, struct error *error)
 {
-    watch_begin(session->watch, session->fd, OPEN_WATCH_MS);
+    watch_begin(session->watch, session->fd, open_ms(settings) + OPEN_WATCH_REST_MS);
     const bool declared = declare_topology(session, settings, error);
     const bool was_cut = watch_end(session->watch);
 

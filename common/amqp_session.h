@@ -1,5 +1,5 @@
 /* One connection to RabbitMQ: connect, log in, declare the topology, close, and words for what went wrong.
-   A session belongs to one thread at a time. Opening takes AMQP_OPEN_TIMEOUT_MS at the most and closing about a second,
+   A session belongs to one thread at a time. Opening takes open_timeout_ms at the most and closing about a second,
    but for the resolution of a host's name (getaddrinfo has no deadline: seconds to half a minute when no name server
    answers). The library's own deadlines have holes (a send waits for ever, and so does reading from a peer that sends
    without a pause): the calls of opening and closing are under the watch that the session is given. What the caller
@@ -23,6 +23,7 @@ struct amqp_settings {
     const char *exchange;
     const char *queue;
     const char *rejected_queue;
+    int64_t open_timeout_ms; /* what opening may take; 0: AMQP_OPEN_TIMEOUT_MS */
 };
 
 enum {

@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum { NOTIFY_MS = 2000 };
+
 /* False with *error if `name` is no address of the kinds that are served. */
 static bool read_address(const char *name, struct sockaddr_un *address, socklen_t *address_len, struct error *error)
 {
@@ -39,10 +41,11 @@ static bool read_address(const char *name, struct sockaddr_un *address, socklen_
     return true;
 }
 
-static bool send_state(int fd, const struct sockaddr_un *address, socklen_t address_len, const char *state)
+static bool send_state(int fd, const struct sockaddr_un *address, socklen_t address_len, const char *state,
+                       int64_t timeout_ms)
 {
-    const int64_t deadline_ms = clock_monotonic_ms() + SERVICE_NOTIFY_MS;
-    const struct timeval limit = {.tv_sec = SERVICE_NOTIFY_MS / 1000};
+    const int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+    const struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
 
     if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0)
         return false;
@@ -55,7 +58,7 @@ static bool send_state(int fd, const struct sockaddr_un *address, socklen_t addr
     }
 }
 
-bool service_notify(const char *state, struct error *error)
+bool service_notify(const char *state, int64_t timeout_ms, struct error *error)
 {
     const char *name = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address;
@@ -69,7 +72,7 @@ bool service_notify(const char *state, struct error *error)
         return false;
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd >= 0)
-        told = send_state(fd, &address, address_len, state);
+        told = send_state(fd, &address, address_len, state, timeout_ms);
     if (!told)
         error_set(error, ERROR_UNAVAILABLE, "cannot tell the service manager at NOTIFY_SOCKET=%.108s: %s", name,
                   strerror(errno));
@@ -82,7 +85,7 @@ static void notify_or_log(const char *state)
 {
     struct error error = {0};
 
-    if (!service_notify(state, &error))
+    if (!service_notify(state, NOTIFY_MS, &error))
         log_warn("%s", error.text);
 }
 

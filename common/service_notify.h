@@ -8,12 +8,11 @@
 #include "error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
-enum { SERVICE_NOTIFY_MS = 2000 }; /* how long a manager that does not read is waited for */
-
-/* Sends `state`, lines of NAME=VALUE. True if it was sent, or nobody wants to know; else false with *error. Any thread,
-   as long as none changes the environment. */
-bool service_notify(const char *state, struct error *error);
+/* Sends `state`, lines of NAME=VALUE; waits up to timeout_ms for a manager that does not read. True if it was sent, or
+   nobody wants to know; else false with *error. Any thread, as long as none changes the environment. */
+bool service_notify(const char *state, int64_t timeout_ms, struct error *error);
 
 /* READY=1: all that was asked for is served now. STOPPING=1: no more. A failure is logged: the manager will take the
    program for one that never became ready. */

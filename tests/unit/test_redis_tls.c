@@ -11,11 +11,12 @@
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 300, DRIP_MS = 20 };
+enum { SHORT_MS = 60, FOR_EVER_MS = 600000, DRIP_MS = 5 };
 
 static const struct redis_tls_files no_files = {.ca_file = "", .cert_file = NULL};
 
@@ -54,7 +55,7 @@ static void what_is_lent_may_be_kept_or_returned(void **state)
     }
 }
 
-/* The other end of the handshake: says its words, at once or byte by byte, and ends if told so. */
+/* The other end of the handshake: says its words at once, or drips them and then the last byte without end. */
 struct server {
     int fd;
     const char *words;
@@ -68,9 +69,12 @@ static void *serve(void *context)
     char taken[4096];
 
     assert_true(recv(server->fd, taken, sizeof taken, 0) > 0); /* the greeting, so that an end is no reset */
-    const size_t step = server->drips ? 1 : server->len;
-    for (size_t i = 0; i < server->len && send(server->fd, server->words + i, step, MSG_NOSIGNAL) > 0; i += step)
-        clock_sleep_ms(server->drips ? DRIP_MS : 0);
+    if (!server->drips && server->len > 0)
+        assert_int_equal(send(server->fd, server->words, server->len, MSG_NOSIGNAL), server->len);
+    for (size_t i = 0; server->drips && send(server->fd, server->words + i, 1, MSG_NOSIGNAL) > 0;) {
+        i += i < server->len - 1;
+        clock_sleep_ms(DRIP_MS);
+    }
     if (server->ends)
         (void)shutdown(server->fd, SHUT_RDWR);
     return NULL;
@@ -80,7 +84,7 @@ static void a_handshake_that_fails_is_explained_in_time(void **state)
 {
     (void)state;
     /* A record of 16 KiB that is never whole. */
-    static const char endless[64] = "\x16\x03\x03\x3f\xff\x02";
+    static const char endless[] = "\x16\x03\x03\x3f\xff\x02";
     static const struct {
         const char *name, *server;
         size_t len;
@@ -107,9 +111,9 @@ static void a_handshake_that_fails_is_explained_in_time(void **state)
         assert_int_equal(SSL_set_fd(ssl, ends[0]), 1);
         SSL_set_connect_state(ssl);
         assert_int_equal(pthread_create(&thread, NULL, serve, &server), 0);
-        const int64_t began_ms = clock_monotonic_ms();
-        CHECK_CASE(cases[i].name, !redis_tls_shake_hands(tls, ends[0], began_ms + PATIENCE_MS));
-        CHECK_CASE(cases[i].name, clock_monotonic_ms() - began_ms < 10 * PATIENCE_MS);
+        const bool speaks = cases[i].ends || (cases[i].server && !cases[i].drips);
+        CHECK_CASE(cases[i].name,
+                   !redis_tls_shake_hands(tls, ends[0], clock_monotonic_ms() + (speaks ? FOR_EVER_MS : SHORT_MS)));
         redis_tls_explain(tls, "Redis at h:1: connecting", &error);
         CHECK_CASE(cases[i].name, error.code == ERROR_UNAVAILABLE);
         CHECK_CASE(cases[i].name, strncmp(error.text, "Redis at h:1: connecting: ", 26) == 0);
@@ -144,6 +148,9 @@ int main(void)
         cmocka_unit_test(a_call_before_is_not_blamed),
     };
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */
+    /* No test needs the system's certificates, and each reading of them takes long. */
+    assert_int_equal(setenv("SSL_CERT_FILE", "/dev/null", 1), 0);
+    assert_int_equal(setenv("SSL_CERT_DIR", "/dev/null", 1), 0);
     /* Its words. */
     assert_int_equal(OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS, NULL), 1);
     return cmocka_run_group_tests(tests, NULL, NULL);

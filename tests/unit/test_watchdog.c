@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FOR_EVER_MS = 60000, PROMPT_MS = 5000, IN_TIME_MS = 30 };
+enum { FOR_EVER_MS = 600000, IN_TIME_MS = 30 };
 
 static struct watchdog *start(void)
 {
@@ -66,7 +66,6 @@ static void breaks_a_call_that_takes_too_long(void **state)
         cases[i].call(pair[0]);
         CHECK_CASE(cases[i].name, watch_end(watch));
         CHECK_CASE(cases[i].name, clock_monotonic_ms() - before >= 50);
-        CHECK_CASE(cases[i].name, clock_monotonic_ms() - before < PROMPT_MS);
         close_pair(pair);
     }
     watch_free(watch);
@@ -78,9 +77,12 @@ static void leaves_a_call_that_ends_in_time_alone(void **state)
     (void)state;
     struct watchdog *dog = start();
     struct watch *watch = watch_new(dog);
+    struct watch *later = watch_new(dog);
     int pair[2];
+    int other[2];
     char byte = 0;
     make_pair(pair);
+    make_pair(other);
     for (int i = 0; i < 1000; i++) {
         const int64_t before = clock_monotonic_ms();
         watch_begin(watch, pair[0], IN_TIME_MS);
@@ -91,11 +93,16 @@ static void leaves_a_call_that_ends_in_time_alone(void **state)
         close_pair(pair);
         make_pair(pair);
     }
-    clock_sleep_ms(2 * IN_TIME_MS);
+    /* Once this one is late, each of those would have been. */
+    watch_begin(later, other[0], IN_TIME_MS);
+    receive_from_one_who_never_sends(other[0]);
+    assert_true(watch_end(later));
     assert_int_equal(send(pair[1], "x", 1, 0), 1);
     assert_int_equal(recv(pair[0], &byte, 1, 0), 1);
     watch_free(watch);
+    watch_free(later);
     close_pair(pair);
+    close_pair(other);
     watchdog_stop(dog);
 }
 
@@ -126,9 +133,8 @@ static void cuts_the_late_one_of_two(void **state)
     watchdog_stop(dog);
 }
 
-static void *abort_soon(void *argument)
+static void *abort_it(void *argument)
 {
-    clock_sleep_ms(30);
     watch_abort(argument);
     return NULL;
 }
@@ -144,7 +150,7 @@ static void an_abort_cuts_this_call_and_the_next(void **state)
     make_pair(first);
     make_pair(second);
     watch_begin(watch, first[0], FOR_EVER_MS);
-    assert_int_equal(pthread_create(&thread, NULL, abort_soon, watch), 0);
+    assert_int_equal(pthread_create(&thread, NULL, abort_it, watch), 0);
     receive_from_one_who_never_sends(first[0]);
     assert_true(watch_end(watch));
     watch_begin(watch, second[0], FOR_EVER_MS);
