@@ -26,7 +26,7 @@
 enum {
     /* A stop ends within 10 s. Of these the slowest request that is waited for may take so many, ... */
     DRAIN_MAX_MS = 6000,
-    /* ... 2 s are the HTTP library's, to leave its idle connections, and this is for confirms that nobody waits for. */
+    /* ... 2 s are the HTTP library's, should a connection not end, and this is for confirms that nobody waits for. */
     FLUSH_MS = 300,
     /* Whatever still waits for a disk or a peer then is left. */
     STOP_MAX_MS = 9500,
@@ -372,7 +372,7 @@ static void finish(struct bridge *bridge)
 
     http_server_refuse(bridge->http, deadline_ms);
     publishers_stop_connecting(bridge->publishers);
-    /* While the last requests are served: it takes seconds as well. */
+    /* While the last requests are served: it may take as long. */
     stop_helpers(bridge);
     http_server_drain(bridge->http, deadline_ms);
 }
