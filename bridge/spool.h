@@ -24,10 +24,11 @@ struct spool_settings {
     int64_t max_bytes; /* SPOOL_MAX_BYTES: of the database file; the log beside it takes at most SPOOL_LOG_BYTES more */
     /* How long another process may still hold the file at the start (a bridge that is stopping). */
     int64_t lock_wait_ms;
-    /* For tests; 0: the usual. How often the writer looks whether the file is in its place, and the longest pause
-       between two attempts to open it again. */
+    /* For tests; 0: the usual. How often the writer looks whether the file is in its place, the longest pause between
+       two attempts to open it again, and how long a stop tries to copy what lost files have. */
     int64_t look_ms;
     int64_t reopen_max_ms;
+    int64_t rescue_ms;
 };
 
 /* The log is written back from 4 MiB on; before that one more commit may come, of 8 MiB or one body of 16. */

@@ -666,6 +666,8 @@ struct spool_store *spool_store_new(const struct spool_settings *settings, struc
         store->settings.look_ms = LOOK_MS;
     if (store->settings.reopen_max_ms == 0)
         store->settings.reopen_max_ms = REOPEN_MAX_MS;
+    if (store->settings.rescue_ms == 0)
+        store->settings.rescue_ms = RESCUE_MS;
     if (first_ms > store->settings.reopen_max_ms)
         first_ms = store->settings.reopen_max_ms;
     store->board = board;
@@ -738,7 +740,7 @@ static enum rescue rescue_some(struct spool_store *store)
 /* The last look, after the threads: what has lost its name and is not copied by now is gone with the process. */
 static void rescue(struct spool_store *store)
 {
-    const int64_t deadline_ms = clock_monotonic_ms() + RESCUE_MS;
+    const int64_t deadline_ms = clock_monotonic_ms() + store->settings.rescue_ms;
     enum rescue step = RESCUE_GOES_ON;
 
     look_after(store);

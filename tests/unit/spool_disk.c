@@ -2,7 +2,9 @@
 
 #include "common/clock.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <sqlite3.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,9 +15,12 @@ void spool_disk_reset(void)
 {
     atomic_store(&spool_disk.syncs, 0);
     atomic_store(&spool_disk.syncs_to_fail, 0);
-    atomic_store(&spool_disk.sync_ms, 0);
     atomic_store(&spool_disk.syncs_held, false);
-    atomic_store(&spool_disk.read_ms, 0);
+    spool_disk.sync_waits = NULL;
+    atomic_store(&spool_disk.reads, 0);
+    atomic_store(&spool_disk.reads_held, false);
+    atomic_store(&spool_disk.reads_let, 0);
+    atomic_store(&spool_disk.reads_an_interruption, 0);
     spool_disk.at_sync = NULL;
     spool_disk.syncs_before = 0;
 }
@@ -29,8 +34,7 @@ static int sync_file(void)
         call();
     }
     atomic_fetch_add(&spool_disk.syncs, 1);
-    clock_sleep_ms(atomic_load(&spool_disk.sync_ms));
-    while (atomic_load(&spool_disk.syncs_held))
+    while (atomic_load(&spool_disk.syncs_held) || (spool_disk.sync_waits && spool_disk.sync_waits()))
         clock_sleep_ms(1);
     if (atomic_load(&spool_disk.syncs_to_fail) > 0) {
         atomic_fetch_sub(&spool_disk.syncs_to_fail, 1);
@@ -54,6 +58,18 @@ int fdatasync(int file)
 
 ssize_t pread64(int file, void *out, size_t len, off_t at)
 {
-    clock_sleep_ms(atomic_load(&spool_disk.read_ms));
+    const int turn = atomic_fetch_add(&spool_disk.reads, 1);
+
+    while (atomic_load(&spool_disk.reads_held) && turn >= atomic_load(&spool_disk.reads_let))
+        clock_sleep_ms(1);
     return (ssize_t)syscall(SYS_pread64, file, out, len, at);
+}
+
+void sqlite3_interrupt(sqlite3 *database)
+{
+    void (*interrupt)(sqlite3 *) = NULL;
+
+    *(void **)&interrupt = dlsym(RTLD_NEXT, "sqlite3_interrupt");
+    interrupt(database);
+    atomic_fetch_add(&spool_disk.reads_let, atomic_load(&spool_disk.reads_an_interruption));
 }

@@ -1,5 +1,5 @@
-/* A disk for the tests of the spool, in the place of the C library's calls: it counts its syncs, and is slow, stands
-   still or fails when told to. It syncs nothing: no test takes the power away, and the machine's disk may be busy. */
+/* A disk for the tests of the spool, in the place of the C library's calls: it counts what it does, and stands still or
+   fails when told to. It syncs nothing: no test takes the power away, and the machine's disk may be busy. */
 #ifndef DROPBRIDGE_TEST_SPOOL_DISK_H
 #define DROPBRIDGE_TEST_SPOOL_DISK_H
 
@@ -9,9 +9,13 @@
 struct spool_disk {
     _Atomic int syncs;
     _Atomic int syncs_to_fail; /* the next so many */
-    _Atomic int sync_ms;
-    atomic_bool syncs_held; /* as long as it is set none returns */
-    _Atomic int read_ms;
+    atomic_bool syncs_held;   /* as long as it is set none returns */
+    bool (*sync_waits)(void); /* none returns before it says no; NULL: none waits */
+    _Atomic int reads;        /* of SQLite, also those that wait */
+    atomic_bool reads_held;   /* as long as it is set none returns but those let through */
+    _Atomic int reads_let;
+    /* So many more reads are let through by each call of sqlite3_interrupt. */
+    _Atomic int reads_an_interruption;
     /* Called once, before the sync that comes after so many others; only where one thread uses the disk. */
     void (*at_sync)(void);
     int syncs_before;
