@@ -374,8 +374,8 @@ static void a_new_spool_is_its_owners_alone_and_has_no_shared_memory(void **stat
 
 static void a_spool_that_another_process_holds_is_waited_for_and_then_refused(void **state)
 {
-    const struct spool_file_settings settings = {.path = path, .max_bytes = MEGABYTE, .lock_wait_ms = 200};
-    const struct spool_file_settings patient = {.path = path, .max_bytes = MEGABYTE, .lock_wait_ms = 10000};
+    const struct spool_file_settings settings = {.path = path, .max_bytes = MEGABYTE, .lock_wait_ms = 50};
+    const struct spool_file_settings patient = {.path = path, .max_bytes = MEGABYTE, .lock_wait_ms = HANG_GUARD_MS};
     struct error error;
     struct spool_file *file;
     char byte = 0;
@@ -393,7 +393,7 @@ static void a_spool_that_another_process_holds_is_waited_for_and_then_refused(vo
         if (!file || write(ready[1], "r", 1) != 1)
             _exit(1);
         (void)!read(leave[0], &byte, 1);
-        usleep(100 * 1000);
+        clock_sleep_ms(50); /* the other mostly waits by then */
         spool_file_close(file);
         _exit(0);
     }

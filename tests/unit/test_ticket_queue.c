@@ -1,17 +1,11 @@
 #include "bridge/ticket_queue.h"
 
-#include "common/clock.h"
+#include "cases.h"
 
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 /* A thread that submits one ticket, as an HTTP thread does. */
 struct submitter {
@@ -85,7 +79,7 @@ static void the_waiter_hears_the_outcome(void **state)
         struct submitter submitter;
         struct ticket *ticket;
 
-        start(&submitter, queue, "{}", 10000);
+        start(&submitter, queue, "{}", HANG_GUARD_MS);
         ticket = take_one(queue);
         assert_true(bytes_equal(ticket_body_bytes(ticket), bytes_of_text("{}")));
         assert_true(ticket_settle(ticket, outcomes[i]));
@@ -104,7 +98,7 @@ static void a_shut_gate_refuses_at_once(void **state)
         struct ticket *ticket = ticket_of("{}");
 
         ticket_queue_set_gate(queue, gates[i]);
-        assert_int_equal(ticket_queue_submit(queue, ticket, clock_monotonic_ms() + 10000), PUBLISH_AWAY);
+        assert_int_equal(ticket_queue_submit(queue, ticket, clock_monotonic_ms() + FOREVER_MS), PUBLISH_AWAY);
         ticket_release(ticket);
     }
     ticket_queue_free(queue);
@@ -117,9 +111,8 @@ static void shutting_the_gate_fails_what_waits(void **state)
 
     (void)state;
     assert_true(ticket_queue_sleep(queue));
-    start(&submitter, queue, "{}", 10000);
-    while (ticket_queue_sleep(queue))
-        clock_sleep_ms(1);
+    start(&submitter, queue, "{}", HANG_GUARD_MS);
+    WAIT_UNTIL(!ticket_queue_sleep(queue));
     ticket_queue_set_gate(queue, GATE_BLOCKED);
     assert_int_equal(finish(&submitter), PUBLISH_AWAY);
     ticket_queue_free(queue);
@@ -160,7 +153,7 @@ static void a_ticket_given_up_is_settled_by_nobody(void **state)
     struct ticket *ticket;
 
     (void)state;
-    start(&submitter, queue, "{}", 10000);
+    start(&submitter, queue, "{}", HANG_GUARD_MS);
     ticket = take_one(queue);
     ticket_give_up(ticket);
     assert_int_equal(finish(&submitter), PUBLISH_TIMEOUT);
@@ -231,7 +224,7 @@ static void a_ticket_refused_or_lost_may_be_submitted_again(void **state)
     struct ticket_queue *away = open_queue(4, 100);
     struct ticket_queue *full = open_queue(0, 100);
     struct ticket *ticket = ticket_of("{}");
-    const int64_t deadline_ms = clock_monotonic_ms() + 10000;
+    const int64_t deadline_ms = clock_monotonic_ms() + HANG_GUARD_MS;
     pthread_t thread;
 
     (void)state;
@@ -343,7 +336,7 @@ static void nothing_is_lost_between_threads(void **state)
         int settled = 0;
 
         for (int i = 0; i < THREADS; i++)
-            start(&submitters[i], queue, "{}", 5000);
+            start(&submitters[i], queue, "{}", HANG_GUARD_MS);
         while (settled < THREADS) {
             const size_t count = ticket_queue_take(queue, taken, THREADS);
 
