@@ -39,23 +39,37 @@ static struct spool_file *opened(int64_t max_bytes)
     return file;
 }
 
-/* With ids from first_id on, which the bodies begin with. */
+static struct ticket *ticket_of(int64_t id)
+{
+    struct envelope envelope = {.type = ENVELOPE_WEBHOOK, .scheme = ENVELOPE_GUIDE};
+    struct ticket *ticket = ticket_new(BODY);
+
+    assert_non_null(ticket);
+    memset(ticket_body(ticket), ' ', BODY);
+    snprintf((char *)ticket_body(ticket), BODY, "%lld", (long long)id);
+    ticket_set_body_len(ticket, BODY);
+    ticket_set_event(ticket, &envelope);
+    return ticket;
+}
+
+/* With ids from first_id on, which the bodies begin with; in several commits. */
 static void fill(struct spool_file *file, int64_t first_id, int count)
 {
-    for (int i = 0; i < count; i++) {
-        struct envelope envelope = {.type = ENVELOPE_WEBHOOK, .scheme = ENVELOPE_GUIDE};
-        struct ticket *ticket = ticket_new(BODY);
+    enum { COMMIT = 20 };
+
+    for (int done = 0; done < count; done += COMMIT) {
+        const int rows = count - done < COMMIT ? count - done : COMMIT;
+        struct ticket *tickets[COMMIT];
         struct spool_change change;
         struct error error;
 
-        assert_non_null(ticket);
-        memset(ticket_body(ticket), ' ', BODY);
-        snprintf((char *)ticket_body(ticket), BODY, "%lld", (long long)first_id + i);
-        ticket_set_body_len(ticket, BODY);
-        ticket_set_event(ticket, &envelope);
-        assert_int_equal(spool_file_insert(file, &ticket, 1, first_id + i, &change, &error), SPOOL_WRITTEN);
-        assert_int_equal(change.rows, 1);
-        ticket_release(ticket);
+        for (int i = 0; i < rows; i++)
+            tickets[i] = ticket_of(first_id + done + i);
+        assert_int_equal(spool_file_insert(file, tickets, (size_t)rows, first_id + done, &change, &error),
+                         SPOOL_WRITTEN);
+        assert_int_equal(change.rows, rows);
+        for (int i = 0; i < rows; i++)
+            ticket_release(tickets[i]);
     }
 }
 
