@@ -86,6 +86,7 @@ static int64_t messages_in(struct spool_file *file)
 static bool gives(struct spool_file *file, int64_t first_id, int count)
 {
     struct spooled rows[256];
+    int64_t ids[256];
     struct spool_change change;
     struct error error;
     bool right;
@@ -98,9 +99,10 @@ static bool gives(struct spool_file *file, int64_t first_id, int count)
 
         snprintf(wanted, sizeof wanted, "%lld", (long long)first_id + (int64_t)i);
         right &= strcmp((const char *)ticket_body(rows[i].ticket), wanted) == 0;
+        ids[i] = rows[i].id;
         ticket_release(rows[i].ticket);
-        assert_int_equal(spool_file_delete(file, &rows[i].id, 1, &change, &error), SPOOL_WRITTEN);
     }
+    assert_int_equal(spool_file_delete(file, ids, read, &change, &error), SPOOL_WRITTEN);
     return right;
 }
 
