@@ -6,6 +6,7 @@
 #include "../common/log.h"
 #include "../common/service_notify.h"
 #include "../common/stop_signal.h"
+#include "../common/timers.h"
 #include "bridge_config.h"
 #include "bridge_metrics.h"
 #include "http_server.h"
@@ -40,7 +41,7 @@ enum {
        other. */
     FIRST_ATTEMPT_MS = 1000,
     STOP_LOOK_MS = 20,
-    WATCH_MS = 1000,
+    WATCH_MS = TIMER_MS(1000),
     HELP_LIMIT = 64 * 1024,
     /* Descriptors beside the connections: listeners, broker, files. */
     SPARE_DESCRIPTORS = 128,

@@ -3,6 +3,7 @@
 #include "../common/backoff.h"
 #include "../common/clock.h"
 #include "../common/log.h"
+#include "../common/timers.h"
 #include "complaints.h"
 #include "gates.h"
 #include "publish_session.h"
@@ -16,8 +17,8 @@
 #include <string.h>
 
 enum {
-    BACKOFF_FIRST_MS = 100,
-    BACKOFF_MAX_MS = 5000,
+    BACKOFF_FIRST_MS = TIMER_MS(100),
+    BACKOFF_MAX_MS = TIMER_MS(5000),
     /* Behind the deadline of a stop, for a goodbye to the broker; then calls are cut. */
     GRACE_MS = 1000,
 };

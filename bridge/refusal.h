@@ -3,18 +3,20 @@
 #ifndef DROPBRIDGE_REFUSAL_H
 #define DROPBRIDGE_REFUSAL_H
 
+#include "../common/timers.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
     /* Nacks only for so long are more than a queue that is full for a moment. */
-    REFUSAL_LASTS_MS = 1000,
+    REFUSAL_LASTS_MS = TIMER_MS(1000),
     /* A queue that was full may be so no more, and its channel not know it (3.10 forgets to say so when the limit
        itself is taken away). A new channel asks afresh. */
-    REFUSAL_ASKS_AFRESH_MS = 20000,
+    REFUSAL_ASKS_AFRESH_MS = TIMER_MS(20000),
     /* For so long a nack speaks of the messages to come. Longer than two of the drain's pauses: what waits in the spool
        keeps on asking. */
-    REFUSAL_TRUSTED_MS = 12000,
+    REFUSAL_TRUSTED_MS = TIMER_MS(12000),
 };
 
 /* All zero: nothing was nacked yet. Times in ms of CLOCK_MONOTONIC, 0: none. */

@@ -4,6 +4,7 @@
 #include "../common/clock.h"
 #include "../common/log.h"
 #include "../common/protection.h"
+#include "../common/timers.h"
 #include "body_limit.h"
 #include "suspect_rows.h"
 
@@ -22,10 +23,10 @@ enum {
     ROUND_MS = 10000,
     /* How often a wait for a confirm looks whether the program stops. */
     STOP_POLL_MS = 100,
-    GATE_POLL_MS = 250,
-    IDLE_MS = 1000,
-    BACKOFF_FIRST_MS = 100, /* also between messages that the broker refuses one by one */
-    BACKOFF_MAX_MS = 5000,
+    GATE_POLL_MS = TIMER_MS(250),
+    IDLE_MS = TIMER_MS(1000),
+    BACKOFF_FIRST_MS = TIMER_MS(100), /* also between messages that the broker refuses one by one */
+    BACKOFF_MAX_MS = TIMER_MS(5000),
     /* A few messages get no lines of their own so soon after others. */
     LOG_AGAIN_MS = 10000,
 };

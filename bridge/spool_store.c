@@ -4,6 +4,7 @@
 #include "../common/clock.h"
 #include "../common/log.h"
 #include "../common/protection.h"
+#include "../common/timers.h"
 #include "spool_books.h"
 #include "spool_file.h"
 #include "spool_lost.h"
@@ -18,10 +19,10 @@
 #include <unistd.h>
 
 enum {
-    REOPEN_FIRST_MS = 100,
-    REOPEN_MAX_MS = 5000,
+    REOPEN_FIRST_MS = TIMER_MS(100),
+    REOPEN_MAX_MS = TIMER_MS(5000),
     /* How often the writer looks whether the file is still in its place. */
-    LOOK_MS = 1000,
+    LOOK_MS = TIMER_MS(1000),
     /* After a copy that was not possible, in looks; more when the copy itself has failed the file. */
     COPY_AGAIN_LOOKS = 1,
     COPY_FAILED_LOOKS = 10,

@@ -4,10 +4,11 @@
 #define DROPBRIDGE_TLS_LISTENER_H
 
 #include "../common/error.h"
+#include "../common/timers.h"
 
 #include <stdbool.h>
 
-enum { TLS_LOOK_MS = 2000 };
+enum { TLS_LOOK_MS = TIMER_MS(2000) };
 
 struct ssl_ctx_st;
 struct tls_listener;

@@ -9,9 +9,10 @@
 
 #include "../common/amqp_session.h"
 #include "../common/error.h"
+#include "../common/timers.h"
 #include "publisher.h"
 
-enum { TOPOLOGY_CHECK_MS = 10000 };
+enum { TOPOLOGY_CHECK_MS = TIMER_MS(10000) };
 
 struct topology_watch;
 

@@ -32,18 +32,18 @@ static void play(const struct step *steps, size_t count)
     }
 }
 
-static void nacks_for_a_second_are_a_refusal(void **state)
+static void nacks_that_go_on_are_a_refusal(void **state)
 {
     static const struct step steps[] = {
         {"one nack says little", NACK, 5000, false, false, 0},
         {"nor does the silence behind it", LOOK, 90000, false, false, 0},
         {"an ack clears it", ACK, 90000, false, false, 0},
         {"a nack", NACK, 100000, false, false, 0},
-        {"another soon", NACK, 100999, false, false, 0},
-        {"one a second after the first", NACK, 101000, true, false, 101000},
-        {"and one more", NACK, 101500, true, false, 101500},
-        {"an ack ends it", ACK, 101600, false, false, 0},
-        {"the next nack is a first one", NACK, 102600, false, false, 0},
+        {"another soon", NACK, 99999 + REFUSAL_LASTS_MS, false, false, 0},
+        {"one long enough after the first", NACK, 100000 + REFUSAL_LASTS_MS, true, false, 100000 + REFUSAL_LASTS_MS},
+        {"and one more", NACK, 100001 + REFUSAL_LASTS_MS, true, false, 100001 + REFUSAL_LASTS_MS},
+        {"an ack ends it", ACK, 100002 + REFUSAL_LASTS_MS, false, false, 0},
+        {"the next nack is a first one", NACK, 100002 + 2 * REFUSAL_LASTS_MS, false, false, 0},
     };
 
     (void)state;
@@ -52,18 +52,20 @@ static void nacks_for_a_second_are_a_refusal(void **state)
 
 static void a_refusal_that_lasts_is_asked_about_by_another_channel(void **state)
 {
+    enum { FIRST = 1000, LASTS = FIRST + REFUSAL_LASTS_MS, DUE = FIRST + REFUSAL_ASKS_AFRESH_MS };
+    enum { AGAIN = 100000, DUE_AGAIN = AGAIN + REFUSAL_ASKS_AFRESH_MS };
     static const struct step steps[] = {
-        {"a nack", NACK, 1000, false, false, 0},
-        {"a second of nacks", NACK, 2000, true, false, 2000},
-        {"20 s of them", LOOK, 21000, true, false, 2000},
-        {"more", LOOK, 21001, true, true, 2000},
-        {"it is not asked again", CHANNEL, 21002, true, false, 2000},
-        {"as long as nobody sends", LOOK, 99000, true, false, 2000},
-        {"but after 20 s of nacks", NACK, 100000, true, false, 100000},
-        {"in its turn", NACK, 120001, true, true, 120001},
-        {"another connection has refused nothing", CONNECTION, 120002, true, false, 0},
-        {"its first nack is enough", NACK, 120003, true, false, 120003},
-        {"an ack ends it", ACK, 120004, false, false, 0},
+        {"a nack", NACK, FIRST, false, false, 0},
+        {"nacks that go on", NACK, LASTS, true, false, LASTS},
+        {"for as long as they are believed", LOOK, DUE, true, false, LASTS},
+        {"longer", LOOK, DUE + 1, true, true, LASTS},
+        {"it is not asked again", CHANNEL, DUE + 2, true, false, LASTS},
+        {"as long as nobody sends", LOOK, AGAIN - 1, true, false, LASTS},
+        {"nor at the next nack", NACK, AGAIN, true, false, AGAIN},
+        {"but when those go on", NACK, DUE_AGAIN + 1, true, true, DUE_AGAIN + 1},
+        {"another connection has refused nothing", CONNECTION, DUE_AGAIN + 2, true, false, 0},
+        {"its first nack is enough", NACK, DUE_AGAIN + 3, true, false, DUE_AGAIN + 3},
+        {"an ack ends it", ACK, DUE_AGAIN + 4, false, false, 0},
     };
 
     (void)state;
@@ -73,7 +75,7 @@ static void a_refusal_that_lasts_is_asked_about_by_another_channel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nacks_for_a_second_are_a_refusal),
+        cmocka_unit_test(nacks_that_go_on_are_a_refusal),
         cmocka_unit_test(a_refusal_that_lasts_is_asked_about_by_another_channel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
