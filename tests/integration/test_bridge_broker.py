@@ -5,52 +5,51 @@ import contextlib
 import os
 import select
 import struct
-import threading
 import time
 
-import pika
 import pytest
 import servers
 import wire
 
 BODY = b'{"type":"message.delivered","data":{"message_id":"m-1"}}'
-# The answer comes within 4 s of the last byte of the body.
+# What the bridge promises from the last byte of the body to the answer, and from a signal to its end.
 ANSWER_SECONDS = 4
+STOP_SECONDS = 10
 
 
-def confirm_ms(usual):
-    """CONFIRM_TIMEOUT_MS: shorter than usual, longer than a busy machine takes to confirm, and with as much again for the
-    spool before the answer is due."""
-    return min(int(usual * servers.PATIENCE), 1900)
-
-
-def send(bridge):
-    """(answer, seconds)"""
-    start = time.monotonic()
-    answer = wire.post(bridge.port, wire.WEBHOOK, BODY, wire.guide(BODY))
-    return answer, time.monotonic() - start
-
-
-def answered(bridge):
-    """Sends an event that some place must keep. The seconds it took."""
-    answer, took = send(bridge)
+def send(bridge, body=BODY):
+    """An event that some place must keep."""
+    answer = wire.post(bridge.port, wire.WEBHOOK, body, wire.guide(body))
     assert answer.status == 200, answer
-    assert took < ANSWER_SECONDS * servers.PATIENCE
-    return took
+
+
+def waited_for(bridge):
+    """How many messages the broker was given all of CONFIRM_TIMEOUT_MS for, in vain."""
+    return bridge.metrics()["dropbridge_confirm_timeouts_total"]
 
 
 def assert_spooled(bridge):
     before = bridge.accepted("spool")
-    took = answered(bridge)
+    send(bridge)
     assert bridge.accepted("spool") == before + 1
-    return took
 
 
 def taken(bridge):
     """Whether the broker took it. Nobody else may send meanwhile."""
     before = bridge.accepted("broker")
-    answered(bridge)
+    send(bridge)
     return bridge.accepted("broker") == before + 1
+
+
+def wait_taken(bridge):
+    """A busy machine may keep the broker from confirming one in time."""
+    servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
+
+
+def assert_stopped_in_order(bridge):
+    """Ends it; it said so at the end, as it does not if it was ended in the midst of it."""
+    assert bridge.finish() == 0
+    assert bridge.stderr.endswith("stopped\n"), bridge.stderr[-2000:]
 
 
 def assert_drained(bridge):
@@ -67,7 +66,7 @@ def test_an_unreachable_broker_is_not_missed_and_comes_back_by_itself(start_brid
     assert bridge.admin("/healthz")[0] == 200
     assert wire.request(bridge.port, "GET", "/health").status == 200
     proxy.restore()
-    servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
+    wait_taken(bridge)
     servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", bridge.readyz)
     queues.take("AMQP_QUEUE", 2)
     assert_drained(bridge)
@@ -75,66 +74,68 @@ def test_an_unreachable_broker_is_not_missed_and_comes_back_by_itself(start_brid
 
 def test_a_connection_that_is_cut_is_opened_again(start_bridge, queues, proxy):
     bridge = start_bridge(AMQP_URL=proxy.url)
-    assert taken(bridge)
+    wait_taken(bridge)
     proxy.cut()
     assert_spooled(bridge)
     servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "away", "said while the broker is away")
     assert_spooled(bridge)
     proxy.restore()
-    servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
+    wait_taken(bridge)
     queues.take("AMQP_QUEUE", 4)
     assert_drained(bridge)
 
 
-def test_a_silent_broker_is_given_up_at_the_deadline_of_the_confirm(start_bridge, queues, proxy):
-    bridge = start_bridge(AMQP_URL=proxy.url, CONFIRM_TIMEOUT_MS=confirm_ms(700))
-    assert taken(bridge)
-    proxy.freeze()
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        for took in pool.map(lambda _: answered(bridge), range(8)):
-            assert took < 3 * servers.PATIENCE
-    assert bridge.accepted("spool") == 8
-    proxy.cut()
-    proxy.restore()
-    servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
-    assert_drained(bridge)
-
-
-def test_a_stop_is_not_held_up_by_a_silent_broker(start_bridge, proxy):
+@pytest.mark.timing
+def test_every_answer_comes_within_4_s_of_the_body_whatever_the_broker_does(start_bridge, queues, proxy):
+    """One that stops to answer, to whom nobody writes any more, whose connection is lost; with the usual settings."""
     bridge = start_bridge(AMQP_URL=proxy.url)
+
+    def slowest(count):
+        def timed(_):
+            began = time.monotonic()
+            send(bridge)
+            return time.monotonic() - began
+
+        with concurrent.futures.ThreadPoolExecutor(count) as pool:
+            return max(pool.map(timed, range(count)))
+
+    took = [slowest(8)]
     proxy.freeze()
-    start = time.monotonic()
-    assert bridge.finish() == 0
-    assert time.monotonic() - start < 10 * servers.PATIENCE
+    took += [slowest(32), slowest(8)]
+    proxy.cut()
+    took.append(slowest(8))
+    assert bridge.accepted("spool") >= 48
+    assert max(took) < ANSWER_SECONDS, took
 
 
 def test_a_second_broker_of_the_list_is_tried(start_bridge, queues, rabbitmq):
     nobody = servers.free_port()
     bridge = start_bridge(AMQP_URL=f"amqp://guest:guest@127.0.0.1:{nobody}/%2f,{rabbitmq.url}")
-    assert taken(bridge)
+    wait_taken(bridge)
     queues.take("AMQP_QUEUE", 1)
 
 
-@pytest.mark.parametrize("publishers", [1, 4])
-def test_a_broker_under_alarm_is_not_waited_for(start_bridge, queues, rabbitmq, publishers):
+@pytest.mark.threads
+def test_a_broker_under_alarm_is_not_waited_for(start_bridge, queues, rabbitmq):
+    publishers = 4
     bridge = start_bridge(AMQP_PUBLISHERS=publishers)
-    assert taken(bridge)
     rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1")
     try:
 
         def blocked():
-            answered(bridge)  # the broker says "blocked" when it is published to
+            send(bridge)  # the broker says "blocked" when it is published to
             return bridge.readyz()[1]["broker"] == "blocked"
 
         servers.wait_until(blocked, bridge.readyz)
-        for _ in range(publishers):
-            assert assert_spooled(bridge) < 1 * servers.PATIENCE
-        assert bridge.readyz()[0] == 200
-        assert bridge.metrics()["dropbridge_publishers_connected"] == 0
+        waited = waited_for(bridge)
+        for _ in range(100):
+            assert_spooled(bridge)
+        assert (bridge.readyz()[0], bridge.publishers_connected(), waited_for(bridge)) == (200, 0, waited)
     finally:
         rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1GB")
-    servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
-    servers.wait_until(lambda: bridge.metrics()["dropbridge_publishers_connected"] == publishers)
+    wait_taken(bridge)
+    servers.wait_until(lambda: bridge.publishers_connected() == publishers)
+    assert_drained(bridge)
 
 
 class ForgetfulProxy(servers.CuttableProxy):
@@ -165,57 +166,85 @@ class ForgetfulProxy(servers.CuttableProxy):
                             client.sendall(frame)
 
 
-def test_a_confirm_that_never_comes_ends_the_connection_and_not_the_service(start_bridge, queues, rabbitmq):
-    proxy = ForgetfulProxy(rabbitmq.port)
+@pytest.fixture
+def forgetful(rabbitmq):
+    between = ForgetfulProxy(rabbitmq.port)
     try:
-        bridge = start_bridge(AMQP_URL=proxy.url, CONFIRM_TIMEOUT_MS=confirm_ms(500))
-        assert taken(bridge)
-        proxy.forget = True
+        yield between
+    finally:
+        between.close()
+
+
+def test_a_confirm_that_never_comes_ends_the_connection_and_not_the_service(start_bridge, queues, forgetful):
+    bridge = start_bridge(AMQP_URL=forgetful.url, CONFIRM_TIMEOUT_MS=1000)
+    wait_taken(bridge)
+    assert_drained(bridge)
+    waited = waited_for(bridge)
+    forgetful.forget = True
+    for _ in range(3):
         assert_spooled(bridge)
-        assert answered(bridge) < 1 * servers.PATIENCE, "one confirm that is missing does not hold up the others"
-        servers.wait_until(lambda: "has not confirmed" in bridge.stderr, lambda: bridge.stderr[-2000:])
-        servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
-        assert bridge.metrics()["dropbridge_reconnects_total"] == 1
-        assert_drained(bridge)
-    finally:
-        proxy.close()
-
-
-def test_a_stuck_rejected_queue_does_not_stop_the_events(start_bridge, queues, names, rabbitmq):
-    timeout_ms = confirm_ms(1000)
-    bridge = start_bridge(CONFIRM_TIMEOUT_MS=timeout_ms)
-    queue = f"whereis('%2F_{names['AMQP_REJECTED_QUEUE']}')"
-    rabbitmq.control("eval", f"sys:suspend({queue}).")
-    answers = []
-    done = threading.Event()
-
-    def reject():
-        while not done.is_set():
-            answers.append(wire.post(bridge.port, wire.WEBHOOK, b"no json", wire.guide(b"no json")))
-
-    rejecting = threading.Thread(target=reject)
-    rejecting.start()
-    try:
-        start = time.monotonic()
-        events = []
-        while time.monotonic() - start < 12:
-            events.append(send(bridge))
-            time.sleep(0.01)
-    finally:
-        done.set()
-        rabbitmq.control("eval", f"sys:resume({queue}).")
-        rejecting.join()
-    assert answers and all(answer.status == 400 for answer in answers)
-    assert all(answer.status == 200 for answer, _ in events)
-    slow = [took for _, took in events if took > 0.5 * timeout_ms / 1000]
-    assert len(slow) <= len(events) // 50, f"events do not wait for the rejected queue: {slow} of {len(events)}"
-    # What follows a slow one is spooled at once until the broker confirms again.
-    assert bridge.accepted("spool") <= len(answers) + len(slow) + len(events) // 10
-    assert "rejected queue" in bridge.stderr
-    queues.take("AMQP_REJECTED_QUEUE", len(answers), 60)
+    assert waited_for(bridge) == waited + 1, "one confirm that is missing does not hold up the others"
+    servers.wait_until(lambda: bridge.metrics()["dropbridge_reconnects_total"] == 1, lambda: bridge.stderr[-2000:])
+    assert "connecting again" in bridge.stderr
+    wait_taken(bridge)
     assert_drained(bridge)
 
 
+@pytest.fixture
+def stuck_rejected_queue(names, rabbitmq):
+    """suspend() lets the rejected queue neither take nor confirm, until the end or resume()."""
+    queue = f"whereis('%2F_{names['AMQP_REJECTED_QUEUE']}')"
+
+    class Stuck:
+        @staticmethod
+        def suspend():
+            rabbitmq.control("eval", f"sys:suspend({queue}).")
+
+        @staticmethod
+        def resume():
+            rabbitmq.control("eval", f"sys:resume({queue}).")
+
+    yield Stuck
+    Stuck.resume()
+
+
+def test_a_stuck_rejected_queue_does_not_stop_the_events(start_bridge, queues, forgetful, stuck_rejected_queue):
+    settings = {"CONFIRM_TIMEOUT_MS": 1000}
+    bridge = start_bridge(**settings)
+    other = start_bridge(AMQP_URL=forgetful.url, **settings)
+
+    def reject():
+        assert wire.post(bridge.port, wire.WEBHOOK, b"no json", wire.guide(b"no json")).status == 400
+        return 1
+
+    stuck_rejected_queue.suspend()
+    rejected = reject()
+    servers.wait_until(lambda: "to the rejected queue; it is sent no more" in bridge.stderr, lambda: bridge.stderr[-2000:])
+    waited = waited_for(bridge)
+    rejected += sum(reject() for _ in range(20))
+    assert waited_for(bridge) == waited, "nobody waits for it again"
+    events = []
+
+    def connects_again():
+        send(bridge)
+        events.append(BODY)
+        return other.metrics()["dropbridge_reconnects_total"] > 0
+
+    # Another bridge, which misses the confirm of an event from now on, is the clock.
+    wait_taken(other)
+    forgetful.forget = True
+    send(other)
+    servers.wait_until(connects_again, lambda: other.stderr[-2000:])
+    assert bridge.metrics()["dropbridge_reconnects_total"] == 0, "that is no reason to interrupt the events"
+    # But for a broker that a busy machine keeps from confirming in time.
+    assert bridge.accepted("broker") >= len(events) or "nobody waits for it" in bridge.stderr
+    stuck_rejected_queue.resume()
+    queues.take("AMQP_REJECTED_QUEUE", rejected)
+    assert_drained(bridge)
+    assert_drained(other)
+
+
+@pytest.mark.threads
 def test_a_lost_connection_hands_its_events_to_another(start_bridge, queues, rabbitmq):
     first, second = servers.CuttableProxy(rabbitmq.port), servers.CuttableProxy(rabbitmq.port)
     try:
@@ -223,7 +252,7 @@ def test_a_lost_connection_hands_its_events_to_another(start_bridge, queues, rab
         bridge = start_bridge(AMQP_URL=f"{first.url},{second.url}", AMQP_PUBLISHERS=2, CONFIRM_TIMEOUT_MS=3000)
         first.freeze()
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            sent = [pool.submit(answered, bridge) for _ in range(8)]
+            sent = [pool.submit(send, bridge) for _ in range(8)]
             servers.wait_until(lambda: sum(one.done() for one in sent) == 4, "half goes to the other connection")
             first.cut()
             concurrent.futures.wait(sent)
@@ -235,24 +264,31 @@ def test_a_lost_connection_hands_its_events_to_another(start_bridge, queues, rab
         second.close()
 
 
-def test_a_full_queue_is_spooled_until_there_is_room(start_bridge, queues, names, rabbitmq):
+def test_what_a_full_queue_refuses_is_spooled_until_there_is_room(start_bridge, queues, names, rabbitmq):
     bridge = start_bridge()
     policy = names["AMQP_QUEUE"]
     rabbitmq.control("set_policy", policy, f"^{policy}$", '{"max-length":3}', "--apply-to", "queues")
-    sent = 0
+    sent = []
 
     def spooled():
         """The queue hears of its policy a moment later."""
-        nonlocal sent
-        answered(bridge)
-        sent += 1
-        return sent >= 10 and bridge.accepted("spool") >= 1
+        sent.append(b'{"number":%d}' % len(sent))
+        send(bridge, sent[-1])
+        return len(sent) >= 10 and bridge.accepted("spool") >= 1
 
     try:
         servers.wait_until(spooled, lambda: f"{bridge.metrics()}")
-        late = bridge.metrics()["dropbridge_confirm_timeouts_total"]
-        assert bridge.metrics()["dropbridge_nacked_total"] + late >= bridge.accepted("spool")
-        queues.take("AMQP_QUEUE", sent)
+        refused = bridge.metrics()["dropbridge_nacked_total"]
+        assert refused >= bridge.accepted("spool") or "has not confirmed" in bridge.stderr
+        arrived = []
+
+        def all_here():
+            """Each once: what was refused was not kept all the same. (A late confirm is the one reason for a copy.)"""
+            arrived.extend(body for _, body in queues.take_all("AMQP_QUEUE"))
+            return set(arrived) == set(sent)
+
+        servers.wait_until(all_here, lambda: f"{len(set(arrived))} of {len(sent)}")
+        assert len(arrived) == len(sent) or "has not confirmed" in bridge.stderr
     finally:
         rabbitmq.control("clear_policy", policy)
     assert_drained(bridge)
@@ -262,7 +298,7 @@ def test_a_deleted_queue_is_made_again_and_nothing_is_lost(start_bridge, queues,
     bridge = start_bridge()
     queues.channel.queue_delete(names["AMQP_QUEUE"])
     assert_spooled(bridge)
-    answered(bridge)
+    send(bridge)
     assert_drained(bridge)
     queues.take("AMQP_QUEUE", 2)
 
@@ -283,7 +319,7 @@ def test_a_deleted_rejected_queue_is_made_again_and_nothing_is_lost(start_bridge
     assert_drained(bridge)
     ((properties, body),) = queues.take("AMQP_REJECTED_QUEUE", 1)
     assert body == b"not json" and properties.headers["x-reject-reason"] == "invalid_json"
-    servers.wait_until(lambda: taken(bridge), lambda: bridge.stderr[-2000:])
+    wait_taken(bridge)
 
 
 def test_declares_durable_exchanges_and_quorum_queues(start_bridge, queues, names, rabbitmq):
@@ -317,8 +353,8 @@ def test_a_wrong_password_ends_it_with_69(rabbitmq, names, programs):
     assert "not-the-password" not in stderr
 
 
-@pytest.mark.parametrize("publishers", [1, 3])
-def test_it_ends_with_69_only_if_every_broker_of_the_list_refuses(rabbitmq, names, queues, programs, publishers):
+def test_it_ends_with_69_only_if_every_broker_of_the_list_refuses(rabbitmq, names, queues, programs):
+    publishers = 3
     wrong = rabbitmq.url.replace("guest:guest", "guest:not-the-password")
     unknown = rabbitmq.url.replace("%2f", "nowhere")
     away = f"amqp://guest:guest@127.0.0.1:{servers.free_port()}/%2f"
@@ -369,6 +405,7 @@ def test_a_refusal_whose_stop_is_forced_ends_with_69_too(start_bridge, proxy):
     assert "ending at once" in bridge.stderr and "ACCESS_REFUSED" in bridge.stderr
 
 
+@pytest.mark.threads
 def test_a_stop_finishes_the_request_in_flight(start_bridge, queues, proxy):
     bridge = start_bridge(AMQP_URL=proxy.url, BODY_TIMEOUT_MS=9000)
     body = BODY
@@ -387,12 +424,11 @@ def test_an_idle_keep_alive_client_does_not_hold_up_a_stop(start_bridge, queues)
     bridge = start_bridge()
     connection = wire.connect(bridge.port)
     assert wire.post(bridge.port, wire.WEBHOOK, BODY, wire.guide(BODY), connection).status == 200
-    start = time.monotonic()
-    assert bridge.finish() == 0
-    assert time.monotonic() - start < 10 * servers.PATIENCE
+    assert_stopped_in_order(bridge)
     connection.close()
 
 
+@pytest.mark.timing
 def test_a_stop_takes_10_s_at_the_most_and_little_processor_time(start_bridge, proxy):
     """A client that drips, one that idles, and a broker that says nothing."""
     bridge = start_bridge(AMQP_URL=proxy.url, BODY_TIMEOUT_MS=9000, CONFIRM_TIMEOUT_MS=3000)
@@ -409,7 +445,7 @@ def test_a_stop_takes_10_s_at_the_most_and_little_processor_time(start_bridge, p
         time.sleep(1)
         spent = processor_seconds(bridge.pid) - before
         assert bridge.wait_exit() == 0
-        assert time.monotonic() - start < 10 + 2 * (servers.PATIENCE - 1)
+        assert time.monotonic() - start < STOP_SECONDS
     idle.close()
     assert spent < 0.3
 
@@ -417,10 +453,3 @@ def test_a_stop_takes_10_s_at_the_most_and_little_processor_time(start_bridge, p
 def processor_seconds(pid):
     fields = open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def test_a_restarted_publisher_marks_its_messages_persistent(start_bridge, queues, names, rabbitmq):
-    start_bridge().finish()
-    assert taken(start_bridge())
-    ((properties, _),) = queues.take("AMQP_QUEUE", 1)
-    assert isinstance(properties, pika.BasicProperties) and properties.delivery_mode == 2
