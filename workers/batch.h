@@ -12,6 +12,7 @@
 #define DROPBRIDGE_BATCH_H
 
 #include "../common/error.h"
+#include "../common/timers.h"
 #include "delivery.h"
 #include "event.h"
 #include "event_parse.h"
@@ -54,8 +55,8 @@ struct batch_settings {
 };
 
 enum {
-    BATCH_RETRY_FIRST_MS = 100,
-    BATCH_RETRY_MAX_MS = 5000,
+    BATCH_RETRY_FIRST_MS = TIMER_MS(100),
+    BATCH_RETRY_MAX_MS = TIMER_MS(5000),
     BATCH_SUSPECT_COUNT = 2,       /* a delivery_count from which a message is a suspect: the third delivery */
     BATCH_MARKS_MAX = 2,           /* marks of others with which it is rejected */
     BATCH_LOOK_AGAIN_MS = 1000,    /* a copy of the message may be in another worker's hands: its mark is off by then */

@@ -5,6 +5,7 @@
 
 #include "../common/amqp_session.h"
 #include "../common/error.h"
+#include "../common/timers.h"
 #include "../common/watchdog.h"
 #include "delivery.h"
 
@@ -21,8 +22,8 @@ struct consumer_settings {
 };
 
 enum {
-    CONSUMER_RETRY_FIRST_MS = 100,
-    CONSUMER_RETRY_MAX_MS = 5000,
+    CONSUMER_RETRY_FIRST_MS = TIMER_MS(100),
+    CONSUMER_RETRY_MAX_MS = TIMER_MS(5000),
     CONSUMER_RENEW_MS = 5000, /* consumer_renew takes no longer */
     CONSUMER_STUCK_MS = 5000, /* a call that takes this much longer than it should is broken off */
 };

@@ -5,6 +5,7 @@
 #define DROPBRIDGE_PARKED_H
 
 #include "../common/error.h"
+#include "../common/timers.h"
 #include "delivery.h"
 #include "event_parse.h"
 
@@ -16,11 +17,11 @@ enum {
     PARKED_NAME = 65,         /* of marks, with its NUL */
     PARKED_LOOK_FIRST_MS = 1, /* how soon to look for a confirm, and how seldom in the end */
     PARKED_LOOK_MAX_MS = 64,
-    PARKED_RETRY_FIRST_MS = 100, /* after a failure */
-    PARKED_RETRY_MAX_MS = 2000,  /* the broker's heartbeats are looked after so often at the least */
+    PARKED_RETRY_FIRST_MS = TIMER_MS(100), /* after a failure */
+    PARKED_RETRY_MAX_MS = TIMER_MS(2000),  /* the broker's heartbeats are looked after so often at the least */
     PARKED_REST = 9,             /* after a failure that took long, the pause is so many times longer: what a broker
                                     away costs stays a tenth of the time */
-    PARKED_REST_MAX_MS = 30000,
+    PARKED_REST_MAX_MS = TIMER_MS(30000),
 };
 
 /* A message that is no event. */

@@ -6,13 +6,14 @@
 #define DROPBRIDGE_REJECT_H
 
 #include "../common/amqp_session.h"
+#include "../common/timers.h"
 #include "../common/watchdog.h"
 #include "parked.h"
 
 enum {
-    REJECT_CONFIRM_TIMEOUT_MS = 10000, /* without a confirm something is wrong */
-    REJECT_GIVE_UP_MS = 60000, /* without one for so long another connection is tried: what was sent comes twice */
-    REJECT_IDLE_MS = 5000,
+    REJECT_CONFIRM_TIMEOUT_MS = TIMER_MS(10000), /* without a confirm something is wrong */
+    REJECT_GIVE_UP_MS = 60000,                   /* then another connection is tried: what was sent comes twice */
+    REJECT_IDLE_MS = TIMER_MS(5000),
     REJECT_STUCK_MS = 1000, /* a call that takes this much longer than it should is broken off */
 };
 

@@ -5,6 +5,7 @@
 #include "../common/protection.h"
 #include "../common/service_notify.h"
 #include "../common/stop_signal.h"
+#include "../common/timers.h"
 #include "../common/watchdog.h"
 #include "absence.h"
 #include "batch.h"
@@ -27,14 +28,14 @@
 #include <unistd.h>
 
 enum {
-    TICK_MS = 200,           /* how often all is looked at when nothing happens */
-    REDIS_CHECK_MS = 1000,   /* how often Redis is looked at when no batch goes there */
-    REDIS_REVIEW_MS = 30000, /* how often its settings are */
+    TICK_MS = 200,                     /* how often all is looked at when nothing happens */
+    REDIS_CHECK_MS = TIMER_MS(1000),   /* how often Redis is looked at when no batch goes there */
+    REDIS_REVIEW_MS = TIMER_MS(30000), /* how often its settings are */
     LINE_EVERY_MS = 1000,
     COSTS_LINE_EVERY_MS = 60000,
-    RENEW_AFTER_MS = 20000, /* without a message: then RabbitMQ is made to give up what it may hold for us */
-    RENEWED_MS = 5000,      /* what comes again within this may come of it */
-    PARKED_SHARE = 4,       /* at most so many-th of the prefetch waits for the rejected queue */
+    RENEW_AFTER_MS = TIMER_MS(20000), /* without a message: then RabbitMQ is made to give up what it may hold for us */
+    RENEWED_MS = 5000,                /* what comes again within this may come of it */
+    PARKED_SHARE = 4,                 /* at most so many-th of the prefetch waits for the rejected queue */
 };
 
 /* x-received-at past year 9999 is no time. */

@@ -193,7 +193,7 @@ static void after_a_failure_it_rests_and_a_new_one_changes_nothing(void **state)
     } cases[] = {
         {0, {PARKED_RETRY_FIRST_MS / 2, PARKED_RETRY_FIRST_MS}, PARKED_RETRY_MAX_MS / 2},
         {1, {PARKED_RETRY_FIRST_MS / 2, PARKED_RETRY_FIRST_MS}, PARKED_RETRY_MAX_MS / 2},
-        {1000, {1000 * PARKED_REST, 1000 * PARKED_REST}, 1000 * PARKED_REST},
+        {TIMER_MS(1000), {TIMER_MS(1000) * PARKED_REST, TIMER_MS(1000) * PARKED_REST}, TIMER_MS(1000) * PARKED_REST},
         {5000, {PARKED_REST_MAX_MS, PARKED_REST_MAX_MS}, PARKED_REST_MAX_MS},
     };
     (void)state;
