@@ -1,16 +1,104 @@
-/* Which of a primary's replicas a sentinel may promote, and which are the same. */
+/* Which of a primary's replicas a sentinel may promote, which are the same, and when a batch counts as done. The session
+   and the clock are this test's: it says what INFO and WAIT answer, and what time it is. */
 #include "workers/redis_replicas.h"
 
 #include "cases.h"
+#include "common/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define PRIMARY "# Replication\r\nrole:master\r\nconnected_slaves:2\r\n"
 #define FIRST "slave0:ip=10.0.0.2,port=6379,"
 #define SECOND "slave1:ip=fd00::3,port=6379,"
 #define THIRD "slave1:ip=10.0.0.4,port=6379,"
 #define GOOD "state=online,offset=14,lag=0\r\n"
+#define SILENT "state=online,offset=14,lag=11\r\n"
+#define LOADING "state=online,offset=0,lag=0\r\n"
 #define REST "master_failover_state:no-failover\r\nmaster_replid:0f\r\nrepl_backlog_active:1\r\n"
+#define NO_ID "0000000000000000000000000000000000000000"
+#define HISTORY(id, second) "master_replid:" id "\r\nmaster_replid2:" second "\r\n"
+
+/* ---- The session and the clock ---- */
+
+static struct {
+    int64_t now_ms;
+    bool sentinels;
+    const char *info; /* the answer to INFO replication; NULL: the connection breaks */
+    int64_t have;     /* the answer to WAIT */
+    int64_t wanted;   /* what the last WAIT asked for */
+    int asked, doubts;
+} world;
+
+int64_t clock_monotonic_ms(void)
+{
+    return world.now_ms;
+}
+
+bool redis_session_try(struct redis_session *session, const char *doing, int argc, const char **argv,
+                       const size_t *argv_len, struct redis_answer *answer, struct error *error)
+{
+    (void)session;
+    (void)argv_len;
+    assert_int_equal(argc, 2);
+    assert_string_equal(argv[0], "INFO");
+    world.asked++;
+    if (!world.info) {
+        error_set(error, ERROR_UNAVAILABLE, "%s: the connection broke", doing);
+        return false;
+    }
+    *answer = (struct redis_answer){.kind = REDIS_ANSWER_TEXT, .text = world.info, .len = strlen(world.info)};
+    return true;
+}
+
+bool redis_session_ask(struct redis_session *session, const char *doing, int argc, const char **argv,
+                       const size_t *argv_len, struct redis_answer *answer, struct error *error)
+{
+    (void)session;
+    (void)doing;
+    (void)argv_len;
+    (void)error;
+    assert_int_equal(argc, 3);
+    assert_string_equal(argv[0], "WAIT");
+    world.asked++;
+    world.wanted = strtoll(argv[1], NULL, 10);
+    *answer = (struct redis_answer){.kind = REDIS_ANSWER_INTEGER, .integer = world.have};
+    return true;
+}
+
+bool redis_session_unexpected(const struct redis_session *session, const char *doing, struct error *error)
+{
+    (void)session;
+    error_set(error, ERROR_UNAVAILABLE, "%s: unexpected", doing);
+    return false;
+}
+
+bool redis_session_connected(const struct redis_session *session)
+{
+    (void)session;
+    return true;
+}
+
+bool redis_session_has_sentinels(const struct redis_session *session)
+{
+    (void)session;
+    return world.sentinels;
+}
+
+const char *redis_session_name(const struct redis_session *session)
+{
+    (void)session;
+    return "Redis at 10.0.0.1:6379";
+}
+
+void redis_session_doubt(struct redis_session *session)
+{
+    (void)session;
+    world.doubts++;
+}
+
+/* ---- Who is in step ---- */
 
 static size_t in_step(const char *info, bool reporting)
 {
@@ -82,10 +170,217 @@ static void keeps_no_more_replicas_than_it_has_room_for(void **state)
     assert_int_equal(set.count, REDIS_REPLICAS_MAX);
 }
 
+/* ---- When a batch counts as done ---- */
+
+#define BOTH PRIMARY FIRST GOOD SECOND GOOD HISTORY("aa", NO_ID)
+#define ONLY_FIRST PRIMARY FIRST GOOD HISTORY("aa", NO_ID)
+
+static const int64_t begun_ms = 1000000;
+
+/* A connection to a primary with this INFO, by way of sentinels, old enough to be sure of itself. */
+static void begin(struct redis_replicas *replicas, int64_t enough, const char *info)
+{
+    memset(&world, 0, sizeof world);
+    world.now_ms = begun_ms;
+    world.sentinels = true;
+    world.info = info;
+    redis_replicas_init(replicas, NULL, enough);
+    redis_replicas_begin(replicas);
+    world.now_ms += REDIS_FAILOVER_MS;
+}
+
+/* What a try comes to, so long after the connection was sure of itself. */
+static bool done_at(struct redis_replicas *replicas, int64_t ms, bool again, int64_t have, const char *info)
+{
+    struct error error = {0};
+    bool done;
+
+    world.now_ms = begun_ms + REDIS_FAILOVER_MS + ms;
+    world.have = have;
+    world.info = info;
+    world.doubts = 0;
+    done = redis_replicas_wait(replicas, again, &error);
+    assert_int_equal(world.doubts, done ? 0 : 1); /* the sentinels are asked before the next try */
+    assert_int_equal(error.code, done ? ERROR_NONE : ERROR_UNAVAILABLE);
+    return done;
+}
+
+static void asks_nothing_where_no_replica_is_waited_for(void **state)
+{
+    (void)state;
+    struct redis_replicas replicas;
+    struct error error = {0};
+
+    begin(&replicas, 0, BOTH);
+    redis_replicas_look(&replicas);
+    assert_true(redis_replicas_wait(&replicas, false, &error));
+    assert_true(redis_replicas_check(&replicas, &error));
+    assert_int_equal(world.asked, 0);
+}
+
+static void without_sentinels_enough_replicas_are_enough(void **state)
+{
+    (void)state;
+    struct redis_replicas replicas;
+
+    begin(&replicas, 1, BOTH);
+    world.sentinels = false;
+    assert_false(done_at(&replicas, 0, false, 0, BOTH));
+    assert_int_equal(world.wanted, 1);
+    assert_true(done_at(&replicas, 0, true, 1, ONLY_FIRST));
+}
+
+static void too_few_replicas_are_not_enough_however_long_it_takes(void **state)
+{
+    (void)state;
+    struct redis_replicas replicas;
+    struct error error = {0};
+
+    begin(&replicas, 2, ONLY_FIRST);
+    assert_false(done_at(&replicas, 0, false, 1, ONLY_FIRST));
+    assert_false(done_at(&replicas, 100000, true, 1, ONLY_FIRST));
+    assert_false(redis_replicas_check(&replicas, &error));
+    assert_non_null(strstr(error.text, "1 of 2 replicas have what was written"));
+    assert_int_equal(world.doubts, 2);
+    world.have = 2;
+    assert_true(redis_replicas_check(&replicas, &error));
+}
+
+static void a_new_connection_is_not_sure_before_a_failover_would_be_known(void **state)
+{
+    (void)state;
+    struct redis_replicas replicas;
+
+    begin(&replicas, 1, BOTH);
+    assert_false(done_at(&replicas, -1, false, 2, BOTH));
+    assert_int_equal(world.wanted, 2); /* all that are attached */
+    assert_true(done_at(&replicas, 0, true, 2, BOTH));
+    assert_true(done_at(&replicas, 1, false, 2, BOTH));
+}
+
+static void a_replica_that_has_left_is_waited_for_as_long_as_a_failover_takes(void **state)
+{
+    (void)state;
+    struct redis_replicas replicas;
+
+    begin(&replicas, 1, BOTH);
+    assert_false(done_at(&replicas, 0, false, 1, ONLY_FIRST));
+    assert_false(done_at(&replicas, REDIS_FAILOVER_MS - 1, true, 1, ONLY_FIRST));
+    assert_true(done_at(&replicas, REDIS_FAILOVER_MS, true, 1, ONLY_FIRST));
+    /* And never again. */
+    assert_true(done_at(&replicas, REDIS_FAILOVER_MS + 1, false, 1, ONLY_FIRST));
+    assert_int_equal(world.wanted, 1);
+}
+
+static void a_batch_waits_from_its_own_first_try(void **state)
+{
+    (void)state;
+    struct redis_replicas replicas;
+
+    begin(&replicas, 1, BOTH);
+    assert_false(done_at(&replicas, 0, false, 1, ONLY_FIRST));
+    assert_false(done_at(&replicas, REDIS_FAILOVER_MS, false, 1, ONLY_FIRST));
+    assert_false(done_at(&replicas, 2 * REDIS_FAILOVER_MS - 1, true, 1, ONLY_FIRST));
+    assert_true(done_at(&replicas, 2 * REDIS_FAILOVER_MS, true, 1, ONLY_FIRST));
+}
+
+static void a_missed_replica_is_waited_for_from_when_it_has_left(void **state)
+{
+    (void)state;
+    struct redis_replicas replicas;
+
+    begin(&replicas, 1, BOTH);
+    assert_false(done_at(&replicas, 0, false, 1, BOTH));
+    assert_false(done_at(&replicas, REDIS_FAILOVER_MS, true, 1, ONLY_FIRST));
+    assert_false(done_at(&replicas, 2 * REDIS_FAILOVER_MS - 1, true, 1, ONLY_FIRST));
+    assert_true(done_at(&replicas, 2 * REDIS_FAILOVER_MS, true, 1, ONLY_FIRST));
+}
+
+static void a_replica_that_is_heard_of_is_waited_for_and_a_silent_one_is_not(void **state)
+{
+    (void)state;
+    struct redis_replicas replicas;
+
+    begin(&replicas, 1, BOTH);
+    assert_false(done_at(&replicas, 0, false, 1, BOTH));
+    assert_false(done_at(&replicas, REDIS_FAILOVER_MS, true, 1, BOTH));
+    assert_false(done_at(&replicas, 3 * REDIS_FAILOVER_MS, true, 1, BOTH));
+    assert_true(done_at(&replicas, 3 * REDIS_FAILOVER_MS, true, 1, PRIMARY FIRST GOOD SECOND SILENT));
+}
+
+static void another_replica_does_not_stand_for_one_that_has_left(void **state)
+{
+    (void)state;
+    struct redis_replicas replicas;
+    const char *others = PRIMARY FIRST GOOD THIRD GOOD HISTORY("aa", NO_ID);
+
+    begin(&replicas, 1, BOTH);
+    assert_false(done_at(&replicas, 0, false, 2, others));
+    assert_false(done_at(&replicas, 1, true, 2, others));
+    assert_int_equal(world.wanted, 3);
+    assert_false(done_at(&replicas, REDIS_FAILOVER_MS, true, 2, others));
+    assert_true(done_at(&replicas, REDIS_FAILOVER_MS + 1, true, 2, others));
+}
+
+static void a_replica_that_came_counts_from_the_next_look_on(void **state)
+{
+    (void)state;
+    struct redis_replicas replicas;
+
+    begin(&replicas, 1, ONLY_FIRST);
+    world.info = PRIMARY FIRST GOOD SECOND LOADING;
+    redis_replicas_look(&replicas);
+    assert_int_equal(replicas.attached.count, 1);
+    world.info = BOTH;
+    redis_replicas_look(&replicas);
+    assert_false(done_at(&replicas, 0, false, 1, ONLY_FIRST));
+    assert_int_equal(world.wanted, 2);
+    /* A new connection knows also those that load their copy, and none of the old one's. */
+    world.info = PRIMARY THIRD LOADING;
+    redis_replicas_begin(&replicas);
+    assert_int_equal(replicas.attached.count, 1);
+}
+
+static void what_a_former_replica_says_of_a_batch_is_not_believed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *info;
+        bool forgotten;
+    } cases[] = {
+        {"the same history", BOTH, false},
+        {"the history that begins with the first replica", PRIMARY FIRST GOOD SECOND GOOD HISTORY("bb", NO_ID), false},
+        {"one that was a replica and became a primary", PRIMARY FIRST GOOD SECOND GOOD HISTORY("bb", "aa"), true},
+        {"one that was the replica of a stranger", PRIMARY FIRST GOOD SECOND GOOD HISTORY("cc", "bb"), true},
+        {"a connection that breaks", NULL, true},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct redis_replicas replicas;
+
+        begin(&replicas, 1, BOTH);
+        world.info = cases[i].info;
+        CHECK_CASE(cases[i].name, redis_replicas_forgotten(&replicas) == cases[i].forgotten);
+        CHECK_CASE(cases[i].name, done_at(&replicas, 0, false, 2, cases[i].info) == !cases[i].forgotten);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(counts_replicas_that_a_sentinel_may_promote),
-                                       cmocka_unit_test(knows_replicas_by_their_addresses),
-                                       cmocka_unit_test(keeps_no_more_replicas_than_it_has_room_for)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_replicas_that_a_sentinel_may_promote),
+        cmocka_unit_test(knows_replicas_by_their_addresses),
+        cmocka_unit_test(keeps_no_more_replicas_than_it_has_room_for),
+        cmocka_unit_test(asks_nothing_where_no_replica_is_waited_for),
+        cmocka_unit_test(without_sentinels_enough_replicas_are_enough),
+        cmocka_unit_test(too_few_replicas_are_not_enough_however_long_it_takes),
+        cmocka_unit_test(a_new_connection_is_not_sure_before_a_failover_would_be_known),
+        cmocka_unit_test(a_replica_that_has_left_is_waited_for_as_long_as_a_failover_takes),
+        cmocka_unit_test(a_batch_waits_from_its_own_first_try),
+        cmocka_unit_test(a_missed_replica_is_waited_for_from_when_it_has_left),
+        cmocka_unit_test(a_replica_that_is_heard_of_is_waited_for_and_a_silent_one_is_not),
+        cmocka_unit_test(another_replica_does_not_stand_for_one_that_has_left),
+        cmocka_unit_test(a_replica_that_came_counts_from_the_next_look_on),
+        cmocka_unit_test(what_a_former_replica_says_of_a_batch_is_not_believed),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
