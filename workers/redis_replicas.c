@@ -145,7 +145,6 @@ void redis_replicas_look(struct redis_replicas *replicas)
 void redis_replicas_begin(struct redis_replicas *replicas)
 {
     replicas->attached.count = 0;
-    replicas->fewer_since_ms = 0;
     replicas->sure_at_ms = 0;
     if (redis_session_has_sentinels(replicas->session))
         replicas->sure_at_ms = clock_monotonic_ms() + REDIS_FAILOVER_MS;
@@ -191,7 +190,6 @@ static bool may_be_failover(struct redis_replicas *replicas, int64_t have)
     if ((int64_t)now.in_step.count > have)
         return true;
     replicas->attached = now.in_step; /* who is not among them is away, and nothing else */
-    replicas->fewer_since_ms = 0;
     return false;
 }
 

@@ -13,6 +13,7 @@
 #define FIRST "slave0:ip=10.0.0.2,port=6379,"
 #define SECOND "slave1:ip=fd00::3,port=6379,"
 #define THIRD "slave1:ip=10.0.0.4,port=6379,"
+#define FOURTH "slave2:ip=10.0.0.5,port=6379,"
 #define GOOD "state=online,offset=14,lag=0\r\n"
 #define SILENT "state=online,offset=14,lag=11\r\n"
 #define LOADING "state=online,offset=0,lag=0\r\n"
@@ -172,7 +173,9 @@ static void keeps_no_more_replicas_than_it_has_room_for(void **state)
 
 /* ---- When a batch counts as done ---- */
 
-#define BOTH PRIMARY FIRST GOOD SECOND GOOD HISTORY("aa", NO_ID)
+#define REPLICAS PRIMARY FIRST GOOD SECOND GOOD
+#define BOTH REPLICAS HISTORY("aa", NO_ID)
+#define PROMOTED REPLICAS HISTORY("bb", "aa")
 #define ONLY_FIRST PRIMARY FIRST GOOD HISTORY("aa", NO_ID)
 
 static const int64_t begun_ms = 1000000;
@@ -322,6 +325,30 @@ static void another_replica_does_not_stand_for_one_that_has_left(void **state)
     assert_true(done_at(&replicas, REDIS_FAILOVER_MS + 1, true, 2, others));
 }
 
+static void one_that_was_in_step_again_is_missed_anew(void **state)
+{
+    (void)state;
+    struct redis_replicas replicas;
+    const char *others = PRIMARY FIRST GOOD SECOND SILENT FOURTH GOOD HISTORY("aa", NO_ID);
+
+    begin(&replicas, 1, BOTH);
+    assert_false(done_at(&replicas, 0, false, 1, BOTH));
+    assert_false(done_at(&replicas, 1, true, 2, others)); /* both, or the other one */
+    assert_false(done_at(&replicas, REDIS_FAILOVER_MS, true, 2, others));
+    assert_true(done_at(&replicas, 2 * REDIS_FAILOVER_MS, true, 2, others));
+}
+
+static void nothing_is_clear_when_the_primary_cannot_be_asked(void **state)
+{
+    (void)state;
+    struct redis_replicas replicas;
+
+    begin(&replicas, 1, BOTH);
+    assert_false(done_at(&replicas, 0, false, 1, NULL));
+    assert_false(done_at(&replicas, REDIS_FAILOVER_MS, true, 1, ONLY_FIRST)); /* missed from now on */
+    assert_true(done_at(&replicas, 2 * REDIS_FAILOVER_MS, true, 1, ONLY_FIRST));
+}
+
 static void a_replica_that_came_counts_from_the_next_look_on(void **state)
 {
     (void)state;
@@ -345,22 +372,23 @@ static void what_a_former_replica_says_of_a_batch_is_not_believed(void **state)
 {
     (void)state;
     static const struct {
-        const char *name, *info;
+        const char *name, *first, *then;
         bool forgotten;
     } cases[] = {
-        {"the same history", BOTH, false},
-        {"the history that begins with the first replica", PRIMARY FIRST GOOD SECOND GOOD HISTORY("bb", NO_ID), false},
-        {"one that was a replica and became a primary", PRIMARY FIRST GOOD SECOND GOOD HISTORY("bb", "aa"), true},
-        {"one that was the replica of a stranger", PRIMARY FIRST GOOD SECOND GOOD HISTORY("cc", "bb"), true},
-        {"a connection that breaks", NULL, true},
+        {"the same history", BOTH, BOTH, false},
+        {"the same history of one that was promoted before", PROMOTED, PROMOTED, false},
+        {"a history that begins with the first replica", BOTH, REPLICAS HISTORY("bb", NO_ID), false},
+        {"one that was a replica and became a primary", BOTH, PROMOTED, true},
+        {"one that was the replica of a stranger", BOTH, REPLICAS HISTORY("cc", "bb"), true},
+        {"a connection that breaks", BOTH, NULL, true},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct redis_replicas replicas;
 
-        begin(&replicas, 1, BOTH);
-        world.info = cases[i].info;
+        begin(&replicas, 1, cases[i].first);
+        world.info = cases[i].then;
         CHECK_CASE(cases[i].name, redis_replicas_forgotten(&replicas) == cases[i].forgotten);
-        CHECK_CASE(cases[i].name, done_at(&replicas, 0, false, 2, cases[i].info) == !cases[i].forgotten);
+        CHECK_CASE(cases[i].name, done_at(&replicas, 0, false, 2, cases[i].then) == !cases[i].forgotten);
     }
 }
 
@@ -379,6 +407,8 @@ int main(void)
         cmocka_unit_test(a_missed_replica_is_waited_for_from_when_it_has_left),
         cmocka_unit_test(a_replica_that_is_heard_of_is_waited_for_and_a_silent_one_is_not),
         cmocka_unit_test(another_replica_does_not_stand_for_one_that_has_left),
+        cmocka_unit_test(one_that_was_in_step_again_is_missed_anew),
+        cmocka_unit_test(nothing_is_clear_when_the_primary_cannot_be_asked),
         cmocka_unit_test(a_replica_that_came_counts_from_the_next_look_on),
         cmocka_unit_test(what_a_former_replica_says_of_a_batch_is_not_believed),
     };
