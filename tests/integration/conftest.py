@@ -10,7 +10,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+import model_harness  # noqa: E402
 import servers  # noqa: E402
+from replication import Replication  # noqa: E402
 
 pytest_plugins = ["repeat_timing"]
 NUMBERS = itertools.count(1)
@@ -27,6 +29,16 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "threads: runs under the thread sanitizer too")
     config.addinivalue_line("markers", "full: runs in scripts/test-all only")
     config.addinivalue_line("markers", "timing: a promise in wall-clock time; runs alone, at the end, and once more if it fails")
+
+
+def pytest_report_header():
+    return "the model's sequences: " + model_harness.again(model_harness.SEED, model_harness.SEQUENCES)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """A quiet run has no header."""
+    if config.option.verbose < 0:
+        terminalreporter.write_line(pytest_report_header())
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -80,6 +92,16 @@ def redis_server(tmp_path):
         yield server.start()
     finally:
         server.stop()
+
+
+@pytest.fixture
+def replication(tmp_path):
+    """Primaries, replicas and sentinels. Ask for it before start_worker, so that the worker ends first."""
+    all_servers = Replication(tmp_path)
+    try:
+        yield all_servers
+    finally:
+        all_servers.close()
 
 
 def queue_names(number):

@@ -2,13 +2,34 @@
 
 import contextlib
 import json
+import os
 import re
 import struct
 import subprocess
 import tempfile
+import time
 
 import servers
 from model import Model, read_reasons
+
+FULL = bool(os.environ.get("DROPBRIDGE_FULL"))
+
+
+def size(short, full):
+    """Of a test: what it is in the run before each commit, and in scripts/test-all."""
+    return full if FULL else short
+
+
+# Other sequences every day, and on no two days the same. Kept in the environment: all lanes of a run have the same ones.
+DAY_S, SEEDS_A_DAY = 86400, 10000
+SEED = int(os.environ.setdefault("MODEL_SEED", str(int(time.time()) // DAY_S * SEEDS_A_DAY)))
+SEQUENCES = int(os.environ.get("MODEL_SEQUENCES") or size(600, 3000))
+
+
+def again(seed, sequences=1):
+    """How to run these sequences again."""
+    return f"MODEL_SEED={seed} MODEL_SEQUENCES={sequences} /usr/bin/python3 -m pytest tests/integration/test_model.py"
+
 
 PREFIX = "dc:"
 # What the worker keeps in public keys for itself: not promised to anybody.
@@ -89,7 +110,7 @@ class Driver:
         try:
             if self.process:
                 self.process.stdin.close()
-                assert self.process.wait(20 * servers.PATIENCE) == 0, self.error_text()
+                assert self.process.wait(servers.HANG_GUARD_S) == 0, self.error_text()
         finally:
             self.redis.stop()
             self.errors.close()
@@ -126,7 +147,7 @@ class Driver:
                 return outcomes
             if text != "batch":
                 outcomes.append(text)
-        self.process.wait(20)
+        self.process.wait(servers.HANG_GUARD_S)
         raise AssertionError(f"apply_driver ended with {self.process.returncode}: {self.error_text()}")
 
     def state(self):
@@ -292,4 +313,6 @@ def explain(driver, sequence, model=Model):
     shown = "\n".join(f"  {number}: {envelope} {body!r}" for number, (body, envelope) in enumerate(copies))
     found = "\n".join(f"  {line}" for line in lines)
     head = f"seed {sequence.seed}, {sequence.settings}, batch {sequence.batch}"
+    if isinstance(sequence.seed, int):
+        head = f"{again(sequence.seed)}\n{head}"
     return shorter(f"{head}\ncopies:\n{shown}\ndifferences:\n{found}")

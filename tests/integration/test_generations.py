@@ -8,8 +8,6 @@ import pytest
 from generate import Sequence
 from model import Settings
 
-pytestmark = pytest.mark.one_thread
-
 KEEP = 604800  # RETENTION_S of these tests; a generation's length and how long it is kept behind that
 REGISTRY = "dc:drops:generations"
 RECEIVED = 1774041912000

@@ -1,10 +1,7 @@
-"""Thousands of random sequences through the real parser and the real script, every public key compared with the model.
-
-MODEL_SEQUENCES sequences from MODEL_SEED on (defaults 3000 and 1). A failure names its seed, the smallest failing
-copies and each difference."""
+"""Random sequences through the real parser and the real script, every public key compared with the model: MODEL_SEQUENCES
+from MODEL_SEED on, which is another every day. A failure names its seed, the smallest failing copies and each difference."""
 
 import json
-import os
 
 import generate
 import model_harness
@@ -12,10 +9,8 @@ import pytest
 from generate import NOW, Sequence
 from model import DEFAULTS, Model
 
-pytestmark = pytest.mark.one_thread
-
-COUNT = int(os.environ.get("MODEL_SEQUENCES", "3000"))
-FIRST = int(os.environ.get("MODEL_SEED", "1"))
+COUNT = model_harness.SEQUENCES
+FIRST = model_harness.SEED
 PARTS = 10
 INVARIANTS_OF = 20  # one sequence in so many is checked after every batch
 
@@ -44,7 +39,8 @@ def test_the_invariants_hold_after_every_batch(driver):
         for start in range(0, len(sequence.copies), sequence.batch):
             driver.more(sequence, sequence.copies[start : start + sequence.batch])
             broken = model_harness.broken_invariants(driver.state()[0])
-            assert not broken, f"seed {seed}, after {start + sequence.batch} copies:\n" + "\n".join(broken)
+            head = f"{model_harness.again(seed)}\nafter {start + sequence.batch} copies:\n"
+            assert not broken, head + "\n".join(broken)
 
 
 def message(body, **envelope):

@@ -6,8 +6,6 @@ import json
 import pytest
 from model import Model, Settings, iso, micros, read_iso8601, read_reasons, read_time
 
-pytestmark = pytest.mark.one_thread
-
 NOW = 1_774_041_912_000
 DROP = "0a1b2c3d4e5f60718293a4b5"
 TWELVE = {
