@@ -7,49 +7,6 @@ import signal
 
 import redis
 import servers
-from events import callback, counters, message
-
-
-def counted(server):
-    return counters(server.client).get("messages", 0)
-
-
-def publish(queues, count):
-    for _ in range(count):
-        queues.publish(*message(callback(), "spring"))
-
-
-def wait_counted(server, worker, count):
-    """Exactly so many messages, all of them under one campaign, all successes."""
-    servers.wait_until(lambda: counted(server) == count, lambda: f"{counted(server)} of {count}\n{worker.stderr[-3000:]}")
-    for campaign in (None, "spring"):
-        found = counters(server.client, campaign)
-        assert found["messages"] == found["success"] == count, found
-
-
-def wait_settled(worker, queues):
-    """At rest: nothing in the queue, nothing held, ready, and every message became one thing."""
-
-    def settled():
-        values = {name.removeprefix("dropworker_"): value for name, value in worker.metrics().items()}
-        parts = ("counted_total", "revised_total", "duplicate_total", "opt_out_events_total", "campaign_events_total",
-                 "unrecognized_total")
-        return (values["held"] == 0 and queues.depth("AMQP_QUEUE") == 0 and worker.readyz()[0] == 200
-                and values["consumed_total"] == sum(values[name] for name in parts))
-
-    servers.wait_until(settled, lambda: f"{worker.metrics()}\n{worker.stderr[-3000:]}")
-
-
-def wait_not_ready(worker, *words):
-    def tells():
-        status, text = worker.admin("/readyz")
-        return status == 503 and all(word in text for word in words)
-
-    servers.wait_until(tells, lambda: f"{worker.admin('/readyz')}\n{worker.stderr[-3000:]}")
-
-
-def wait_ready(worker):
-    servers.wait_until(lambda: worker.readyz()[0] == 200, lambda: worker.stderr[-3000:])
 
 
 def replicas_of(primary):

@@ -3,19 +3,11 @@ is enough for REDIS_WAIT_REPLICAS=1. Nothing that was acknowledged may be gone."
 
 import pytest
 import servers
-from replication import Replication, order_failover, publish, wait_counted, wait_ready
+from replication import order_failover
+from waits import publish, wait_counted, wait_ready
 
 FAILOVERS = 3
 OPTIONS = ("--min-replicas-to-write", 1, "--repl-ping-replica-period", 1)
-
-
-@pytest.fixture
-def replication(tmp_path):
-    all_servers = Replication(tmp_path)
-    try:
-        yield all_servers
-    finally:
-        all_servers.close()
 
 
 class Load:
@@ -25,7 +17,7 @@ class Load:
         self.queues = queues
         self.count = 0
 
-    def until(self, condition, timeout, problem):
+    def until(self, condition, problem):
         def step():
             publish(self.queues, 3)
             self.count += 3
@@ -46,10 +38,11 @@ def fail_over(sentinels, redises, load):
         info = primary.client.info("replication")
         return all(info.get(f"slave{i}", {}).get("state") == "online" for i in range(2)) and primary
 
-    load.until(lambda: order_failover(sentinels[0]), 40, "the failover begins")
-    return load.until(done, 60, lambda: "a new primary has both others: " + sentinels[0].child.stdout[-3000:])
+    load.until(lambda: order_failover(sentinels[0]), "the failover begins")
+    return load.until(done, lambda: "a new primary has both others: " + sentinels[0].child.stdout[-3000:])
 
 
+@pytest.mark.full
 def test_planned_failovers_soon_after_each_other_lose_nothing(replication, start_worker, queues):
     first = replication.redis(*OPTIONS)
     redises = [first, *(replication.redis(*OPTIONS, replica_of=first) for _ in range(2))]
@@ -59,7 +52,7 @@ def test_planned_failovers_soon_after_each_other_lose_nothing(replication, start
     url = "redis-sentinel://" + ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in sentinels) + "/main/0"
     workers = [start_worker(REDIS_URL=url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=20) for _ in range(2)]
     load = Load(queues)
-    load.until(lambda: load.count > 100, 30, "some load")
+    load.until(lambda: load.count > 100, "some load")
     for _ in range(FAILOVERS):
         primary = fail_over(sentinels, redises, load)
     for worker in workers:

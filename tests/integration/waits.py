@@ -1,0 +1,70 @@
+"""What the tests of the workers publish, and what they wait for. A wait ends when what it waits for is so."""
+
+import servers
+from events import callback, counters, message
+
+PARTS = ("counted_total", "revised_total", "duplicate_total", "opt_out_events_total", "campaign_events_total", "unrecognized_total")
+
+
+def publish(queues, count):
+    """Successes of the campaign spring, each a drop of its own."""
+    for _ in range(count):
+        queues.publish(*message(callback(), "spring"))
+
+
+def counted(server):
+    return counters(server.client).get("messages", 0)
+
+
+def duplicates(server):
+    return counters(server.client).get("duplicate", 0)
+
+
+def wait_counted(server, worker, count):
+    """Exactly so many messages, all of them of the campaign spring, all successes."""
+    servers.wait_until(lambda: counted(server) >= count, lambda: f"{counted(server)} of {count}\n{worker.stderr[-3000:]}")
+    for campaign in (None, "spring"):
+        found = counters(server.client, campaign)
+        assert found["messages"] == found["success"] == count, found
+
+
+def wait_said(worker, words):
+    """In its log."""
+    servers.wait_until(lambda: words in worker.stderr, lambda: worker.stderr[-3000:])
+
+
+def wait_metric(worker, name, enough):
+    """Until it has come that far."""
+    servers.wait_until(lambda: worker.metrics()[f"dropworker_{name}"] >= enough, lambda: f"{worker.metrics()}\n{worker.stderr[-3000:]}")
+
+
+def wait_held(worker, count):
+    servers.wait_until(lambda: worker.readyz()[1]["held"] == count, lambda: f"{worker.readyz()}\n{worker.stderr[-3000:]}")
+
+
+def wait_ready(worker):
+    servers.wait_until(lambda: worker.readyz()[0] == 200, lambda: f"{worker.readyz()}\n{worker.stderr[-3000:]}")
+
+
+def wait_not_ready(worker, *words):
+    def tells():
+        status, text = worker.admin("/readyz")
+        return status == 503 and all(word in text for word in words)
+
+    servers.wait_until(tells, lambda: f"{worker.admin('/readyz')}\n{worker.stderr[-3000:]}")
+
+
+def adds_up(worker):
+    """Whether every message that it took became one thing."""
+    values = {name.removeprefix("dropworker_"): value for name, value in worker.metrics().items()}
+    rejected = sum(value for name, value in values.items() if name.startswith("rejected_total"))
+    return values["consumed_total"] == sum(values[name] for name in PARTS) + rejected
+
+
+def wait_settled(worker, queues):
+    """At rest: nothing in the queue, nothing held, ready, and every message became one thing."""
+    def settled():
+        return (queues.depth("AMQP_QUEUE") == 0 and worker.metrics()["dropworker_held"] == 0 and worker.readyz()[0] == 200
+                and adds_up(worker))
+
+    servers.wait_until(settled, lambda: f"{worker.metrics()}\n{worker.stderr[-3000:]}")
