@@ -70,6 +70,7 @@ def close_connection_of_worker(rabbitmq):
     rabbitmq.control("close_connection", *servers.wait_until(only_one, "one connection of a worker"), "the test says so")
 
 
+@pytest.mark.full
 def test_while_redis_stands_still_all_that_comes_is_read_and_the_end_of_the_connection_is_told(
         start_worker, queues, redis_server, rabbitmq):
     worker = start_worker(REDIS_AWAY_S=600)
