@@ -347,8 +347,8 @@ class Sentinel:
                 f"dir {self.folder}",
                 f"sentinel monitor main 127.0.0.1 {self.primary.port} {self.quorum}",
                 # A server that a busy machine keeps waiting is not down.
-                f"sentinel down-after-milliseconds main {1000 * PATIENCE:.0f}",
-                f"sentinel failover-timeout main {4000 * PATIENCE:.0f}",
+                "sentinel down-after-milliseconds main 5000",
+                "sentinel failover-timeout main 10000",
             ]
             lines += [f'requirepass "{self.password}"'] if self.password else []
             configuration.write_text("\n".join(lines) + "\n")
