@@ -1,0 +1,329 @@
+/* When a batch is written again and when it only waits for its replicas. The session is this test's: it says what Redis
+   answers. */
+#include "workers/redis_store.h"
+
+#include "cases.h"
+#include "workers/redis_fitness.h"
+#include "workers/redis_session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FIRST "role:master\r\nslave0:ip=10.0.0.2,port=6379,state=online,offset=14,lag=0\r\n"
+#define SECOND "slave1:ip=10.0.0.3,port=6379,state=online,offset=14,lag=0\r\n"
+#define THIRD "slave1:ip=10.0.0.4,port=6379,state=online,offset=14,lag=0\r\n"
+#define HISTORY "master_replid:aa\r\nmaster_replid2:0000000000000000000000000000000000000000\r\n"
+#define PROMOTED "master_replid:bb\r\nmaster_replid2:aa\r\n"
+
+enum { FIXED_ARGUMENTS = 8, MOST = 3 }; /* of EVALSHA, before the events */
+
+/* ---- The session ---- */
+
+struct redis_session {
+    struct redis_session_settings settings;
+    bool connected;
+    uint64_t number;
+};
+
+static struct redis_session session;
+
+static struct {
+    bool sentinels;
+    const char *info; /* of the replication */
+    int64_t have;     /* the answer to WAIT */
+    char wanted[24];  /* what the last WAIT asked for */
+    size_t written;   /* how often a batch was */
+} world;
+
+struct redis_session *redis_session_new(const struct redis_session_settings *settings, struct error *error)
+{
+    (void)error;
+    session = (struct redis_session){.settings = *settings};
+    return &session;
+}
+
+void redis_session_free(struct redis_session *gone)
+{
+    (void)gone;
+}
+
+bool redis_session_open(struct redis_session *opened, struct error *error)
+{
+    if (opened->connected)
+        return true;
+    opened->connected = true;
+    opened->number++;
+    return opened->settings.prepare(opened->settings.context, opened, error);
+}
+
+void redis_session_drop(struct redis_session *dropped)
+{
+    dropped->connected = false;
+}
+
+bool redis_session_connected(const struct redis_session *asked)
+{
+    return asked->connected;
+}
+
+uint64_t redis_session_number(const struct redis_session *asked)
+{
+    return asked->number;
+}
+
+bool redis_session_has_sentinels(const struct redis_session *asked)
+{
+    (void)asked;
+    return world.sentinels;
+}
+
+const char *redis_session_name(const struct redis_session *asked)
+{
+    (void)asked;
+    return "Redis at 10.0.0.1:6379";
+}
+
+struct redis_connection *redis_session_connection(struct redis_session *asked)
+{
+    (void)asked;
+    return NULL;
+}
+
+void redis_session_doubt(struct redis_session *doubted)
+{
+    (void)doubted;
+}
+
+bool redis_session_try(struct redis_session *asked, const char *doing, int argc, const char **argv,
+                       const size_t *argv_len, struct redis_answer *answer, struct error *error)
+{
+    static const char digits[] = "000"; /* each of them counted */
+    (void)asked;
+    (void)doing;
+    (void)argv_len;
+    (void)error;
+    *answer = (struct redis_answer){.kind = REDIS_ANSWER_TEXT, .text = "", .len = 0};
+    if (strcmp(argv[0], "INFO") == 0) {
+        answer->text = world.info;
+        answer->len = strlen(world.info);
+    } else if (strcmp(argv[0], "EVALSHA") == 0) {
+        world.written++;
+        answer->len = (size_t)(argc - FIXED_ARGUMENTS);
+        answer->text = digits + MOST - answer->len;
+    } else if (strcmp(argv[0], "WAIT") == 0) {
+        snprintf(world.wanted, sizeof world.wanted, "%s", argv[1]);
+        *answer = (struct redis_answer){.kind = REDIS_ANSWER_INTEGER, .integer = world.have, .text = ""};
+    }
+    return true;
+}
+
+bool redis_session_ask(struct redis_session *asked, const char *doing, int argc, const char **argv,
+                       const size_t *argv_len, struct redis_answer *answer, struct error *error)
+{
+    return redis_session_try(asked, doing, argc, argv, argv_len, answer, error);
+}
+
+bool redis_session_judge(struct redis_session *asked, const char *doing, const struct redis_answer *answer,
+                         struct error *error)
+{
+    (void)asked;
+    (void)doing;
+    (void)error;
+    return answer->kind != REDIS_ANSWER_ERROR;
+}
+
+bool redis_session_load(struct redis_session *asked, const char *doing, const char *script, size_t len,
+                        char sha[REDIS_SHA1_HEX + 1], struct error *error)
+{
+    (void)asked;
+    (void)doing;
+    (void)script;
+    (void)len;
+    (void)error;
+    snprintf(sha, REDIS_SHA1_HEX + 1, "sha");
+    return true;
+}
+
+bool redis_session_unexpected(const struct redis_session *asked, const char *doing, struct error *error)
+{
+    (void)asked;
+    error_set(error, ERROR_UNAVAILABLE, "%s: unexpected", doing);
+    return false;
+}
+
+bool redis_fitness_check(struct redis_session *asked, const char *prefix, int64_t wait_replicas, struct error *error)
+{
+    (void)asked;
+    (void)prefix;
+    (void)wait_replicas;
+    (void)error;
+    return true;
+}
+
+void redis_risks_review(struct redis_risks *risks, struct redis_session *asked, int64_t wait_replicas)
+{
+    (void)risks;
+    (void)asked;
+    (void)wait_replicas;
+}
+
+/* ---- The cases ---- */
+
+static struct redis_store *open_store(bool sentinels, const char *info)
+{
+    const struct redis_settings settings = {.url = "redis://10.0.0.1/", .prefix = "dc:", .wait_replicas = 1};
+    struct error error = {0};
+    struct redis_store *store;
+
+    memset(&world, 0, sizeof world);
+    world.sentinels = sentinels;
+    world.info = info;
+    store = redis_store_new(&settings, &error);
+    assert_non_null(store);
+    return store;
+}
+
+/* A batch of `count` events, the first of which came at that time. */
+static bool apply(struct redis_store *store, int64_t received_ms, size_t count, int64_t have)
+{
+    static struct event events[MOST];
+    const struct event *batch[MOST];
+    enum applied results[MOST];
+    struct error error = {0};
+    bool done;
+
+    memset(events, 0, sizeof events);
+    events[0].received_ms = received_ms;
+    for (size_t i = 0; i < count; i++)
+        batch[i] = &events[i];
+    memset(results, 0xff, sizeof results);
+    world.have = have;
+    done = redis_store_apply(store, batch, count, results, &error);
+    for (size_t i = 0; done && i < count; i++)
+        assert_int_equal(results[i], APPLIED_COUNTED);
+    return done;
+}
+
+static void a_batch_that_waits_for_its_replicas_is_written_once(void **state)
+{
+    (void)state;
+    struct redis_store *store = open_store(false, FIRST HISTORY);
+
+    assert_false(apply(store, 1, 2, 0));
+    assert_false(apply(store, 1, 2, 0));
+    assert_true(apply(store, 1, 2, 1));
+    assert_int_equal(world.written, 1);
+    assert_true(apply(store, 1, 2, 1)); /* delivered again, once it was done */
+    assert_int_equal(world.written, 2);
+    redis_store_free(store);
+}
+
+static void another_batch_is_written(void **state)
+{
+    (void)state;
+    struct redis_store *store = open_store(false, FIRST HISTORY);
+
+    assert_false(apply(store, 1, 2, 0));
+    assert_false(apply(store, 2, 2, 0));
+    assert_int_equal(world.written, 2);
+    assert_false(apply(store, 2, 3, 0));
+    assert_int_equal(world.written, 3);
+    assert_false(apply(store, 2, 2, 0));
+    assert_int_equal(world.written, 4);
+    redis_store_free(store);
+}
+
+static void a_batch_is_written_again_on_another_connection(void **state)
+{
+    (void)state;
+    struct redis_store *store = open_store(false, FIRST HISTORY);
+
+    assert_false(apply(store, 1, 1, 0));
+    redis_session_drop(&session);
+    assert_true(apply(store, 1, 1, 1));
+    assert_int_equal(world.written, 2);
+    redis_store_free(store);
+}
+
+static void a_batch_is_written_again_at_a_primary_that_forgot_it(void **state)
+{
+    (void)state;
+    struct redis_store *store = open_store(false, FIRST HISTORY);
+
+    assert_false(apply(store, 1, 1, 0));
+    world.info = FIRST PROMOTED;
+    assert_true(apply(store, 1, 1, 1));
+    assert_int_equal(world.written, 2);
+    redis_store_free(store);
+}
+
+/* One that is attached and gone again may have been promoted. */
+static void replicas_that_come_are_noted_before_a_batch_and_while_none_is_there(void **state)
+{
+    (void)state;
+    struct redis_store *store = open_store(true, FIRST HISTORY);
+    struct error error = {0};
+
+    world.have = 1;
+    assert_true(redis_store_check(store, &error));
+    assert_false(apply(store, 1, 1, 1)); /* the connection is young */
+    assert_string_equal(world.wanted, "1");
+    world.info = FIRST SECOND HISTORY;
+    assert_false(apply(store, 2, 1, 1));
+    assert_string_equal(world.wanted, "2");
+    redis_store_free(store);
+
+    store = open_store(true, FIRST HISTORY);
+    world.have = 1;
+    assert_true(redis_store_check(store, &error));
+    world.info = FIRST SECOND HISTORY;
+    assert_true(redis_store_check(store, &error));
+    world.info = FIRST HISTORY;
+    assert_false(apply(store, 1, 1, 1));
+    assert_string_equal(world.wanted, "2");
+    redis_store_free(store);
+}
+
+static void no_replica_is_noted_while_a_batch_waits(void **state)
+{
+    (void)state;
+    struct redis_store *store = open_store(true, FIRST HISTORY);
+    struct error error = {0};
+
+    assert_false(apply(store, 1, 1, 0));
+    world.info = FIRST THIRD HISTORY;
+    world.have = 1;
+    assert_true(redis_store_check(store, &error));
+    redis_store_review(store);
+    assert_false(apply(store, 1, 1, 0));
+    assert_string_equal(world.wanted, "1");
+    assert_int_equal(world.written, 1);
+    redis_store_free(store);
+}
+
+static void a_redis_without_its_replicas_is_of_no_use(void **state)
+{
+    (void)state;
+    struct redis_store *store = open_store(false, "role:master\r\n" HISTORY);
+    struct error error = {0};
+
+    assert_false(redis_store_check(store, &error));
+    assert_int_equal(error.code, ERROR_UNAVAILABLE);
+    world.have = 1;
+    assert_true(redis_store_check(store, &error));
+    redis_store_free(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_that_waits_for_its_replicas_is_written_once),
+        cmocka_unit_test(another_batch_is_written),
+        cmocka_unit_test(a_batch_is_written_again_on_another_connection),
+        cmocka_unit_test(a_batch_is_written_again_at_a_primary_that_forgot_it),
+        cmocka_unit_test(replicas_that_come_are_noted_before_a_batch_and_while_none_is_there),
+        cmocka_unit_test(no_replica_is_noted_while_a_batch_waits),
+        cmocka_unit_test(a_redis_without_its_replicas_is_of_no_use),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
