@@ -17,7 +17,6 @@ struct redis_session {
     struct redis_sentinels sentinels;
     struct redis_connection *connection; /* NULL: none, or not yet usable */
     char name[NAME_SIZE];
-    uint64_t number;
     int64_t ask_sentinel_at_ms;
     size_t silent_sentinels; /* that were asked, one after the other, since one answered */
 };
@@ -59,11 +58,6 @@ void redis_session_drop(struct redis_session *session)
 bool redis_session_connected(const struct redis_session *session)
 {
     return session->connection != NULL;
-}
-
-uint64_t redis_session_number(const struct redis_session *session)
-{
-    return session->number;
 }
 
 bool redis_session_has_sentinels(const struct redis_session *session)
@@ -220,7 +214,6 @@ static bool connect_session(struct redis_session *session, struct error *error)
     session->connection = redis_connection_open(&target, error);
     if (!session->connection)
         return false;
-    session->number++;
     if (log_in(session, error) && check_role(session, error) &&
         session->settings.prepare(session->settings.context, session, error)) {
         log_info("connected to %s%s, database %d%s%s", session->name, session->url.tls ? " over TLS" : "",

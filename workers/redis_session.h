@@ -43,8 +43,6 @@ void redis_session_free(struct redis_session *session);
 /* Connects if needed: also when an answer is owed on the old connection, or the sentinels name another primary. */
 bool redis_session_open(struct redis_session *session, struct error *error);
 bool redis_session_connected(const struct redis_session *session);
-/* Of the connection; another for each. Between two calls with the same number all was said on one connection. */
-uint64_t redis_session_number(const struct redis_session *session);
 /* Whether sentinels name the primary. */
 bool redis_session_has_sentinels(const struct redis_session *session);
 /* "Redis at 127.0.0.1:6379"; the URL's first server as long as there was no connection. */

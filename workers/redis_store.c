@@ -39,10 +39,9 @@ struct redis_store {
     const char **argv;
     size_t *argv_len;
 
-    /* The last batch is in Redis, but not yet on enough replicas: the next call with the same batch only waits, if
-       nothing has happened to the connection. */
+    /* The last batch is in Redis, but not yet on enough replicas: the next call with the same batch only waits. Never on
+       a new connection. */
     bool unreplicated;
-    uint64_t unreplicated_on; /* the connection's number */
     size_t unreplicated_count;
     enum applied *unreplicated_results;
     size_t costs_ignored; /* events of the last batch */
@@ -296,8 +295,7 @@ static bool evaluate(struct redis_store *store, const struct event *const *event
 /* Whether this batch is in Redis already and only has to reach the replicas. */
 static bool only_waits(struct redis_store *store, const struct event *const *events, size_t count)
 {
-    return store->unreplicated && store->unreplicated_on == redis_session_number(store->session) &&
-           same_batch(store, events, count) && !redis_replicas_forgotten(&store->replicas);
+    return store->unreplicated && same_batch(store, events, count) && !redis_replicas_forgotten(&store->replicas);
 }
 
 bool redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count,
@@ -318,7 +316,6 @@ bool redis_store_apply(struct redis_store *store, const struct event *const *eve
             !evaluate(store, events, count, store->unreplicated_results, error))
             return false;
         store->unreplicated = true;
-        store->unreplicated_on = redis_session_number(store->session);
         store->unreplicated_count = count;
     }
     if (!redis_replicas_wait(&store->replicas, again, error))

@@ -22,7 +22,6 @@ enum { FIXED_ARGUMENTS = 8, MOST = 3 }; /* of EVALSHA, before the events */
 struct redis_session {
     struct redis_session_settings settings;
     bool connected;
-    uint64_t number;
 };
 
 static struct redis_session session;
@@ -52,7 +51,6 @@ bool redis_session_open(struct redis_session *opened, struct error *error)
     if (opened->connected)
         return true;
     opened->connected = true;
-    opened->number++;
     return opened->settings.prepare(opened->settings.context, opened, error);
 }
 
@@ -64,11 +62,6 @@ void redis_session_drop(struct redis_session *dropped)
 bool redis_session_connected(const struct redis_session *asked)
 {
     return asked->connected;
-}
-
-uint64_t redis_session_number(const struct redis_session *asked)
-{
-    return asked->number;
 }
 
 bool redis_session_has_sentinels(const struct redis_session *asked)
