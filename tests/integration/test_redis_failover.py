@@ -4,7 +4,7 @@ is enough for REDIS_WAIT_REPLICAS=1. Nothing that was acknowledged may be gone."
 import pytest
 import servers
 from replication import order_failover
-from waits import publish, wait_counted, wait_ready
+from waits import publish, wait_counted, wait_held, wait_ready
 
 FAILOVERS = 3
 OPTIONS = ("--min-replicas-to-write", 1, "--repl-ping-replica-period", 1)
@@ -57,6 +57,6 @@ def test_planned_failovers_soon_after_each_other_lose_nothing(replication, start
         primary = fail_over(sentinels, redises, load)
     for worker in workers:
         wait_ready(worker)
-    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0 and all(worker.metrics()["dropworker_held"] == 0 for worker in workers),
-                       lambda: workers[0].stderr[-3000:])
+        wait_held(worker, 0)
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 0, lambda: workers[0].stderr[-3000:])
     wait_counted(primary, workers[0], load.count)

@@ -139,7 +139,8 @@ class Away:
 def test_without_its_sentinels_the_worker_goes_on_and_says_so(replication, redis_server, start_worker, queues):
     sentinel = replication.sentinel(redis_server)
     worker = start_worker(REDIS_URL=url_of(sentinel))
-    servers.wait_until(lambda: "REDIS_WAIT_REPLICAS to 1 or more" in worker.readyz()[1].get("redis_durability", ""), worker.readyz)
+    servers.wait_until(lambda: "REDIS_WAIT_REPLICAS to 1 or more" in worker.readyz()[1].get("redis_durability", ""),
+                       worker.readyz)
     sentinel.kill()
     wait_said(worker, "no sentinel answers")
     publish(queues, 20)

@@ -55,7 +55,8 @@ def rediss(port, host="localhost", login=""):
 
 def wait_told(worker, *words):
     """All of them in one line of its log."""
-    servers.wait_until(lambda: any(all(word in line for word in words) for line in worker.stderr.splitlines()), lambda: worker.stderr[-3000:])
+    servers.wait_until(lambda: any(all(word in line for word in words) for line in worker.stderr.splitlines()),
+                       lambda: worker.stderr[-3000:])
     assert worker.running()
 
 

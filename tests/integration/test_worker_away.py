@@ -16,7 +16,8 @@ def consumers(queues):
 
 def wait_given_back(worker, queues, count):
     servers.wait_until(lambda: worker.metrics()["dropworker_pauses_total"] == 1, lambda: worker.stderr[-2000:])
-    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == count and consumers(queues) == 0, lambda: (queues.depth("AMQP_QUEUE"), consumers(queues)))
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == count and consumers(queues) == 0,
+                       lambda: f"{queues.depth('AMQP_QUEUE')} messages, {consumers(queues)} consumers")
 
     def tells():
         status, told = worker.readyz()

@@ -6,7 +6,7 @@ import time
 import pika
 import pytest
 import servers
-from events import callback, counters, message
+from events import callback, message
 from waits import adds_up, counted, wait_counted, wait_metric
 
 GOOD = 97
@@ -121,7 +121,7 @@ def test_a_flood_of_poison_stops_at_the_bound_and_says_why(start_worker, queues,
         # Two poisonous ones are as many as may wait; before the second of them are three good ones.
         wait_counted(redis_server, worker, 3)
         wait_held(worker, 8, 2)
-        servers.wait_until(lambda: "as many as may" in worker.readyz()[1].get("rejected_queue_problem", ""), lambda: worker.readyz())
+        servers.wait_until(lambda: "as many as may" in worker.readyz()[1].get("rejected_queue_problem", ""), worker.readyz)
         assert worker.readyz()[0] == 503, "it can take no more"
         tried = worker.metrics()["dropworker_reject_retries_total"]
         wait_metric(worker, "reject_retries_total", tried + 3)

@@ -3,7 +3,8 @@
 import servers
 from events import callback, counters, message
 
-PARTS = ("counted_total", "revised_total", "duplicate_total", "opt_out_events_total", "campaign_events_total", "unrecognized_total")
+PARTS = ("counted_total", "revised_total", "duplicate_total", "opt_out_events_total", "campaign_events_total",
+         "unrecognized_total")
 
 
 def publish(queues, count):
@@ -35,7 +36,8 @@ def wait_said(worker, words):
 
 def wait_metric(worker, name, enough):
     """Until it has come that far."""
-    servers.wait_until(lambda: worker.metrics()[f"dropworker_{name}"] >= enough, lambda: f"{worker.metrics()}\n{worker.stderr[-3000:]}")
+    servers.wait_until(lambda: worker.metrics()[f"dropworker_{name}"] >= enough,
+                       lambda: f"{worker.metrics()}\n{worker.stderr[-3000:]}")
 
 
 def wait_held(worker, count):
