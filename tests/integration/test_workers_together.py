@@ -1,4 +1,4 @@
-"""Eight workers at one queue: every message 1 to 50 times, workers killed meanwhile; the final state is the model's."""
+"""Several workers at one queue: every message 1 to 50 times, workers killed meanwhile; the final state is the model's."""
 
 import collections
 import random
@@ -11,7 +11,7 @@ import pytest
 import servers
 from model import Model, Settings
 
-WORKERS = 8
+WORKERS = model_harness.size(4, 8)
 SEQUENCES = model_harness.size(3, 12)
 KILLS = model_harness.size(4, 12)
 SETTINGS = Settings(604800, 86400, 100000, "/")
@@ -61,7 +61,7 @@ def kill_and_replace(rng, workers, start):
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.full)])
-def test_eight_workers_with_redeliveries_and_kills_reach_the_state_of_the_model(
+def test_several_workers_with_redeliveries_and_kills_reach_the_state_of_the_model(
     seed, start_worker, redis_server, queues
 ):
     rng = random.Random(seed)
