@@ -19,8 +19,8 @@ enum {
     PARKED_LOOK_MAX_MS = 64,
     PARKED_RETRY_FIRST_MS = TIMER_MS(100), /* after a failure */
     PARKED_RETRY_MAX_MS = TIMER_MS(2000),  /* the broker's heartbeats are looked after so often at the least */
-    PARKED_REST = 9,             /* after a failure that took long, the pause is so many times longer: what a broker
-                                    away costs stays a tenth of the time */
+    PARKED_REST = 9, /* after a failure that took long, the pause is so many times longer: what a broker
+                        away costs stays a tenth of the time */
     PARKED_REST_MAX_MS = TIMER_MS(30000),
 };
 

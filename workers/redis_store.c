@@ -39,8 +39,8 @@ struct redis_store {
     const char **argv;
     size_t *argv_len;
 
-    /* The last batch is in Redis, but not yet on enough replicas: the next call with the same batch only waits. Never on
-       a new connection. */
+    /* The last batch is in Redis, but not yet on enough replicas: the next call with the same batch only waits. Never
+       on a new connection. */
     bool unreplicated;
     size_t unreplicated_count;
     enum applied *unreplicated_results;

@@ -1,5 +1,5 @@
-/* Which of a primary's replicas a sentinel may promote, which are the same, and when a batch counts as done. The session
-   and the clock are this test's: it says what INFO and WAIT answer, and what time it is. */
+/* Which of a primary's replicas a sentinel may promote, which are the same, and when a batch counts as done. The
+   session and the clock are this test's: it says what INFO and WAIT answer, and what time it is. */
 #include "workers/redis_replicas.h"
 
 #include "cases.h"
