@@ -7,7 +7,7 @@ from replication import order_failover
 from waits import publish, wait_counted, wait_held, wait_ready
 
 FAILOVERS = 3
-OPTIONS = ("--min-replicas-to-write", 1, "--repl-ping-replica-period", 1)
+OPTIONS = ("--min-replicas-to-write", 1)
 
 
 class Load:
