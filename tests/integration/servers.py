@@ -292,7 +292,9 @@ class Redis:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.child = Child(
             ["redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", self.folder, "--appendonly", "yes",
-             "--appendfsync", "always", "--save", "", "--daemonize", "no", *self.options],
+             "--appendfsync", "always", "--save", "", "--daemonize", "no",
+             # A replica is in step at once: it has its copy, and a ping brings the first offset that it reports.
+             "--repl-diskless-sync-delay", 0, "--repl-ping-replica-period", 1, *self.options],
             self.folder, "redis", {"PATH": os.environ["PATH"]})
         # A sentinel that gives it another role ends its connections, one with a question under way too: asked again.
         # decode_responses off: keys and values are compared as bytes where it matters.
