@@ -78,9 +78,8 @@ class Replication:
         return server.start()
 
     def redis(self, *options, replica_of=None):
-        """In step with the server that it is to be a replica of: it has reported an offset, which a first ping brings."""
-        server = servers.Redis(self.folder / f"redis{len(self.started)}", "--repl-diskless-sync-delay", 0,
-                               "--repl-ping-replica-period", 1, *options, replica_of=replica_of)
+        """In step with the server that it is to be a replica of."""
+        server = servers.Redis(self.folder / f"redis{len(self.started)}", *options, replica_of=replica_of)
         self._start(server)
         if replica_of:
             wait_in_step(server, replica_of)

@@ -188,7 +188,7 @@ class TestWithTls:
         wait_counted(redis_server, worker, 40)
 
     def test_replicas_are_waited_for_as_without(self, redis_server, authority, start_worker, queues, tmp_path):
-        replica = servers.Redis(tmp_path / "replica", "--repl-diskless-sync-delay", 0, replica_of=redis_server)
+        replica = servers.Redis(tmp_path / "replica", replica_of=redis_server)
         try:
             replica.start()
             worker = start_worker(REDIS_URL=rediss(redis_server.tls_port), REDIS_CA_FILE=authority.path,
