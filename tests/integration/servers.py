@@ -29,8 +29,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("DROPBRIDGE_BUILD", "build/dev")).resolve()
 SANITIZER_REPORT = re.compile(r"ERROR: AddressSanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer")
 # The one bound of every wait for a condition. It costs nothing, as a wait returns as soon as the condition holds, and it is far
-# beyond what a busy machine needs: what runs into it has hung.
-HANG_GUARD_S = 120.0
+# beyond what a busy machine needs: what runs into it has hung. (scripts/mutate, where many hang, waits for less.)
+HANG_GUARD_S = float(os.environ.get("DROPBRIDGE_HANG_GUARD_S", "120"))
 # A sanitized program is several times slower: servers that watch each other give it more time.
 PATIENCE = float(os.environ.get("DROPBRIDGE_PATIENCE", "1"))
 PORTS_FROM = 10000

@@ -1,0 +1,207 @@
+"""Applies each mutation of tests/mutations.py to a copy of the tree and runs the tests that should see it. Run by
+scripts/mutate."""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from mutations import MUTATIONS
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+OUT = ROOT / "build" / "mutate"
+TREE = OUT / "tree"
+BUILD = TREE / "build" / "asan"
+LOGS = OUT / "logs"
+NOT_COPIED = {".git", "build", "__pycache__", ".pytest_cache"}
+# What the integration tests run.
+PROGRAMS = ["dropbridge", "dropworker", "dropctl", "apply_driver"]
+# No test of these takes longer by far; one that hangs has seen the mutation.
+UNIT_SECONDS, PYTEST_SECONDS = 60, 300
+ENVIRONMENT = {
+    "ASAN_OPTIONS": "halt_on_error=1:detect_leaks=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    "DROPBRIDGE_BUILD": "build/asan",
+    "DROPBRIDGE_HANG_GUARD_S": "20",
+    "MODEL_SEQUENCES": "200",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+CAUGHT, MISSED, BROKEN = "caught", "MISSED", "broken"
+# A script that cannot be compiled, or stumbles over itself, says nothing about the tests.
+SCRIPT_ERROR = re.compile(r"Error compiling script|user_script:\d+: |Script attempted")
+UNIT_FAILURE = re.compile(r"^\[  FAILED  \] (\w+)", re.M)
+PYTEST_FAILURE = re.compile(r"^(?:FAILED|ERROR) \S*?([^/\s]+\.py(?:::.*?)?)(?: - .*)?$", re.M)
+LINE = "{:<32} {:<7} {:>4.0f} s  {:<62} {}"
+
+
+class Unfit(Exception):
+    pass
+
+
+def run(command, log, seconds=None):
+    """(exit status, output); the status is None if it took too long."""
+    environment = {**os.environ, **ENVIRONMENT}
+    try:
+        done = subprocess.run(list(map(str, command)), cwd=TREE, env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds, check=False)
+        status, output = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        status, output = None, late.output or b""
+    text = output.decode(errors="replace")
+    with open(log, "a") as file:
+        file.write(f"$ {' '.join(map(str, command))}\n{text}\n")
+    return status, text
+
+
+def files_below(folder):
+    for path, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in NOT_COPIED]
+        for name in names:
+            yield pathlib.Path(path, name).relative_to(folder)
+
+
+def copy_tree():
+    """Writes only what differs, so that little is built again; also what a run that was interrupted has left mutated."""
+    wanted = set(files_below(ROOT))
+    for path in set(files_below(TREE)) - wanted:
+        (TREE / path).unlink()
+    for path in wanted:
+        source, target = ROOT / path, TREE / path
+        if target.exists() and target.read_bytes() == source.read_bytes():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        shutil.copymode(source, target)
+
+
+def is_unit(test):
+    return ".py" not in test
+
+
+def targets(tests):
+    units = [test for test in tests if is_unit(test)]
+    return units + (PROGRAMS if len(units) < len(tests) else [])
+
+
+def build(tests, log):
+    return run(["cmake", "--build", "--preset", "asan", "--target", *targets(tests)], log)[0] == 0
+
+
+def run_unit(test, log):
+    """What failed of one unit program, None if nothing did."""
+    status, output = run([BUILD / "tests" / "unit" / test], log, UNIT_SECONDS)
+    if status == 0:
+        return None
+    failed = UNIT_FAILURE.findall(output)
+    how = "does not end" if status is None else f"ends with {status}"
+    return f"{test}: {failed[0] if failed else how}"
+
+
+def run_pytest(tests, log, *options):
+    nodes = [f"tests/integration/{test}" for test in tests]
+    status, output = run([sys.executable, "-B", "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", *options, *nodes],
+                         log, PYTEST_SECONDS)
+    if status == 0:
+        return None
+    if SCRIPT_ERROR.search(output):
+        raise Unfit("the script is no longer one")
+    if status not in (None, 1):  # no test of that name, and the like
+        raise Unfit(f"pytest ends with {status}: {output.strip().splitlines()[-1]}")
+    failed = PYTEST_FAILURE.findall(output)
+    return failed[0] if failed else "does not end"
+
+
+def first_failure(tests, log):
+    """The first test that fails, None if none does. The unit tests are the faster ones."""
+    for test in filter(is_unit, tests):
+        if failed := run_unit(test, log):
+            return failed
+    others = [test for test in tests if not is_unit(test)]
+    return run_pytest(others, log, "-x") if others else None
+
+
+def check_fits(mutation):
+    found = (TREE / mutation.file).read_text().count(mutation.old)
+    if found != 1:
+        raise Unfit(f"{mutation.name} no longer fits the code: {found} places in {mutation.file} read as its old text")
+
+
+def try_one(mutation):
+    """(verdict, the test that saw it, or what was wrong)."""
+    path, log = TREE / mutation.file, LOGS / f"{mutation.name}.log"
+    text = path.read_text()
+    path.write_text(text.replace(mutation.old, mutation.new))
+    try:
+        if not build(mutation.tests, log):
+            return BROKEN, f"does not build: {log}"
+        failed = first_failure(mutation.tests, log)
+        return (CAUGHT, failed) if failed else (MISSED, f"by {', '.join(mutation.tests)}")
+    except Unfit as problem:
+        return BROKEN, f"{problem}: {log}"
+    finally:
+        path.write_text(text)
+
+
+def try_all(chosen):
+    verdicts = []
+    for mutation in chosen:
+        began = time.monotonic()
+        verdict, seen_by = try_one(mutation)
+        verdicts.append(verdict)
+        print(LINE.format(mutation.name, verdict, time.monotonic() - began, mutation.taken, seen_by), flush=True)
+    broken = verdicts.count(BROKEN)
+    print(f"{verdicts.count(CAUGHT)} caught, {verdicts.count(MISSED)} missed" + (f", {broken} broken" if broken else ""))
+    return all(verdict == CAUGHT for verdict in verdicts)
+
+
+def prepare(chosen):
+    """The copy, built, and all that will be run passes there while nothing is taken away."""
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir(parents=True)
+    TREE.mkdir(exist_ok=True)
+    copy_tree()
+    for mutation in chosen:
+        check_fits(mutation)
+    tests = list(dict.fromkeys(test for mutation in chosen for test in mutation.tests))
+    log = LOGS / "unchanged.log"
+    if run(["cmake", "--preset", "asan"], log)[0] != 0 or not build(tests, log):
+        raise Unfit(f"the unchanged code does not build: {log}")
+    if failed := first_failure(tests, log):
+        raise Unfit(f"a test fails on the unchanged code: {failed}: {log}")
+    return len(tests)
+
+
+def choose(names):
+    known = {mutation.name: mutation for mutation in MUTATIONS}
+    if unknown := [name for name in names if name not in known]:
+        raise Unfit(f"no mutation is called {', '.join(unknown)}; --list tells the names")
+    return [known[name] for name in names] if names else MUTATIONS
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/mutate", description=__doc__)
+    parser.add_argument("--only", metavar="NAME[,NAME...]", default="", help="only these")
+    parser.add_argument("--list", action="store_true", help="tell the mutations and their tests, and end")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of the `finally` that restores the file
+    try:
+        chosen = choose([name for name in options.only.split(",") if name])
+        if options.list:
+            for mutation in chosen:
+                print(f"{mutation.name:<32} {mutation.taken:<62} {', '.join(mutation.tests)}")
+            return 0
+        began = time.monotonic()
+        count = prepare(chosen)
+        print(f"unchanged: {count} tests pass ({time.monotonic() - began:.0f} s with the build)", flush=True)
+        return 0 if try_all(chosen) else 1
+    except Unfit as problem:
+        print(f"scripts/mutate: {problem}", file=sys.stderr)
+        return 1
+
+
+sys.exit(main())

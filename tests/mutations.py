@@ -1,0 +1,409 @@
+"""The rules that scripts/mutate takes away, and the tests that should see it.
+
+A mutation replaces `old`, which stands once in `file`, by `new`. `taken` says what is gone. `tests` are unit programs of
+tests/unit and nodes of tests/integration: the fewest and fastest that tell."""
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    name: str
+    taken: str
+    file: str
+    old: str
+    new: str
+    tests: list
+
+
+GENERATIONS = "test_generations.py"
+PLANTED = "test_script_refusals.py::test_nothing_is_half_written_and_the_key_is_named_with_a_wrong_value_in"
+MODEL = "test_model.py::test_random_sequences_leave_in_redis_what_the_model_says[0]"
+
+WHO_MAY_SEND = [
+    Mutation(
+        "mac-not-compared", "a signature or token is compared with the right one",
+        "common/sha256.c",
+        "return CRYPTO_memcmp(a, b, SHA256_SIZE) == 0;",
+        "return a && b;",
+        ["test_signature", "test_callback_token"],
+    ),
+    Mutation(
+        "mac-compared-in-part", "a signature or token is compared to its end",
+        "common/sha256.c",
+        "return CRYPTO_memcmp(a, b, SHA256_SIZE) == 0;",
+        "return CRYPTO_memcmp(a, b, 8) == 0;",
+        ["test_sha256"],
+    ),
+    Mutation(
+        "only-the-first-key", "each secret of a rotation is tried",
+        "common/signature.c",
+        "for (size_t i = 0; i < key_count; i++) {",
+        "for (size_t i = 0; i < key_count && i < 1; i++) {",
+        ["test_signature"],
+    ),
+    Mutation(
+        "timestamp-not-checked", "a timestamp outside TIMESTAMP_TOLERANCE_S is refused",
+        "common/signature.c",
+        "return distance_s > tolerance_s ? SIGNATURE_STALE : SIGNATURE_OK;",
+        "return distance_s > tolerance_s ? SIGNATURE_OK : SIGNATURE_OK;",
+        ["test_signature"],
+    ),
+    Mutation(
+        "signature-of-any-body", "the signature is checked against the body",
+        "bridge/intake.c",
+        "answer = check_signature(intake, decision->scheme, request, body);",
+        "answer = check_signature(intake, ENVELOPE_OFF, request, body);",
+        ["test_intake"],
+    ),
+    Mutation(
+        "token-of-any-campaign", "a token holds for its campaign only",
+        "common/callback_token.c",
+        "const struct bytes parts[] = {bytes_of_text(token_prefix), bytes_of_text(campaign)};\n"
+        "    return hmac_sha256(key, parts, 2, mac);",
+        "const struct bytes parts[] = {bytes_of_text(token_prefix), bytes_of_text(campaign)};\n"
+        "    return hmac_sha256(key, parts, 1, mac);",
+        ["test_callback_token"],
+    ),
+    Mutation(
+        "length-and-chunks", "Content-Length beside Transfer-Encoding is refused",
+        "bridge/framing.c",
+        "if (length && encoding)",
+        "if (length && encoding && count == 0)",
+        ["test_framing"],
+    ),
+    Mutation(
+        "headers-given-twice", "a header that must be single is refused when given twice",
+        "bridge/framing.c",
+        "if (seen & (1u << k))\n                return true;",
+        "if (seen & (1u << k))\n                return false;",
+        ["test_framing"],
+    ),
+    Mutation(
+        "body-limit-ignored", "an announced body past MAX_BODY_BYTES is refused",
+        "bridge/http_server.c",
+        "x->framing.length > (uint64_t)x->server->settings.max_body_bytes)",
+        "x->framing.length > (uint64_t)x->server->settings.max_body_bytes * 1000)",
+        ["test_bridge_framing.py::test_an_announced_body_past_the_limit_is_refused_before_it_is_sent"],
+    ),
+    Mutation(
+        "chunked-limit-ignored", "chunks past MAX_BODY_BYTES are refused",
+        "bridge/http_server.c",
+        "const size_t limit = (size_t)x->server->settings.max_body_bytes;",
+        "const size_t limit = (size_t)x->server->settings.max_body_bytes * 1000;",
+        ["test_bridge_framing.py::test_chunks_past_the_limit_are_refused_as_soon_as_they_pass_it"],
+    ),
+    Mutation(
+        "phones-in-the-log", "phone numbers are masked in the log",
+        "common/log.c",
+        "out[i] = i < head || i >= len - tail ? phone[i] : '*';",
+        "out[i] = i < head + len || i >= len - tail ? phone[i] : '*';",
+        ["test_log"],
+    ),
+]
+
+ACCEPTING = [
+    Mutation(
+        "confirm-not-awaited", "a message is safe only when the broker has confirmed it",
+        "bridge/publish_lane.c",
+        'if (protection("confirm")) {\n        confirm_window_push',
+        'if (!protection("confirm")) {\n        confirm_window_push',
+        ["test_publish_lane"],
+    ),
+    Mutation(
+        "return-ignored", "a message that was returned is not taken, though it is acked",
+        "bridge/publish_lane.c",
+        "const bool returned = ticket_is_returned(ticket);",
+        "const bool returned = !ticket;",
+        ["test_publish_lane"],
+    ),
+    Mutation(
+        "not-mandatory", "the broker is asked to return what no queue takes",
+        "bridge/publish_lane.c",
+        'protection("mandatory"), 0, &properties.basic, content);',
+        '!protection("mandatory"), 0, &properties.basic, content);',
+        ["test_publish_lane"],
+    ),
+    Mutation(
+        "nack-is-an-ack", "a nack is no confirm",
+        "bridge/publish_lane.c",
+        "bridge_count(lane->metrics, METRIC_NACKED, 1);\n    ticket_settle(item, PUBLISH_FAILED);",
+        "bridge_count(lane->metrics, METRIC_NACKED, 1);\n    ticket_settle(item, PUBLISH_CONFIRMED);",
+        ["test_publish_lane"],
+    ),
+    Mutation(
+        "not-spooled", "what the broker does not take goes to the spool",
+        "bridge/keeper.c",
+        'if (!own || !protection("spool"))',
+        'if (!own || protection("spool"))',
+        ["test_keeper"],
+    ),
+    Mutation(
+        "a-full-spool-is-safe", "only what the spool has taken is answered with 200",
+        "bridge/keeper.c",
+        "keeper->spool(keeper->context, own, deadline_ms) == PUBLISH_CONFIRMED;",
+        "keeper->spool(keeper->context, own, deadline_ms) != PUBLISH_FAILED;",
+        ["test_keeper"],
+    ),
+    Mutation(
+        "no-deadline", "an answer waits for broker and spool no longer than promised",
+        "bridge/keeper.c",
+        'const int64_t more_ms = protection("deadline") ? 0 : WITHOUT_DEADLINE_MS;',
+        'const int64_t more_ms = protection("deadline") ? WITHOUT_DEADLINE_MS : 0;',
+        ["test_keeper"],
+    ),
+]
+
+SPOOLING = [
+    Mutation(
+        "synchronous-off", "the spool syncs before it confirms (synchronous=OFF)",
+        "bridge/spool_file.c",
+        'protection("spool-sync") ? "FULL" : "NORMAL"',
+        'protection("spool-sync") ? "OFF" : "NORMAL"',
+        ["test_spool"],
+    ),
+    Mutation(
+        "synchronous-normal", "the spool syncs before it confirms (synchronous=NORMAL)",
+        "bridge/spool_file.c",
+        'protection("spool-sync") ? "FULL" : "NORMAL"',
+        'protection("spool-sync") ? "NORMAL" : "FULL"',
+        ["test_spool"],
+    ),
+    Mutation(
+        "spool-errors-ignored", "a write that failed confirms nothing",
+        "bridge/spool_store.c",
+        'out->outcome = protection("spool-errors") ? PUBLISH_FAILED : PUBLISH_CONFIRMED;',
+        'out->outcome = protection("spool-errors") ? PUBLISH_CONFIRMED : PUBLISH_FAILED;',
+        ["test_spool"],
+    ),
+    Mutation(
+        "spool-without-bound", "the spool stays within SPOOL_MAX_BYTES",
+        "bridge/spool_file.c",
+        "return max_bytes / PAGE_BYTES;",
+        "return max_bytes / PAGE_BYTES * 4;",
+        ["test_spool_file"],
+    ),
+    Mutation(
+        "row-checksum-not-checked", "a row whose checksum does not hold is damaged",
+        "bridge/spool_row.c",
+        "bytes_equal(checksum, bytes_of(digest, sizeof digest));",
+        "checksum.len == sizeof digest;",
+        ["test_spool_file"],
+    ),
+    Mutation(
+        "drained-before-the-confirm", "a message leaves the spool when the broker has it",
+        "bridge/spool_drain.c",
+        'return protection("drain-confirm") ? outcome : PUBLISH_CONFIRMED;',
+        'return protection("drain-confirm") ? PUBLISH_CONFIRMED : outcome;',
+        ["test_spool_drain"],
+    ),
+]
+
+CONSUMING = [
+    Mutation(
+        "acknowledged-before-redis", "a batch is acknowledged when Redis has it",
+        "workers/batch.c",
+        'return protection("ack-after-redis") ? BATCH_FURTHER : acknowledge_too_early(batch, error);',
+        'return protection("ack-after-redis") ? acknowledge_too_early(batch, error) : BATCH_FURTHER;',
+        ["test_batch"],
+    ),
+    Mutation(
+        "acknowledged-past-a-reject", "what waits for its rejection is not acknowledged along",
+        "workers/batch.c",
+        "uint64_t wall = parked_oldest(batch->parked);",
+        "uint64_t wall = parked_oldest(batch->parked) > 0 ? UINT64_MAX : 0;",
+        ["test_batch"],
+    ),
+    Mutation(
+        "reject-not-confirmed", "what is rejected is acknowledged when the broker has it",
+        "workers/parked.c",
+        "if (!rejection->confirmed || !alive) {",
+        "if (!alive) {",
+        ["test_parked"],
+    ),
+    Mutation(
+        "quarantine-not-marked", "a suspect is marked before it is read",
+        "workers/batch.c",
+        "batch->phase = PHASE_MARK;\n        batch->due_ms = now_ms;\n        return;",
+        "batch->due_ms = now_ms;\n        return;",
+        ["test_batch"],
+    ),
+    Mutation(
+        "quarantine-mark-stays", "the mark goes when the message has been read",
+        "workers/batch.c",
+        "if (!ports->unmark(ports->context, suspect->name, was_read, &reason)) {",
+        "if (!ports->unmark) {",
+        ["test_batch"],
+    ),
+    Mutation(
+        "quarantine-without-second-look", "one with too many marks is looked at again",
+        "workers/batch.c",
+        "if (!suspect->looked) {",
+        "if (suspect->looked) {",
+        ["test_batch"],
+    ),
+    Mutation(
+        "quarantine-never-condemns", "one that killed two workers is not read again",
+        "workers/batch.c",
+        "if (earlier_marks < BATCH_MARKS_MAX)",
+        "if (earlier_marks < BATCH_MARKS_MAX * 100)",
+        ["test_batch"],
+    ),
+    Mutation(
+        "quarantine-shared", "a suspect shares a batch with nobody",
+        "workers/batch.c",
+        "return batch_open(batch) && (batch->count == 0 || !suspicious(delivery));",
+        "return batch_open(batch) && (batch->count == 0 || delivery);",
+        ["test_batch"],
+    ),
+]
+
+CLASSIFYING = [
+    Mutation(
+        "costs-truncated", "costs are rounded to micros",
+        "workers/normalize.c",
+        "*micros = llround(dollars * 1e6);",
+        "*micros = (int64_t)(dollars * 1e6);",
+        ["test_normalize"],
+    ),
+    Mutation(
+        "revoked-is-no-opt-out", "a revoked opt-in is an opt-out",
+        "workers/reasons.c",
+        " || number == NUMBER_OPT_IN_REVOKED;",
+        ";",
+        ["test_reasons"],
+    ),
+    Mutation(
+        "dnc-lists-nobody", "the flag dnc is an opt-out",
+        "workers/classify.c",
+        "reason_opts_out(by_text) || raw->dnc == RAW_FLAG_TRUE;",
+        "reason_opts_out(by_text);",
+        ["test_event_parse"],
+    ),
+    Mutation(
+        "receipts-are-statuses", "a receipt does not decide over the result",
+        "workers/classify.c",
+        "event->receipt = kind.receipt;",
+        "event->receipt = kind.receipt && event->receipt;",
+        ["test_event_parse"],
+    ),
+]
+
+COUNTING = [
+    Mutation(
+        "duplicates-counted", "a drop that was counted is not counted again",
+        "workers/script/41_events.lua",
+        "  if entry.drop then\n    applied, concerns_more = further_copy",
+        "  if false then\n    applied, concerns_more = further_copy",
+        [GENERATIONS],
+    ),
+    Mutation(
+        "events-counted-again", "an event that is no result is not counted again",
+        "workers/script/23_memory.lua",
+        "known = known or read(key, 'HEXISTS', key, id) == 1",
+        "known = known and read(key, 'HEXISTS', key, id) == 1",
+        [GENERATIONS],
+    ),
+    Mutation(
+        "older-generation-not-read", "drops of the generation before are known",
+        "workers/script/23_memory.lua",
+        "    if raw then\n      entry.raw, entry.key, entry.drop",
+        "    if raw and generation == generations[1] then\n      entry.raw, entry.key, entry.drop",
+        [GENERATIONS],
+    ),
+    Mutation(
+        "outcome-forgotten", "a drop is remembered with its outcome",
+        "workers/script/22_records.lua",
+        "d.failure + d.class * 2 + d.rank * 4",
+        "d.class * 2 + d.rank * 4",
+        [MODEL],
+    ),
+    Mutation(
+        "revision-not-taken-back", "a revised drop takes its earlier counts back",
+        "workers/script/41_events.lua",
+        "    count(before, -1)\n",
+        "",
+        [MODEL],
+    ),
+    Mutation(
+        "last-copy-wins", "the copy with the latest time decides, in whatever order they come",
+        "workers/script/40_copies.lua",
+        "if event.time ~= d.time then return event.time - d.time end",
+        "if event.time ~= d.time then return 1 end",
+        [MODEL],
+    ),
+    Mutation(
+        "campaign-rank-ignored", "a campaign of the URL decides over one of the body",
+        "workers/script/40_copies.lua",
+        "local better = event.rank > d.rank\n",
+        "local better = event.rank < d.rank\n",
+        [MODEL],
+    ),
+    Mutation(
+        "opt-out-taken-back", "an opt-out stays when its result is revised",
+        "workers/script/41_events.lua",
+        "d.class, d.time, d.failure, d.slug = event.class, event.time, event.failure, event.slug end",
+        "d.class, d.time, d.failure, d.slug, d.opt_out = event.class, event.time, event.failure, event.slug, nil end",
+        [MODEL],
+    ),
+    Mutation(
+        "opt-out-of-the-latest-time", "an opt-out has its earliest time",
+        "workers/script/32_optouts.lua",
+        "if new or time < known.score then",
+        "if new or time > known.score then",
+        [MODEL],
+    ),
+    Mutation(
+        "schema-not-checked", "a worker writes into its own schema only",
+        "workers/script/54_plan.lua",
+        "if schema and schema ~= SCHEMA then",
+        "if schema and not SCHEMA then",
+        ["test_script_refusals.py"],
+    ),
+    Mutation(
+        "types-not-checked", "a key of a wrong type is found before the first write",
+        "workers/script/11_checks.lua",
+        "if kind ~= wanted and kind ~= 'none' then",
+        "if kind ~= wanted and kind == 'none' then",
+        [PLANTED],
+    ),
+    Mutation(
+        "rest-of-a-batch-forgotten", "a batch that was stopped half way is finished later",
+        "workers/script/60_carry_out.lua",
+        "  keep_from(writes, at)\n",
+        "",
+        ["test_script_refusals.py::test_a_batch_that_is_stopped_half_way_is_finished_before_the_next"],
+    ),
+]
+
+REPLICAS = [
+    Mutation(
+        "replica-that-left-not-awaited", "a replica that has left is waited for",
+        "workers/redis_replicas.c",
+        "return !may_be_failover(replicas, have);",
+        "return !may_be_failover(replicas, have) || have > 0;",
+        ["test_redis_replicas"],
+    ),
+    Mutation(
+        "other-replicas-count", "other replicas do not stand for those that have left",
+        "workers/redis_replicas.c",
+        "(clock_monotonic_ms() >= replicas->sure_at_ms && !may_be_others(replicas, have));",
+        "(clock_monotonic_ms() >= replicas->sure_at_ms && (!may_be_others(replicas, have) || have > 0));",
+        ["test_redis_replicas"],
+    ),
+    Mutation(
+        "forgetful-primary", "a primary that was a replica meanwhile is not believed",
+        "workers/redis_replicas.c",
+        "return !read_replication(replicas, true, &now, &ignored) || other_history(replicas, &now);\n}\n\nstatic void note",
+        "return !read_replication(replicas, true, &now, &ignored);\n}\n\nstatic void note",
+        ["test_redis_replicas"],
+    ),
+    Mutation(
+        "forgotten-batch-not-sent-again", "a batch that a primary forgot is counted there again",
+        "workers/redis_store.c",
+        "same_batch(store, events, count) && !redis_replicas_forgotten(&store->replicas);",
+        "same_batch(store, events, count);",
+        ["test_redis_replicas.py::test_a_primary_that_forgot_the_batch_as_a_replica_counts_it_again"],
+    ),
+]
+
+MUTATIONS = WHO_MAY_SEND + ACCEPTING + SPOOLING + CONSUMING + CLASSIFYING + COUNTING + REPLICAS
