@@ -120,6 +120,15 @@ def totals(client):
     return {name.decode(): int(value) for name, value in client.hgetall("dc:totals").items()}
 
 
+def test_a_schema_that_changes_under_a_worker_stops_the_batch(driver):
+    """A worker looks when it connects; another version may come later."""
+    driver.run(SEQUENCE, SEQUENCE.copies)
+    driver.redis.client.set("dc:schema", "2")
+    refused(driver, SEQUENCE.copies, "SCHEMA dc:schema is 2, this worker writes 1", "another version wrote these keys")
+    driver.redis.client.set("dc:schema", "1")
+    assert driver.more(SEQUENCE, SEQUENCE.copies) == ["duplicate"] * 5
+
+
 @pytest.mark.parametrize("sequence", ["18446744073709551615", "18446744073709551614"])
 def test_a_stream_without_enough_ids_left_stops_the_batch_before_anything_is_written(driver, sequence):
     driver.run(SEQUENCE, [])
