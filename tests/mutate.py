@@ -27,8 +27,9 @@ ENVIRONMENT = {
     "ASAN_OPTIONS": "halt_on_error=1:detect_leaks=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     "DROPBRIDGE_BUILD": "build/asan",
-    "DROPBRIDGE_HANG_GUARD_S": "20",
-    "MODEL_SEQUENCES": "200",
+    "DROPBRIDGE_HANG_GUARD_S": os.environ.get("DROPBRIDGE_HANG_GUARD_S", "20"),
+    "MODEL_SEQUENCES": "40",
+    "MODEL_SEED": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 CAUGHT, MISSED, BROKEN = "caught", "MISSED", "broken"
@@ -36,7 +37,8 @@ CAUGHT, MISSED, BROKEN = "caught", "MISSED", "broken"
 SCRIPT_ERROR = re.compile(r"Error compiling script|user_script:\d+: |Script attempted")
 UNIT_FAILURE = re.compile(r"^\[  FAILED  \] (\w+)", re.M)
 PYTEST_FAILURE = re.compile(r"^(?:FAILED|ERROR) \S*?([^/\s]+\.py(?:::.*?)?)(?: - .*)?$", re.M)
-LINE = "{:<32} {:<7} {:>4.0f} s  {:<62} {}"
+SETUP_ERROR = "ERROR at setup of "
+LINE = "{:<31} {:<6} {:>4.0f} s  {:<60} {}"
 
 
 class Unfit(Exception):
@@ -113,6 +115,8 @@ def run_pytest(tests, log, *options):
     if status not in (None, 1):  # no test of that name, and the like
         raise Unfit(f"pytest ends with {status}: {output.strip().splitlines()[-1]}")
     failed = PYTEST_FAILURE.findall(output)
+    if SETUP_ERROR in output:  # a server that is slow to start would pass for a test that has seen something
+        raise Unfit(f"what a test needs could not be started: {failed[0] if failed else tests}")
     return failed[0] if failed else "does not end"
 
 
@@ -193,7 +197,7 @@ def main():
         chosen = choose([name for name in options.only.split(",") if name])
         if options.list:
             for mutation in chosen:
-                print(f"{mutation.name:<32} {mutation.taken:<62} {', '.join(mutation.tests)}")
+                print(f"{mutation.name:<31} {mutation.taken:<60} {', '.join(mutation.tests)}")
             return 0
         began = time.monotonic()
         count = prepare(chosen)

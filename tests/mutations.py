@@ -1,7 +1,7 @@
 """The rules that scripts/mutate takes away, and the tests that should see it.
 
-A mutation replaces `old`, which stands once in `file`, by `new`. `taken` says what is gone. `tests` are unit programs of
-tests/unit and nodes of tests/integration: the fewest and fastest that tell."""
+A mutation replaces `old`, which stands once in `file`, by `new`. `taken` is the rule that is gone then. `tests` are unit
+programs of tests/unit and nodes of tests/integration: the fewest and fastest that tell."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class Mutation(NamedTuple):
 
 GENERATIONS = "test_generations.py"
 PLANTED = "test_script_refusals.py::test_nothing_is_half_written_and_the_key_is_named_with_a_wrong_value_in"
-MODEL = "test_model.py::test_random_sequences_leave_in_redis_what_the_model_says[0]"
+MODEL = "test_model.py::test_random_sequences_leave_in_redis_what_the_model_says"
 
 WHO_MAY_SEND = [
     Mutation(
@@ -103,14 +103,14 @@ WHO_MAY_SEND = [
 
 ACCEPTING = [
     Mutation(
-        "confirm-not-awaited", "a message is safe only when the broker has confirmed it",
+        "confirm-not-awaited", "a message is safe when the broker has confirmed it",
         "bridge/publish_lane.c",
         'if (protection("confirm")) {\n        confirm_window_push',
         'if (!protection("confirm")) {\n        confirm_window_push',
         ["test_publish_lane"],
     ),
     Mutation(
-        "return-ignored", "a message that was returned is not taken, though it is acked",
+        "return-ignored", "a message that came back is not safe, though it is acked",
         "bridge/publish_lane.c",
         "const bool returned = ticket_is_returned(ticket);",
         "const bool returned = !ticket;",
@@ -131,10 +131,24 @@ ACCEPTING = [
         ["test_publish_lane"],
     ),
     Mutation(
+        "confirms-of-a-former-channel", "a confirm of a channel that is shut is not believed",
+        "bridge/publish_lane.c",
+        "if (lane->shut) /* of the channel that was; its tags are not those of the next */\n        return true;",
+        "",
+        ["test_publish_lane"],
+    ),
+    Mutation(
         "not-spooled", "what the broker does not take goes to the spool",
         "bridge/keeper.c",
         'if (!own || !protection("spool"))',
         'if (!own || protection("spool"))',
+        ["test_keeper"],
+    ),
+    Mutation(
+        "shared-with-the-spool", "what may still be on its way is spooled as a copy",
+        "bridge/keeper.c",
+        "case PUBLISH_TIMEOUT:\n        return true;",
+        "case PUBLISH_TIMEOUT:\n        return false;",
         ["test_keeper"],
     ),
     Mutation(
@@ -145,7 +159,7 @@ ACCEPTING = [
         ["test_keeper"],
     ),
     Mutation(
-        "no-deadline", "an answer waits for broker and spool no longer than promised",
+        "no-deadline", "an answer waits no longer than promised",
         "bridge/keeper.c",
         'const int64_t more_ms = protection("deadline") ? 0 : WITHOUT_DEADLINE_MS;',
         'const int64_t more_ms = protection("deadline") ? WITHOUT_DEADLINE_MS : 0;',
@@ -207,7 +221,7 @@ CONSUMING = [
         ["test_batch"],
     ),
     Mutation(
-        "acknowledged-past-a-reject", "what waits for its rejection is not acknowledged along",
+        "acknowledged-past-a-reject", "what waits for its rejection is not acknowledged",
         "workers/batch.c",
         "uint64_t wall = parked_oldest(batch->parked);",
         "uint64_t wall = parked_oldest(batch->parked) > 0 ? UINT64_MAX : 0;",
@@ -232,6 +246,13 @@ CONSUMING = [
         "workers/batch.c",
         "if (!ports->unmark(ports->context, suspect->name, was_read, &reason)) {",
         "if (!ports->unmark) {",
+        ["test_batch"],
+    ),
+    Mutation(
+        "quarantine-dropped-marked", "a suspect that is let go of leaves no mark",
+        "workers/batch.c",
+        "if (batch->suspect.marked)\n        batch->ports->unmark_later",
+        "if (!batch)\n        batch->ports->unmark_later",
         ["test_batch"],
     ),
     Mutation(
@@ -325,7 +346,7 @@ COUNTING = [
         [MODEL],
     ),
     Mutation(
-        "last-copy-wins", "the copy with the latest time decides, in whatever order they come",
+        "last-copy-wins", "of two copies the later one decides, whatever their order",
         "workers/script/40_copies.lua",
         "if event.time ~= d.time then return event.time - d.time end",
         "if event.time ~= d.time then return 1 end",
@@ -384,10 +405,38 @@ REPLICAS = [
         ["test_redis_replicas"],
     ),
     Mutation(
+        "later-leaver-not-awaited", "a replica that leaves while another is missed is waited for",
+        "workers/redis_replicas.c",
+        "if (begins || now.one_has_left) {",
+        "if (begins) {",
+        ["test_redis_replicas"],
+    ),
+    Mutation(
+        "heard-of-not-awaited", "a missed replica that is heard of is waited for",
+        "workers/redis_replicas.c",
+        "if ((int64_t)now.in_step.count > have)",
+        "if ((int64_t)now.in_step.count > have && have < 0)",
+        ["test_redis_replicas"],
+    ),
+    Mutation(
+        "young-connection-believed", "a new connection is not sure of itself at once",
+        "workers/redis_replicas.c",
+        "(clock_monotonic_ms() >= replicas->sure_at_ms && ",
+        "(clock_monotonic_ms() >= 0 && ",
+        ["test_redis_replicas"],
+    ),
+    Mutation(
+        "doubt-not-told", "the sentinels are asked again when replicas are missed",
+        "workers/redis_replicas.c",
+        "/* A primary that was replaced loses its replicas to the new one. */\n    redis_session_doubt(replicas->session);",
+        "",
+        ["test_redis_replicas"],
+    ),
+    Mutation(
         "other-replicas-count", "other replicas do not stand for those that have left",
         "workers/redis_replicas.c",
-        "(clock_monotonic_ms() >= replicas->sure_at_ms && !may_be_others(replicas, have));",
-        "(clock_monotonic_ms() >= replicas->sure_at_ms && (!may_be_others(replicas, have) || have > 0));",
+        "&& !may_be_others(replicas, have));",
+        "&& (!may_be_others(replicas, have) || have > 0));",
         ["test_redis_replicas"],
     ),
     Mutation(
@@ -398,7 +447,7 @@ REPLICAS = [
         ["test_redis_replicas"],
     ),
     Mutation(
-        "forgotten-batch-not-sent-again", "a batch that a primary forgot is counted there again",
+        "forgotten-batch-not-resent", "a batch that a primary forgot is counted there again",
         "workers/redis_store.c",
         "same_batch(store, events, count) && !redis_replicas_forgotten(&store->replicas);",
         "same_batch(store, events, count);",
