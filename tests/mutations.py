@@ -256,6 +256,27 @@ CONSUMING = [
         ["test_batch"],
     ),
     Mutation(
+        "quarantine-debt-not-paid", "a mark that could not be taken off is taken off later",
+        "workers/suspects.c",
+        "while (suspects->owed_count > 0) {",
+        "while (suspects->owed_count > SUSPECTS_OWED) {",
+        ["test_suspects"],
+    ),
+    Mutation(
+        "quarantine-debt-of-a-mark", "what is in hand again is not owed",
+        "workers/suspects.c",
+        "/* It is in hand again: what is owed for it is paid by the unmark to come. */\n    forget_name(suspects, name);",
+        "",
+        ["test_suspects"],
+    ),
+    Mutation(
+        "quarantine-debt-stops-all", "a mark that Redis refuses to take off stops nothing",
+        "workers/suspects.c",
+        "if (redis_store_connected(suspects->store))\n            break;",
+        "",
+        ["test_suspects"],
+    ),
+    Mutation(
         "quarantine-without-second-look", "one with too many marks is looked at again",
         "workers/batch.c",
         "if (!suspect->looked) {",
