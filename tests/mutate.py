@@ -2,6 +2,7 @@
 scripts/mutate."""
 
 import argparse
+import fcntl
 import os
 import pathlib
 import re
@@ -180,6 +181,17 @@ def prepare(chosen):
     return len(tests)
 
 
+def lock():
+    """Held until this process ends: two runs in one tree would take each other's mutations away."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    file = open(OUT / "lock", "w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Unfit("another run is under way in this tree") from None
+    return file
+
+
 def choose(names):
     known = {mutation.name: mutation for mutation in MUTATIONS}
     if unknown := [name for name in names if name not in known]:
@@ -199,10 +211,12 @@ def main():
             for mutation in chosen:
                 print(f"{mutation.name:<31} {mutation.taken:<60} {', '.join(mutation.tests)}")
             return 0
-        began = time.monotonic()
+        began, held = time.monotonic(), lock()
         count = prepare(chosen)
         print(f"unchanged: {count} tests pass ({time.monotonic() - began:.0f} s with the build)", flush=True)
-        return 0 if try_all(chosen) else 1
+        good = try_all(chosen)
+        held.close()
+        return 0 if good else 1
     except Unfit as problem:
         print(f"scripts/mutate: {problem}", file=sys.stderr)
         return 1
