@@ -104,7 +104,7 @@ def kill_broker(stack, size, kills=None):
             stack.rabbitmq.restart()
         wait_until_published(stack)
         wait_for_drain(stack)
-    findings = checker.check_all(stack, sending.log, 90)
+    findings = checker.check_all(stack, sending.log)
     every_answer_good(findings)
     return findings
 
@@ -127,10 +127,10 @@ def kill_redis(stack, size, kills=None):
 
 
 CLAIMS = [
-    Claim("kill-bridge", kill_bridge, 15),
+    Claim("kill-bridge", kill_bridge, 15, smoke=True),
     Claim("kill-bridge-while-spooling", kill_bridge_spooling, 15),
-    Claim("kill-worker", kill_worker, 15),
-    Claim("kill-rabbitmq", kill_broker, 35),
-    Claim("kill-redis", kill_redis, 20),
+    Claim("kill-worker", kill_worker, 15, smoke=True),
+    Claim("kill-rabbitmq", kill_broker, 35, smoke=True),
+    Claim("kill-redis", kill_redis, 20, smoke=True),
 ]
 kill_broker_stalled = functools.partial(kill_broker, kills=2)

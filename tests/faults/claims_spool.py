@@ -80,7 +80,7 @@ def bounded(stack, size):
         servers.wait_until(full_or_outgrown, "the spool is full")
         taken = sending.answered(200)
         proxy.restore()
-        wait_for_drain(stack, 60)
+        wait_for_drain(stack)
         back = time.monotonic()
         servers.wait_until(lambda: sending.answered(200, since=back) >= 30, "events are taken again")
     findings = checker.check_all(stack, sending.log)
@@ -97,7 +97,7 @@ disk_full = with_disk("full", True)
 sync_fails = with_disk("sync-fails", True)
 
 CLAIMS = [
-    Claim("spool-disk-full", disk_full, 15),
+    Claim("spool-disk-full", disk_full, 15, smoke=True),
     Claim("spool-sync-fails", sync_fails, 15),
     Claim("spool-sync-takes-300-ms", with_disk("sync-slow 300", False), 15),
     Claim("spool-sync-takes-6-s", with_disk("sync-slow 6000", True, rounds=1), 30),

@@ -8,7 +8,7 @@ import checker
 import servers
 import stack as stack_module
 import traffic
-from suite import Claim, every_answer_good, load, wait_for_answers
+from suite import Claim, every_answer_good, load, unless_taken_away, wait_for_answers
 
 CRASH_WORD = "this-word-crashes-the-worker"
 # Not there before the first event that needs it.
@@ -16,7 +16,6 @@ PLANTED = ("dc:campaign:winter:counters", "dc:campaign:autumn:reasons", "dc:camp
 DELIVERY_LIMIT = 10
 LET_GO_SECONDS = 30.0
 AGREE_SECONDS = 40.0
-SETTLED_SECONDS = 5.0
 LOOK_SECONDS = 0.5
 
 
@@ -96,7 +95,7 @@ def redis_away(away_s):
             servers.wait_until(lambda: held(stack) > 0 or pauses(stack) > 0, "a worker holds messages, or did")
             # What they still hold when Redis comes back shows the time it takes to see that it is away.
             let_go = waits_for(lambda: held(stack) == 0 and all_ready(stack, 503) and nobody_consumes(stack),
-                               away_s + LET_GO_SECONDS)
+                               unless_taken_away(stack, away_s + LET_GO_SECONDS))
             stack.redis.start()
             servers.wait_until(lambda: all_ready(stack, 200), "the workers are ready again")
         findings = checker.check_all(stack, sending.log)
@@ -123,7 +122,8 @@ def redis_stands_still(stack, size):
         stalled = time.monotonic()
         lasted = consume_all_the_time(stack, stalled + size.stall_seconds)
     # Nothing comes any more: what the workers say that they hold must be what the broker gave them.
-    agreed = waits_for(lambda: held(stack) == stack.broker_says("messages_unacknowledged")[0] > 0, AGREE_SECONDS)
+    agreed = waits_for(lambda: held(stack) == stack.broker_says("messages_unacknowledged")[0] > 0,
+                       unless_taken_away(stack, AGREE_SECONDS))
     stack.redis.go_on()
     findings = checker.check_all(stack, sending.log)
     every_answer_good(findings)
@@ -155,10 +155,10 @@ def nobody_consumes(stack):
     return stack.broker_says("messages_unacknowledged", "consumers") == [0, 0]
 
 
-def waits_for(condition, seconds):
-    """Whether it came in time."""
+def waits_for(condition, within=servers.HANG_GUARD_S):
+    """Whether it came."""
     try:
-        return bool(servers.wait_until(condition, within=seconds))
+        return bool(servers.wait_until(condition, within=within))
     except AssertionError:
         return False
 
@@ -188,7 +188,7 @@ def half_written(stack):
     def broken():
         return checker.broken_invariants(stack.redis.client, PLANTED)
 
-    waits_for(lambda: not broken(), SETTLED_SECONDS)
+    waits_for(lambda: not broken())
     return [f"while a key had a wrong type: {line}" for line in broken()]
 
 
@@ -240,10 +240,10 @@ def crashing_event():
     return traffic.Event("poison", traffic.wire.callback_path("spring"), "callback", body)
 
 
-def keep_workers_alive(stack, seconds=60):
+def keep_workers_alive(stack):
     """Restarts what dies until nothing is under way. How many died."""
     deaths = 0
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + servers.HANG_GUARD_S
     while time.monotonic() < deadline:
         dead = stack.replace_dead_workers()
         deaths += dead

@@ -30,11 +30,13 @@ import claims_worker  # noqa: E402
 import controls  # noqa: E402
 import network  # noqa: E402
 import stack as stack_module  # noqa: E402
-from suite import FULL, QUICK, Claim  # noqa: E402
+from suite import FULL, QUICK, SMOKE, Claim  # noqa: E402
 
+SIZES = {"smoke": SMOKE, "quick": QUICK, "full": FULL}
+LANES = {"smoke": 4, "quick": 2, "full": 2}
 THEMES = (claims_kill, claims_broker, claims_spool, claims_topology, claims_counting, claims_worker, claims_stop)
 TASKS = [claim for theme in THEMES for claim in theme.CLAIMS] + controls.CONTROLS
-LINE = "{:<31} {:>7} {:>12} {:>6} {:>7} {:>10}  {}"
+LINE = "{:<31} {:>5} {:>7} {:>12} {:>6} {:>7} {:>10}  {}"
 SHOWN_PROBLEMS = 3
 SHOWN_CHARACTERS = 200  # of each
 PR_SET_PDEATHSIG = 1
@@ -137,29 +139,36 @@ def run_lane(number, arguments, size, indices, taken, results):
 
 def read_arguments():
     parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small counts, within 10 minutes")
+    parser.set_defaults(form="full")
+    for form, text in (("smoke", "a few of them with the smallest counts, within 90 seconds"),
+                       ("quick", "nearly all with small counts, within 10 minutes")):
+        parser.add_argument(f"--{form}", dest="form", action="store_const", const=form, help=text)
     parser.add_argument("--only", default="", metavar="NAME[,NAME...]", help="these claims and controls")
     parser.add_argument("--list", action="store_true", help="name them all and end")
-    parser.add_argument("--lanes", type=int, default=2, help="how many run at once (default 2)")
+    parser.add_argument("--lanes", type=int, help="how many run at once (default 2; 4 of --smoke)")
     for name, text in (("release", "programs as shipped"), ("controls", "programs with switches"),
                        ("preload", "tests/faults/preload.c, built"), ("out", "where results go")):
         parser.add_argument(f"--{name}", type=pathlib.Path, required=name == "out", help=text)
     return parser.parse_args()
 
 
-def chosen(only, quick):
+def belongs(task, form):
+    return form == "full" or getattr(task, form)
+
+
+def chosen(only, form):
     """Indices of TASKS, the long ones first."""
     names = [name for name in only.split(",") if name]
     known = {task.name for task in TASKS}
     unknown = [name for name in names if name not in known]
     if unknown:
         sys.exit(f"scripts/faults: no claim or control is called {', '.join(unknown)}; --list names them")
-    indices = [index for index, task in enumerate(TASKS) if (task.name in names if names else task.quick or not quick)]
+    indices = [index for index, task in enumerate(TASKS) if (task.name in names if names else belongs(task, form))]
     return sorted(indices, key=lambda index: -TASKS[index].seconds)
 
 
 def print_result(result):
-    columns = ("name", "tried", "acknowledged", "lost", "doubled", "slowest_ms", "verdict")
+    columns = ("name", "seconds", "tried", "acknowledged", "lost", "doubled", "slowest_ms", "verdict")
     print(LINE.format(*(result[name] for name in columns)), flush=True)
 
 
@@ -188,10 +197,10 @@ def end_lanes(lanes):
 
 
 def run(arguments, indices):
-    size = QUICK if arguments.quick else FULL
+    size = SIZES[arguments.form]
     context = multiprocessing.get_context("fork")
     taken, results = context.Value("i", 0), context.Queue()
-    count = min(arguments.lanes, len(indices))
+    count = min(arguments.lanes or LANES[arguments.form], len(indices))
     shared = (arguments, size, indices, taken, results)
     lanes = [context.Process(target=run_lane, args=(number, *shared)) for number in range(count)]
     for lane in lanes:
@@ -223,7 +232,7 @@ def main():
     if arguments.list:
         print("\n".join(f"{task.name:<34} {'claim' if isinstance(task, Claim) else 'control'}" for task in TASKS))
         return 0
-    indices, left_out = chosen(arguments.only, arguments.quick), []
+    indices, left_out = chosen(arguments.only, arguments.form), []
     in_namespace = [index for index in indices if TASKS[index].needs_namespace]
     if in_namespace and not network.available():
         left_out = in_namespace
@@ -234,15 +243,15 @@ def main():
     shutil.rmtree(arguments.out / "run", ignore_errors=True)
     (arguments.out / "run").mkdir(parents=True)
     began = time.monotonic()
-    print(LINE.format("name", "tried", "acknowledged", "lost", "doubled", "slowest ms", "verdict"), flush=True)
+    print(LINE.format("name", "s", "tried", "acknowledged", "lost", "doubled", "slowest ms", "verdict"), flush=True)
     for index in left_out:
-        print(LINE.format(TASKS[index].name, 0, 0, 0, 0, 0, "not run: no network namespace can be made here"))
+        print(LINE.format(TASKS[index].name, 0, 0, 0, 0, 0, 0, "not run: no network namespace can be made here"))
     collected, size = run(arguments, indices)
     closing, good = summary(collected, indices, len(left_out))
     seconds = round(time.monotonic() - began)
     report = {"closing": closing, "seconds": seconds, "size": dataclasses.asdict(size), "results": collected}
     (arguments.out / "results.json").write_text(json.dumps(report, indent=2) + "\n")
-    print(closing)
+    print(f"{closing}; {seconds} s")
     return 0 if good else 1
 
 

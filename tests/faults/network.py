@@ -21,7 +21,7 @@ _numbers = itertools.count()
 
 def ip(*arguments, inside=None):
     enter = ["nsenter", f"--net={inside}"] if inside else []
-    subprocess.run([*enter, "ip", *map(str, arguments)], check=True, timeout=10, stdin=subprocess.DEVNULL)
+    subprocess.run([*enter, "ip", *map(str, arguments)], check=True, timeout=servers.HANG_GUARD_S, stdin=subprocess.DEVNULL)
 
 
 class _Namespace:
@@ -35,7 +35,7 @@ class _Namespace:
         self._socket = None
         self.path = None
         threading.Thread(target=self._live, daemon=True).start()
-        assert self._ready.wait(10) and self.path, "no network namespace can be made here"
+        assert self._ready.wait(servers.HANG_GUARD_S) and self.path, "no network namespace can be made here"
 
     def _live(self):
         done = ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET)
@@ -53,7 +53,7 @@ class _Namespace:
         self._made.clear()
         self._address = address
         self._asked.set()
-        assert self._made.wait(10), f"cannot listen on {address}"
+        assert self._made.wait(servers.HANG_GUARD_S), f"cannot listen on {address}"
         return self._socket
 
     def close(self):
@@ -140,7 +140,7 @@ def available():
     """Whether such a link can be made here: tried in a process of its own."""
     trial = multiprocessing.get_context("fork").Process(target=_try)
     trial.start()
-    trial.join(30)
+    trial.join(servers.HANG_GUARD_S)
     trial.kill()
     trial.join()
     return trial.exitcode == 0

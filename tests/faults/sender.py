@@ -32,7 +32,7 @@ class Sent:
 
 class Connection:
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), 1.0)
+        self.socket = socket.create_connection(("127.0.0.1", port), GIVE_UP_SECONDS)
         if self.socket.getsockname() == self.socket.getpeername():
             # Nobody listened, and the port was our own end's: TCP connects it to itself.
             self.socket.close()
@@ -92,7 +92,7 @@ class Sender:
     def pause(self):
         """No request is under way when it returns."""
         self._go.clear()
-        servers.wait_until(lambda: self._busy == 0, "the requests under way end", within=GIVE_UP_SECONDS + 2)
+        servers.wait_until(lambda: self._busy == 0, "the requests under way end")
 
     def resume(self):
         self._go.set()
@@ -104,7 +104,7 @@ class Sender:
         self.join()
         return self.log
 
-    def join(self, seconds=GIVE_UP_SECONDS + 5):
+    def join(self, seconds=servers.HANG_GUARD_S):
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))

@@ -56,7 +56,7 @@ class Broker(servers.RabbitMQ):
 
     def kill(self):
         os.kill(self.vm_pid(), signal.SIGKILL)
-        self.child.wait_exit(30)
+        self.child.wait_exit()
 
     def heartbeat(self, seconds):
         """What it asks of those who connect from now on."""
@@ -311,8 +311,8 @@ class Stack:
         except (OSError, http.client.HTTPException, AssertionError):
             return False  # a worker died while it was asked
 
-    def wait_for_rest(self, timeout=60.0):
-        servers.wait_until(self.at_rest, lambda: f"{self.under_way()}; {self.folder}", within=timeout)
+    def wait_for_rest(self):
+        servers.wait_until(self.at_rest, lambda: f"{self.under_way()}; {self.folder}")
 
     def unacknowledged(self):
         """What the broker holds for consumers, those included of whose end it has not heard yet: no client is told this."""
@@ -325,11 +325,12 @@ class Stack:
         row = next((row[1:] for row in rows if row[0] == self.names["AMQP_QUEUE"]), [""] * len(columns))
         return [int(number) if number.isdigit() else None for number in row]
 
-    def wait_for_all(self, timeout):
+    def wait_for_all(self):
         """As wait_for_rest, and nothing is held for a consumer that is gone: the broker gives it out again when two of its
         heartbeats are missing."""
-        servers.wait_until(lambda: self.at_rest() and self.unacknowledged() == 0, lambda: f"{self.under_way()}; {self.unacknowledged()} unacknowledged; {self.folder}", within=timeout)
-        self.wait_for_rest(timeout)
+        servers.wait_until(lambda: self.at_rest() and self.unacknowledged() == 0,
+                           lambda: f"{self.under_way()}; {self.unacknowledged()} unacknowledged; {self.folder}")
+        self.wait_for_rest()
 
     def close(self, keep):
         """Ends everything of the claim, whatever state it is in; its folder stays if `keep`."""
