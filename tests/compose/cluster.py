@@ -35,10 +35,9 @@ from cluster_parts import BRIDGES, BROKERS, LASTING, REDISES, SENTINELS, Cluster
 
 LINE = "{:<44} {:>4} s  {:<8} {}"
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-REST_SECONDS = 120
 BUILD_SECONDS = 1200
+LASTING_SECONDS = {"smoke": (3, 0), "quick": (5, 15), "full": (10, 40)}  # of a kill, of a cut
 BRIEF_SECONDS = 8  # under net_ticktime
-FLOW_SECONDS = 60  # in which the answers that a fault may not keep back come
 FAILOVER_SECONDS = 12  # between two: the former primary is a replica again
 
 
@@ -85,7 +84,7 @@ class Run:
             yield sending
             suite.wait_for_answers(sending, 200)
             events.finish()
-            sending.join(60)
+            sending.join()
         finally:
             sending.stop()
             self.log += sending.log
@@ -95,7 +94,7 @@ class Run:
         """The sender's log against the primary; the answers are those of the last load."""
         findings = checker.Findings()
         checker.count_answers(findings, self.this_time)
-        self.cluster.wait_for_rest(REST_SECONDS)
+        self.cluster.wait_for_rest()
         primary = self.cluster.redis(self.cluster.primary())
         checker.check_events(findings, primary, self.log)
         self.cluster.check_identities(findings)
@@ -110,7 +109,9 @@ def hold(run, sending, seconds):
     """For so long the fault lasts, or longer, until a quarter of what is sent in that time has been answered."""
     until = time.monotonic() + seconds
     goal = sending.answered(200) + run.arguments.rate * seconds / 4
-    servers.wait_until(lambda: time.monotonic() >= until and sending.answered(200) >= goal, lambda: f"only {sending.answered(200)} of {goal:.0f} events were answered during the fault", within=seconds + FLOW_SECONDS)
+    servers.wait_until(lambda: time.monotonic() >= until and sending.answered(200) >= goal,
+                       lambda: f"only {sending.answered(200)} of {goal:.0f} events were answered during the fault",
+                       within=seconds + servers.HANG_GUARD_S)
 
 
 # ---- the start ----
@@ -341,7 +342,7 @@ def nobody_waits_for_replicas(run):
         finally:
             run.cluster.heal(former)
         run.cluster.wait_replication()
-    run.cluster.wait_for_rest(REST_SECONDS)
+    run.cluster.wait_for_rest()
     findings = checker.Findings()
     checker.check_events(findings, run.cluster.redis(run.cluster.primary()), run.log)
     claim(findings.lost > 0, "nothing was lost without it")
@@ -349,14 +350,20 @@ def nobody_waits_for_replicas(run):
 
 
 def claims(run):
-    """(name, test): of each broker in turn in a full run; in a quick one, of the leader at that moment."""
+    """(name, test): of each broker in turn in a full run; in the others, of the leader at that moment."""
     yield "one-command-starts-all", one_command_starts_all
     yield "queues-have-three-members", queues_have_three_members
     yield "only-tls-is-open", only_tls_is_open
+    if run.arguments.form == "smoke":
+        yield "the-leading-broker-killed", lambda run: broker_killed(run, run.cluster.leader())
+        yield "redis-primary-killed", redis_primary_killed
+        yield "damage-is-noticed", damage_is_noticed
+        return
+    quick = run.arguments.form == "quick"
     faults = {"killed": broker_killed, "cut-from-the-others": broker_cut_from_others,
               "cut-off-from-all": broker_cut_off}
     for name, fault in faults.items():
-        if run.arguments.quick:
+        if quick:
             yield f"the-leading-broker-{name}", lambda run, fault=fault: fault(run, run.cluster.leader())
             continue
         for service in BROKERS:
@@ -366,14 +373,14 @@ def claims(run):
     yield "redis-primary-killed", redis_primary_killed
     yield "redis-primary-cut-from-replicas-and-sentinels", redis_primary_cut_off
     yield "redis-failed-over-twice", redis_failed_over_twice
-    for service in BRIDGES[: 1 if run.arguments.quick else 2]:
+    for service in BRIDGES[: 1 if quick else 2]:
         yield f"{service}-killed", lambda run, service=service: bridge_killed(run, service)
         yield f"{service}-stands-still", lambda run, service=service: bridge_stands_still(run, service)
-    if not run.arguments.quick:
+    if not quick:
         yield "workers-scaled", workers_scaled
         yield "kept-over-down-and-up", kept_over_down_and_up
     yield "damage-is-noticed", damage_is_noticed
-    if not run.arguments.quick:
+    if not quick:
         yield "control-nobody-waits-for-replicas", nobody_waits_for_replicas  # the last: what it loses is gone
 
 
@@ -394,16 +401,20 @@ def judge(run, name, test):
 
 def read_arguments():
     parser = argparse.ArgumentParser(prog="scripts/test-cluster", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="each fault once, and not for long")
+    parser.set_defaults(form="full")
+    for form, text in (("smoke", "all are up, the leading broker and the primary Redis killed; two and a half minutes"),
+                       ("quick", "each fault once, and not for long")):
+        parser.add_argument(f"--{form}", dest="form", action="store_const", const=form, help=text)
     parser.add_argument("--only", default="", help="of the faults those whose name contains this")
     parser.add_argument("--rate", type=float, default=100.0, help="events a second (default 100)")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="where logs go")
     arguments = parser.parse_args()
-    arguments.kill_seconds, arguments.cut_seconds = (5, 15) if arguments.quick else (10, 40)
+    arguments.kill_seconds, arguments.cut_seconds = LASTING_SECONDS[arguments.form]
     return arguments
 
 
 def main():
+    began = time.monotonic()
     arguments = read_arguments()
     shutil.rmtree(arguments.out, ignore_errors=True)
     arguments.out.mkdir(parents=True)
@@ -423,7 +434,7 @@ def main():
             signal.signal(number, signal.SIG_IGN)  # what was started is removed, however often one asks
         run.keep_logs("end")
         run.cluster.remove()
-    print(f"{held.count(True)} claims held, {held.count(False)} broken")
+    print(f"{held.count(True)} claims held, {held.count(False)} broken; {time.monotonic() - began:.0f} s")
     return 0 if all(held) else 1
 
 

@@ -31,6 +31,7 @@ STANDING = """[begin
     {ok, {_, Ready}, _} = ra:leader_query({Name, node()}, fun rabbit_fifo:query_messages_ready/1),
     {ok, {_, Held}, _} = ra:leader_query({Name, node()}, fun rabbit_fifo:query_messages_checked_out/1),
     {Name, Ready, Held} end || Name <- ['%2F_dropcowboy.events', '%2F_dropcowboy.rejected']]."""
+START_SECONDS = 2 * servers.HANG_GUARD_S  # a dozen servers that start at once
 CALM_SECONDS = 3  # without a message from the queue: then nothing comes any more
 # What this node's member of the queue of events takes its consumers for, and which messages it believes to be theirs.
 CHECKED_OUT = """{ok, {_, Told}, Leader} = ra:local_query({'%2F_dropcowboy.events', node()}, fun(Machine) ->
@@ -57,21 +58,11 @@ class Cluster(composition.Composition):
             with contextlib.suppress(composition.CommandFailed, OSError):
                 self.run("docker", "image", "rm", f"{self.project}-{name}", check=False)
 
-    def containers(self, service):
-        """As the engine itself says, which is many times sooner than Compose does."""
-        labels = (f"project={self.project}", f"service={service}")
-        filters = [word for label in labels for word in ("--filter", f"label=com.docker.compose.{label}")]
-        found = self.run("docker", "ps", "--all", "--quiet", *filters).split()
-        return json.loads(self.run("docker", "inspect", *found)) if found else []
-
-    def execute(self, service, *command, **options):
-        return self.run("docker", "exec", self.containers(service)[0]["Id"], *command, **options)
-
-    def wait_healthy(self, seconds=240):
+    def wait_healthy(self):
         def ill():
             return [name for name in LASTING if not self.healthy(name)]
 
-        servers.wait_until(lambda: not ill(), lambda: f"healthy: {', '.join(ill())}", within=seconds)
+        servers.wait_until(lambda: not ill(), lambda: f"healthy: {', '.join(ill())}", within=START_SECONDS)
 
     def bring_back(self, service):
         self.run("docker", "start", *(one["Id"] for one in self.containers(service)))
@@ -143,8 +134,8 @@ class Cluster(composition.Composition):
                 return f"{name}: members {queue['members']}, online {queue['online']}"
         return ""
 
-    def wait_members(self, seconds=120):
-        servers.wait_until(lambda: not self.missing_members(), self.missing_members, within=seconds)
+    def wait_members(self):
+        servers.wait_until(lambda: not self.missing_members(), self.missing_members)
 
     def apart(self):
         """The nodes that do not see all three running; the queues may be whole all the same."""
@@ -199,8 +190,8 @@ class Cluster(composition.Composition):
             return ""
         return f"primary {primary} with {len(in_step)} replicas, {roles}"
 
-    def wait_replication(self, seconds=90):
-        servers.wait_until(lambda: not self.replication_problem(), self.replication_problem, within=seconds)
+    def wait_replication(self):
+        servers.wait_until(lambda: not self.replication_problem(), self.replication_problem)
 
     # -- our programs --
 
@@ -258,7 +249,7 @@ class Cluster(composition.Composition):
         told = [self.metrics("worker", number) for number in range(len(self.containers("worker")))]
         return tuple(sum(one[name] for one in told) for name in ("dropworker_consumed_total", "dropworker_held"))
 
-    def wait_for_rest(self, seconds):
+    def wait_for_rest(self):
         calm_since, before = time.monotonic(), None
 
         def at_rest():
@@ -272,7 +263,7 @@ class Cluster(composition.Composition):
                 calm_since, before = time.monotonic(), now
             return time.monotonic() - calm_since >= CALM_SECONDS
 
-        servers.wait_until(at_rest, self.unrest, within=seconds)
+        servers.wait_until(at_rest, self.unrest)
 
     def count_workers(self):
         """(all, healthy)."""
