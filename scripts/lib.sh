@@ -6,6 +6,44 @@ die() {
     exit 1
 }
 
+# cannot WHY: ends with status 77, what there is to do not being possible here. WHY is one line.
+cannot() {
+    echo "${0##*/}: not done: $*"
+    exit 77
+}
+
+# lacks WHY: as cannot, for what scripts/install-deps brings: where CI is set that is a failure.
+lacks() {
+    [ -z "${CI:-}" ] || die "$*"
+    cannot "$@"
+}
+
+# part TEXT COMMAND...: runs it and says how long it took.
+part() {
+    local text=$1 from=$SECONDS status
+    shift
+    "$@" # not behind || or if: there set -e would have no effect in it
+    status=$?
+    echo "$text: $((SECONDS - from)) s"
+    return "$status"
+}
+
+# quietly LOG COMMAND...: what it prints goes to the log; shows the end of it if it fails.
+quietly() {
+    local log=$1
+    shift
+    "$@" >"$log" 2>&1 || {
+        tail -n 40 "$log" >&2
+        die "$1 failed; the whole log: $log"
+    }
+}
+
+# mirror: prints the Debian mirror that this machine installs from, as apt knows it (old and new style of sources).
+# shellcheck disable=SC2016 # apt expands $(SITE)
+mirror() {
+    apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | grep -E '/debian/?$' | head -n 1
+}
+
 # free_ports N: prints N TCP ports that were free on 127.0.0.1 a moment ago, one a line.
 free_ports() {
     perl -MIO::Socket::INET -e '

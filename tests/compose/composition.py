@@ -54,7 +54,7 @@ class Composition:
         finally:
             end_group(child)
         with self.log.open("ab") as log:
-            log.write(f"$ {words}  ({time.monotonic() - began:.1f} s)\n".encode() + out + err)
+            log.write(f"$ {words}  ({time.monotonic() - began:.1f} s, ended at {time.strftime('%H:%M:%S')})\n".encode() + out + err)
         if check and child.returncode != 0:
             end = (err or out).decode(errors="replace").strip().splitlines()[-1:]
             raise CommandFailed(f"exit status {child.returncode} of {words}: {' '.join(end)}")
