@@ -158,3 +158,19 @@ print_durations() {
     cat "$durations"
     printf '%6d s  %s\n' "$SECONDS" "in all"
 }
+
+# need_engine: a Docker engine with Compose, or `cannot`.
+need_engine() {
+    command -v docker >/dev/null || cannot "docker is not installed"
+    docker compose version >/dev/null 2>&1 || cannot "docker has no Compose plugin"
+    timeout 120 docker info >/dev/null 2>&1 || cannot "docker is installed, but no engine answers"
+}
+
+# need_images IMAGE...: pulled if they are not here, or `cannot`.
+need_images() {
+    local image
+    for image; do
+        docker image inspect "$image" >/dev/null 2>&1 || timeout 600 docker pull -q "$image" >/dev/null 2>&1 ||
+            cannot "the image $image is not here, and no registry gives it"
+    done
+}
