@@ -10,7 +10,6 @@ import signal
 import ssl
 import sys
 import time
-import traceback
 import warnings
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -27,11 +26,13 @@ servers.CALLBACK_SECRET = "development-callback-secret"
 import checker  # noqa: E402
 import composition  # noqa: E402
 import flow  # noqa: E402
+import judging  # noqa: E402
 import sender  # noqa: E402
 import stack as stack_module  # noqa: E402
 import suite  # noqa: E402
 import traffic  # noqa: E402
 from cluster_parts import BRIDGES, BROKERS, LASTING, REDISES, SENTINELS, Cluster, TlsSender  # noqa: E402
+from judging import claim  # noqa: E402
 
 LINE = "{:<44} {:>4} s  {:<8} {}"
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -39,15 +40,6 @@ BUILD_SECONDS = 1200
 LASTING_SECONDS = {"smoke": (3, 0), "quick": (5, 15), "full": (10, 40)}  # of a kill, of a cut
 BRIEF_SECONDS = 8  # under net_ticktime
 FAILOVER_SECONDS = 12  # between two: the former primary is a replica again
-
-
-class Broken(Exception):
-    pass
-
-
-def claim(holds, sentence):
-    if not holds:
-        raise Broken(sentence)
 
 
 class Run:
@@ -100,7 +92,7 @@ class Run:
         self.cluster.check_identities(findings)
         suite.every_request_answered(findings)
         suite.every_answer_in_time(findings)
-        claim(not findings.problems, "; ".join(problem[:200] for problem in findings.problems[:3]))
+        judging.claim_findings(findings)
         return (f"{findings.acknowledged} acknowledged, {findings.refused} refused, {findings.lost} lost, "
                 f"{findings.doubled} doubled, slowest answer {findings.slowest:.2f} s")
 
@@ -151,7 +143,7 @@ def only_tls_is_open(run):
         return "8443 on loopback, TLS 1.2 and later"
     finally:
         plain.close()
-    raise Broken("TLS 1.1 was spoken")
+    raise judging.Broken("TLS 1.1 was spoken")
 
 
 # ---- the faults ----
@@ -385,18 +377,11 @@ def claims(run):
 
 
 def judge(run, name, test):
-    """Whether it holds; prints its line."""
-    began = time.monotonic()
-    try:
-        verdict, text = "held", test(run)
-    except Exception as problem:  # noqa: BLE001 - whatever it was, the others are judged and all is removed
-        verdict, text = "BROKEN", f"{'' if isinstance(problem, Broken) else type(problem).__name__ + ': '}{problem}"
-        with (run.arguments.out / "log").open("a") as log:
-            traceback.print_exc(file=log)
+    def keep_logs(name):
         (run.arguments.out / f"{name}-state").write_text(run.cluster.state())
         run.keep_logs(name)
-    print(LINE.format(name, round(time.monotonic() - began), verdict, text), flush=True)
-    return verdict == "held"
+
+    return judging.judge(run, name, test, LINE, keep_logs)
 
 
 def read_arguments():

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import ssl
 import time
 import urllib.error
@@ -122,8 +123,21 @@ class Cluster(composition.Composition):
                     return leader
         return None
 
+    def listens(self, node):
+        """Costs nothing, unlike rabbitmqctl: each starts an Erlang VM, just when a broker needs the processors to begin."""
+        if not (address := self.address(node)):
+            return False
+        try:
+            socket.create_connection((address, 5672), servers.HANG_GUARD_S).close()
+        except OSError:
+            return False
+        return True
+
     def missing_members(self):
         """What keeps both queues from having three members, all of them online: "" when nothing does."""
+        for node in BROKERS:
+            if not self.listens(node):
+                return f"{node} takes no connections"
         try:
             found = {queue["name"]: queue for queue in self.queues()}
         except composition.CommandFailed as problem:

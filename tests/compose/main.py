@@ -14,7 +14,6 @@ import ssl
 import subprocess
 import sys
 import time
-import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -30,12 +29,14 @@ servers.CALLBACK_SECRET = "development-callback-secret"
 import checker  # noqa: E402
 import composition  # noqa: E402
 import flow  # noqa: E402
+import judging  # noqa: E402
 import redis  # noqa: E402
 import sender  # noqa: E402
 import stack as stack_module  # noqa: E402
 import suite  # noqa: E402
 import traffic  # noqa: E402
 import wire  # noqa: E402
+from judging import claim  # noqa: E402
 
 OURS = ("bridge", "worker", "tools")
 LISTENING = ("bridge", "worker")
@@ -44,15 +45,6 @@ LINE = "{:<32} {:>4} s  {:<8} {}"
 STOP_SECONDS = 10
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 WAITING = 150  # events left in the queue, and as many in the spool, over a `down`
-
-
-class Broken(Exception):
-    pass
-
-
-def claim(holds, sentence):
-    if not holds:
-        raise Broken(sentence)
 
 
 def counters(client):
@@ -68,6 +60,7 @@ class Run:
         self.port, self.redis_port = stack_module.fixed_port(), stack_module.fixed_port()
         self.client = redis.Redis("127.0.0.1", self.redis_port, socket_timeout=10)
         self.log = []
+        self.this_time = []  # of it, what was sent since the last check
         self.clone = arguments.out / "clone"
         self.settings = {"BRIDGE_PORT": str(self.port), "TEST_REDIS_PORT": str(self.redis_port)}
         self.composition = self.compose_with()
@@ -97,21 +90,23 @@ class Run:
         finally:
             sending.stop()
             self.log += sending.log
+            self.this_time += sending.log
 
     def wait_for_rest(self):
         servers.wait_until(lambda: self.composition.at_rest() and self.composition.at_rest(),
                            lambda: f"at rest: spool {self.composition.spool()}, queues {self.composition.queues()}")
 
     def check_counts(self):
-        """The sender's log against Redis."""
+        """The sender's log against Redis; the answers are those since the last check."""
         findings = checker.Findings()
-        checker.count_answers(findings, self.log)
+        checker.count_answers(findings, self.this_time)
+        self.this_time = []
         self.wait_for_rest()
         checker.check_events(findings, self.client, self.log)
         suite.every_answer_in_time(findings)
         rejected = self.composition.queues().get("dropcowboy.rejected")
         findings.claim(rejected == 0, f"{rejected} messages in the rejected queue")
-        claim(not findings.problems, "; ".join(problem[:200] for problem in findings.problems[:3]))
+        judging.claim_findings(findings)
         return findings
 
 
@@ -277,7 +272,7 @@ def kept_over_down_and_up(run):
     claim(len(run.composition.volumes()) == 3, f"the volumes after `down`: {run.composition.volumes()}")
     run.composition.up()
     findings = run.check_counts()
-    return f"{findings.acknowledged} acknowledged in all, {findings.lost} lost, {findings.doubled} doubled"
+    return f"{findings.acknowledged} acknowledged, of all {findings.lost} lost, {findings.doubled} doubled"
 
 
 def tools_send(run):
@@ -359,18 +354,7 @@ NEEDED = (images_build, one_command_starts_all)  # without them there is nothing
 
 
 def judge(run, test):
-    """Whether it holds; prints its line."""
-    began = time.monotonic()
-    try:
-        verdict, text = "held", test(run)
-    except Exception as problem:  # noqa: BLE001 - whatever it was, the others are judged and all is removed
-        verdict, text = "BROKEN", f"{'' if isinstance(problem, Broken) else type(problem).__name__ + ': '}{problem}"
-        with (run.arguments.out / "log").open("a") as log:
-            traceback.print_exc(file=log)
-        keep_logs(run, test.__name__)
-    name = test.__name__.replace("_", "-")
-    print(LINE.format(name, round(time.monotonic() - began), verdict, text), flush=True)
-    return verdict == "held"
+    return judging.judge(run, test.__name__.replace("_", "-"), test, LINE, lambda name: keep_logs(run, name))
 
 
 def keep_logs(run, name):

@@ -28,12 +28,26 @@ class Findings:
     doubled: int = 0
     slowest: float = 0.0  # seconds; no answer before the sender gave up counts as one that late
     problems: list = dataclasses.field(default_factory=list)
+    late: list = dataclasses.field(default_factory=list)  # those of the problems that the clock of a busy machine makes too
     notes: dict = dataclasses.field(default_factory=dict)
     taken: list = dataclasses.field(default_factory=list, repr=False)  # (properties, body) of the rejected queue
 
     def claim(self, holds, sentence):
         if not holds:
             self.problems.append(sentence)
+
+    def claim_in_time(self, holds, sentence):
+        """A promise in wall-clock time."""
+        self.claim(holds, sentence)
+        if not holds:
+            self.late.append(sentence)
+
+    def only_late(self):
+        return bool(self.problems) and all(problem in self.late for problem in self.problems)
+
+    def take_over(self, other):
+        self.problems += other.problems
+        self.late += other.late
 
 
 def count_answers(findings, log):

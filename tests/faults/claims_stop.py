@@ -16,7 +16,7 @@ def timed_exit(findings, program, limit, what):
     began = time.monotonic()
     status = program.wait_exit()
     took = time.monotonic() - began
-    findings.claim(took <= limit, f"{what} took {took:.1f} s to stop")
+    findings.claim_in_time(took <= limit, f"{what} took {took:.1f} s to stop")
     findings.claim(status == 0, f"{what} exited with {status}")
     return took
 
@@ -50,7 +50,7 @@ def stop_bridge(stack, size, stops=None):
             stack.start_bridge(wait=False)
         wait_for_answers(sending, 30)
     findings = checker.check_all(stack, sending.log)
-    findings.problems += stopped.problems
+    findings.take_over(stopped)
     every_answer_in_time(findings)
     unanswered = unanswered_in_flight(sending.log, signals)
     findings.claim(not unanswered, f"{len(unanswered)} requests in flight were not answered")
@@ -77,7 +77,7 @@ def stop_worker(stack, size):
                 stack.redis.go_on()
             stack.replace_dead_workers()
     findings = checker.check_all(stack, sending.log)
-    findings.problems += stopped.problems
+    findings.take_over(stopped)
     every_answer_good(findings)
     findings.notes["slowest_stop_seconds"] = round(slowest, 2)
     return findings
@@ -107,7 +107,7 @@ def stop_twice(stack, size, stops=None):
             stack.start_bridge(wait=False)
         wait_for_answers(sending, 30)
     findings = checker.check_all(stack, sending.log)
-    findings.problems += stopped.problems
+    findings.take_over(stopped)
     every_answer_in_time(findings)
     findings.notes["slowest_stop_seconds"] = round(slowest, 2)
     return findings

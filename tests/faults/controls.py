@@ -121,7 +121,7 @@ CONTROLS = [
     Control("no-ack-after-redis", functools.partial(claims_kill.kill_worker, kills=4), lost, "ack-after-redis", 3, 45),
     Control("no-pause", claims_worker.redis_away(2), still_held, "pause", 1, 35),
     Control("no-serving", claims_worker.redis_stands_still, thrown_out, "serve", 1, 45),
-    Control("redis-without-a-file", functools.partial(claims_kill.kill_redis, kills=1), lost, "nothing", 1, 45,
+    Control("redis-without-a-file", functools.partial(claims_kill.kill_redis, kills=1), lost, "nothing", 1, 15,
             ("--appendonly", "no"), smoke=True),
     Control("drops-forgotten", functools.partial(claims_counting.each_request_thrice,
                                                  between=claims_counting.forget_drops), doubled, "nothing", 1, 15, smoke=True),

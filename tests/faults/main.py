@@ -33,10 +33,11 @@ import stack as stack_module  # noqa: E402
 from suite import FULL, QUICK, SMOKE, Claim  # noqa: E402
 
 SIZES = {"smoke": SMOKE, "quick": QUICK, "full": FULL}
-LANES = {"smoke": 4, "quick": 2, "full": 2}
+LANES = {"smoke": 3, "quick": 2, "full": 2}
 THEMES = (claims_kill, claims_broker, claims_spool, claims_topology, claims_counting, claims_worker, claims_stop)
 TASKS = [claim for theme in THEMES for claim in theme.CLAIMS] + controls.CONTROLS
 LINE = "{:<31} {:>5} {:>7} {:>12} {:>6} {:>7} {:>10}  {}"
+LATE_TRIES = 2
 SHOWN_PROBLEMS = 3
 SHOWN_CHARACTERS = 200  # of each
 PR_SET_PDEATHSIG = 1
@@ -69,10 +70,16 @@ def one_try(task, lane, size, attempt):
 
 
 def judge_claim(task, lane, size):
-    findings, exception = one_try(task, lane, size, 1)
+    """One that was only late is tried once more: a busy machine is late as well."""
+    first = ""
+    for attempt in range(1, LATE_TRIES + 1):
+        findings, exception = one_try(task, lane, size, attempt)
+        if exception or not findings.only_late():
+            break
+        first = first or f" (the first try: {'; '.join(findings.late)})"
     problems = findings.problems + ([exception] if exception else [])
     shown = "; ".join(problem[:SHOWN_CHARACTERS] for problem in problems[:SHOWN_PROBLEMS])
-    return findings, not problems, "held" if not problems else f"BROKEN: {shown}"
+    return findings, not problems, f"held{first}" if not problems else f"BROKEN: {shown}"
 
 
 def judge_control(task, lane, size):
@@ -145,7 +152,7 @@ def read_arguments():
         parser.add_argument(f"--{form}", dest="form", action="store_const", const=form, help=text)
     parser.add_argument("--only", default="", metavar="NAME[,NAME...]", help="these claims and controls")
     parser.add_argument("--list", action="store_true", help="name them all and end")
-    parser.add_argument("--lanes", type=int, help="how many run at once (default 2; 4 of --smoke)")
+    parser.add_argument("--lanes", type=int, help="how many run at once (default 2; 3 of --smoke)")
     for name, text in (("release", "programs as shipped"), ("controls", "programs with switches"),
                        ("preload", "tests/faults/preload.c, built"), ("out", "where results go")):
         parser.add_argument(f"--{name}", type=pathlib.Path, required=name == "out", help=text)
