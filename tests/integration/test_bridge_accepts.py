@@ -140,6 +140,7 @@ def test_a_connection_serves_again_after_200(station):
     assert sorted(body for _, body in station.queues.take("AMQP_QUEUE", 5)) == [b'{"n":%d}' % n for n in range(5)]
 
 
+@pytest.mark.threads
 def test_many_clients_at_once_lose_nothing_and_get_ids_of_their_own(station):
     bodies = [b'{"n":%d}' % number for number in range(400)]
 

@@ -3,8 +3,8 @@
 import contextlib
 import http.client
 import os
+import select
 import shutil
-import signal
 import socket
 import ssl
 import time
@@ -70,7 +70,7 @@ def connect(port, context):
 
 def wrapped(port, context):
     """A socket with the handshake behind it."""
-    plain = socket.create_connection(("127.0.0.1", port), 20 * servers.PATIENCE)
+    plain = socket.create_connection(("127.0.0.1", port), servers.HANG_GUARD_S)
     return context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=True)
 
 
@@ -173,20 +173,17 @@ def test_plain_http_at_the_port_gets_no_answer(tls_station):
 # ---- deadlines ----
 
 
-def test_a_body_that_stalls_is_told_so_in_time(tls_station):
+def test_a_body_that_stalls_is_told_so(tls_station):
     with TlsRaw(tls_station.port, tls_station.context) as raw:
-        began = time.monotonic()
         raw.send(request_bytes(BODY)[:-5])
         answer = raw.answer()
         assert (answer.status, answer.code, answer.closes) == (408, "body_timeout", True)
-        assert 1.3 < time.monotonic() - began < 3 * servers.PATIENCE
 
 
-def test_a_body_in_drips_is_told_so_in_time(tls_station):
+def test_a_body_in_drips_is_told_so_in_its_midst(tls_station):
     with TlsRaw(tls_station.port, tls_station.context) as raw:
         whole = request_bytes(BODY)
         raw.send(whole[: -len(BODY)])
-        began = time.monotonic()
         raw.socket.settimeout(0.1)
         answer = b""
         for byte in BODY[:-1]:
@@ -196,42 +193,49 @@ def test_a_body_in_drips_is_told_so_in_time(tls_station):
                 answer = raw.socket.recv(4096)
                 break
         assert b" 408 " in answer
-        assert time.monotonic() - began < 3 * servers.PATIENCE
 
 
-def test_handshakes_that_stall_hold_up_nobody_and_end(start_bridge, authority, certificate):
+HEADERS_SECONDS = 10  # for a handshake and the headers
+
+
+def stall(stack, bridge, count):
+    """Connections: every second one begins a handshake, the others say nothing."""
+    stalled = [stack.enter_context(socket.create_connection(("127.0.0.1", bridge.port), servers.HANG_GUARD_S)) for _ in range(count)]
+    for one in stalled[::2]:
+        one.sendall(b"\x16\x03\x01\x02\x00\x01")
+    return stalled
+
+
+def test_handshakes_that_stall_hold_up_nobody(start_bridge, authority, certificate):
     bridge = start_bridge(LISTEN="127.0.0.1:0s", TLS_CERT_FILE=certificate, HTTP_THREADS=256)
     context = trusting(authority)
     with contextlib.ExitStack() as stack:
-        began = time.monotonic()
-        stalled = [stack.enter_context(socket.create_connection(("127.0.0.1", bridge.port), 30)) for _ in range(200)]
-        for number, one in enumerate(stalled):
-            if number % 2:  # half of them begin a handshake
-                one.sendall(b"\x16\x03\x01\x02\x00\x01")
-        slowest = 0
-        for _ in range(50):
-            sent = time.monotonic()
+        stalled = stall(stack, bridge, 200)
+        for _ in range(10):
             assert post(bridge.port, context).status == 200
-            slowest = max(slowest, time.monotonic() - sent)
-        assert slowest < 4 * servers.PATIENCE, slowest
-        for one in stalled:
-            one.settimeout(max(0.1, 14 * servers.PATIENCE - (time.monotonic() - began)))
+        assert not select.select(stalled, [], [], 0)[0], "all of them still wait"
+
+
+@pytest.mark.timing
+def test_handshakes_that_stall_are_ended_after_10_s(start_bridge, authority, certificate):
+    bridge = start_bridge(LISTEN="127.0.0.1:0s", TLS_CERT_FILE=certificate)
+    with contextlib.ExitStack() as stack:
+        began = time.monotonic()
+        for one in stall(stack, bridge, 20):
             with contextlib.suppress(ConnectionError):
                 while one.recv(4096):
                     pass
-    assert bridge.metrics()['dropbridge_requests_total{code="received"}'] == 50
+        assert HEADERS_SECONDS - 1 < time.monotonic() - began < HEADERS_SECONDS + 2
 
 
 def test_a_stop_does_not_wait_for_idle_connections_and_handshakes(start_bridge, authority, certificate):
     bridge = start_bridge(LISTEN="127.0.0.1:0s", TLS_CERT_FILE=certificate)
     with contextlib.ExitStack() as stack:
+        stall(stack, bridge, 10)
         for _ in range(10):
-            stack.enter_context(socket.create_connection(("127.0.0.1", bridge.port), 30))
             stack.enter_context(wrapped(bridge.port, trusting(authority)))
-        began = time.monotonic()
-        bridge.signal(signal.SIGTERM)
-        assert bridge.wait_exit() == 0
-        assert time.monotonic() - began < 10 * servers.PATIENCE
+        assert bridge.finish() == 0
+        assert bridge.stderr.endswith("stopped\n"), "it was not ended in the midst of it"
 
 
 # ---- the certificate ----
@@ -266,23 +270,25 @@ def test_a_renewed_certificate_is_taken_and_connections_stay(start_bridge, autho
         assert serial_of(kept.sock) == old
 
 
+@pytest.mark.threads
 def test_renewals_under_load_fail_no_request(start_bridge, authority, tmp_path):
     in_use = tmp_path / "in-use.pem"
     issued = [authority.issue(f"load-{number}") for number in range(2)]
     shutil.copy(issued[0], in_use)
     bridge = start_bridge(LISTEN="127.0.0.1:0s", TLS_CERT_FILE=in_use)
     context = trusting(authority)
-    ends = time.monotonic() + 7
-    latest = ends + 20 * servers.PATIENCE
-    sent = turn = 0
-    while time.monotonic() < ends or ("was renewed" not in bridge.stderr and time.monotonic() < latest):
-        if sent % 20 == 0:
-            turn += 1
-            shutil.copy(issued[turn % 2], tmp_path / "new.pem")
-            os.replace(tmp_path / "new.pem", in_use)
-        assert post(bridge.port, context).status == 200
-        sent += 1
-    assert "was renewed" in bridge.stderr
+    turn = 0
+
+    def renewed():
+        nonlocal turn
+        turn += 1
+        shutil.copy(issued[turn % 2], tmp_path / "new.pem")
+        os.replace(tmp_path / "new.pem", in_use)
+        for _ in range(10):
+            assert post(bridge.port, context).status == 200
+        return bridge.stderr.count("was renewed") >= 2
+
+    servers.wait_until(renewed, lambda: bridge.stderr[-2000:])
 
 
 def write(path, *parts):
