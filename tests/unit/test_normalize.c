@@ -211,16 +211,20 @@ static void a_body_without_id_is_its_hash_and_shows_nothing(void **state)
     assert_string_equal(id.text, "");
 }
 
-static void no_two_text_ids_of_11_to_17_bytes_have_a_packed_length_of_12_or_16(void **state)
+/* 12 and 16 are the lengths of a packed ObjectID and UUID: a text that would be packed into as many gets a byte more. */
+static void a_text_id_of_1_to_32_bytes_is_packed_into_one_byte_more_or_two_but_never_12_or_16(void **state)
 {
     (void)state;
     for (size_t len = 1; len <= 32; len++) {
+        const bool ambiguous = len + 1 == 12 || len + 1 == 16;
         char text[33];
         struct event_id id;
+
         memset(text, 'x', sizeof text);
         assert_true(event_id_of_text(bytes_of(text, len), &id));
-        assert_true(id.packed_len != 12 && id.packed_len != 16);
-        assert_true(id.packed_len <= EVENT_ID_PACKED);
+        assert_int_equal(id.packed_len, ambiguous ? len + 2 : len + 1);
+        assert_int_equal(id.packed[0], ambiguous ? 'T' : 't');
+        assert_memory_equal(id.packed + 1, text, len);
     }
 }
 
@@ -256,7 +260,7 @@ int main(void)
         cmocka_unit_test(campaign_names_from_bodies),
         cmocka_unit_test(identities_are_packed),
         cmocka_unit_test(a_body_without_id_is_its_hash_and_shows_nothing),
-        cmocka_unit_test(no_two_text_ids_of_11_to_17_bytes_have_a_packed_length_of_12_or_16),
+        cmocka_unit_test(a_text_id_of_1_to_32_bytes_is_packed_into_one_byte_more_or_two_but_never_12_or_16),
         cmocka_unit_test(texts_are_cut_between_characters_and_show_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
