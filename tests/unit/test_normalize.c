@@ -211,7 +211,7 @@ static void a_body_without_id_is_its_hash_and_shows_nothing(void **state)
     assert_string_equal(id.text, "");
 }
 
-/* 12 and 16 are the lengths of a packed ObjectID and UUID: a text that would be packed into as many gets a byte more. */
+/* 12 and 16 are the lengths of a packed ObjectID and UUID: a text that would be packed into as many gets another byte. */
 static void a_text_id_of_1_to_32_bytes_is_packed_into_one_byte_more_or_two_but_never_12_or_16(void **state)
 {
     (void)state;
