@@ -295,6 +295,15 @@ def move(path):
     path.rename(path.with_name("moved.db"))
 
 
+def wait_begun_anew(bridge, path):
+    """Until there is another, and it takes messages."""
+    servers.wait_until(lambda: path.exists() and bridge.readyz()[0] == 200, lambda: f"{bridge.readyz()}\n{bridge.stderr[-2000:]}")
+
+
+def wait_for_all_in_the_new_one(bridge, times=1):
+    servers.wait_until(lambda: bridge.stderr.count("nothing of it is lost") == times and bridge.readyz()[0] == 200, lambda: bridge.stderr)
+
+
 # All that follow are shown on the spool itself by tests/unit/test_spool.c.
 
 
@@ -308,7 +317,7 @@ def test_a_spool_taken_away_while_in_use_is_drained_all_the_same(start_bridge, q
     wait_broker(bridge, "away")
     send_all(bridge, bodies[:200])
     take_away(path)
-    servers.wait_until(path.exists, "a new one is begun")
+    wait_begun_anew(bridge, path)
     send_all(bridge, bodies[200:])
     assert bridge.spooled() == 300
     bridge.assert_identities()
@@ -317,10 +326,6 @@ def test_a_spool_taken_away_while_in_use_is_drained_all_the_same(start_bridge, q
     wait_drained(bridge)
     assert bridge.metrics()["dropbridge_spool_set_aside_total"] == 0
     servers.wait_until(lambda: "nothing of it is lost" in bridge.stderr, lambda: bridge.stderr)
-
-
-def wait_for_all_in_the_new_one(bridge, times=1):
-    servers.wait_until(lambda: bridge.stderr.count("nothing of it is lost") == times, lambda: bridge.stderr)
 
 
 @pytest.mark.full
@@ -409,7 +414,7 @@ def test_a_log_deleted_while_in_use_loses_nothing_to_a_kill(start_bridge, queues
     bodies = [event(number) for number in range(20)]
     send_all(first, bodies[:10])
     log.unlink()
-    servers.wait_until(log.exists, "a new one is begun")
+    wait_begun_anew(first, log)
     send_all(first, bodies[10:])
     first.kill()
     second = start_bridge(SPOOL_PATH=path)
