@@ -31,8 +31,6 @@ SANITIZER_REPORT = re.compile(r"ERROR: AddressSanitizer|WARNING: ThreadSanitizer
 # The one bound of every wait for a condition. It costs nothing, as a wait returns as soon as the condition holds, and it is far
 # beyond what a busy machine needs: what runs into it has hung. (scripts/mutate, where many hang, waits for less.)
 HANG_GUARD_S = float(os.environ.get("DROPBRIDGE_HANG_GUARD_S", "120"))
-# A sanitized program is several times slower: servers that watch each other give it more time.
-PATIENCE = float(os.environ.get("DROPBRIDGE_PATIENCE", "1"))
 PORTS_FROM = 10000
 PORTS_EACH = 200  # of each process: a lane's broker, a Redis and a proxy or two for each test, used again after many tests
 

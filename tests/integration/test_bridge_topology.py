@@ -78,12 +78,12 @@ class Sender:
         missing = self.acknowledged - self._arrived
         with contextlib.closing(rabbitmq.connect()) as connection:
             channel = connection.channel()
-            end = time.monotonic() + servers.HANG_GUARD_S
+            end = time.monotonic() + servers.HANG_GUARD_S  # clock: a hang guard
             for method, _, body in channel.consume(queue, auto_ack=True, inactivity_timeout=0.1):
                 if method is not None:
                     self._arrived.add(json.loads(body)["data"]["message_id"])
                     missing.discard(json.loads(body)["data"]["message_id"])
-                if not missing or time.monotonic() > end:
+                if not missing or time.monotonic() > end:  # clock: a hang guard
                     break
             assert not missing, f"{len(missing)} missing: {sorted(missing)[:5]}"
         servers.wait_until(lambda: self.bridge.spooled() == 0, lambda: self.bridge.stderr[-2000:])

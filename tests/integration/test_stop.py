@@ -20,10 +20,10 @@ def stop_seconds(program):
     """From SIGTERM to the end, which the kernel reports; clean."""
     end = os.pidfd_open(program.pid)
     try:
-        begun = time.monotonic()
+        begun = time.monotonic()  # clock: for the timing tests
         program.signal(servers.SIGTERM)
         assert select.select([end], [], [], servers.HANG_GUARD_S)[0], program.stderr[-4000:]
-        took = time.monotonic() - begun
+        took = time.monotonic() - begun  # clock: for the timing tests
     finally:
         os.close(end)
     assert program.wait_exit() == 0, program.stderr[-4000:]

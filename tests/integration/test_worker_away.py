@@ -136,10 +136,10 @@ AT_ONCE_S = 1
 
 
 def stop_seconds(worker):
-    begun = time.monotonic()
+    begun = time.monotonic()  # clock: for the timing tests
     worker.signal(servers.SIGTERM)
     assert worker.wait_exit() == 0
-    return time.monotonic() - begun
+    return time.monotonic() - begun  # clock: for the timing tests
 
 
 @pytest.mark.timing
