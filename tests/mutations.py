@@ -468,11 +468,18 @@ REPLICAS = [
         ["test_redis_replicas"],
     ),
     Mutation(
+        "not-resent-when-reconnected", "on another connection a batch is counted again",
+        "workers/redis_store.c",
+        "store->unreplicated = false;\n    redis_replicas_begin(&store->replicas);",
+        "redis_replicas_begin(&store->replicas);",
+        ["test_redis_store"],
+    ),
+    Mutation(
         "forgotten-batch-not-resent", "a batch that a primary forgot is counted there again",
         "workers/redis_store.c",
         "same_batch(store, events, count) && !redis_replicas_forgotten(&store->replicas);",
         "same_batch(store, events, count);",
-        ["test_redis_replicas.py::test_a_primary_that_forgot_the_batch_as_a_replica_counts_it_again"],
+        ["test_redis_store"],
     ),
 ]
 
