@@ -71,7 +71,7 @@ collect() {
     read -r status seconds <"$log.done" || { status=1; seconds=0; }
     echo "== $name"
     cat "$log.out"
-    printf '%6d s  %s\n' "$seconds" "$name (beside others)" >>"$durations"
+    note_duration "$seconds" "$name (beside others)"
     verdict "$name" "$status" "may skip"
 }
 

@@ -18,16 +18,6 @@ lacks() {
     cannot "$@"
 }
 
-# part TEXT COMMAND...: runs it and says how long it took.
-part() {
-    local text=$1 from=$SECONDS status
-    shift
-    "$@" # not behind || or if: there set -e would have no effect in it
-    status=$?
-    echo "$text: $((SECONDS - from)) s"
-    return "$status"
-}
-
 # quietly LOG COMMAND...: what it prints goes to the log; shows the end of it if it fails.
 quietly() {
     local log=$1
@@ -133,32 +123,6 @@ leave_sudo() {
         setpriv --reuid "$SUDO_UID" --regid "$SUDO_GID" --init-groups "$@"
 }
 
-# ---- how long each part takes ----
-
-durations=
-
-# begin_durations FILE: it takes a line of every `timed` from here on.
-begin_durations() {
-    durations=$1
-    : >"$durations"
-}
-
-# timed TEXT COMMAND...: says what runs and notes how long it took. The exit status is the command's.
-timed() {
-    local text=$1 began=$SECONDS status=0
-    shift
-    echo "== $text"
-    "$@" || status=$?
-    printf '%6d s  %s\n' $((SECONDS - began)) "$text" >>"$durations"
-    return "$status"
-}
-
-print_durations() {
-    echo "== How long it took"
-    cat "$durations"
-    printf '%6d s  %s\n' "$SECONDS" "in all"
-}
-
 # need_engine: a Docker engine with Compose, or `cannot`.
 need_engine() {
     command -v docker >/dev/null || cannot "docker is not installed"
@@ -173,4 +137,42 @@ need_images() {
         docker image inspect "$image" >/dev/null 2>&1 || timeout 600 docker pull -q "$image" >/dev/null 2>&1 ||
             cannot "the image $image is not here, and no registry gives it"
     done
+}
+
+# ---- how long each part takes ----
+
+durations=
+
+# begin_durations FILE: it takes a line of every `timed` from here on, for print_durations.
+begin_durations() {
+    durations=$1
+    : >"$durations"
+}
+
+# note_duration SECONDS TEXT: for print_durations, or at once where nobody has begun.
+note_duration() {
+    local line
+    line=$(printf '%6d s  %s' "$1" "$2")
+    if [ -n "$durations" ]; then
+        echo "$line" >>"$durations"
+    else
+        echo "$line"
+    fi
+}
+
+# timed TEXT COMMAND...: says what runs, then how long it took. The exit status is the command's.
+timed() {
+    local text=$1 from=$SECONDS status
+    shift
+    echo "== $text"
+    "$@" # not behind || or if: there set -e would have no effect in it
+    status=$?
+    note_duration $((SECONDS - from)) "$text"
+    return "$status"
+}
+
+print_durations() {
+    echo "== How long it took"
+    cat "$durations"
+    printf '%6d s  %s\n' "$SECONDS" "in all"
 }
