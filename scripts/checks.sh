@@ -53,6 +53,7 @@ beside() {
     local name=$1 log
     log="$CHECKS/${1//[^a-z0-9]/-}"
     shift
+    set -m # in a process group of its own, which end_checks can end as a whole
     (
         began=$SECONDS
         status=0
@@ -60,6 +61,7 @@ beside() {
         echo "$status $((SECONDS - began))" >"$log.done"
     ) &
     running[$name]=$!
+    set +m
 }
 
 # collect NAME: waits for it.
@@ -117,9 +119,8 @@ run_shellcheck() {
     shellcheck -x "${files[@]}"
 }
 
-# Behind everything else for the processors. Only the compile commands are needed, no build.
+# Only the compile commands are needed, no build.
 run_clang_tidy() {
-    renice -n 19 -p "$BASHPID" >/dev/null
     cmake --preset dev >"$CHECKS/tidy-configure.log" 2>&1 || { cat "$CHECKS/tidy-configure.log"; return 1; }
     find common bridge workers tools -name '*.c' -print0 |
         xargs -0 -n 2 -P "$(nproc)" clang-tidy -p build/dev --quiet >"$CHECKS/tidy.log" 2>"$CHECKS/tidy.err" || {
@@ -132,7 +133,7 @@ run_clang_tidy() {
 check_tree() {
     local found
     found=$(find . -path ./.git -prune -o -path ./build -prune -o \
-        \( -name .env -o -name '*.pem' -o -name '*.key' -o -name '*.db' -o -name '*.o' \) -print)
+        \( -name .env -o -name '*.pem' -o -name '*.key' -o -name '*.db' -o -name '*.o' \) -print) || return 1
     if [ -n "$found" ]; then
         echo "not for the repository: $found"
         return 1
@@ -141,6 +142,7 @@ check_tree() {
 
 static_checks() {
     check "shellcheck" run_shellcheck
+    check "clang-tidy" run_clang_tidy
     check "include rules" tests/check_includes
     check "functions of at most 70 lines" tests/check_functions
     check "no verdict by the clock" tests/check_clock
@@ -166,7 +168,8 @@ begin_engine() {
 end_checks() {
     local pid
     for pid in "${running[@]}"; do
-        ! kill -0 "$pid" 2>/dev/null || kill "$pid" 2>/dev/null || true
+        kill -TERM -- "-$pid" 2>/dev/null || true
+        wait "$pid" || true
     done
     if [ -n "$engine" ]; then
         kill "$engine" 2>/dev/null || true
