@@ -22,7 +22,8 @@ LOGS = OUT / "logs"
 NOT_COPIED = {".git", "build", "__pycache__", ".pytest_cache"}
 # What the integration tests run.
 PROGRAMS = ["dropbridge", "dropworker", "dropctl", "apply_driver"]
-# No test of these takes longer by far; one that hangs has seen the mutation.
+# No test of these takes longer by far. One that does not end has seen only what is said to hang (Mutation.hangs): else it may be
+# the machine.
 UNIT_SECONDS, PYTEST_SECONDS = 60, 300
 ENVIRONMENT = {
     "ASAN_OPTIONS": "halt_on_error=1:detect_leaks=1:detect_stack_use_after_return=1",
@@ -34,6 +35,7 @@ ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 CAUGHT, MISSED, BROKEN = "caught", "MISSED", "broken"
+NO_END = "does not end"
 # A script that cannot be compiled, or stumbles over itself, says nothing about the tests.
 SCRIPT_ERROR = re.compile(r"Error compiling script|user_script:\d+: |Script attempted")
 UNIT_FAILURE = re.compile(r"^\[  FAILED  \] (\w+)", re.M)
@@ -101,7 +103,7 @@ def run_unit(test, log):
     if status == 0:
         return None
     failed = UNIT_FAILURE.findall(output)
-    how = "does not end" if status is None else f"ends with {status}"
+    how = NO_END if status is None else f"ends with {status}"
     return f"{test}: {failed[0] if failed else how}"
 
 
@@ -118,7 +120,7 @@ def run_pytest(tests, log, *options):
     failed = PYTEST_FAILURE.findall(output)
     if SETUP_ERROR in output:  # a server that is slow to start would pass for a test that has seen something
         raise Unfit(f"what a test needs could not be started: {failed[0] if failed else tests}")
-    return failed[0] if failed else "does not end"
+    return failed[0] if failed else NO_END
 
 
 def first_failure(tests, log):
@@ -145,6 +147,8 @@ def try_one(mutation):
         if not build(mutation.tests, log):
             return BROKEN, f"does not build: {log}"
         failed = first_failure(mutation.tests, log)
+        if failed and failed.endswith(NO_END) and not mutation.hangs:
+            return BROKEN, f"{failed}, which tells nothing: {log}"
         return (CAUGHT, failed) if failed else (MISSED, f"by {', '.join(mutation.tests)}")
     except Unfit as problem:
         return BROKEN, f"{problem}: {log}"

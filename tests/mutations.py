@@ -13,6 +13,7 @@ class Mutation(NamedTuple):
     old: str
     new: str
     tests: list
+    hangs: bool = False  # whether it is seen by a test that does not end
 
 
 GENERATIONS = "test_generations.py"
