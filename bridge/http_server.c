@@ -31,6 +31,8 @@ enum {
     DRAIN_POLL_MS = 5,
     /* How long connections are served after the last one was taken: who uses one hears in the answer that it closes. */
     GOODBYE_MS = 100,
+    /* How long those who are cut off at the end have for their answer. */
+    LAST_ANSWER_MS = 500,
     HEAD_SIZE = 320,
     /* Longer than any header value that can be right: a longer one is cut and stays wrong. */
     HEADER_SIZE = 192,
@@ -223,6 +225,14 @@ static enum answer read_chunked(struct exchange *x)
     return ANSWER_UNAVAILABLE;
 }
 
+/* To a request that is broken or ends too early. A stop ends the reading side of connections, so it may be our doing:
+   then the sender is to come again. */
+static enum answer answer_to_cut_off(struct exchange *x)
+{
+    x->must_close = true;
+    return atomic_load(&x->server->draining) ? ANSWER_UNAVAILABLE : ANSWER_BAD_REQUEST;
+}
+
 /* ANSWER_RECEIVED once the ticket holds the whole body. */
 static enum answer read_body(struct exchange *x)
 {
@@ -245,6 +255,8 @@ static enum answer read_body(struct exchange *x)
         if (answer == ANSWER_BAD_REQUEST)
             answer = ANSWER_BODY_TIMEOUT;
     }
+    if (answer == ANSWER_BAD_REQUEST)
+        answer = answer_to_cut_off(x);
     x->body_unread = answer != ANSWER_RECEIVED;
     return answer;
 }
@@ -372,10 +384,12 @@ static int on_request(struct mg_connection *connection)
 
 /* ---- civetweb's other calls ---- */
 
-/* What its parser refuses; it closes the connection afterwards. `message` may quote the request: it is not logged. */
+/* What its parser refuses, half a head among it; it closes the connection afterwards. `message` may quote the request:
+   it is not logged. */
 static int on_http_error(struct mg_connection *connection, int status, const char *message)
 {
     struct exchange x;
+    enum answer answer;
 
     (void)message;
     memset(&x, 0, sizeof x);
@@ -383,9 +397,10 @@ static int on_http_error(struct mg_connection *connection, int status, const cha
     x.info = mg_get_request_info(connection);
     x.server = mg_get_user_data(mg_get_context(connection));
     log_debug("refused a request: the HTTP library says %d", status);
-    count_answer(&x, ANSWER_BAD_REQUEST);
+    answer = answer_to_cut_off(&x);
+    count_answer(&x, answer);
     mg_disable_connection_keep_alive(connection);
-    write_answer(&x, ANSWER_BAD_REQUEST, true);
+    write_answer(&x, answer, true);
     return 0;
 }
 
@@ -644,6 +659,16 @@ void http_server_drain(struct http_server *server, int64_t deadline_ms)
         clock_sleep_ms(DRAIN_POLL_MS);
 }
 
+/* Those whose body the end has cut off, or whose outcome is waited for no longer, hear so: the library writes nothing
+   any more once it is told to stop. */
+static void await_last_answers(const struct http_server *server)
+{
+    const int64_t last_ms = clock_monotonic_ms() + LAST_ANSWER_MS;
+
+    while (metric_get(&server->metrics->rows[METRIC_IN_FLIGHT]) > 0 && clock_monotonic_ms() < last_ms)
+        clock_sleep_ms(DRAIN_POLL_MS);
+}
+
 /* Wakes the thread that polls. A poll that slept when the plug took the listener's place may have gone on sleeping: it
    looks at the plug then, but is woken through the listener only. */
 static void unplug(struct http_server *server)
@@ -662,11 +687,13 @@ void http_server_stop(struct http_server *server)
         return;
     if (server->context && !atomic_load(&server->draining))
         http_server_refuse(server, clock_monotonic_ms());
-    /* The library's threads look every 2 s only whether to stop: all that they wait for comes to its end. */
-    (void)count_connections(server, true);
-    unplug(server);
-    if (server->context)
+    if (server->context) {
+        /* The library's threads look every 2 s only whether to stop: all that they wait for comes to its end. */
+        (void)count_connections(server, true);
+        await_last_answers(server);
+        unplug(server);
         mg_stop(server->context);
+    }
     if (server->plug >= 0)
         close(server->plug);
     body_watch_stop(server->watch);

@@ -444,6 +444,7 @@ def test_a_stop_takes_10_s_at_the_most_and_little_processor_time(start_bridge, p
         before = processor_seconds(bridge.pid)
         time.sleep(1)
         spent = processor_seconds(bridge.pid) - before
+        assert raw.answer().code == "unavailable", "who is cut off at the end is to come again"
         assert bridge.wait_exit() == 0
         assert time.monotonic() - start < STOP_SECONDS
     idle.close()

@@ -40,6 +40,13 @@ def stay_connected(stack, port, count, request=b""):
             assert one.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
+def is_taken(port, client):
+    """Whether the program has taken the connection from its listener: until then it belongs to no file of anybody."""
+    ports = [f":{port:04X}", f":{client.getsockname()[1]:04X}"]
+    rows = [line.split() for line in open("/proc/net/tcp", encoding="ascii")]
+    return any([row[1][-5:], row[2][-5:]] == ports and row[9] != "0" for row in rows)
+
+
 @pytest.mark.timing
 def test_an_idle_bridge_ends_within_a_second(start_bridge):
     assert stop_seconds(start_bridge()) < LIMIT_S
@@ -86,3 +93,28 @@ def test_the_end_of_the_admin_listener_cuts_no_request_at_the_same_port_of_anoth
         assert one.recv(4096).startswith(b"HTTP/1.1 200 ")
     queues.take("AMQP_QUEUE", 1)
     assert bridge.wait_exit() == 0
+
+
+@pytest.mark.threads
+def test_a_stop_tells_those_it_cuts_off_to_come_again(start_bridge, queues):
+    """Two requests come only by half, and nobody has read them when the stop ends the reading: an idle connection holds the
+    only thread until then."""
+    bridge = start_bridge(HTTP_THREADS=1)
+    head = wire.head("POST", wire.WEBHOOK, [*wire.guide(BODY).items(), ("Content-Length", len(BODY))])
+    with contextlib.ExitStack() as stack:
+        stay_connected(stack, bridge.port, 1, HEALTH)
+        halves = [stack.enter_context(wire.Raw(bridge.port)).send(half) for half in (head + BODY[:-20], head[:-20])]
+        for half in halves:
+            servers.wait_until(lambda: is_taken(bridge.port, half.socket))  # noqa: B023
+        bridge.signal(servers.SIGTERM)
+        for half in halves:
+            answer = half.answer()
+            assert (answer.status, answer.code, answer.closes) == (503, "unavailable", True)
+            assert 1 <= int(answer.headers["retry-after"]) <= 5
+            assert half.closed_by_peer()
+    assert bridge.wait_exit() == 0
+    again = start_bridge(SPOOL_PATH=bridge.settings["SPOOL_PATH"])
+    assert wire.post(again.port, wire.WEBHOOK, BODY, wire.guide(BODY)).status == 200
+    queues.take("AMQP_QUEUE", 1)
+    assert again.metrics()["dropbridge_spool_found_at_start"] == 0
+    again.assert_identities()
