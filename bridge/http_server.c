@@ -52,9 +52,10 @@ struct http_server {
     atomic_bool draining;
     _Atomic int64_t last_ms;     /* while draining: no outcome is waited for past it */
     int64_t goodbye_ms;          /* while draining: when connections without a request are ended */
-    int plug;                    /* stands in for the listeners while draining; -1: not yet */
-    int shut[MAX_PORTS];         /* the listeners that it stands in for */
-    int shut_count;
+    int plug;                    /* an eventfd: stands in for the listeners while draining */
+    /* The listeners that it stands in for. */
+    int shut_listeners[MAX_PORTS];
+    int shut_listener_count;
     atomic_uint logged_refusals; /* a bit for each answer */
     atomic_uint retry_turn;
     _Atomic uint64_t complaints; /* of the HTTP library */
@@ -562,6 +563,15 @@ static bool start_tls(struct http_server *server, struct error *error)
     return server->tls != NULL;
 }
 
+/* From the start, since a stop may find no descriptor left. */
+static bool make_plug(struct http_server *server, struct error *error)
+{
+    server->plug = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server->plug < 0)
+        error_set(error, ERROR_INTERNAL, "eventfd: %s", strerror(errno));
+    return server->plug >= 0;
+}
+
 struct http_server *http_server_start(const struct http_settings *settings, struct intake *intake,
                                       const struct http_port *port, struct bridge_metrics *metrics, struct error *error)
 {
@@ -579,7 +589,7 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
     server->port = *port;
     server->metrics = metrics;
     server->watch = body_watch_start(error);
-    if (!server->watch || !start_tls(server, error) || !start_civetweb(server, error)) {
+    if (!server->watch || !make_plug(server, error) || !start_tls(server, error) || !start_civetweb(server, error)) {
         http_server_stop(server);
         return NULL;
     }
@@ -590,20 +600,20 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
 static void close_listener(void *context, int fd)
 {
     struct http_server *server = context;
+    int copy;
 
     /* civetweb owns the number: what it names is shut, for a poll that runs, and replaced by something that is never
-       readable, since polling a shut listener returns at once, again and again. The kernel then refuses connections. */
+       readable, since polling a shut listener returns at once, again and again. The kernel then refuses connections.
+       (With ADMIN_LISTEN at the same port of another address, that listener is among them: it ends now as well.) */
     if (!descriptor_listens(fd, server->ports, server->port_count))
         return;
     (void)shutdown(fd, SHUT_RDWR);
-    if (server->plug < 0 || server->shut_count == MAX_PORTS)
-        return;
-    server->shut[server->shut_count] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (server->shut[server->shut_count] >= 0) {
-        server->shut_count++;
-        /* As a bare system call: the thread sanitizer does not see that mg_stop orders civetweb's close behind it. */
-        (void)syscall(SYS_dup3, server->plug, fd, O_CLOEXEC);
-    }
+    copy = server->shut_listener_count < MAX_PORTS ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (copy >= 0)
+        server->shut_listeners[server->shut_listener_count++] = copy;
+    /* Without a copy, for lack of descriptors, the end of a poll may have to be waited for (see wake_poll). As a bare
+       system call: the thread sanitizer does not see that mg_stop orders civetweb's close behind it. */
+    (void)syscall(SYS_dup3, server->plug, fd, O_CLOEXEC);
 }
 
 void http_server_refuse(struct http_server *server, int64_t deadline_ms)
@@ -611,9 +621,6 @@ void http_server_refuse(struct http_server *server, int64_t deadline_ms)
     atomic_store(&server->last_ms, deadline_ms);
     atomic_store(&server->draining, true);
     server->goodbye_ms = clock_monotonic_ms() + GOODBYE_MS;
-    server->plug = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (server->plug < 0)
-        log_debug("eventfd: %s", strerror(errno));
     (void)descriptors_each(close_listener, server);
 }
 
@@ -671,13 +678,12 @@ static void await_last_answers(const struct http_server *server)
 
 /* Wakes the thread that polls. A poll that slept when the plug took the listener's place may have gone on sleeping: it
    looks at the plug then, but is woken through the listener only. */
-static void unplug(struct http_server *server)
+static void wake_poll(struct http_server *server)
 {
-    if (server->plug >= 0)
-        (void)eventfd_write(server->plug, 1);
-    for (int i = 0; i < server->shut_count; i++) {
-        (void)shutdown(server->shut[i], SHUT_RDWR);
-        (void)close(server->shut[i]);
+    (void)eventfd_write(server->plug, 1);
+    for (int i = 0; i < server->shut_listener_count; i++) {
+        (void)shutdown(server->shut_listeners[i], SHUT_RDWR);
+        (void)close(server->shut_listeners[i]);
     }
 }
 
@@ -691,7 +697,7 @@ void http_server_stop(struct http_server *server)
         /* The library's threads look every 2 s only whether to stop: all that they wait for comes to its end. */
         (void)count_connections(server, true);
         await_last_answers(server);
-        unplug(server);
+        wake_poll(server);
         mg_stop(server->context);
     }
     if (server->plug >= 0)
