@@ -17,7 +17,7 @@ enum {
     REDIS_CALL_TIMEOUT_MS = 5000,
     /* How long a sentinel's word holds: a primary that was stopped, replaced and goes on is written to for no longer.
      */
-    REDIS_SENTINEL_WORD_MS = TIMER_MS(1000),
+    REDIS_SENTINEL_WORD_MS = 1000,
     REDIS_SHA1_HEX = 40,
     /* None answers: how long until one is asked again; Redis is used meanwhile. */
     REDIS_SENTINEL_AWAY_MS = TIMER_MS(10000),
