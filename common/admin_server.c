@@ -239,7 +239,8 @@ void admin_server_stop(struct admin_server *server)
 {
     if (!server)
         return;
-    /* mg_stop waits for polls of 2 s. With two listeners at the port, at two addresses, they may end by themselves. */
+    /* mg_stop waits for polls of 2 s. With two listeners on this port, at two addresses, their connections cannot be
+       told apart: the polls time out instead. */
     if (server->listeners == 1)
         (void)descriptors_each(wake, server);
     mg_stop(server->context);
