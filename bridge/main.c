@@ -295,7 +295,7 @@ static bool await_places(struct bridge *bridge, struct error *error)
 
 static bool start_helpers(struct bridge *bridge, struct error *error)
 {
-    bridge->drain = spool_drain_start(bridge->spool, bridge->publishers, 0, error);
+    bridge->drain = spool_drain_start(bridge->spool, bridge->publishers, 0, 0, error);
     if (!bridge->drain)
         return false;
     bridge->topology = topology_watch_start(&bridge->amqp, bridge->publishers, error);

@@ -52,6 +52,7 @@ struct spool_drain {
     bool only_large;        /* the last pass left only such rows: nothing has failed */
     int64_t first_pause_ms; /* BACKOFF_FIRST_MS, or what a test wants; so the next, IDLE_MS */
     int64_t idle_pause_ms;
+    int64_t round_ms; /* ROUND_MS, or what a test wants */
     bool delete_failed;
     bool read_failed;
     struct backoff round_backoff; /* while nothing gets through */
@@ -223,7 +224,7 @@ static void count_large(struct spool_drain *drain, struct round *round, size_t i
 /* Publishes the rows; the ids of the confirmed are in drain->confirmed. */
 static void publish_round(struct spool_drain *drain, struct round *round)
 {
-    const int64_t deadline_ms = clock_monotonic_ms() + ROUND_MS;
+    const int64_t deadline_ms = clock_monotonic_ms() + drain->round_ms;
 
     offer_rows(drain, round);
     for (size_t i = 0; i < round->count; i++) {
@@ -459,7 +460,7 @@ static void *drain_run(void *argument)
 /* ---- start and stop ---- */
 
 struct spool_drain *spool_drain_start(struct spool *spool, struct publishers *publishers, int64_t pause_max_ms,
-                                      struct error *error)
+                                      int64_t round_ms, struct error *error)
 {
     const int64_t max_ms = pause_max_ms > 0 ? pause_max_ms : BACKOFF_MAX_MS;
     const int64_t first_ms = max_ms < BACKOFF_FIRST_MS ? max_ms : BACKOFF_FIRST_MS;
@@ -475,6 +476,7 @@ struct spool_drain *spool_drain_start(struct spool *spool, struct publishers *pu
     drain->window = WINDOW_MAX;
     drain->first_pause_ms = first_ms;
     drain->idle_pause_ms = max_ms < IDLE_MS ? max_ms : IDLE_MS;
+    drain->round_ms = round_ms > 0 ? round_ms : ROUND_MS;
     backoff_init(&drain->round_backoff, first_ms, max_ms, (uint64_t)clock_monotonic_us());
     backoff_init(&drain->pass_backoff, first_ms, max_ms, (uint64_t)clock_monotonic_us() + 1);
     pthread_mutex_init(&drain->mutex, NULL);

@@ -211,6 +211,14 @@ SPOOLING = [
         'return protection("drain-confirm") ? PUBLISH_CONFIRMED : outcome;',
         ["test_spool_drain"],
     ),
+    Mutation(
+        "drain-ignores-the-stop", "a stop ends the wait for the confirms of the spool's",
+        "bridge/spool_drain.c",
+        "stop_ms && stop_ms < deadline_ms ? stop_ms : deadline_ms;",
+        "stop_ms && stop_ms < 0 ? stop_ms : deadline_ms;",
+        ["test_spool_drain"],
+        hangs=True,
+    ),
 ]
 
 CONSUMING = [

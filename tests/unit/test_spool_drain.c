@@ -26,7 +26,7 @@ struct spool {
 struct publishers {
     pthread_mutex_t mutex;
     struct ticket_queue *queue;
-    _Atomic int looks; /* at the gate */
+    _Atomic int looks;       /* at the gate */
     int published[ROWS + 1]; /* by id */
     int order[ROWS];         /* the ids, as first confirmed */
     int confirmed;
@@ -202,6 +202,7 @@ struct scene {
     struct publishers broker;
     struct spool_drain *drain;
     int64_t pause_max_ms;
+    int64_t round_ms; /* 0: the usual */
 };
 
 static struct scene *scene_new(int rows)
@@ -226,7 +227,7 @@ static void scene_start(struct scene *scene)
     struct error error;
 
     assert_int_equal(pthread_create(&scene->broker.thread, NULL, broker_run, &scene->broker), 0);
-    scene->drain = spool_drain_start(&scene->spool, &scene->broker, scene->pause_max_ms, &error);
+    scene->drain = spool_drain_start(&scene->spool, &scene->broker, scene->pause_max_ms, scene->round_ms, &error);
     assert_non_null(scene->drain);
 }
 
@@ -471,6 +472,7 @@ static void a_stop_does_not_wait_for_a_silent_broker(void **state)
 
     (void)state;
     scene->broker.silent = true;
+    scene->round_ms = FOREVER_MS;
     scene_start(scene);
     WAIT_UNTIL(attempts_to_read(scene) > 0);
     scene_free(scene);
