@@ -19,8 +19,8 @@ void spool_disk_reset(void)
     spool_disk.sync_waits = NULL;
     atomic_store(&spool_disk.reads, 0);
     atomic_store(&spool_disk.reads_held, false);
-    atomic_store(&spool_disk.reads_let, 0);
-    atomic_store(&spool_disk.reads_an_interruption, 0);
+    atomic_store(&spool_disk.reads_allowed, 0);
+    atomic_store(&spool_disk.reads_allowed_per_interrupt, 0);
     spool_disk.at_sync = NULL;
     spool_disk.syncs_before = 0;
 }
@@ -60,7 +60,7 @@ ssize_t pread64(int file, void *out, size_t len, off_t at)
 {
     const int turn = atomic_fetch_add(&spool_disk.reads, 1);
 
-    while (atomic_load(&spool_disk.reads_held) && turn >= atomic_load(&spool_disk.reads_let))
+    while (atomic_load(&spool_disk.reads_held) && turn >= atomic_load(&spool_disk.reads_allowed))
         clock_sleep_ms(1);
     return (ssize_t)syscall(SYS_pread64, file, out, len, at);
 }
@@ -71,5 +71,5 @@ void sqlite3_interrupt(sqlite3 *database)
 
     *(void **)&interrupt = dlsym(RTLD_NEXT, "sqlite3_interrupt");
     interrupt(database);
-    atomic_fetch_add(&spool_disk.reads_let, atomic_load(&spool_disk.reads_an_interruption));
+    atomic_fetch_add(&spool_disk.reads_allowed, atomic_load(&spool_disk.reads_allowed_per_interrupt));
 }

@@ -566,9 +566,9 @@ static void a_stop_ends_a_long_check_and_leaves_the_file_as_it_was(void **state)
     static const int at_reads[] = {0, 2, 50, 150};
 
     (void)state;
-    atomic_store(&spool_disk.reads_an_interruption, 4);
+    atomic_store(&spool_disk.reads_allowed_per_interrupt, 4);
     for (size_t i = 0; i < COUNT(at_reads); i++) {
-        atomic_store(&spool_disk.reads_let, at_reads[i] > 0 ? at_reads[i] - 1 : 1);
+        atomic_store(&spool_disk.reads_allowed, at_reads[i] > 0 ? at_reads[i] - 1 : 1);
         struct spool *spool = start_slowly(MESSAGES);
 
         WAIT_UNTIL(atomic_load(&spool_disk.reads) >= at_reads[i]);
