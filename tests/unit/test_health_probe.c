@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SHORT_MS = 60, LONG_MS = 600000 };
+enum { SHORT_MS = 60 };
 
 /* Takes one connection, reads the request, says its piece, and again every 20 ms if it drips; keeps the connection if
    it is mute. */
@@ -84,7 +84,7 @@ static void tells_what_the_program_answers(void **state)
         buf_init(&detail, 4096);
         server.listener = open_listener(cases[i].host, listen_text, sizeof listen_text);
         assert_int_equal(pthread_create(&server.thread, NULL, serve, &server), 0);
-        const bool answered = health_probe(listen_text, slow ? SHORT_MS : LONG_MS, &detail, &ready, &error);
+        const bool answered = health_probe(listen_text, slow ? SHORT_MS : FOREVER_MS, &detail, &ready, &error);
         CHECK_CASE(cases[i].name, answered == cases[i].answered && ready == cases[i].ready);
         CHECK_CASE(cases[i].name, answered || error.code == ERROR_UNAVAILABLE);
         CHECK_CASE(cases[i].name, strstr(answered ? (detail.data ? detail.data : "") : error.text, cases[i].text));
@@ -117,7 +117,7 @@ static void names_what_cannot_be_asked(void **state)
         bool ready = true;
 
         buf_init(&detail, 4096);
-        CHECK_CASE(cases[i].name, !health_probe(cases[i].listen, LONG_MS, &detail, &ready, &error));
+        CHECK_CASE(cases[i].name, !health_probe(cases[i].listen, FOREVER_MS, &detail, &ready, &error));
         CHECK_CASE(cases[i].name, error.code == cases[i].code && strstr(error.text, cases[i].text));
         CHECK_CASE(cases[i].name, detail.len == 0 && ready);
         buf_clear(&detail);
