@@ -1,6 +1,7 @@
 """Requests that no honest client sends, over raw sockets: framing that two readers could read differently, bodies that
 do not end, clients that drip."""
 
+import contextlib
 import select
 import time
 
@@ -138,6 +139,8 @@ def test_a_dripping_client_is_answered_408_in_the_midst_of_its_body(station, enc
             raw.send(piece)
             if select.select([raw.socket], [], [], 0.1)[0]:
                 break
+        else:
+            pytest.fail("each byte gave it more time")
         answer = raw.answer()
         assert (answer.status, answer.code) == (408, "body_timeout"), answer
         assert answer.closes
@@ -155,16 +158,30 @@ def test_a_silent_client_is_answered_408_at_the_deadline_of_the_body(station):
 
 def test_slow_clients_do_not_keep_others_waiting(start_bridge, queues):
     bridge = start_bridge(BODY_TIMEOUT_MS=9000, HTTP_THREADS=64)
-    slow = [wire.Raw(bridge.port).send(with_headers(LENGTH)) for _ in range(48)]
-    servers.wait_until(lambda: bridge.in_flight() == 48, bridge.metrics)
-    assert wire.post(bridge.port, wire.WEBHOOK, BODY, dict(SIGNED)).status == 200
-    servers.wait_until(lambda: bridge.in_flight() == 48, "all of them still wait, and they alone")
-    for one in slow:
-        one.send(BODY)
-    for one in slow:
-        assert one.answer().status == 200
-        one.socket.close()
-    queues.take("AMQP_QUEUE", 49)
+    accepted = 0
+
+    def another_is_answered_before_them():
+        """Begun afresh on a machine so busy that they had to wait for longer than they may."""
+        nonlocal accepted
+        with contextlib.ExitStack() as stack:
+            slow = [stack.enter_context(wire.Raw(bridge.port)).send(with_headers(LENGTH)) for _ in range(48)]
+
+            def told_off():
+                return select.select([one.socket for one in slow], [], [], 0)[0]
+
+            servers.wait_until(lambda: bridge.in_flight() == 48 or told_off(), bridge.metrics)
+            assert wire.post(bridge.port, wire.WEBHOOK, BODY, dict(SIGNED)).status == 200
+            accepted += 1
+            if told_off():
+                return False
+            for one in slow:
+                one.send(BODY)
+            statuses = [one.answer().status for one in slow]
+            accepted += statuses.count(200)
+            return statuses == [200] * 48
+
+    servers.wait_until(another_is_answered_before_them, bridge.metrics)
+    queues.take("AMQP_QUEUE", accepted)
 
 
 def test_the_bridge_still_takes_events_after_all_this(station):
