@@ -2,32 +2,16 @@
 is measured from the signal to the end of the process. What is under way is finished all the same."""
 
 import contextlib
-import os
-import select
 import socket
-import time
 
 import pytest
 import servers
 import wire
+from waits import stop_seconds
 
 LIMIT_S = 1.0
 HEALTH = wire.head("GET", "/health", [])
 BODY = b'{"type":"message.delivered","data":{"message_id":"m-1"}}'
-
-
-def stop_seconds(program):
-    """From SIGTERM to the end, which the kernel reports; clean."""
-    end = os.pidfd_open(program.pid)
-    try:
-        begun = time.monotonic()  # clock: for the timing tests
-        program.signal(servers.SIGTERM)
-        assert select.select([end], [], [], servers.HANG_GUARD_S)[0], program.stderr[-4000:]
-        took = time.monotonic() - begun  # clock: for the timing tests
-    finally:
-        os.close(end)
-    assert program.wait_exit() == 0, program.stderr[-4000:]
-    return took
 
 
 def stay_connected(stack, port, count, request=b""):

@@ -7,7 +7,7 @@ import pytest
 import servers
 from events import message
 from replication import pids_standing_still, wait_in_step
-from waits import counted, publish, wait_counted, wait_held, wait_metric, wait_ready, wait_said, wait_settled
+from waits import counted, publish, stop_seconds, wait_counted, wait_held, wait_metric, wait_ready, wait_said, wait_settled
 
 
 def consumers(queues):
@@ -133,13 +133,6 @@ def test_a_broker_that_stands_still_while_a_message_is_rejected_is_left_too(star
 
 STOP_S = 10  # a promise
 AT_ONCE_S = 1
-
-
-def stop_seconds(worker):
-    begun = time.monotonic()  # clock: for the timing tests
-    worker.signal(servers.SIGTERM)
-    assert worker.wait_exit() == 0
-    return time.monotonic() - begun  # clock: for the timing tests
 
 
 @pytest.mark.timing

@@ -1,4 +1,9 @@
-"""What the tests of the workers publish, and what they wait for. A wait ends when what it waits for is so."""
+"""What the tests of the workers publish, and what they wait for. A wait ends when what it waits for is so. And how long a
+program takes to stop."""
+
+import os
+import select
+import time
 
 import servers
 from events import callback, counters, message
@@ -70,3 +75,17 @@ def wait_settled(worker, queues):
                 and adds_up(worker))
 
     servers.wait_until(settled, lambda: f"{worker.metrics()}\n{worker.stderr[-3000:]}")
+
+
+def stop_seconds(program):
+    """From SIGTERM to the end, which the kernel reports; clean."""
+    end = os.pidfd_open(program.pid)
+    try:
+        begun = time.monotonic()  # clock: for the timing tests
+        program.signal(servers.SIGTERM)
+        assert select.select([end], [], [], servers.HANG_GUARD_S)[0], program.stderr[-4000:]
+        took = time.monotonic() - begun  # clock: for the timing tests
+    finally:
+        os.close(end)
+    assert program.wait_exit() == 0, program.stderr[-4000:]
+    return took
