@@ -480,6 +480,10 @@ class Bridge(Program):
         """Requests whose head it has read and whose answer it has not written."""
         return self.metrics()["dropbridge_in_flight"]
 
+    def waited_for(self):
+        """How many messages the broker was given all of CONFIRM_TIMEOUT_MS for, in vain."""
+        return self.metrics()["dropbridge_confirm_timeouts_total"]
+
     def accepted(self, by):
         """Messages that were safe at the "broker" or in the "spool" before the answer."""
         return self.metrics()[f'dropbridge_accepted_total{{by="{by}"}}']

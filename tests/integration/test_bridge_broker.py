@@ -23,11 +23,6 @@ def send(bridge, body=BODY):
     assert answer.status == 200, answer
 
 
-def waited_for(bridge):
-    """How many messages the broker was given all of CONFIRM_TIMEOUT_MS for, in vain."""
-    return bridge.metrics()["dropbridge_confirm_timeouts_total"]
-
-
 def assert_spooled(bridge):
     before = bridge.accepted("spool")
     send(bridge)
@@ -127,10 +122,10 @@ def test_a_broker_under_alarm_is_not_waited_for(start_bridge, queues, rabbitmq):
             return bridge.readyz()[1]["broker"] == "blocked"
 
         servers.wait_until(blocked, bridge.readyz)
-        waited = waited_for(bridge)
+        waited = bridge.waited_for()
         for _ in range(100):
             assert_spooled(bridge)
-        assert (bridge.readyz()[0], bridge.publishers_connected(), waited_for(bridge)) == (200, 0, waited)
+        assert (bridge.readyz()[0], bridge.publishers_connected(), bridge.waited_for()) == (200, 0, waited)
     finally:
         rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1GB")
     wait_taken(bridge)
@@ -179,11 +174,11 @@ def test_a_confirm_that_never_comes_ends_the_connection_and_not_the_service(star
     bridge = start_bridge(AMQP_URL=forgetful.url, CONFIRM_TIMEOUT_MS=1000)
     wait_taken(bridge)
     assert_drained(bridge)
-    waited = waited_for(bridge)
+    waited = bridge.waited_for()
     forgetful.forget = True
     for _ in range(3):
         assert_spooled(bridge)
-    assert waited_for(bridge) == waited + 1, "one confirm that is missing does not hold up the others"
+    assert bridge.waited_for() == waited + 1, "one confirm that is missing does not hold up the others"
     servers.wait_until(lambda: bridge.metrics()["dropbridge_reconnects_total"] == 1, lambda: bridge.stderr[-2000:])
     assert "connecting again" in bridge.stderr
     wait_taken(bridge)
@@ -220,9 +215,9 @@ def test_a_stuck_rejected_queue_does_not_stop_the_events(start_bridge, queues, f
     stuck_rejected_queue.suspend()
     rejected = reject()
     servers.wait_until(lambda: "to the rejected queue; it is sent no more" in bridge.stderr, lambda: bridge.stderr[-2000:])
-    waited = waited_for(bridge)
+    waited = bridge.waited_for()
     rejected += sum(reject() for _ in range(20))
-    assert waited_for(bridge) == waited, "nobody waits for it again"
+    assert bridge.waited_for() == waited, "nobody waits for it again"
     events = []
 
     def connects_again():

@@ -107,11 +107,6 @@ def readyz_problem(bridge):
     return bridge.readyz()[1].get("broker_problem", "")
 
 
-def waited_for(bridge):
-    """How many messages the broker was given all of CONFIRM_TIMEOUT_MS for, in vain."""
-    return bridge.metrics()["dropbridge_confirm_timeouts_total"]
-
-
 @pytest.mark.threads
 def test_events_flow_while_the_queue_is_unbound(start_bridge, queues, names, rabbitmq):
     bridge = start_bridge()
@@ -165,7 +160,7 @@ def test_a_queue_of_another_kind_shuts_the_publishers_until_it_is_gone(start_bri
     for _ in range(20):
         sender.send()
     sender.assert_all_acknowledged()
-    assert (bridge.accepted("spool"), waited_for(bridge)) == (20, 0)
+    assert (bridge.accepted("spool"), bridge.waited_for()) == (20, 0)
     assert queues.depth("AMQP_QUEUE") == 0, "nothing is published into it"
     servers.wait_until(lambda: "nothing is published" in bridge.stderr, lambda: bridge.stderr[-2000:])
     told = [line for line in bridge.stderr.splitlines() if "nothing is published" in line]
@@ -443,7 +438,7 @@ def test_a_broker_that_never_speaks_is_not_waited_for_and_the_next_of_the_list_i
     for _ in range(20):
         sender.send()
     sender.assert_all_acknowledged()
-    assert (bridge.readyz()[0], waited_for(bridge)) == (200, 0)
+    assert (bridge.readyz()[0], bridge.waited_for()) == (200, 0)
     servers.wait_until(lambda: bridge.publishers_connected() == 1, lambda: bridge.stderr[-2000:])
     assert f"127.0.0.1:{mute}: request timed out" in bridge.stderr, "it was tried"
     sender.assert_all_arrive(rabbitmq, names["AMQP_QUEUE"])
@@ -479,11 +474,11 @@ def test_a_stopped_broker_costs_those_in_flight_one_confirm_timeout_and_the_othe
     sender = Sender(bridge)
     with stopped(rabbitmq):
         sender.send_at_once(16)
-        waited = waited_for(bridge)
+        waited = bridge.waited_for()
         assert 1 <= waited <= 16
         for _ in range(50):
             sender.send()
-        assert (bridge.accepted("spool"), waited_for(bridge)) == (66, waited)
+        assert (bridge.accepted("spool"), bridge.waited_for()) == (66, waited)
     servers.wait_until(lambda: bridge.publishers_connected() == 2, lambda: bridge.stderr[-2000:])
     sender.assert_all_acknowledged()
     assert "has not confirmed a message for 1500 ms" in bridge.stderr
