@@ -173,7 +173,7 @@ def test_a_worker_holds_no_more_than_its_prefetch(start_worker, queues, redis_se
     wait_counted(redis_server, worker, 21)
 
 
-def test_a_stop_while_redis_is_away_and_loses_nothing(start_worker, queues, redis_server):
+def test_a_stop_while_redis_is_away_loses_nothing(start_worker, queues, redis_server):
     worker = start_worker()
     redis_server.kill()
     publish(queues, 10)

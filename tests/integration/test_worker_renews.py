@@ -111,7 +111,7 @@ def test_what_the_broker_holds_because_a_delivery_was_lost_comes_again(start_wor
     assert worker.metrics()["dropworker_duplicate_total"] == 0
 
 
-def test_an_idle_worker_renews_quietly_and_what_comes_next_comes_once_and_at_once(start_worker, queues, redis_server, rabbitmq):
+def test_an_idle_worker_renews_quietly_and_what_comes_next_comes_once(start_worker, queues, redis_server, rabbitmq):
     """In a memory alarm too, which stops those who publish."""
     worker = start_worker()
     wait_for(worker, lambda: "can consume" in worker.stderr and "can count" in worker.stderr)

@@ -351,6 +351,7 @@ def test_a_consumer_that_holds_a_message_too_long_is_told_so_and_comes_back(star
         redis_server.client.delete("dc:totals")
         wait_counted(redis_server, worker, 1)
         wait_done(worker, queues, redis_server)
+        assert worker.metrics()["dropworker_reconnects_total"] == worker.stderr.count("timed out"), "each had its cause"
     finally:
         rabbitmq.control("eval", set_limits.format(1800000, 60000))
 
