@@ -28,7 +28,9 @@ SEQUENCES = int(os.environ.get("MODEL_SEQUENCES") or size(600, 3000))
 
 def again(seed, sequences=1):
     """How to run these sequences again."""
-    return f"MODEL_SEED={seed} MODEL_SEQUENCES={sequences} /usr/bin/python3 -m pytest tests/integration/test_model.py"
+    build = os.path.relpath(servers.BUILD, servers.ROOT)
+    return (f"DROPBRIDGE_BUILD={build} MODEL_SEED={seed} MODEL_SEQUENCES={sequences} "
+            "/usr/bin/python3 -m pytest tests/integration/test_model.py")
 
 
 PREFIX = "dc:"
