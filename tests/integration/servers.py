@@ -51,16 +51,16 @@ def timer_s(seconds):
 def wait_until(condition, why="", within=HANG_GUARD_S):
     """Polls until condition() is true and returns its value; fails with `why` once it has hung. `within` is for a wait whose
     end without success is an answer too; a test judges nothing by it."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + within  # clock: the hang guard
     pause = 0.005
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline:  # clock: the hang guard
             detail = why() if callable(why) else why
             raise AssertionError(f"not within {within:g} s: {detail or condition}")
-        time.sleep(pause)
+        time.sleep(pause)  # clock: between two looks
         pause = min(pause * 1.5, 0.1)
 
 
@@ -210,7 +210,7 @@ class RabbitMQ:
             self.child = Child(
                 [ROOT / "scripts" / "private-rabbitmq", self.folder / "node"],
                 self.folder,
-                f"private-rabbitmq-{attempt}-{time.monotonic_ns()}",
+                f"private-rabbitmq-{attempt}-{time.monotonic_ns()}",  # clock: a name of its own
                 environment,
             )
             wait_until(lambda: not self.child.running() or "ready " in self.child.stdout, "RabbitMQ answers")

@@ -49,7 +49,7 @@ class Sender:
 
         def run():
             with contextlib.closing(wire.connect(self.bridge.port)) as connection:
-                while not self._stop.wait(0.005):
+                while not self._stop.wait(0.005):  # clock: a pause between two events
                     self.send(connection)
 
         self._thread = threading.Thread(target=run)

@@ -69,7 +69,7 @@ def dripping():
     def drip(one):
         with contextlib.suppress(OSError), one:
             one.sendall(b"\x16\x03\x03\x3f\xff\x02")
-            while not ended.wait(0.2):
+            while not ended.wait(0.2):  # clock: the pace of the drips
                 one.sendall(b"\x00")
 
     def run():

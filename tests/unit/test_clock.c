@@ -50,9 +50,9 @@ static void sleeps_at_least_as_long_as_asked(void **state)
 {
     (void)state;
     const int64_t before = clock_monotonic_ms();
-    clock_sleep_ms(20);
-    clock_sleep_ms(0);
-    clock_sleep_ms(-5);
+    clock_sleep_ms(20); /* clock: what is tested */
+    clock_sleep_ms(0);  /* clock: no sleep at all */
+    clock_sleep_ms(-5); /* clock: nor this */
     assert_true(clock_monotonic_ms() - before >= 20);
     const struct timespec until = clock_timespec_of_ms(1234567);
     assert_int_equal(until.tv_sec, 1234);

@@ -30,7 +30,9 @@ static void *serve(void *argument)
     server->request[got > 0 ? got : 0] = '\0';
     do {
         (void)send(fd, server->piece, strlen(server->piece), MSG_NOSIGNAL);
-    } while (server->drips && usleep(20000) == 0 && recv(fd, &(char){0}, 1, MSG_DONTWAIT) != 0);
+        if (server->drips)
+            usleep(20000); /* clock: the pace of the drips */
+    } while (server->drips && recv(fd, &(char){0}, 1, MSG_DONTWAIT) != 0);
     if (server->mute)
         (void)recv(fd, &(char){0}, 1, 0);
     (void)close(fd);

@@ -411,7 +411,7 @@ static void *read_slowly(void *context)
             found->broken += len > 0;
             return NULL;
         } else {
-            clock_sleep_ms(1);
+            clock_sleep_ms(1); /* clock: between two looks */
         }
     }
 }

@@ -73,7 +73,7 @@ static void *serve(void *context)
         assert_int_equal(send(server->fd, server->words, server->len, MSG_NOSIGNAL), server->len);
     for (size_t i = 0; server->drips && send(server->fd, server->words + i, 1, MSG_NOSIGNAL) > 0;) {
         i += i < server->len - 1;
-        clock_sleep_ms(DRIP_MS);
+        clock_sleep_ms(DRIP_MS); /* clock: the pace of the drips */
     }
     if (server->ends)
         (void)shutdown(server->fd, SHUT_RDWR);

@@ -104,7 +104,7 @@ static int waiting(struct spool *spool)
 bool spool_wait(struct spool *spool, int64_t timeout_ms)
 {
     if (waiting(spool) == 0)
-        clock_sleep_ms(timeout_ms < 5 ? timeout_ms : 5);
+        clock_sleep_ms(timeout_ms < 5 ? timeout_ms : 5); /* clock: between two looks */
     return waiting(spool) > 0;
 }
 
@@ -193,7 +193,7 @@ static void *broker_run(void *argument)
         if (stop)
             return NULL;
         if (count == 0)
-            clock_sleep_ms(1);
+            clock_sleep_ms(1); /* clock: between two looks */
     }
 }
 

@@ -393,7 +393,7 @@ static void a_spool_that_another_process_holds_is_waited_for_and_then_refused(vo
         if (!file || write(ready[1], "r", 1) != 1)
             _exit(1);
         (void)!read(leave[0], &byte, 1);
-        clock_sleep_ms(50); /* the other mostly waits by then */
+        clock_sleep_ms(50); /* clock: the other mostly waits by then, and need not */
         spool_file_close(file);
         _exit(0);
     }

@@ -67,7 +67,7 @@ static pid_t stop_in_a_child(int64_t limit_ms, int exit_status, bool stderr_stuc
         (void)dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
     if (!stop_signal_wait(FOREVER_MS) || !stop_signal_guard(limit_ms, exit_status))
         _exit(STUCK_STATUS + 1);
-    clock_sleep_ms(FOREVER_MS);
+    clock_sleep_ms(FOREVER_MS); /* clock: stuck until it is ended */
     _exit(STUCK_STATUS);
 }
 

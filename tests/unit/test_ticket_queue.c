@@ -65,7 +65,7 @@ static struct ticket *take_one(struct ticket_queue *queue)
     struct ticket *ticket;
 
     while (ticket_queue_take(queue, &ticket, 1) == 0)
-        clock_sleep_ms(1);
+        clock_sleep_ms(1); /* clock: between two looks */
     return ticket;
 }
 
