@@ -27,7 +27,8 @@
 enum {
     /* A stop ends within 10 s. Of these the slowest request that is waited for may take so many, ... */
     DRAIN_MAX_MS = 6000,
-    /* ... 2 s are the HTTP library's, should a connection not end, and this is for confirms that nobody waits for. */
+    /* ... half a second is for the answers of those who are cut off, 2 s are the HTTP library's, should a connection not
+       end, and this is for confirms that nobody waits for. */
     FLUSH_MS = 300,
     /* Whatever still waits for a disk or a peer then is left. */
     STOP_MAX_MS = 9500,

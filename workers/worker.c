@@ -34,7 +34,7 @@ enum {
     LINE_EVERY_MS = 1000,
     COSTS_LINE_EVERY_MS = 60000,
     RENEW_AFTER_MS = TIMER_MS(20000), /* without a message: then RabbitMQ is made to give up what it may hold for us */
-    RENEWED_MS = 5000,                /* what comes again within this may come of it */
+    RENEWED_MS = 5000, /* what comes again within this may come of it: a word in the log, so it is not scaled */
     PARKED_SHARE = 4,                 /* at most so many-th of the prefetch waits for the rejected queue */
 };
 
