@@ -31,6 +31,7 @@ SANITIZER_REPORT = re.compile(r"ERROR: AddressSanitizer|WARNING: ThreadSanitizer
 # The one bound of every wait for a condition. It costs nothing, as a wait returns as soon as the condition holds, and it is far
 # beyond what a busy machine needs: what runs into it has hung. (scripts/mutate, where many hang, waits for less.)
 HANG_GUARD_S = float(os.environ.get("DROPBRIDGE_HANG_GUARD_S", "120"))
+START_S = 120.0  # the same for a server's start, which is never part of what is shown
 PORTS_FROM = 10000
 PORTS_EACH = 200  # of each process: a lane's broker, a Redis and a proxy or two for each test, used again after many tests
 
@@ -213,7 +214,8 @@ class RabbitMQ:
                 f"private-rabbitmq-{attempt}-{time.monotonic_ns()}",  # clock: a name of its own
                 environment,
             )
-            wait_until(lambda: not self.child.running() or "ready " in self.child.stdout, "RabbitMQ answers")
+            wait_until(lambda: not self.child.running() or "ready " in self.child.stdout, "RabbitMQ answers",
+                       within=START_S)
             if self.child.running():
                 self.url = re.search(r"^ready (\S+)", self.child.stdout, re.M).group(1)
                 return self
