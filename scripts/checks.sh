@@ -179,6 +179,10 @@ end_checks() {
 
 # The closing line; whether nothing failed.
 finish_checks() {
+    if [ ${#running[@]} -gt 0 ]; then
+        echo "failed: nobody has collected ${!running[*]}"
+        failed=$((failed + 1))
+    fi
     print_durations
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ]

@@ -54,6 +54,22 @@ def pytest_xdist_make_scheduler(config, log):
     return Lanes(config, log)
 
 
+LANES_LOST = []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    if error:
+        LANES_LOST.append(node)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """Tests that a lost lane had not yet told of are in no report."""
+    if LANES_LOST:
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+
 def pytest_collection_modifyitems(config, items):
     """Lanes take tests in this order."""
 

@@ -28,7 +28,8 @@ def test_shaky(fresh):
     fresh.append(1)
     with TRIES.open("a") as file:
         file.write("x")
-    assert TRIES.stat().st_size > {failing}, {said!r}
+    took = 9.5 if TRIES.stat().st_size <= {failing} else 0.5
+    {fails}
 
 def test_steady():
     pass
@@ -37,11 +38,11 @@ def test_steady():
 
 @pytest.fixture
 def run(tmp_path):
-    """run(mark of test_shaky, how often it fails at first, what it says then, whether its fixture fails at the end): (how often
+    """run(mark of test_shaky, how often it is slow at first, how it fails then, whether its fixture fails at the end): (how often
     it ran, the tally)"""
 
-    def run(mark, failing, said="too slow", dies=False):
-        (tmp_path / "test_suite.py").write_text(SUITE.format(mark=mark, failing=failing, said=said, dies=dies))
+    def run(mark, failing, fails="assert took < 1.5", dies=False):
+        (tmp_path / "test_suite.py").write_text(SUITE.format(mark=mark, failing=failing, fails=fails, dies=dies))
         (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    timing: wall-clock\n")
         results = tmp_path / "results"
         subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "repeat_timing",
@@ -66,17 +67,18 @@ def test_only_a_timing_test_is_repeated_and_only_once(run, mark, failing, tries,
     ran, tally = run(mark, failing)
     assert ran == tries
     assert [line.split(":")[0] for line in tally[:-1]] == said
-    assert all("test_shaky" in line and "too slow" in line for line in tally[:-1])
+    assert all("test_shaky" in line and "assert 9.5 < 1.5" in line for line in tally[:-1])
     assert tally[-1] == closing
 
 
-@pytest.mark.parametrize("failing, said, dies", [
-    pytest.param(0, "", True, id="a program that does not end well"),
-    pytest.param(1, "too slow", True, id="a program that does not end well after a slow moment"),
-    pytest.param(1, "WARNING: ThreadSanitizer: data race", False, id="a sanitizer's report"),
+@pytest.mark.parametrize("failing, fails, dies", [
+    pytest.param(0, "pass", True, id="a program that does not end well"),
+    pytest.param(1, "assert took < 1.5", True, id="a program that does not end well after a slow moment"),
+    pytest.param(1, "assert took == 0.5", False, id="a wrong value"),
+    pytest.param(1, "assert took < 1.5 or 'not within 120 s' == ''", False, id="more than a measure"),
 ])
-def test_a_timing_test_is_not_repeated_after(run, failing, said, dies):
-    ran, tally = run("@pytest.mark.timing", failing, said, dies)
+def test_a_timing_test_is_not_repeated_after(run, failing, fails, dies):
+    ran, tally = run("@pytest.mark.timing", failing, fails, dies)
     assert ran == 1
     assert "repeated" not in "".join(tally)
     assert " 0 failed" not in tally[-1]
