@@ -13,18 +13,58 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 sys.dont_write_bytecode = True
 
+import bars  # noqa: E402
 import capacity  # noqa: E402
+import compare  # noqa: E402
 import machine  # noqa: E402
+import standings  # noqa: E402
 
 OTHERS_LIMIT = 15  # per cent; the kernel's own work and the measuring need a few
+EVENTS_MAX = 1000000
+
+
+def number_of(what, least, most):
+    def read(text):
+        value = int(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{what}: {least} to {most:,}")
+        return value
+
+    return read
+
+
+def even(text):
+    value = number_of("events", 1000, EVENTS_MAX)(text)
+    if value % 2:
+        raise argparse.ArgumentTypeError("an even number: each drop may have two copies")
+    return value
+
+
+def slugs_of(text):
+    slugs = text.split(",")
+    unknown = [slug for slug in slugs if slug not in compare.CONTENDERS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(compare.CONTENDERS)}")
+    return [slug for slug in compare.CONTENDERS if slug in slugs]
 
 
 def read_arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("what", choices=["capacity"], help="capacity: what one machine carries; 6 to 8 minutes")
-    parser.add_argument("--quick", action="store_true", help="a minute: shows that it works, its figures are no measurement")
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="what", required=True)
+    one = commands.add_parser("capacity", help="what one machine carries; 6 to 8 minutes")
+    one.add_argument("--quick", action="store_true", help="a minute: shows that it works, its figures are no measurement")
+    side = commands.add_parser("compare", help="ours beside others' programs, in one run")
+    side.add_argument("of", choices=["drain"], help="drain: how fast a full queue is counted; 5 minutes")
+    side.add_argument("--rounds", type=number_of("rounds", 1, 100), help=f"of all contenders ({compare.FULL.rounds})")
+    side.add_argument("--events", type=even, help=f"in the queue of each contender ({compare.FULL.events:,})")
+    side.add_argument("--only", type=slugs_of, default=list(compare.CONTENDERS), metavar="NAME,…",
+                      help=f"of {', '.join(compare.CONTENDERS)}")
+    side.add_argument("--quick", action="store_true",
+                      help=f"a round of {compare.QUICK.events:,} events: shows that it works, its figures are no measurement")
+    side.add_argument("--json", type=pathlib.Path, metavar="FILE", help="all figures (build/bench/compare-drain.json)")
+    side.add_argument("--svg", type=pathlib.Path, metavar="FILE", help="a chart of the medians")
     return parser.parse_args()
 
 
@@ -34,33 +74,55 @@ def print_machine(facts):
           flush=True)
 
 
-def warn_of_others(measured):
-    share = max((max(values) for (_, name, _), values in measured.rows.items() if name == capacity.OTHERS), default=0)
+def warn_of_others(share):
+    """`share` in per cent."""
     if share > OTHERS_LIMIT:
         print(f"\nOther programs had up to {share:.0f} % of the machine meanwhile: repeat it when it does nothing else.")
+
+
+def measure_capacity(arguments, folder):
+    """(the measured part of the report, exit status)"""
+    size = capacity.QUICK if arguments.quick else capacity.FULL
+    measured = capacity.measure(folder, arguments.build.resolve(), size)
+    warn_of_others(max((max(values) for (_, name, _), values in measured.rows.items() if name == capacity.OTHERS), default=0))
+    return {"size": dataclasses.asdict(size), "rows": measured.as_json()}, 0
+
+
+def measure_drains(arguments, folder):
+    """(the measured part of the report, exit status)"""
+    base = compare.QUICK if arguments.quick else compare.FULL
+    size = compare.Size(rounds=arguments.rounds or base.rounds, events=arguments.events or base.events)
+    rows = compare.measure(folder, arguments.build.resolve(), size, arguments.only)
+    print("\n" + standings.table(rows))
+    warn_of_others(max((drain["others"] * 100 for row in rows for drain in row["drains"]), default=0))
+    if arguments.svg:
+        note = f"{size.events:,} events in the queue, medians of {size.rounds}; × the Node worker"
+        arguments.svg.write_text(bars.chart("Events drained a second", note, standings.chart_rows(rows)))
+    return {"size": dataclasses.asdict(size), "rows": rows}, int(any(row["wrong"] for row in rows))
 
 
 def main():
     arguments = read_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
-    size = capacity.QUICK if arguments.quick else capacity.FULL
     folder = arguments.out / "run"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     began = time.monotonic()
     facts = machine.facts(folder)
     print_machine(facts)
-    measured = capacity.measure(folder, arguments.build.resolve(), size)
-    warn_of_others(measured)
+    if arguments.what == "capacity":
+        what, path = "capacity", arguments.out / "capacity.json"
+        measured, status = measure_capacity(arguments, folder)
+    else:
+        what, path = f"compare {arguments.of}", arguments.json or arguments.out / "compare-drain.json"
+        measured, status = measure_drains(arguments, folder)
     shutil.rmtree(folder)
     seconds = round(time.monotonic() - began)
-    report = {"what": arguments.what, "quick": arguments.quick, "seconds": seconds, "machine": facts,
-              "size": dataclasses.asdict(size), "rows": measured.as_json()}
-    path = arguments.out / f"{arguments.what}.json"
+    report = {"what": what, "quick": arguments.quick, "seconds": seconds, "machine": facts, **measured}
     path.write_text(json.dumps(report, indent=2) + "\n")
     print(f"\n{seconds} s; {path}")
-    return 0
+    return status
 
 
 if __name__ == "__main__":
