@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import escape
 
-WIDTH, LEFT, RIGHT, TOP, ROW, BAR = 860, 400, 130, 64, 30, 18
+WIDTH, LEFT, RIGHT, TOP, ROW, BAR = 900, 420, 140, 64, 30, 18
 STYLE = """
   .ground { fill: #ffffff } text { fill: #1f2328; font: 13px system-ui, sans-serif } .title { font-weight: 600; font-size: 15px }
   .faint { fill: #59636e } .bar { fill: #2f6f9f } .other { fill: #8c959f }

@@ -24,16 +24,16 @@ EVENTS_MAX = 1000000
 
 
 def number_of(what, least, most):
-    def read(text):
+    def number(text):
         value = int(text)
         if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{what}: {least} to {most:,}")
+            raise argparse.ArgumentTypeError(f"{what}: {least:,} to {most:,}")
         return value
 
-    return read
+    return number
 
 
-def even(text):
+def even_number(text):
     value = number_of("events", 1000, EVENTS_MAX)(text)
     if value % 2:
         raise argparse.ArgumentTypeError("an even number: each drop may have two copies")
@@ -58,7 +58,7 @@ def read_arguments():
     side = commands.add_parser("compare", help="ours beside others' programs, in one run")
     side.add_argument("of", choices=["drain"], help="drain: how fast a full queue is counted; 5 minutes")
     side.add_argument("--rounds", type=number_of("rounds", 1, 100), help=f"of all contenders ({compare.FULL.rounds})")
-    side.add_argument("--events", type=even, help=f"in the queue of each contender ({compare.FULL.events:,})")
+    side.add_argument("--events", type=even_number, help=f"in the queue of each contender ({compare.FULL.events:,})")
     side.add_argument("--only", type=slugs_of, default=list(compare.CONTENDERS), metavar="NAME,…",
                       help=f"of {', '.join(compare.CONTENDERS)}")
     side.add_argument("--quick", action="store_true",

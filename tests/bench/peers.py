@@ -14,9 +14,9 @@ NODE_AT_LEAST = 18  # for amqplib
 
 
 def why_npm_failed(output):
-    """The first thing that npm said of it."""
-    said = re.findall(r"^npm (?:ERR!|error) +(?!code )(\S.*)$", output, re.M)
-    return said[0] if said else "npm ci failed"
+    """By npm's code for it: what else it says names the registry."""
+    code = re.search(r"^npm (?:ERR!|error) code (\S+)$", output, re.M)
+    return f"npm ci failed{': ' + code[1] if code else ''}; try it in tests/bench/peers/node-worker"
 
 
 def install(folder=NODE_WORKER):

@@ -26,7 +26,7 @@ def medians(drains):
 
     told = {"rate": median(drain["rate"] for drain in drains)}
     for kind in ("cpu", "memory"):
-        names = {name: None for drain in drains for name in drain[kind]}
+        names = dict.fromkeys(name for drain in drains for name in drain[kind])
         told[kind] = {name: median(drain[kind].get(name) for drain in drains) for name in names}
     return told
 
@@ -73,9 +73,9 @@ def line(row):
     rates = [drain["rate"] for drain in row["drains"]]
     spread = f"{min(rates):,.0f} to {max(rates):,.0f}" if len(rates) > 1 else "once"
     cpu = [row["cpu"].get(name) for name in CPU]
+    sums = "none kept" if row["slug"] == BOUND else "WRONG" if row["wrong"] else "right"
     return LINE.format(row["name"], shown(row["rate"]), spread, shown(row["of"][PEER], 2), shown(row["of"][BOUND], 2),
-                       *(shown(value, 1) for value in cpu), shown(sum(filter(None, cpu)), 1),
-                       "WRONG" if row["wrong"] else "right")
+                       *(shown(value, 1) for value in cpu), shown(sum(filter(None, cpu)), 1), sums)
 
 
 def table(rows):

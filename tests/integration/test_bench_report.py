@@ -110,13 +110,12 @@ def test_each_round_has_every_contender_once_and_no_two_begin_with_the_same():
 
 
 @pytest.mark.parametrize("output, why", [
-    pytest.param("npm error code EAI_AGAIN\nnpm error request failed\nnpm error more\n", "request failed",
-                 id="by a newer npm"),
-    pytest.param("npm ERR! code E404\nnpm ERR! 404 Not Found\n", "404 Not Found", id="by an older npm"),
-    pytest.param("killed\n", "npm ci failed", id="without a word of npm"),
+    pytest.param("npm error code EAI_AGAIN\nnpm error request failed\n", "npm ci failed: EAI_AGAIN;", id="by a newer npm"),
+    pytest.param("npm ERR! code E404\nnpm ERR! 404 Not Found\n", "npm ci failed: E404;", id="by an older npm"),
+    pytest.param("killed\n", "npm ci failed;", id="without a code"),
 ])
 def test_a_failed_installation_is_told(output, why):
-    assert peers.why_npm_failed(output) == why
+    assert peers.why_npm_failed(output).startswith(why)
 
 
 # ---- the chart ----
@@ -179,7 +178,7 @@ def test_a_wrong_sum_is_the_exit_status(monkeypatch, tmp_path, capsys, wrong, st
 
 @pytest.mark.parametrize("arguments, said", [
     pytest.param(["--events", "1001"], "even", id="events that have no halves"),
-    pytest.param(["--events", "10"], "1000 to", id="too few events"),
+    pytest.param(["--events", "10"], "1,000 to", id="too few events"),
     pytest.param(["--rounds", "0"], "1 to 100", id="no round"),
     pytest.param(["--only", "node,nobody"], "nobody: not one of bound, node", id="a contender that there is not"),
 ])
