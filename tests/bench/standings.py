@@ -8,7 +8,7 @@ import statistics
 BOUND, PEER = "bound", "node"
 WITHOUT_COPIES = {"copies": "ours-2", "bare-copies": "bare-2"}
 CPU = ("worker", "broker", "redis")
-MEMORY = {"record": "record of a drop", "lookup": "lookup by foreign_id", "entry": "entry of the results stream"}
+MEMORY = {"record": "dc:drops:* a drop", "lookup": "a lookup", "entry": "a stream entry"}
 HEAD = ("", "events/s", "least to most", "of Node", "of bound", "worker", "broker", "Redis", "all", "sums")
 LINE = "{:<62} {:>9} {:>18} {:>8} {:>8} {:>7} {:>7} {:>6} {:>6}  {}"
 

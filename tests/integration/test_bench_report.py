@@ -89,7 +89,7 @@ def test_the_table_tells_figures_and_ratios_and_why_one_did_not_run_and_what_is_
     assert by_name["the bound"].split()[2:5] == ["80,000", "once", "1.00"]
     assert by_name["Node"].endswith("not run: npm is not installed")
     assert "two, copies: 0.75 × the events a second and 1.10 × Redis's CPU an event of two" in lines
-    assert "two: bytes in Redis: record of a drop 61" in lines
+    assert "two: bytes in Redis: dc:drops:* a drop 61" in lines
     wrong = standings.table(rows_of({"node": [drain(1.0, wrong=["success is 3 instead of 9"])]}, names={"node": "Node"}))
     wrong = wrong.splitlines()
     assert any(line.startswith("Node ") and line.endswith("WRONG") for line in wrong)
