@@ -19,7 +19,7 @@ struct item {
     struct event event;
 };
 
-enum phase { PHASE_GATHER, PHASE_MARK, PHASE_UNMARK, PHASE_APPLY, PHASE_ACKNOWLEDGE };
+enum phase { PHASE_GATHER, PHASE_MARK, PHASE_UNMARK, PHASE_APPLY, PHASE_WAIT, PHASE_ACKNOWLEDGE };
 
 /* The delivery that is handled alone. */
 struct suspect {
@@ -41,7 +41,7 @@ struct batch {
     bool acknowledged; /* before its time: a control of the fault suite */
     int64_t due_ms;
     size_t count;
-    size_t may_reject;  /* of these, those that may have to be parked: each has a place there */
+    size_t may_reject;  /* of these, those that may have to be parked: each has a place reserved there */
     struct item *items; /* settings.max of each of these */
     const struct event **events;
     enum applied *results;
@@ -77,6 +77,11 @@ void batch_free(struct batch *batch)
     free(batch);
 }
 
+bool batch_waits(const struct batch *batch)
+{
+    return batch->phase == PHASE_WAIT;
+}
+
 static bool suspicious(const struct delivery *delivery)
 {
     return delivery->delivery_count >= BATCH_SUSPECT_COUNT && protection("alone");
@@ -85,7 +90,7 @@ static bool suspicious(const struct delivery *delivery)
 bool batch_open(const struct batch *batch)
 {
     return batch->phase == PHASE_GATHER && !batch->suspect.here && batch->count < batch->settings.max &&
-           batch->may_reject < parked_room(batch->parked);
+           parked_room(batch->parked) > 0;
 }
 
 bool batch_takes(const struct batch *batch, const struct delivery *delivery)
@@ -122,6 +127,12 @@ static void parse(struct batch *batch, struct item *item)
     }
 }
 
+static void may_reject(struct batch *batch)
+{
+    parked_reserve(batch->parked);
+    batch->may_reject++;
+}
+
 void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms)
 {
     struct item *item = &batch->items[batch->count++];
@@ -129,13 +140,14 @@ void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms)
     item->state = ITEM_UNPARSED;
     if (suspicious(delivery)) { /* reading it may be deadly: first the mark */
         batch->suspect = (struct suspect){.here = true};
-        batch->may_reject = 1;
+        may_reject(batch);
         batch->phase = PHASE_MARK;
         batch->due_ms = now_ms;
         return;
     }
     parse(batch, item);
-    batch->may_reject += item->state != ITEM_EVENT;
+    if (item->state != ITEM_EVENT)
+        may_reject(batch);
     if (batch->count == 1)
         batch->due_ms = now_ms + batch->settings.wait_ms;
     if (!batch_open(batch))
@@ -157,8 +169,11 @@ void batch_drop(struct batch *batch)
 {
     if (batch->suspect.marked)
         batch->ports->unmark_later(batch->ports->context, batch->suspect.name, false);
+    if (batch_waits(batch))
+        batch->ports->abandon(batch->ports->context);
     for (size_t i = 0; i < batch->count; i++)
         delivery_free(batch->items[i].delivery);
+    parked_release(batch->parked, batch->may_reject);
     batch->count = 0;
     batch->may_reject = 0;
     batch->phase = PHASE_GATHER;
@@ -282,6 +297,8 @@ static bool parse_rest(struct batch *batch, struct error *error)
 static void part(struct batch *batch)
 {
     size_t kept = 0;
+    parked_release(batch->parked, batch->may_reject);
+    batch->may_reject = 0;
     for (size_t i = 0; i < batch->count; i++) {
         struct item *item = &batch->items[i];
         if (item->state == ITEM_REJECTED)
@@ -291,14 +308,28 @@ static void part(struct batch *batch)
             batch->items[kept - 1] = *item;
     }
     batch->count = kept;
-    batch->may_reject = 0;
 }
 
-static bool apply(struct batch *batch, struct error *error)
+static enum batch_progress apply(struct batch *batch, int64_t now_ms, struct error *error)
 {
+    const struct batch_ports *ports = batch->ports;
     for (size_t i = 0; i < batch->count; i++)
         batch->events[i] = &batch->items[i].event;
-    return batch->ports->apply(batch->ports->context, batch->events, batch->count, batch->results, error);
+    switch (ports->apply(ports->context, batch->events, batch->count, batch->results, error)) {
+    case APPLY_DONE:
+        batch->phase = PHASE_ACKNOWLEDGE;
+        batch->due_ms = now_ms;
+        backoff_reset(&batch->backoff);
+        return BATCH_FURTHER;
+    case APPLY_WAITS:
+        batch->phase = PHASE_WAIT;
+        batch->due_ms = now_ms + BATCH_LOOK_MS;
+        return BATCH_WAITS;
+    case APPLY_FAILED:
+        break;
+    }
+    batch->phase = PHASE_APPLY;
+    return keep(batch, now_ms);
 }
 
 /* All in one up to the oldest that is parked: before it everything is settled. Those behind it one by one. */
@@ -351,7 +382,7 @@ static enum batch_progress begin(struct batch *batch, int64_t now_ms, struct err
 
 enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error *error)
 {
-    if (batch_due_ms(batch) > now_ms)
+    if (batch_due_ms(batch) > now_ms && !batch_waits(batch))
         return BATCH_NOT_DUE;
     switch (batch->phase) {
     case PHASE_MARK:
@@ -361,13 +392,10 @@ enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error
     case PHASE_GATHER:
         return begin(batch, now_ms, error);
     case PHASE_APPLY:
-        if (!apply(batch, error))
-            return keep(batch, now_ms);
-        batch->phase = PHASE_ACKNOWLEDGE;
-        backoff_reset(&batch->backoff);
-        break;
+    case PHASE_WAIT:
+        return apply(batch, now_ms, error);
     case PHASE_ACKNOWLEDGE:
-        return acknowledge(batch, error);
+        break;
     }
-    return BATCH_FURTHER;
+    return acknowledge(batch, error);
 }

@@ -27,8 +27,10 @@
 struct batch_ports {
     void *context;
     /* As redis_store_apply. */
-    bool (*apply)(void *context, const struct event *const *events, size_t count, enum applied *results,
-                  struct error *error);
+    enum apply_progress (*apply)(void *context, const struct event *const *events, size_t count, enum applied *results,
+                                 struct error *error);
+    /* What waits for Redis is given up. */
+    void (*abandon)(void *context);
     /* Marks the message of that name, unless *earlier_marks are BATCH_MARKS_MAX or more: so many other workers began to
        read it and did not end. Marking again after a failure, which may have left a mark, counts once. After a mark was
        set unmark is the next call that has to do with Redis. */
@@ -57,6 +59,7 @@ struct batch_settings {
 enum {
     BATCH_RETRY_FIRST_MS = TIMER_MS(100),
     BATCH_RETRY_MAX_MS = TIMER_MS(5000),
+    BATCH_LOOK_MS = 200, /* how often to look whether an answer of Redis is late */
     BATCH_SUSPECT_COUNT = 2,       /* a delivery_count from which a message is a suspect: the third delivery */
     BATCH_MARKS_MAX = 2,           /* marks of others with which it is rejected */
     BATCH_LOOK_AGAIN_MS = 1000,    /* a copy of the message may be in another worker's hands: its mark is off by then */
@@ -86,6 +89,7 @@ int64_t batch_due_ms(const struct batch *batch);
 enum batch_progress {
     BATCH_NOT_DUE, /* nothing to do before batch_due_ms */
     BATCH_FURTHER, /* one part is done, another remains: step again soon */
+    BATCH_WAITS,   /* for Redis: step again when it answers, and at batch_due_ms */
     BATCH_DONE,    /* all of it is acknowledged or parked; the batch is empty */
     BATCH_KEPT,    /* a port failed, *error says why; the batch is kept until batch_due_ms */
     BATCH_LOST,    /* acknowledging failed, *error says why; the batch is empty */
@@ -94,6 +98,9 @@ enum batch_progress {
 /* Does one part of the work: one port is called, so that the caller can serve its connection between two parts; but a
    mark is taken off in the step that set it. */
 enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error *error);
+
+/* Whether batch_step would go on, were Redis to answer. */
+bool batch_waits(const struct batch *batch);
 
 /* Makes a batch due that waits for more deliveries (not one that waits to try again). */
 void batch_hurry(struct batch *batch, int64_t now_ms);

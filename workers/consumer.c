@@ -34,6 +34,7 @@ struct consumer {
     bool pending_redelivered;
     struct delivery *pending;
     size_t pending_got;
+    int watched_fd;
 };
 
 /* What one frame amounts to. */
@@ -44,6 +45,7 @@ struct consumer *consumer_new(const struct consumer_settings *settings)
     struct consumer *consumer = calloc(1, sizeof *consumer);
     if (!consumer)
         return NULL;
+    consumer->watched_fd = -1;
     consumer->settings = *settings;
     consumer->watch = watch_new(settings->dog);
     if (!consumer->watch) {
@@ -294,8 +296,15 @@ static enum frame_meaning next_frame(struct consumer *consumer, int64_t timeout_
 /* Sleeps until there may be something to read, somebody wakes us, or the time is up. -1: there is no connection. */
 static void sleep_until_woken(const struct consumer *consumer, int fd, int64_t timeout_ms)
 {
-    struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = consumer->settings.wake_fd, .events = POLLIN}};
-    (void)poll(fds, 2, (int)timeout_ms);
+    struct pollfd fds[3] = {{.fd = fd, .events = POLLIN},
+                            {.fd = consumer->settings.wake_fd, .events = POLLIN},
+                            {.fd = consumer->watched_fd, .events = POLLIN}};
+    (void)poll(fds, 3, (int)timeout_ms);
+}
+
+void consumer_watch(struct consumer *consumer, int fd)
+{
+    consumer->watched_fd = fd;
 }
 
 /* Reads until a message is whole or the time is up. */

@@ -47,6 +47,9 @@ enum consumer_result {
     CONSUMER_LOST,      /* the connection is lost: every delivery not acknowledged is void, and will come again */
 };
 
+/* consumer_next waits no more when this descriptor is readable, too; -1: none. */
+void consumer_watch(struct consumer *consumer, int fd);
+
 /* Waits up to timeout_ms, or until wake_fd is readable, for the next message; connects if there is no connection and it
    is time to. A dead connection is noticed within two heartbeats and CONSUMER_STUCK_MS, if this is called at least
    every few seconds. *error is set with AWAY and LOST. */

@@ -12,7 +12,7 @@ struct parked {
     int64_t look_ms;
     bool failing;
     size_t limit;
-    size_t count;
+    size_t count, reserved;
     struct rejection *rejections; /* in the order of their tags */
 };
 
@@ -49,7 +49,22 @@ size_t parked_count(const struct parked *parked)
 
 size_t parked_room(const struct parked *parked)
 {
-    return parked->limit - parked->count;
+    return parked->limit - parked->count - parked->reserved;
+}
+
+bool parked_full(const struct parked *parked)
+{
+    return parked->count == parked->limit;
+}
+
+void parked_reserve(struct parked *parked)
+{
+    parked->reserved++;
+}
+
+void parked_release(struct parked *parked, size_t places)
+{
+    parked->reserved -= places;
 }
 
 uint64_t parked_oldest(const struct parked *parked)

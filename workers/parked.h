@@ -57,8 +57,13 @@ struct parked *parked_new(size_t limit, const struct parked_ports *ports, uint64
 void parked_free(struct parked *parked);
 
 size_t parked_count(const struct parked *parked);
-/* For how many more there is room. */
+/* For how many more there is room, also if all that is reserved is added. */
 size_t parked_room(const struct parked *parked);
+bool parked_full(const struct parked *parked);
+/* Keeps a place for one that may have to be added; there must be room. */
+void parked_reserve(struct parked *parked);
+/* Gives so many reserved places back, before what needed them is added. */
+void parked_release(struct parked *parked, size_t places);
 /* The lowest delivery tag, which an acknowledgement of several must not reach; UINT64_MAX if it is empty. */
 uint64_t parked_oldest(const struct parked *parked);
 

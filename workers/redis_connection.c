@@ -244,20 +244,37 @@ bool redis_connection_ask(struct redis_connection *connection, const char *doing
     return take(connection, redisCommandArgv(connection->context, argc, argv, argv_len), doing, answer, error);
 }
 
-bool redis_connection_post(struct redis_connection *connection, const char *doing, int argc, const char **argv,
-                           struct error *error)
+bool redis_connection_append(struct redis_connection *connection, const char *doing, int argc, const char **argv,
+                             const size_t *argv_len, struct error *error)
+{
+    if (redisAppendCommandArgv(connection->context, argc, argv, argv_len) != REDIS_OK)
+        return broken(connection, doing, error);
+    connection->owed++;
+    return true;
+}
+
+bool redis_connection_flush(struct redis_connection *connection, const char *doing, struct error *error)
 {
     int done = 0;
 
     begin_call(connection);
-    if (redisAppendCommandArgv(connection->context, argc, argv, NULL) != REDIS_OK)
-        return broken(connection, doing, error);
     while (!done) {
         if (redisBufferWrite(connection->context, &done) != REDIS_OK)
             return broken(connection, doing, error);
     }
-    connection->owed++;
     return true;
+}
+
+bool redis_connection_post(struct redis_connection *connection, const char *doing, int argc, const char **argv,
+                           struct error *error)
+{
+    return redis_connection_append(connection, doing, argc, argv, NULL, error) &&
+           redis_connection_flush(connection, doing, error);
+}
+
+int redis_connection_fd(const struct redis_connection *connection)
+{
+    return connection->context->fd;
 }
 
 bool redis_connection_collect(struct redis_connection *connection, const char *doing, struct redis_answer *answer,

@@ -1,6 +1,7 @@
 #include "redis_fitness.h"
 
 #include "../common/log.h"
+#include "redis_schema.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,12 +52,8 @@ static bool check_schema(struct redis_session *session, const char *prefix, stru
     snprintf(doing, sizeof doing, "reading %s", key);
     if (!redis_session_ask(session, doing, 2, get, NULL, &answer, error))
         return false;
-    if (answer.kind == REDIS_ANSWER_NIL || (answer.kind == REDIS_ANSWER_TEXT && strcmp(answer.text, "1") == 0))
-        return true;
-    error_set(error, ERROR_REFUSED,
-              "%s: %s is not 1: another version wrote these keys; use another REDIS_PREFIX or database",
-              redis_session_name(session), key);
-    return false;
+    return redis_schema_check(answer.kind == REDIS_ANSWER_TEXT ? answer.text : "", prefix, redis_session_name(session),
+                                error);
 }
 
 /* Runs every writing command of the script, and of the marks, once on a key of its own, the way a batch does. A user
@@ -65,16 +62,14 @@ static bool probe_commands(struct redis_session *session, const char *prefix, st
 {
     static const char script[] =
         "local k = KEYS[1] "
-        "redis.call('SET', k, '1') redis.call('DEL', k) "
-        "redis.call('HSET', k, 'f', '1') redis.call('HMGET', k, 'f') redis.call('HGET', k, 'f') redis.call('HGETALL', "
-        "k) "
-        "redis.call('HEXISTS', k, 'f') redis.call('HLEN', k) redis.call('TYPE', k) redis.call('EXISTS', k) "
+        "redis.call('SET', k, '1', 'EX', 60) redis.call('DEL', k) "
+        "redis.call('HSETNX', k, 'f', '1') redis.call('HSET', k, 'f', '1') redis.call('HMGET', k, 'f') "
+        "redis.call('HINCRBY', k, 'f', 1) redis.call('HEXISTS', k, 'f') redis.call('HLEN', k) redis.call('TYPE', k) "
         "redis.call('EXPIRE', k, 60) redis.call('PEXPIREAT', k, redis.call('TIME')[1] * 1000 + 60000) "
-        "redis.call('HDEL', k, 'f') "
-        "redis.call('ZADD', k, 'GT', 1, 'm') redis.call('ZSCORE', k, 'm') redis.call('ZREVRANGE', k, 0, 0) "
-        "redis.call('ZREMRANGEBYRANK', k, 5, 6) redis.call('ZREM', k, 'm') "
+        "redis.call('TTL', k) redis.call('HGET', k, 'f') redis.call('HDEL', k, 'f') "
+        "redis.call('ZADD', k, 'GT', 1, 'm') redis.call('ZADD', k, 'LT', 1, 'm') redis.call('DEL', k) "
         "redis.call('SADD', k, 'm') redis.call('SCARD', k) redis.call('SREM', k, 'm') "
-        "redis.call('XADD', k, 'MAXLEN', '~', 1, '*', 'f', '1') redis.call('XINFO', 'STREAM', k) redis.call('DEL', k) "
+        "redis.call('XADD', k, '*', 'f', '1') redis.call('XTRIM', k, 'MAXLEN', '~', 1) redis.call('DEL', k) "
         "return redis.call('GET', k)";
     char key[KEY_SIZE], sha[REDIS_SHA1_HEX + 1];
     const char *eval[] = {"EVAL", "return 0", "0"}; /* the marks use it */
@@ -85,6 +80,44 @@ static bool probe_commands(struct redis_session *session, const char *prefix, st
     return redis_session_load(session, trying, script, sizeof script - 1, sha, error) &&
            redis_session_ask(session, trying, 4, evalsha, NULL, &ignored, error) &&
            redis_session_ask(session, trying, 3, eval, NULL, &ignored, error);
+}
+
+/* Tries to write one key of each kind: PERSIST changes nothing in a key that does not expire. A user may read a key and not
+   write it. */
+static bool probe_keys(struct redis_session *session, const char *prefix, struct error *error)
+{
+    static const char script[] =
+        "for i = 2, #ARGV do local k = ARGV[1] .. ARGV[i] local reply = redis.pcall('PERSIST', k) "
+        "if type(reply) == 'table' then return redis.error_reply('KEY ' .. k .. ': ' .. reply.err) end end return 0";
+    const char *eval[] = {"EVAL",
+                          script,
+                          "0",
+                          prefix,
+                          "schema",
+                          "totals",
+                          "totals:reasons",
+                          "campaigns",
+                          "campaign:probe",
+                          "campaign:probe:counters",
+                          "campaign:probe:reasons",
+                          "campaign:probe:optouts",
+                          "optouts",
+                          "result:probe",
+                          "results",
+                          "minute:probe",
+                          "unknown_reasons",
+                          "events",
+                          "drops:epoch",
+                          "drops:generations",
+                          "drops:sizes",
+                          "drops:campaign_numbers",
+                          "drops:campaign_names",
+                          "drops:marks:probe",
+                          "drops:1:1",
+                          "drops:1:e1"};
+    struct redis_answer ignored;
+
+    return redis_session_ask(session, trying, (int)(sizeof eval / sizeof eval[0]), eval, NULL, &ignored, error);
 }
 
 /* For no replica at all: it returns at once. */
@@ -119,7 +152,7 @@ static bool check_shards(struct redis_session *session, struct error *error)
 bool redis_fitness_check(struct redis_session *session, const char *prefix, int64_t wait_replicas, struct error *error)
 {
     return check_version(session, error) && check_shards(session, error) && check_schema(session, prefix, error) &&
-           probe_commands(session, prefix, error) && (wait_replicas == 0 || probe_wait(session, error));
+           probe_commands(session, prefix, error) && probe_keys(session, prefix, error) && (wait_replicas == 0 || probe_wait(session, error));
 }
 
 /* --- What its settings put at risk ------------------------------------------------------------------------------ */

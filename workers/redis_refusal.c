@@ -25,26 +25,31 @@ static bool by_redis_cluster(const char *text)
            starts_with(text, "CLUSTERDOWN") || strstr(reason_in(text), "non local key");
 }
 
+static bool by_permission(const char *text)
+{
+    const char *reason = reason_in(text);
+
+    return strstr(reason, "NOPERM") || strstr(reason, "The user executing the script can't") || /* Redis 7.0 */
+           strstr(reason, "ACL failure in script");                                              /* from 7.2 on */
+}
+
 static bool refused_for_good(const char *text)
 {
     static const char *const prefixes[] = {
         "NOAUTH",
         "WRONGPASS",
-        "NOPERM",
         "ERR invalid password",
         "ERR AUTH <password> called without any password",
         "ERR Client sent AUTH, but no password is set",
         "ERR DB index is out of range",
         "ERR invalid DB index",
         "ERR unknown command",
-        "ERR The user executing the script can't run this command", /* Redis 7.0 */
-        "ERR ACL failure in script",                                /* from 7.2 on */
     };
 
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
         if (starts_with(text, prefixes[i]))
             return true;
-    return by_redis_cluster(text);
+    return by_permission(text) || by_redis_cluster(text);
 }
 
 bool redis_refusal_by_replica(const char *text)
@@ -68,18 +73,14 @@ static const char *key_name(const char *prefix, const char *text)
     return starts_with(key, prefix) ? key + strlen(prefix) : key;
 }
 
-/* What may be done about a key that stands in the way, `text` telling of it, `name` being what follows the prefix. Most
+/* What may be done about a key that stands in the way, `name` being what follows the prefix. Most
    must stay: without them counts are forgotten, or drops that were counted count again. */
-static const char *key_remedy(const char *text, const char *name)
+static const char *key_remedy(const char *name)
 {
     static const char movable[] = "; move that key away (RENAME) and the batch goes on by itself: no count needs it";
     static const struct {
         const char *stem, *remedy;
     } rows[] = {
-        {"result:", "; move that key away (RENAME; SCAN with MATCH and TYPE finds it) and the batch goes on by itself: "
-                    "no count needs it"},
-        {"drops:shared:", "; move that key away (RENAME; SCAN with MATCH and TYPE finds it) and the batch goes on by "
-                          "itself: no count needs it"},
         {"results:", movable},
         {"minute:", movable},
         {"unknown_reasons:", movable},
@@ -101,17 +102,12 @@ static const char *key_remedy(const char *text, const char *name)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (starts_with(name, rows[i].stem))
             return rows[i].remedy;
-    if (strstr(text, " would reach 2^53"))
-        return "; only a change by hand brings a count there: set that field to its count again (HSET; a field of "
-               "dc:totals is the sum of the campaigns') and the batch goes on by itself";
-    return "; restore that key or mend its field and the batch goes on by itself; do not move it away: counts would be "
-           "forgotten, or drops counted again";
+    return "; restore that key and the batch goes on by itself; do not move it away: counts would be forgotten, or drops "
+           "counted again";
 }
 
 static const char *remedy(const char *text, const char *prefix, bool sentinels)
 {
-    if (starts_with(text, "SCHEMA "))
-        return ": another version wrote these keys; use another REDIS_PREFIX or database";
     if (by_redis_cluster(text))
         return "; Redis Cluster is not supported: use one primary, or sentinels";
     /* A script tells of these under a key's name too. */
@@ -120,12 +116,12 @@ static const char *remedy(const char *text, const char *prefix, bool sentinels)
                          : "; it is a replica: REDIS_URL must name the primary";
     if (redis_refusal_for_replicas(text))
         return "; fewer replicas than its min-replicas-to-write are in step: start them, and it goes on by itself";
-    if (starts_with(text, "KEY ") && strstr(text, " waits in ") && !strstr(reason_in(text), "WRONGTYPE"))
-        return "; let the user of REDIS_URL write every key under REDIS_PREFIX and it goes on by itself";
+    if (by_permission(text))
+        return "; let the user of REDIS_URL do that, and read and write every key under REDIS_PREFIX";
     if (starts_with(text, "KEY ") && strstr(text, "newer worker"))
         return "; start workers of that version";
     if (starts_with(text, "KEY "))
-        return key_remedy(text, key_name(prefix, text));
+        return key_remedy(key_name(prefix, text));
     if (starts_with(text, "OOM"))
         return "; raise maxmemory or free some";
     if (starts_with(text, "NOAUTH") || starts_with(text, "WRONGPASS") || strstr(text, "AUTH") ||

@@ -1,26 +1,24 @@
 #include "redis_store.h"
 
-#include "../common/buf.h"
-#include "event_pack.h"
-#include "reasons.h"
+#include "../common/clock.h"
+#include "counting/counting.h"
 #include "redis_fitness.h"
 #include "redis_marks.h"
 #include "redis_replicas.h"
 #include "redis_session.h"
 
-#include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-extern const char apply_batch_lua[];
-extern const unsigned long apply_batch_lua_length;
+enum { KEY_SIZE = 300 };
 
-enum {
-    KEY_SIZE = 300,
-    NUMBER_TEXT = 24,
-    SLUGS_MAX = 64 * 1024,
-    FIXED_ARGUMENTS = 8, /* EVALSHA sha 0 prefix retention result_ttl stream_max reasons */
+/* What tells a batch from another. */
+struct batch_event {
+    struct event_id id;
+    enum event_kind kind;
+    int64_t time_ms, received_ms;
 };
 
 struct redis_store {
@@ -28,23 +26,18 @@ struct redis_store {
     struct redis_session *session;
     struct redis_marks marks;
     struct redis_risks risks;
-    char sha[REDIS_SHA1_HEX + 1];
+    struct counting *counting;
     struct redis_replicas replicas;
-
-    char retention[NUMBER_TEXT], result_ttl[NUMBER_TEXT], stream_max[NUMBER_TEXT];
-    struct buf slugs; /* of the reasons by number from 1, comma-separated */
-
-    size_t capacity; /* events that the arrays below hold */
-    uint8_t *packed;
-    const char **argv;
-    size_t *argv_len;
 
     /* The last batch is in Redis, but not yet on enough replicas: the next call with the same batch only waits. Never
        on a new connection. */
     bool unreplicated;
-    size_t unreplicated_count;
-    enum applied *unreplicated_results;
-    size_t costs_ignored; /* events of the last batch */
+
+    bool under_way;     /* the last batch waits for Redis */
+    int64_t late_at_ms; /* then its answer does not come in time */
+    size_t batch_count, capacity;
+    struct batch_event *batch_events;
+    enum applied *batch_results;
 };
 
 bool redis_url_check(const char *url, struct error *error)
@@ -55,17 +48,6 @@ bool redis_url_check(const char *url, struct error *error)
 }
 
 /* --- Life ------------------------------------------------------------------------------------------------------- */
-
-static bool join_slugs(struct buf *slugs)
-{
-    bool ok = true;
-
-    for (unsigned number = 1; number < reason_count(); number++) {
-        const struct reason *reason = reason_by_number(number);
-        ok = buf_printf(slugs, "%s%s", number > 1 ? "," : "", reason ? reason->slug : "other") && ok;
-    }
-    return ok;
-}
 
 static bool prepare(void *context, struct redis_session *session, struct error *error);
 
@@ -79,25 +61,26 @@ struct redis_store *redis_store_new(const struct redis_settings *settings, struc
         .tls_files = {.ca_file = settings->ca_file, .cert_file = settings->cert_file},
         .context = store,
         .prepare = prepare};
+    const struct counting_settings counting = {.prefix = settings->prefix,
+                                               .retention_s = settings->retention_s,
+                                               .result_ttl_s = settings->result_ttl_s,
+                                               .results_stream_max = settings->results_stream_max};
 
     if (!store) {
         error_set(error, ERROR_NO_MEMORY, "no memory for the Redis connection");
         return NULL;
     }
     store->settings = *settings;
-    buf_init(&store->slugs, SLUGS_MAX);
     store->session = redis_session_new(&connecting, error);
     if (!store->session)
         goto fail;
-    if (!join_slugs(&store->slugs)) {
-        error_set(error, ERROR_NO_MEMORY, "no memory for the table of reasons");
+    store->counting = counting_new(&counting, store->session);
+    if (!store->counting) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for counting");
         goto fail;
     }
     redis_marks_init(&store->marks, store->session, settings->prefix);
     redis_replicas_init(&store->replicas, store->session, settings->wait_replicas);
-    snprintf(store->retention, sizeof store->retention, "%" PRId64, settings->retention_s);
-    snprintf(store->result_ttl, sizeof store->result_ttl, "%" PRId64, settings->result_ttl_s);
-    snprintf(store->stream_max, sizeof store->stream_max, "%" PRId64, settings->results_stream_max);
     return store;
 fail:
     redis_store_free(store);
@@ -108,29 +91,21 @@ void redis_store_free(struct redis_store *store)
 {
     if (!store)
         return;
+    counting_free(store->counting);
     redis_session_free(store->session);
-    buf_clear(&store->slugs);
-    free(store->packed);
-    free(store->argv);
-    free(store->argv_len);
-    free(store->unreplicated_results);
+    free(store->batch_events);
+    free(store->batch_results);
     free(store);
 }
 
 /* --- The server ------------------------------------------------------------------------------------------------- */
-
-static bool load_script(struct redis_store *store, struct error *error)
-{
-    return redis_session_load(store->session, "loading the script", apply_batch_lua, apply_batch_lua_length, store->sha,
-                              error);
-}
 
 static bool prepare(void *context, struct redis_session *session, struct error *error)
 {
     struct redis_store *store = context;
 
     if (!redis_fitness_check(session, store->settings.prefix, store->settings.wait_replicas, error) ||
-        !load_script(store, error))
+        !counting_prepare(store->counting, error))
         return false;
     store->unreplicated = false;
     redis_replicas_begin(&store->replicas);
@@ -149,6 +124,8 @@ bool redis_store_check(struct redis_store *store, struct error *error)
     const char *set[] = {"SET", key, "1", "XX"};
     struct redis_answer ignored;
 
+    if (store->under_way)
+        return true;
     if (!redis_session_open(store->session, error))
         return false;
     snprintf(key, sizeof key, "%.256sdrops:probe", store->settings.prefix);
@@ -162,6 +139,8 @@ bool redis_store_check(struct redis_store *store, struct error *error)
 
 void redis_store_review(struct redis_store *store)
 {
+    if (store->under_way)
+        return;
     redis_risks_review(&store->risks, store->session, store->settings.wait_replicas);
     if (!store->unreplicated)
         redis_replicas_look(&store->replicas);
@@ -197,22 +176,16 @@ bool redis_store_unmark(struct redis_store *store, const char *name, bool all, s
 
 static bool reserve(struct redis_store *store, size_t count, struct error *error)
 {
-    uint8_t *packed;
-    const char **argv;
-    size_t *argv_len;
+    struct batch_event *events;
     enum applied *results;
 
     if (count <= store->capacity)
         return true;
-    packed = realloc(store->packed, count * EVENT_PACK_MAX);
-    store->packed = packed ? packed : store->packed;
-    argv = realloc(store->argv, (count + FIXED_ARGUMENTS) * sizeof *argv);
-    store->argv = argv ? argv : store->argv;
-    argv_len = realloc(store->argv_len, (count + FIXED_ARGUMENTS) * sizeof *argv_len);
-    store->argv_len = argv_len ? argv_len : store->argv_len;
-    results = realloc(store->unreplicated_results, count * sizeof *results);
-    store->unreplicated_results = results ? results : store->unreplicated_results;
-    if (!packed || !argv || !argv_len || !results) {
+    events = realloc(store->batch_events, count * sizeof *events);
+    store->batch_events = events ? events : store->batch_events;
+    results = realloc(store->batch_results, count * sizeof *results);
+    store->batch_results = results ? results : store->batch_results;
+    if (!events || !results) {
         error_set(error, ERROR_NO_MEMORY, "no memory for a batch of %zu events", count);
         return false;
     }
@@ -220,76 +193,29 @@ static bool reserve(struct redis_store *store, size_t count, struct error *error
     return true;
 }
 
-static void set_argument(struct redis_store *store, size_t index, const void *data, size_t len)
+static void remember_batch(struct redis_store *store, const struct event *const *events, size_t count)
 {
-    store->argv[index] = data;
-    store->argv_len[index] = len;
+    for (size_t i = 0; i < count; i++)
+        store->batch_events[i] = (struct batch_event){.id = events[i]->id,
+                                                             .kind = events[i]->kind,
+                                                             .time_ms = events[i]->time_ms,
+                                                             .received_ms = events[i]->received_ms};
+    store->batch_count = count;
 }
 
-static int build_arguments(struct redis_store *store, const struct event *const *events, size_t count)
-{
-    const char *fixed[FIXED_ARGUMENTS] = {
-        "EVALSHA",         store->sha,       "0", store->settings.prefix, store->retention, store->result_ttl,
-        store->stream_max, store->slugs.data};
-    uint8_t *at = store->packed;
-
-    for (size_t i = 0; i < FIXED_ARGUMENTS; i++)
-        set_argument(store, i, fixed[i], strlen(fixed[i]));
-    for (size_t i = 0; i < count; i++) {
-        size_t len = event_pack(events[i], at);
-        set_argument(store, FIXED_ARGUMENTS + i, at, len);
-        at += len;
-    }
-    return (int)(FIXED_ARGUMENTS + count);
-}
-
-/* Whether these are the events that store->packed still holds from the last call. */
 static bool same_batch(const struct redis_store *store, const struct event *const *events, size_t count)
 {
-    const uint8_t *at = store->packed;
-    uint8_t packed[EVENT_PACK_MAX];
-
-    if (count != store->unreplicated_count)
+    if (count != store->batch_count)
         return false;
     for (size_t i = 0; i < count; i++) {
-        size_t len = event_pack(events[i], packed);
-        if (len != store->argv_len[FIXED_ARGUMENTS + i] || memcmp(at, packed, len) != 0)
-            return false;
-        at += len;
-    }
-    return true;
-}
+        const struct batch_event *known = &store->batch_events[i];
 
-/* "{a digit an event}[ {events whose costs were ignored}]", as the script answers. */
-static bool read_answer(struct redis_store *store, const struct redis_answer *answer, size_t count,
-                        enum applied *results)
-{
-    if (answer->kind != REDIS_ANSWER_TEXT || answer->len < count || strspn(answer->text, "012345") != count ||
-        (answer->len > count && answer->text[count] != ' '))
-        return false;
-    for (size_t i = 0; i < count; i++)
-        results[i] = (enum applied)(answer->text[i] - '0');
-    store->costs_ignored = (size_t)strtoul(answer->text + count, NULL, 10);
-    return true;
-}
-
-static bool evaluate(struct redis_store *store, const struct event *const *events, size_t count, enum applied *results,
-                     struct error *error)
-{
-    static const char doing[] = "counting a batch";
-    int argc = build_arguments(store, events, count);
-    struct redis_answer answer;
-
-    if (!redis_session_try(store->session, doing, argc, store->argv, store->argv_len, &answer, error))
-        return false;
-    if (answer.kind == REDIS_ANSWER_ERROR && strncmp(answer.text, "NOSCRIPT", 8) == 0) { /* SCRIPT FLUSH */
-        if (!load_script(store, error) ||
-            !redis_session_try(store->session, doing, argc, store->argv, store->argv_len, &answer, error))
+        if (known->kind != events[i]->kind || known->time_ms != events[i]->time_ms ||
+            known->received_ms != events[i]->received_ms || known->id.packed_len != events[i]->id.packed_len ||
+            memcmp(known->id.packed, events[i]->id.packed, known->id.packed_len) != 0)
             return false;
     }
-    if (!redis_session_judge(store->session, doing, &answer, error))
-        return false;
-    return read_answer(store, &answer, count, results) || redis_session_unexpected(store->session, doing, error);
+    return true;
 }
 
 /* Whether this batch is in Redis already and only has to reach the replicas. */
@@ -298,34 +224,91 @@ static bool only_waits(struct redis_store *store, const struct event *const *eve
     return store->unreplicated && same_batch(store, events, count) && !redis_replicas_forgotten(&store->replicas);
 }
 
-bool redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count,
-                       enum applied *results, struct error *error)
+static enum apply_progress wait_for_replicas(struct redis_store *store, bool again, enum applied *results,
+                                             struct error *error)
 {
-    bool again;
-
-    if (count == 0)
-        return true;
-    if (!reserve(store, count, error) || !redis_session_open(store->session, error))
-        return false;
-    again = only_waits(store, events, count);
-    if (!again) {
-        store->unreplicated = false;
-        if (redis_session_has_sentinels(store->session))
-            redis_replicas_look(&store->replicas);
-        if (!redis_session_open(store->session, error) || /* asking may have broken it */
-            !evaluate(store, events, count, store->unreplicated_results, error))
-            return false;
-        store->unreplicated = true;
-        store->unreplicated_count = count;
-    }
     if (!redis_replicas_wait(&store->replicas, again, error))
-        return false;
+        return APPLY_FAILED;
     store->unreplicated = false;
-    memcpy(results, store->unreplicated_results, count * sizeof *results);
-    return true;
+    memcpy(results, store->batch_results, store->batch_count * sizeof *results);
+    return APPLY_DONE;
 }
 
-size_t redis_store_costs_ignored(const struct redis_store *store)
+static enum apply_progress go_on(struct redis_store *store, enum counting_progress progress, enum applied *results,
+                                 struct error *error)
 {
-    return store->costs_ignored;
+    store->under_way = progress == COUNTING_WAITS;
+    switch (progress) {
+    case COUNTING_DONE:
+        store->unreplicated = true;
+        return wait_for_replicas(store, false, results, error);
+    case COUNTING_WAITS:
+        return APPLY_WAITS;
+    case COUNTING_FAILED:
+        break;
+    }
+    return APPLY_FAILED;
+}
+
+static enum apply_progress begin(struct redis_store *store, const struct event *const *events, size_t count,
+                                 enum applied *results, struct error *error)
+{
+    if (!reserve(store, count, error) || !redis_session_open(store->session, error))
+        return APPLY_FAILED;
+    if (only_waits(store, events, count))
+        return wait_for_replicas(store, true, results, error);
+    store->unreplicated = false;
+    if (redis_session_has_sentinels(store->session))
+        redis_replicas_look(&store->replicas);
+    if (!redis_session_open(store->session, error)) /* asking may have broken it */
+        return APPLY_FAILED;
+    remember_batch(store, events, count);
+    store->late_at_ms = clock_monotonic_ms() + REDIS_CALL_TIMEOUT_MS;
+    return go_on(store, counting_begin(store->counting, events, count, store->batch_results, error), results, error);
+}
+
+static bool readable(const struct redis_store *store)
+{
+    struct pollfd fd = {.fd = redis_store_fd(store), .events = POLLIN};
+
+    return poll(&fd, 1, 0) != 0;
+}
+
+enum apply_progress redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count,
+                                      enum applied *results, struct error *error)
+{
+    int64_t now_ms;
+
+    if (count == 0)
+        return APPLY_DONE;
+    if (store->under_way && !same_batch(store, events, count))
+        redis_store_abandon(store);
+    if (!store->under_way)
+        return begin(store, events, count, results, error);
+    now_ms = clock_monotonic_ms();
+    if (readable(store)) {
+        store->late_at_ms = now_ms + REDIS_CALL_TIMEOUT_MS;
+        return go_on(store, counting_continue(store->counting, error), results, error);
+    }
+    if (now_ms < store->late_at_ms)
+        return APPLY_WAITS;
+    redis_store_abandon(store);
+    error_set(error, ERROR_UNAVAILABLE, "%s: counting a batch: no answer in time", redis_session_name(store->session));
+    return APPLY_FAILED;
+}
+
+int redis_store_fd(const struct redis_store *store)
+{
+    return store->under_way && redis_session_connected(store->session)
+               ? redis_connection_fd(redis_session_connection(store->session))
+               : -1;
+}
+
+void redis_store_abandon(struct redis_store *store)
+{
+    if (!store->under_way)
+        return;
+    counting_abandon(store->counting);
+    store->under_way = false;
+    redis_session_drop(store->session);
 }

@@ -1,10 +1,10 @@
-/* Redis, the live counters: one EVALSHA of the script (script/10_arguments.lua) a batch, on the connection that
-   redis_session.h keeps. One thread owns a store. Every call to a server that stands still returns within
+/* Redis, the live counters: counting/counting.h on the connection that redis_session.h keeps, and the replicas. One thread owns a store. Every call to a server that stands still returns within
    REDIS_CALL_TIMEOUT_MS, twice at the most. */
 #ifndef DROPBRIDGE_REDIS_STORE_H
 #define DROPBRIDGE_REDIS_STORE_H
 
 #include "../common/error.h"
+#include "counting/merge.h"
 #include "event.h"
 
 #include <stdbool.h>
@@ -58,25 +58,19 @@ bool redis_store_unmark(struct redis_store *store, const char *name, bool all, s
 /* Whether the last call left a connection: without one Redis could not be used at all. */
 bool redis_store_connected(const struct redis_store *store);
 
-/* What became of an event. */
-enum applied {
-    APPLIED_COUNTED,
-    APPLIED_REVISED,
-    APPLIED_DUPLICATE,
-    APPLIED_OPT_OUT,
-    APPLIED_CAMPAIGN,
-    APPLIED_UNRECOGNIZED
-};
-
-/* Applies the events in order, all or none. True: all are in Redis (and on `wait_replicas` replicas), results[i] says
-   what became of events[i]. False: maybe applied, maybe not; the caller keeps the batch, waits and tries the same batch
-   again, which is harmless: everything is idempotent. *error says why, and names the key if one has a wrong type.
-   Connects if needed. A batch that is in Redis and waits for replicas counts no `duplicate` by trying again, as long as
-   the connection holds; on another one it may. */
-bool redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count,
-                       enum applied *results, struct error *error);
-/* Of the last batch that redis_store_apply took: events that were counted without their costs, for a sum would have
-   reached 2^53 micros. */
-size_t redis_store_costs_ignored(const struct redis_store *store);
+/* Applies the events, at most COUNTING_BATCH_MAX, which stay where they are until it is over. Connects if needed.
+   APPLY_WAITS: for Redis; to be called again with the same batch when redis_store_fd is readable, and every now and then,
+   for an answer that does not come in time is a failure. APPLY_DONE: all are in Redis, and on `wait_replicas` replicas;
+   results[i] says what became of events[i]. APPLY_FAILED: each may be applied or not; the caller waits and tries the same
+   batch again, which is harmless; *error says why, and names the key if one has a wrong type. A batch that is in Redis and
+   waits for replicas counts no `duplicate` by trying again, as long as the connection holds; on another one it may. */
+enum apply_progress { APPLY_DONE, APPLY_WAITS, APPLY_FAILED };
+enum apply_progress redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count,
+                                      enum applied *results, struct error *error);
+/* While a batch waits for Redis; else -1. Then nothing else can be asked: redis_store_check says what it said before, and
+   redis_store_review does nothing. */
+int redis_store_fd(const struct redis_store *store);
+/* The batch under way is given up. */
+void redis_store_abandon(struct redis_store *store);
 
 #endif

@@ -42,8 +42,8 @@ void suspects_unmark_later(struct suspects *suspects, const char *name, bool all
 {
     struct error error = {0};
     forget_name(suspects, name);
-    if (!redis_store_connected(suspects->store))
-        log_debug("a mark stays until Redis is back");
+    if (!redis_store_connected(suspects->store) || redis_store_fd(suspects->store) >= 0)
+        log_debug("a mark stays until Redis has time for it");
     else if (redis_store_unmark(suspects->store, name, all, &error))
         return;
     else

@@ -10,7 +10,7 @@
 #include "absence.h"
 #include "batch.h"
 #include "consumer.h"
-#include "event_pack.h"
+#include "counting/plan.h"
 #include "parked.h"
 #include "redis_store.h"
 #include "reject.h"
@@ -28,11 +28,11 @@
 #include <unistd.h>
 
 enum {
+    TAKE_MAX = 32,                     /* messages in a turn, so that Redis's answer is not kept waiting */
     TICK_MS = 200,                     /* how often all is looked at when nothing happens */
     REDIS_CHECK_MS = TIMER_MS(1000),   /* how often Redis is looked at when no batch goes there */
     REDIS_REVIEW_MS = TIMER_MS(30000), /* how often its settings are */
     LINE_EVERY_MS = 1000,
-    COSTS_LINE_EVERY_MS = 60000,
     RENEW_AFTER_MS = TIMER_MS(20000), /* without a message: then RabbitMQ is made to give up what it may hold for us */
     RENEWED_MS = 5000, /* what comes again within this may come of it: a word in the log, so it is not scaled */
     PARKED_SHARE = 4,                 /* at most so many-th of the prefetch waits for the rejected queue */
@@ -55,7 +55,8 @@ struct worker {
     struct redis_store *store;
     struct consumer *consumer;
     struct rejecter *rejecter;
-    struct batch *batch;
+    struct batch *batches[2]; /* one is with Redis while the other is gathered */
+    size_t first;             /* the one that goes to Redis, if it is not empty */
     struct batch_ports ports;
     struct parked *parked; /* rejections on their way */
     struct parked_ports parked_ports;
@@ -63,7 +64,6 @@ struct worker {
     struct delivery *waiting_last;
     size_t waiting;
     struct suspects suspects;
-    uint8_t rehearsal[EVENT_PACK_MAX]; /* written, never read */
     struct absence absence;            /* of Redis */
     bool paused;                       /* it was too long: nothing is consumed */
     int64_t redis_check_at_ms;
@@ -72,8 +72,6 @@ struct worker {
     struct frequent_line rejections;
     struct frequent_line alone;
     struct frequent_line returned;
-    size_t costs_ignored; /* events, not told of yet */
-    int64_t costs_line_at_ms;
     int64_t idle_since_ms; /* connected, consuming, and nothing in hand */
     int64_t renewed_at_ms; /* 0: never */
     bool connected_before;
@@ -101,21 +99,8 @@ static void line_print(struct frequent_line *line, const char *what, int64_t now
     line->next_ms = now_ms + LINE_EVERY_MS;
 }
 
-static void print_costs_ignored(struct worker *worker, int64_t now_ms)
-{
-    if (worker->costs_ignored == 0 || now_ms < worker->costs_line_at_ms)
-        return;
-    log_warn(
-        "the costs of %zu events were not counted, for a sum of money in %stotals would have reached 2^53 millionths "
-        "of a dollar: find the campaign with absurd costs, whose callback URL may be in wrong hands",
-        worker->costs_ignored, worker->config->redis_prefix);
-    worker->costs_ignored = 0;
-    worker->costs_line_at_ms = now_ms + COSTS_LINE_EVERY_MS;
-}
-
 static void print_lines(struct worker *worker, int64_t now_ms)
 {
-    print_costs_ignored(worker, now_ms);
     line_print(&worker->remarks, "messages with values that were ignored", now_ms);
     line_print(&worker->rejections, "messages sent to the rejected queue", now_ms);
     line_print(&worker->alone, "messages delivered a third time or more, each handled alone", now_ms);
@@ -139,20 +124,24 @@ static void note_redis(struct worker *worker, bool done, const char *problem)
     }
 }
 
-static bool port_apply(void *context, const struct event *const *events, size_t count, enum applied *results,
-                       struct error *error)
+static enum apply_progress port_apply(void *context, const struct event *const *events, size_t count,
+                                      enum applied *results, struct error *error)
 {
     struct worker *worker = context;
-    bool done =
-        suspects_settle(&worker->suspects, error) && redis_store_apply(worker->store, events, count, results, error);
-    note_redis(worker, done, error->text);
-    if (done) {
-        size_t ignored = redis_store_costs_ignored(worker->store);
+    enum apply_progress progress = APPLY_FAILED;
+    if (redis_store_fd(worker->store) >= 0 || suspects_settle(&worker->suspects, error))
+        progress = redis_store_apply(worker->store, events, count, results, error);
+    if (progress != APPLY_WAITS)
+        note_redis(worker, progress == APPLY_DONE, error->text);
+    if (progress == APPLY_DONE)
         worker_count_applied(worker->status, results, count);
-        worker_count(worker->status, WORKER_COSTS_IGNORED, ignored);
-        worker->costs_ignored += ignored;
-    }
-    return done;
+    return progress;
+}
+
+static void port_abandon(void *context)
+{
+    struct worker *worker = context;
+    redis_store_abandon(worker->store);
 }
 
 static bool port_mark(void *context, const char *name, uint64_t *earlier_marks, struct error *error)
@@ -165,8 +154,8 @@ static bool port_mark(void *context, const char *name, uint64_t *earlier_marks, 
 
 static void port_rehearse(void *context, const struct event *event)
 {
-    struct worker *worker = context;
-    (void)event_pack(event, worker->rehearsal);
+    (void)context;
+    plan_rehearse(event);
 }
 
 static bool port_unmark(void *context, const char *name, bool all, struct error *error)
@@ -222,6 +211,22 @@ static void port_remark(void *context, const char *remark)
     line_note(&worker->remarks, remark);
 }
 
+static struct batch *first_batch(const struct worker *worker)
+{
+    return worker->batches[worker->first];
+}
+
+/* The one that is gathered. */
+static struct batch *next_batch(const struct worker *worker)
+{
+    return worker->batches[!worker->first];
+}
+
+static size_t in_batches(const struct worker *worker)
+{
+    return batch_count(worker->batches[0]) + batch_count(worker->batches[1]);
+}
+
 static struct redis_settings redis_settings_of(const struct worker_config *config)
 {
     return (struct redis_settings){.url = config->redis_url,
@@ -253,13 +258,15 @@ static bool build_rest(struct worker *worker)
                                           .wake_fd = worker->wake_fd};
     struct batch_settings batching = {.max = (size_t)config->batch_max,
                                       .wait_ms = config->batch_wait_ms,
-                                      .parse = {.campaign_separator = config->campaign_from_foreign_id},
-                                      .seed = seed + 1};
+                                      .parse = {.campaign_separator = config->campaign_from_foreign_id}};
     worker->consumer = consumer_new(&consuming);
     worker->rejecter = rejecter_new(&amqp, "dropworker rejected", worker->dog);
     worker->parked = parked_new((size_t)config->prefetch / PARKED_SHARE, &worker->parked_ports, seed + 2);
-    worker->batch = worker->parked ? batch_new(&batching, &worker->ports, worker->parked) : NULL;
-    return worker->consumer && worker->rejecter && worker->batch;
+    for (size_t i = 0; worker->parked && i < 2; i++) {
+        batching.seed = seed + 3 + i;
+        worker->batches[i] = batch_new(&batching, &worker->ports, worker->parked);
+    }
+    return worker->consumer && worker->rejecter && worker->batches[0] && worker->batches[1];
 }
 
 static bool build(struct worker *worker, struct error *error)
@@ -295,6 +302,7 @@ struct worker *worker_new(const struct worker_config *config, struct worker_stat
     worker->status = status;
     worker->ports = (struct batch_ports){.context = worker,
                                          .apply = port_apply,
+                                         .abandon = port_abandon,
                                          .mark = port_mark,
                                          .rehearse = port_rehearse,
                                          .unmark = port_unmark,
@@ -332,7 +340,8 @@ void worker_free(struct worker *worker)
     if (worker->stop_thread_runs)
         pthread_join(worker->stop_thread, NULL);
     drop_waiting(worker);
-    batch_free(worker->batch);
+    batch_free(worker->batches[0]);
+    batch_free(worker->batches[1]);
     parked_free(worker->parked);
     rejecter_free(worker->rejecter);
     consumer_free(worker->consumer);
@@ -383,7 +392,7 @@ static bool check_redis(struct worker *worker, struct error *error)
     /* Before anybody may hear that it is ready. */
     worker_note_redis(worker->status, redis_store_durability(worker->store), redis_store_eviction(worker->store));
     /* With a batch in hand it is the batch that tells whether we can count: a key of a wrong type stops only it. */
-    if (batch_count(worker->batch) == 0)
+    if (in_batches(worker) == 0)
         worker_part_good(worker->status, PART_REDIS, now_ms);
     return true;
 }
@@ -435,7 +444,8 @@ bool worker_start(struct worker *worker, struct error *error)
 
 static void drop_all(struct worker *worker)
 {
-    batch_drop(worker->batch);
+    batch_drop(worker->batches[0]);
+    batch_drop(worker->batches[1]);
     parked_drop(worker->parked);
     drop_waiting(worker);
 }
@@ -477,7 +487,8 @@ static struct delivery *next_waiting(struct worker *worker)
 
 static void fill_batch(struct worker *worker, int64_t now_ms)
 {
-    while (worker->waiting_first && batch_takes(worker->batch, worker->waiting_first)) {
+    struct batch *batch = next_batch(worker);
+    while (worker->waiting_first && batch_takes(batch, worker->waiting_first)) {
         struct delivery *delivery = next_waiting(worker);
         if (delivery->delivery_count >= BATCH_SUSPECT_COUNT) {
             char which[64];
@@ -485,11 +496,11 @@ static void fill_batch(struct worker *worker, int64_t now_ms)
             worker_count(worker->status, WORKER_SUSPECTS, 1);
             line_note(&worker->alone, which);
         }
-        batch_add(worker->batch, delivery, now_ms);
+        batch_add(batch, delivery, now_ms);
     }
     /* The next one must be handled alone: the batch waits for no more. */
-    if (worker->waiting_first && batch_open(worker->batch))
-        batch_hurry(worker->batch, now_ms);
+    if (worker->waiting_first && batch_open(batch))
+        batch_hurry(batch, now_ms);
 }
 
 /* One look at the connection. Returns whether a message came. */
@@ -497,6 +508,7 @@ static bool serve_connection(struct worker *worker, int64_t timeout_ms)
 {
     struct delivery *delivery = NULL;
     struct error error = {0};
+    consumer_watch(worker->consumer, redis_store_fd(worker->store));
     enum consumer_result result = consumer_next(worker->consumer, timeout_ms, &delivery, &error);
     if (result != CONSUMER_NOTHING)
         worker->idle_since_ms = clock_monotonic_ms();
@@ -522,7 +534,9 @@ static bool serve_connection(struct worker *worker, int64_t timeout_ms)
 static void step_batch(struct worker *worker, int64_t now_ms)
 {
     struct error error = {0};
-    switch (batch_step(worker->batch, now_ms, &error)) {
+    if (batch_count(first_batch(worker)) == 0 && batch_due_ms(next_batch(worker)) <= now_ms)
+        worker->first = !worker->first;
+    switch (batch_step(first_batch(worker), now_ms, &error)) {
     case BATCH_DONE:
         worker_count(worker->status, WORKER_BATCHES, 1);
         break;
@@ -535,6 +549,7 @@ static void step_batch(struct worker *worker, int64_t now_ms)
         break;
     case BATCH_NOT_DUE:
     case BATCH_FURTHER:
+    case BATCH_WAITS:
         break;
     }
 }
@@ -542,7 +557,7 @@ static void step_batch(struct worker *worker, int64_t now_ms)
 static void note_rejecting(struct worker *worker, const struct error *problem)
 {
     struct error full = *problem;
-    if (parked_room(worker->parked) == 0)
+    if (parked_full(worker->parked))
         error_set(&full, problem->code,
                   "%zu messages wait for the rejected queue, as many as may: no more is taken, nor counted; %s",
                   parked_count(worker->parked), problem->text);
@@ -572,10 +587,10 @@ static void step_parked(struct worker *worker)
 static void tell_held(struct worker *worker)
 {
     size_t parked = parked_count(worker->parked);
-    size_t held = batch_count(worker->batch) + worker->waiting + parked;
+    size_t held = in_batches(worker) + worker->waiting + parked;
     if (held > 0 || worker->paused)
         worker->idle_since_ms = clock_monotonic_ms();
-    worker_note_room(worker->status, parked_room(worker->parked) > 0);
+    worker_note_room(worker->status, !parked_full(worker->parked));
     metric_set(&worker->status->metrics[WORKER_HELD], (int64_t)held);
     metric_set(&worker->status->metrics[WORKER_PARKED], (int64_t)parked);
 }
@@ -602,7 +617,7 @@ static bool tend_redis(struct worker *worker, int64_t now_ms)
 {
     struct error error = {0};
     /* A batch in hand goes to Redis by itself; but while it fails, something else must tell whether Redis is there. */
-    bool looks = (batch_count(worker->batch) == 0 || worker->absence.away) && now_ms >= worker->redis_check_at_ms;
+    bool looks = (in_batches(worker) == 0 || (worker->absence.away && !batch_waits(first_batch(worker)))) && now_ms >= worker->redis_check_at_ms;
     bool reviews = !looks && !worker->absence.away && now_ms >= worker->redis_review_at_ms;
     if (looks && check_redis(worker, &error) && worker->paused) {
         worker->paused = false;
@@ -652,7 +667,7 @@ static bool tend(struct worker *worker, int64_t now_ms)
 static int64_t patience_ms(struct worker *worker, int64_t now_ms)
 {
     int64_t parked_ms = parked_due_ms(worker->parked);
-    int64_t due_ms = batch_due_ms(worker->batch);
+    int64_t due_ms = batch_due_ms(batch_count(first_batch(worker)) > 0 ? first_batch(worker) : next_batch(worker));
     bool given_up = stopping(worker) && parked_failing(worker->parked);
     if (parked_ms < due_ms && !given_up)
         due_ms = parked_ms;
@@ -664,7 +679,7 @@ static int64_t patience_ms(struct worker *worker, int64_t now_ms)
 /* Rejections are waited for only as long as nothing is wrong with them. */
 static bool unfinished(const struct worker *worker)
 {
-    return batch_count(worker->batch) > 0 || (parked_count(worker->parked) > 0 && !parked_failing(worker->parked));
+    return in_batches(worker) > 0 || (parked_count(worker->parked) > 0 && !parked_failing(worker->parked));
 }
 
 /* Finishes the batch in hand and what is parked; what else was delivered goes back to the queue when the connection
@@ -675,9 +690,9 @@ static void finish(struct worker *worker)
     int64_t now_ms = clock_monotonic_ms();
     eventfd_t woken;
     (void)eventfd_read(worker->wake_fd, &woken); /* from here on waits are waits */
-    log_info("stopping: finishing %zu messages", batch_count(worker->batch) + parked_count(worker->parked));
+    log_info("stopping: finishing %zu messages", in_batches(worker) + parked_count(worker->parked));
     service_notify_stopping();
-    batch_hurry(worker->batch, now_ms);
+    batch_hurry(next_batch(worker), now_ms);
     while (unfinished(worker) && now_ms < deadline_ms) {
         if (!parked_failing(worker->parked))
             step_parked(worker);
@@ -687,9 +702,9 @@ static void finish(struct worker *worker)
         now_ms = clock_monotonic_ms();
     }
     tell_held(worker);
-    if (batch_count(worker->batch) + parked_count(worker->parked) > 0)
+    if (in_batches(worker) + parked_count(worker->parked) > 0)
         log_warn("stopping: %zu messages go back to the queue",
-                 batch_count(worker->batch) + parked_count(worker->parked));
+                 in_batches(worker) + parked_count(worker->parked));
     worker->remarks.next_ms = 0;
     worker->rejections.next_ms = 0;
     worker->alone.next_ms = 0;
@@ -697,9 +712,9 @@ static void finish(struct worker *worker)
     print_lines(worker, now_ms);
 }
 
-/* Takes in what comes: a message a turn as long as the batch waits for more. When it takes no more, all that has
-   arrived: what is done with it may take seconds, and the library sends our heartbeats, and finds the end of the
-   connection, only behind the last message. The prefetch bounds them. */
+/* Takes in what comes: some messages a turn as long as the batch waits for more. When it takes no more, or Redis is away,
+   all that have arrived: a call to Redis may then take seconds, and the library sends our heartbeats, and finds the end of
+   the connection, only behind the last message. The prefetch bounds them. */
 static void consume(struct worker *worker, int64_t now_ms)
 {
     bool came = false;
@@ -709,11 +724,14 @@ static void consume(struct worker *worker, int64_t now_ms)
         return;
     }
     fill_batch(worker, now_ms);
-    if (!(worker->waiting > 0 && batch_open(worker->batch)))
+    if (!(worker->waiting > 0 && batch_open(next_batch(worker))))
         came = serve_connection(worker, patience_ms(worker, now_ms));
     fill_batch(worker, clock_monotonic_ms());
-    while (came && !batch_open(worker->batch) && protection("serve"))
+    for (int taken = 1; came && protection("serve"); taken++) {
+        if (taken >= TAKE_MAX && !worker->absence.away && batch_open(next_batch(worker)))
+            break;
         came = serve_connection(worker, 0);
+    }
 }
 
 void worker_run(struct worker *worker)

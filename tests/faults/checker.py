@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import json
 
 import contents
 import model_harness
@@ -87,10 +88,10 @@ class Held:
             pipeline = client.pipeline(transaction=False)
             chunk = names[first : first + CHUNK]
             for name in chunk:
-                pipeline.hgetall(f"{PREFIX}result:{name}")
-            for name, fields in zip(chunk, pipeline.execute()):
-                if fields:
-                    self.results[name] = {key.decode(): value.decode() for key, value in fields.items()}
+                pipeline.get(f"{PREFIX}result:{name}")
+            for name, text in zip(chunk, pipeline.execute()):
+                if text:
+                    self.results[name] = json.loads(text)
 
     def has(self, event):
         if event.kind == "opt_out":

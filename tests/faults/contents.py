@@ -3,6 +3,7 @@ field and every time of what does not depend on the order of arrival, and what c
 drop and event of the suite's traffic has one body, so what is counted is a function of which bodies are there."""
 
 import collections
+import json
 import time
 
 import model_harness
@@ -112,7 +113,7 @@ def compare_keys(findings, client, expected):
 
 
 def compare_results(findings, results, expected):
-    """The times among them; `results` are the hashes of dc:result:* by foreign_id."""
+    """The times among them; `results` are what dc:result:* hold, by foreign_id."""
     wrong = [
         f"{PREFIX}{key}: {results.get(key[len('result:') :])}, expected {fields}"
         for key, (_, fields) in expected.items()
@@ -126,7 +127,11 @@ def compare_stream(findings, client, expected):
     if client.xlen(f"{PREFIX}results") >= STREAM_MAX:
         findings.notes["stream"] = "trimmed, not compared"
         return
-    entries = [texts(fields) for _, fields in client.xrange(f"{PREFIX}results")]
+    entries = [
+        {"kind": kind.decode(), **json.loads(text)}
+        for _, fields in client.xrange(f"{PREFIX}results")
+        for kind, text in fields.items()
+    ]
     told = collections.Counter(entry["drop_id"] for entry in entries if entry["kind"] == "result")
     drops = {fields["drop_id"] for key, (_, fields) in expected.items() if key.startswith("result:")}
     twice = [drop for drop, count in told.items() if count > 1]

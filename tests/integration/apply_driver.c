@@ -15,9 +15,11 @@
 #include "common/bytes.h"
 #include "common/envelope.h"
 #include "common/error.h"
+#include "workers/batch.h"
 #include "workers/event_parse.h"
 #include "workers/redis_store.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +64,19 @@ static const char *applied_name(enum applied applied)
     return "out of range";
 }
 
+/* Waits for Redis as the worker does. */
+static bool apply_all(struct redis_store *store, const struct event *const *events, size_t count, enum applied *results,
+                      struct error *error)
+{
+    enum apply_progress progress = redis_store_apply(store, events, count, results, error);
+    while (progress == APPLY_WAITS) {
+        struct pollfd fd = {.fd = redis_store_fd(store), .events = POLLIN};
+        (void)poll(&fd, 1, BATCH_LOOK_MS);
+        progress = redis_store_apply(store, events, count, results, error);
+    }
+    return progress == APPLY_DONE;
+}
+
 static bool driver_apply(struct driver *driver, struct error *error)
 {
     const struct event *events[BATCH_LIMIT];
@@ -72,7 +87,7 @@ static bool driver_apply(struct driver *driver, struct error *error)
             events[count++] = &driver->events[i];
     }
     /* A batch that cannot be applied is reported and given up: what it leaves behind is for the tests to see. */
-    const bool failed = count > 0 && !redis_store_apply(driver->store, events, count, results, error);
+    const bool failed = count > 0 && !apply_all(driver->store, events, count, results, error);
     size_t next = 0;
     for (size_t i = 0; i < driver->copies; i++) {
         if (driver->lines[i])

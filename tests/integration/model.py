@@ -530,6 +530,14 @@ class Model:
         slugs = [drop.reason for drop in drops if not drop.success]
         return {slug: str(slugs.count(slug)) for slug in slugs}
 
+    def shared_foreign_ids(self):
+        """Those that copies of several drops carried: what is shown of them tells how it went."""
+        holders = {}
+        for id_, copies in self.drops.items():
+            for foreign_id in distinct(copy.foreign_id for copy in copies):
+                holders.setdefault(foreign_id, set()).add(id_)
+        return {foreign_id for foreign_id, ids in holders.items() if len(ids) > 1}
+
     def results(self):
         """dc:result:{foreign_id} of every foreign_id."""
         chosen = {}
@@ -563,7 +571,7 @@ class Model:
             "campaigns": ("zset", {}),
             "unknown_reasons": ("hash", {text: str(n) for text, n in self.unknown_reasons.items()}),
             "events": ("hash", {text: str(n) for text, n in self.event_names.items()}),
-            "schema": ("string", "1"),
+            "schema": ("string", "2"),
         }
         for name in names:
             mine = [drop for drop in drops if drop.campaign == name]
@@ -577,7 +585,7 @@ class Model:
             keys[key] = ("hash", {name: str(n) for name, n in counts.items()})
         if self.settings.result_ttl_s:
             for foreign_id, fields in self.results().items():
-                keys[f"result:{foreign_id}"] = ("hash", fields)
+                keys[f"result:{foreign_id}"] = ("string", fields)
         if self.settings.results_stream_max:
             keys["results"] = ("stream", list(self.stream))
         if not names:
@@ -690,5 +698,5 @@ def outcome(drop):
 
 
 def entry(kind, **fields):
-    names = ("drop_id", "foreign_id", "phone", "campaign", "outcome", "reason", "at")
-    return {"kind": kind, **{name: fields.get(name, "") for name in names}}
+    """What is unknown is left out."""
+    return {"kind": kind, **{name: text for name, text in fields.items() if text}}

@@ -35,7 +35,7 @@ def again(seed, sequences=1):
 
 PREFIX = "dc:"
 # What the worker keeps in public keys for itself: not promised to anybody.
-PRIVATE_FIELDS = {"last_result_at", "event_at", "event_state", "id_sha256"}
+PRIVATE_FIELDS = {"last_result_at", "event_at", "event_state"}
 REASONS = read_reasons()
 TYPES = {"webhook": 0, "callback": 1}
 SCHEMES = {"guide": 0, "v1": 1, "token": 2, "off": 3}
@@ -65,13 +65,15 @@ def pairs(flat):
     return dict(zip(flat[::2], flat[1::2]))
 
 
-def decode(kind, value):
+def decode(key, kind, value):
+    if key.startswith("result:"):
+        return json.loads(value)
     if kind == "hash":
         return {name: text for name, text in pairs(value).items() if name not in PRIVATE_FIELDS}
     if kind == "zset":
         return {member: int(score) for member, score in pairs(value).items()}
     if kind == "stream":
-        return [pairs(fields) for fields in value] if value else []
+        return [{"kind": fields[0], **json.loads(fields[1])} for fields in value] if value else []
     return value
 
 
@@ -82,8 +84,14 @@ def keys_of(reply):
         name = key[len(PREFIX) :]
         ttls[name] = ttl
         if not name.startswith("drops:"):
-            keys[name] = (kind, decode(kind, value))
+            keys[name] = (kind, decode(name, kind, value))
     return keys, ttls
+
+
+def new_epoch(client):
+    """As after an operator's change: workers forget what they had cached."""
+    incarnation, revision = client.get(PREFIX + "drops:epoch").decode().split(":")
+    client.set(PREFIX + "drops:epoch", f"{incarnation}:{int(revision) + 1}")
 
 
 class Driver:
@@ -160,18 +168,39 @@ class Driver:
 # ---- comparing ----
 
 
-def unordered(keys):
-    """The stream with the opt-outs that follow one another sorted: a copy adds several in no fixed order."""
-    if "results" not in keys:
-        return keys
-    entries, run = [], []
-    for one in keys["results"][1]:
-        if one.get("kind") != "opt_out":
-            entries += sorted(run, key=str) + [one]
-            run = []
-        else:
-            run.append(dict(sorted(one.items())))
-    return {**keys, "results": ("stream", entries + sorted(run, key=str))}
+def comparable(keys, shared, batch):
+    """Without what a batch decides by an order of its own: that of the stream's entries, of two copies with one phone the one
+    that lists it, and what is shown of a foreign_id that several drops share."""
+    kept = without(keys, shared)
+    entries = keys.get("results", ("stream", []))[1]
+    if batch > 1:
+        kept["listed by"] = ("set", sorted({one["phone"] for one in entries if one["kind"] == "opt_out"}))
+        minutes = [key for key in kept if key.startswith("minute:")]
+        kept["minutes' opt_out"] = ("sum", sum(int(kept[key][1].get("opt_out", 0)) for key in minutes))
+        for key in minutes:
+            kept[key] = ("hash", {name: count for name, count in kept[key][1].items() if name != "opt_out"})
+        entries = [listing(one) if one["kind"] == "opt_out" else one for one in entries if listed_somewhere(one)]
+    kept["results"] = ("stream", sorted((dict(sorted(one.items())) for one in entries), key=str))
+    return {key: value for key, value in kept.items() if value[1]}
+
+
+def listed_somewhere(one):
+    return one["kind"] != "opt_out" or "campaign" in one
+
+
+def listing(one):
+    return {name: one[name] for name in ("kind", "phone", "campaign")}
+
+
+def without(keys, shared):
+    """Without the lookups of foreign_ids that several drops share: which one is shown tells how it went."""
+    return {key: value for key, value in keys.items() if not (key.startswith("result:") and key[7:] in shared)}
+
+
+def final_differences(model, keys):
+    """Between a model and the keys, of what the order of the copies must not change."""
+    shared = model.shared_foreign_ids()
+    return differences(final(without(model.state(), shared)), final(without(keys, shared)))
 
 
 def final(keys):
@@ -220,11 +249,6 @@ def difference(key, expected, found):
     return [f"{key}: {held!r}, expected {wanted!r}"]
 
 
-def remembered(sequence, key):
-    """How long an internal key must live, in seconds: what ranks the drops of a foreign_id, as long as their result."""
-    return sequence.settings.result_ttl_s if key.startswith("drops:shared:") else sequence.settings.retention_s
-
-
 def wrong_ttls(sequence, ttls):
     limits = {"result:": sequence.settings.result_ttl_s, "minute:": 86400}
     wrong = []
@@ -234,8 +258,8 @@ def wrong_ttls(sequence, ttls):
             wrong.append(f"{key}: TTL {ttl}, expected at most {limit}")
         elif limit is None and not key.startswith("drops:") and ttl != -1:
             wrong.append(f"{key}: TTL {ttl}, expected none")
-        elif key.startswith("drops:") and ttl != -1 and ttl < remembered(sequence, key) - 120:
-            wrong.append(f"{key}: TTL {ttl}, expected at least {remembered(sequence, key)}")
+        elif key.startswith("drops:") and ttl != -1 and ttl < sequence.settings.retention_s - 120:
+            wrong.append(f"{key}: TTL {ttl}, expected at least {sequence.settings.retention_s}")
     return wrong
 
 
@@ -284,7 +308,10 @@ def check(driver, sequence, copies=None, model=Model):
     if len(outcomes) != len(copies):
         lines.append(f"{len(outcomes)} outcomes of {len(copies)} copies")
     keys, ttls = driver.state()
-    lines += differences(unordered(expected.state()), unordered(keys))
+    shared = expected.shared_foreign_ids()
+    lines += differences(
+        comparable(expected.state(), shared, sequence.batch), comparable(keys, shared, sequence.batch)
+    )
     return lines + wrong_ttls(sequence, ttls) + broken_invariants(keys)
 
 

@@ -56,8 +56,8 @@ def test_one_success_counts_once_and_nowhere_else():
     }  # fmt: skip
     assert state["campaign:unassigned:counters"] == state["totals"]
     assert state["results"] == [
-        {"kind": "result", "drop_id": DROP, "foreign_id": "", "phone": "+15552224444", "campaign": "unassigned",
-         "outcome": "success", "reason": "", "at": "2026-03-20T21:25:07.000Z"},
+        {"kind": "result", "drop_id": DROP, "phone": "+15552224444", "campaign": "unassigned",
+         "outcome": "success", "at": "2026-03-20T21:25:07.000Z"},
     ]  # fmt: skip
     assert state["minute:202603202125"] == {"success": "1"}
     assert "optouts" not in state and "totals:reasons" not in state

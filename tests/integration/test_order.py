@@ -28,7 +28,7 @@ def expected_of(settings, copies):
     model = Model(settings, NOW, model_harness.REASONS)
     for body, envelope in copies:
         model.apply(body, envelope)
-    return model_harness.final(model.state())
+    return model
 
 
 def check_orders(driver, sequence, orders):
@@ -37,7 +37,7 @@ def check_orders(driver, sequence, orders):
     for number, order in enumerate(orders):
         batched = sequence._replace(batch=(1, 2, 3, 256)[number % 4])
         driver.run(batched, order)
-        lines = model_harness.differences(expected, model_harness.final(driver.state()[0]))
+        lines = model_harness.final_differences(expected, driver.state()[0])
         if lines:
             shown = "\n".join(f"  {envelope} {body!r}" for body, envelope in order)
             found = "\n".join(f"  {line}" for line in lines)

@@ -1,6 +1,7 @@
 """A real worker over real servers: what each documented event counts as. The model test covers the combinations."""
 
 import hashlib
+import json
 import time
 
 import pytest
@@ -102,14 +103,14 @@ def test_a_success_counts_costs_and_is_found_by_its_foreign_id(feed):
         assert counters(redis, campaign) == {
             "messages": 1, "success": 1, "product_cost_micros": 40000, "compliance_fee_micros": 2500, "tts_fee_micros": 10000,
         }
-    assert text_of(redis.hgetall("dc:result:order-1")) == {
+    assert json.loads(redis.get("dc:result:order-1")) == {
         "outcome": "success", "reason": "", "drop_id": "a" * 24, "phone": "+12065550150", "campaign": "spring",
         "at": "2025-06-15T18:00:00.000Z",
     }
     assert 0 < redis.ttl("dc:result:order-1") <= 86400
-    assert redis.get("dc:schema") == b"1"
+    assert redis.get("dc:schema") == b"2"
     ((_, entry),) = redis.xrange("dc:results")
-    assert text_of(entry)["kind"] == "result" and text_of(entry)["foreign_id"] == "order-1"
+    assert json.loads(entry[b"result"])["foreign_id"] == "order-1"
     (minute,) = redis.keys("dc:minute:*")
     assert text_of(redis.hgetall(minute)) == {"success": "1"}
 

@@ -10,6 +10,7 @@ import pika
 import pytest
 import servers
 from model import Model, Settings
+from waits import wait_ready
 
 WORKERS = model_harness.size(4, 8)
 SEQUENCES = model_harness.size(3, 12)
@@ -85,17 +86,15 @@ def test_several_workers_with_redeliveries_and_kills_reach_the_state_of_the_mode
         publish(queues, deliveries[first : first + step])
         kill_and_replace(rng, workers, start)
 
-    wanted = model_harness.final(expected.state())
-
     def differences():
         if queues.depth("AMQP_QUEUE"):
             return ["the queue is not empty"]
-        return model_harness.differences(wanted, model_harness.final(state_of(redis_server)))
+        return model_harness.final_differences(expected, state_of(redis_server))
 
     servers.wait_until(lambda: not differences(), lambda: model_harness.shorter(f"seed {seed}:\n" + "\n".join(differences())))
     finish(workers, queues, start)
     keys = state_of(redis_server)
-    assert not model_harness.differences(wanted, model_harness.final(keys))
+    assert not model_harness.final_differences(expected, keys)
     assert not model_harness.broken_invariants(keys)
     check_rejected(queues, expected, deliveries)
 
@@ -103,6 +102,7 @@ def test_several_workers_with_redeliveries_and_kills_reach_the_state_of_the_mode
 def finish(workers, queues, start):
     """Stops them, and takes out what they had in hand: copies that were all told before."""
     for worker in workers:
+        wait_ready(worker)  # the last one may have come when all was done
         worker.finish()
     while waiting(queues):
         last = start(wait_ready=True)

@@ -15,6 +15,7 @@ enum { JOURNAL = 1024, ROOM = 3 };
 /* A world that fails as often as it is told, and writes down what it is asked. */
 struct world {
     int apply_failures;
+    int apply_waits; /* how often Redis has not answered yet */
     int acknowledge_failures;
     bool reject_confirms; /* what is parked goes at the next step there */
     int remarks;
@@ -32,8 +33,8 @@ static void note(struct world *world, const char *what, size_t count)
     snprintf(world->journal + used, JOURNAL - used, "%s%s%zu", used ? " " : "", what, count);
 }
 
-static bool fake_apply(void *context, const struct event *const *events, size_t count, enum applied *results,
-                       struct error *error)
+static enum apply_progress fake_apply(void *context, const struct event *const *events, size_t count,
+                                      enum applied *results, struct error *error)
 {
     struct world *world = context;
     for (size_t i = 0; i < count; i++) {
@@ -44,10 +45,20 @@ static bool fake_apply(void *context, const struct event *const *events, size_t 
         world->apply_failures--;
         note(world, "apply!", count);
         error_set(error, ERROR_UNAVAILABLE, "no Redis");
-        return false;
+        return APPLY_FAILED;
+    }
+    if (world->apply_waits > 0) {
+        world->apply_waits--;
+        note(world, "wait", count);
+        return APPLY_WAITS;
     }
     note(world, "apply", count);
-    return true;
+    return APPLY_DONE;
+}
+
+static void fake_abandon(void *context)
+{
+    note(context, "abandon", 0);
 }
 
 static bool fake_acknowledge(void *context, uint64_t tag, bool multiple, struct error *error)
@@ -115,6 +126,7 @@ static struct batch_ports ports_of(struct world *world)
 {
     return (struct batch_ports){.context = world,
                                 .apply = fake_apply,
+                                .abandon = fake_abandon,
                                 .mark = fake_mark,
                                 .rehearse = fake_rehearse,
                                 .unmark = fake_unmark,
@@ -245,6 +257,8 @@ static void acknowledges_after_redis_and_never_what_is_parked(void **state)
         {"gbbg", {0}, BATCH_DONE, "apply2 upto1 ack4", 2},
         {"gg", {.apply_failures = 3}, BATCH_DONE, "apply!2 apply!2 apply!2 apply2 upto2", 0},
         {"gb", {.apply_failures = 1}, BATCH_DONE, "apply!1 apply1 upto1", 1},
+        {"gg", {.apply_waits = 2}, BATCH_DONE, "wait2 wait2 apply2 upto2", 0},
+        {"gb", {.apply_failures = 1, .apply_waits = 1}, BATCH_DONE, "apply!1 wait1 apply1 upto1", 1},
         {"gb", {.acknowledge_failures = 1}, BATCH_LOST, "apply1 upto!1", 1},
         {"gbgg", {.acknowledge_failures = 2}, BATCH_LOST, "apply3 upto1 ack!3", 1},
     };
@@ -376,6 +390,27 @@ static void takes_nothing_more_once_work_has_begun(void **state)
     assert_int_equal(batch_step(batch, 1020, &error), BATCH_KEPT);
     assert_false(batch_open(batch));
     assert_int_equal(batch_count(batch), 1);
+    close_scene(&scene);
+}
+
+static void waits_for_redis_without_being_due_and_looks_now_and_then(void **state)
+{
+    struct world world = {.apply_waits = 3};
+    struct scene scene;
+    struct batch *batch = open_scene(&scene, &world);
+    struct error error = {0};
+    (void)state;
+    add_all(batch, "g", 1000);
+    assert_int_equal(batch_step(batch, 1020, &error), BATCH_FURTHER);
+    assert_false(batch_waits(batch));
+    assert_int_equal(batch_step(batch, 1020, &error), BATCH_WAITS);
+    assert_true(batch_waits(batch));
+    assert_false(batch_open(batch));
+    assert_int_equal(batch_due_ms(batch), 1020 + BATCH_LOOK_MS);
+    assert_int_equal(batch_step(batch, 1021, &error), BATCH_WAITS); /* an answer came, and another is to come */
+    batch_drop(batch);
+    assert_string_equal(world.journal, "wait1 wait1 abandon0");
+    assert_false(batch_waits(batch));
     close_scene(&scene);
 }
 
@@ -651,6 +686,7 @@ int main(void)
         cmocka_unit_test(takes_none_that_there_is_no_room_to_park),
         cmocka_unit_test(waits_for_more_until_full_or_late),
         cmocka_unit_test(takes_nothing_more_once_work_has_begun),
+        cmocka_unit_test(waits_for_redis_without_being_due_and_looks_now_and_then),
         cmocka_unit_test(backs_off_with_jitter_and_not_past_its_longest_pause),
         cmocka_unit_test(a_lost_connection_drops_all_in_any_phase),
         cmocka_unit_test(hurrying_makes_a_waiting_batch_due),

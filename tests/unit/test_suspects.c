@@ -8,6 +8,7 @@
 /* In the place of workers/redis_store.c: marks on messages "a", "b" and so on, each with one of another worker. */
 struct redis_store {
     bool away, refuses;
+    bool counts; /* a batch waits for it */
     char journal[256];
 };
 
@@ -21,6 +22,11 @@ static void note(struct redis_store *store, const char *what, const char *name)
 bool redis_store_connected(const struct redis_store *store)
 {
     return !store->away;
+}
+
+int redis_store_fd(const struct redis_store *store)
+{
+    return store->counts ? 0 : -1;
 }
 
 bool redis_store_mark(struct redis_store *store, const char *name, uint64_t enough, uint64_t *earlier_marks,
@@ -83,6 +89,17 @@ static void a_mark_that_is_owed_goes_before_anything_else(void **state)
     assert_done("unmark a, unmark all of b, mark c");
     assert_marks("d");
     assert_done("mark d");
+}
+
+static void nothing_is_asked_while_a_batch_waits_for_redis(void **state)
+{
+    (void)state;
+    store.counts = true;
+    suspects_unmark_later(&suspects, "a", true);
+    assert_done("");
+    store.counts = false;
+    assert_marks("b");
+    assert_done("unmark all of a, mark b");
 }
 
 static void a_mark_that_can_be_taken_off_at_once_is_not_owed(void **state)
@@ -166,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_mark_that_is_owed_goes_before_anything_else, begin),
+        cmocka_unit_test_setup(nothing_is_asked_while_a_batch_waits_for_redis, begin),
         cmocka_unit_test_setup(a_mark_that_can_be_taken_off_at_once_is_not_owed, begin),
         cmocka_unit_test_setup(what_is_in_hand_again_is_not_owed, begin),
         cmocka_unit_test_setup(of_two_debts_for_one_message_the_last_counts, begin),

@@ -1,0 +1,269 @@
+#include "apply_call.h"
+
+#include "little_endian.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PART_LIMIT = 16 * 1024 * 1024, /* a batch has at most 1,024 events of a few kB each */
+    TERM = 17,                     /* '<hI5I5I5' */
+    TERM_COST = 5,
+    TERMS_LIMIT = 1024 * 1024,
+    COUNTS = 6,
+    DAMAGED_MAX = 64 * 1024,
+};
+
+struct apply_call {
+    struct call_settings settings;
+    struct tally *tally;
+    struct arguments campaigns, optouts, drops;
+    size_t campaign_count, optout_count, drop_count;
+    struct buf terms; /* of the drop under way */
+    struct arguments entries, lookups;
+    unsigned entry_count, show_count, unshow_count;
+    bool failed;
+};
+
+struct apply_call *apply_call_new(const struct call_settings *settings)
+{
+    struct apply_call *call = calloc(1, sizeof *call);
+
+    if (!call)
+        return NULL;
+    call->settings = *settings;
+    arguments_init(&call->campaigns, PART_LIMIT);
+    arguments_init(&call->optouts, PART_LIMIT);
+    arguments_init(&call->drops, PART_LIMIT);
+    arguments_init(&call->entries, PART_LIMIT);
+    arguments_init(&call->lookups, PART_LIMIT);
+    buf_init(&call->terms, TERMS_LIMIT);
+    call->tally = tally_new();
+    if (call->tally)
+        return call;
+    apply_call_free(call);
+    return NULL;
+}
+
+void apply_call_free(struct apply_call *call)
+{
+    if (!call)
+        return;
+    tally_free(call->tally);
+    arguments_clear(&call->campaigns);
+    arguments_clear(&call->optouts);
+    arguments_clear(&call->drops);
+    arguments_clear(&call->entries);
+    arguments_clear(&call->lookups);
+    buf_clear(&call->terms);
+    free(call);
+}
+
+void apply_call_begin(struct apply_call *call)
+{
+    tally_reset(call->tally);
+    arguments_reset(&call->campaigns);
+    arguments_reset(&call->optouts);
+    arguments_reset(&call->drops);
+    call->campaign_count = call->optout_count = call->drop_count = 0;
+    call->failed = false;
+}
+
+struct tally *apply_call_tally(struct apply_call *call)
+{
+    return call->tally;
+}
+
+static void add_bytes(struct arguments *arguments, struct bytes bytes)
+{
+    arguments_add(arguments, bytes.data, bytes.len);
+}
+
+void apply_call_campaign(struct apply_call *call, const struct call_campaign *campaign)
+{
+    struct arguments *to = &call->campaigns;
+
+    arguments_printf(to, "%scampaign:%s", call->settings.prefix, campaign->name);
+    arguments_add_text(to, campaign->name);
+    arguments_add_text(to, campaign->first);
+    arguments_add_text(to, campaign->last);
+    arguments_add_text(to, campaign->state);
+    arguments_add_text(to, campaign->state_at);
+    arguments_add_text(to, campaign->last_result);
+    arguments_add_number(to, campaign->score_ms);
+    add_bytes(to, campaign->json);
+    call->campaign_count++;
+}
+
+void apply_call_opt_out(struct apply_call *call, const char *campaign, const char *phone, int64_t time_ms,
+                        const unsigned cells[2], struct bytes json)
+{
+    struct arguments *to = &call->optouts;
+    uint8_t head[5];
+
+    if (campaign)
+        arguments_printf(to, "%scampaign:%s:optouts", call->settings.prefix, campaign);
+    else
+        arguments_printf(to, "%soptouts", call->settings.prefix);
+    arguments_add_text(to, phone);
+    arguments_add_number(to, time_ms);
+    put_little_endian(put_little_endian(put_little_endian(head, campaign != NULL, 1), cells[0], 2), cells[1], 2);
+    arguments_add(to, head, sizeof head);
+    add_bytes(to, json);
+    call->optout_count++;
+}
+
+/* --- Drops ------------------------------------------------------------------------------------------------------ */
+
+void apply_call_drop(struct apply_call *call)
+{
+    buf_reset(&call->terms);
+    arguments_reset(&call->entries);
+    arguments_reset(&call->lookups);
+    call->entry_count = call->show_count = call->unshow_count = 0;
+    call->drop_count++;
+}
+
+void apply_call_count(struct apply_call *call, unsigned class, bool take_back, const struct costs *costs)
+{
+    uint8_t term[TERM];
+    uint8_t *at = put_little_endian(term, (uint64_t)(take_back ? -(int64_t)class : (int64_t)class), 2);
+
+    at = put_little_endian(at, costs ? (uint64_t)costs->product : 0, TERM_COST);
+    at = put_little_endian(at, costs ? (uint64_t)costs->compliance : 0, TERM_COST);
+    put_little_endian(at, costs ? (uint64_t)costs->tts : 0, TERM_COST);
+    call->failed |= class == 0 || !buf_append(&call->terms, term, sizeof term);
+}
+
+void apply_call_entry(struct apply_call *call, const char *kind, struct bytes json)
+{
+    if (call->settings.results_stream_max == 0)
+        return;
+    arguments_add_text(&call->entries, kind);
+    add_bytes(&call->entries, json);
+    call->entry_count++;
+}
+
+static void add_lookup(struct apply_call *call, struct bytes foreign_id)
+{
+    char key[CALL_KEY + LIMIT_FOREIGN_ID];
+    size_t len = strlen(call->settings.prefix);
+
+    memcpy(key, call->settings.prefix, len);
+    memcpy(key + len, "result:", 7);
+    memcpy(key + len + 7, foreign_id.data, foreign_id.len);
+    arguments_add(&call->lookups, key, len + 7 + foreign_id.len);
+}
+
+void apply_call_show(struct apply_call *call, struct bytes foreign_id, struct bytes mark, struct bytes json)
+{
+    add_lookup(call, foreign_id);
+    add_bytes(&call->lookups, mark);
+    add_bytes(&call->lookups, json);
+    call->show_count = 1;
+}
+
+void apply_call_unshow(struct apply_call *call, struct bytes foreign_id, struct bytes mark)
+{
+    add_lookup(call, foreign_id);
+    add_bytes(&call->lookups, mark);
+    call->unshow_count = 1;
+}
+
+static void append(struct arguments *to, struct arguments *from)
+{
+    size_t begin = 0;
+
+    to->failed |= from->failed;
+    for (size_t i = 0; i < from->count; i++) {
+        arguments_add(to, from->bytes.data + begin, from->ends[i] - begin);
+        begin = from->ends[i];
+    }
+}
+
+void apply_call_drop_end(struct apply_call *call, const char *bucket, struct bytes field, struct bytes read,
+                         struct bytes written)
+{
+    uint8_t head[3] = {(uint8_t)call->entry_count, (uint8_t)call->show_count, (uint8_t)call->unshow_count};
+
+    call->failed |= call->entry_count > UINT8_MAX;
+    arguments_add_text(&call->drops, bucket);
+    add_bytes(&call->drops, field);
+    add_bytes(&call->drops, read);
+    add_bytes(&call->drops, written);
+    arguments_add(&call->drops, call->terms.data, call->terms.len);
+    arguments_add(&call->drops, head, sizeof head);
+    append(&call->drops, &call->entries);
+    append(&call->drops, &call->lookups);
+}
+
+/* --- The call, and its answer ----------------------------------------------------------------------------------- */
+
+bool apply_call_write(struct apply_call *call, const struct call_place *place, struct arguments *arguments)
+{
+    const char *prefix = call->settings.prefix;
+    bool streams = call->settings.results_stream_max > 0;
+    size_t counts[COUNTS] = {tally_keys(call->tally), tally_cells(call->tally), tally_classes(call->tally),
+                             call->campaign_count,    call->optout_count,       call->drop_count};
+    uint8_t packed[2 * COUNTS];
+
+    for (size_t i = 0; i < COUNTS; i++) {
+        call->failed |= counts[i] > UINT16_MAX;
+        put_little_endian(packed + 2 * i, counts[i], 2);
+    }
+    arguments_printf(arguments, "%sdrops:epoch", prefix);
+    arguments_add_text(arguments, place->epoch);
+    arguments_printf(arguments, "%sschema", prefix);
+    arguments_add_number(arguments, place->schema);
+    arguments_printf(arguments, "%scampaigns", prefix);
+    arguments_printf(arguments, "%s%s", streams ? prefix : "", streams ? "results" : "");
+    arguments_add_number(arguments, call->settings.results_stream_max);
+    arguments_add_number(arguments, call->settings.result_ttl_s);
+    arguments_add_number(arguments, place->end_ms);
+    arguments_add(arguments, packed, sizeof packed);
+    call->failed |= !tally_write(call->tally, arguments);
+    append(arguments, &call->campaigns);
+    append(arguments, &call->optouts);
+    append(arguments, &call->drops);
+    return !call->failed && !arguments->failed;
+}
+
+static bool take_number(struct bytes *rest, size_t *out)
+{
+    if (rest->len < 2)
+        return false;
+    *out = (size_t)get_little_endian(rest->data, 2);
+    *rest = bytes_of(rest->data + 2, rest->len - 2);
+    return true;
+}
+
+bool call_answer_begin(struct bytes answer, size_t drops, struct call_answer *out)
+{
+    struct call_answer made = {.rest = answer};
+
+    if (!take_number(&made.rest, &made.conflicts) || made.conflicts > drops)
+        return false;
+    *out = made;
+    return true;
+}
+
+bool call_answer_next(struct call_answer *answer, struct call_conflict *conflict)
+{
+    size_t number, len;
+
+    if (answer->conflicts == 0 || !take_number(&answer->rest, &number) || number == 0 ||
+        !take_number(&answer->rest, &len) || len > answer->rest.len)
+        return false;
+    conflict->drop = number - 1;
+    conflict->present = bytes_of(answer->rest.data, len);
+    answer->rest = bytes_of(answer->rest.data + len, answer->rest.len - len);
+    answer->conflicts--;
+    return true;
+}
+
+struct bytes call_answer_damaged(const struct call_answer *answer)
+{
+    return answer->rest;
+}

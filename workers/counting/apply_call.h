@@ -1,0 +1,92 @@
+/* The arguments of one call of apply.lua: the only place that knows its layout, and that of its answer. Pure. */
+#ifndef DROPBRIDGE_APPLY_CALL_H
+#define DROPBRIDGE_APPLY_CALL_H
+
+#include "../../common/bytes.h"
+#include "arguments.h"
+#include "record.h"
+#include "tally.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CALL_EPOCH = 64, CALL_KEY = 512 };
+
+/* Where drops are written now, as long as the epoch is that one. */
+struct call_place {
+    int schema;
+    char epoch[CALL_EPOCH];
+    uint32_t generation;
+    uint32_t buckets;
+    int64_t end_ms; /* when the generation is forgotten */
+};
+
+struct call_settings {
+    const char *prefix;
+    int64_t result_ttl_s;       /* 0: no lookups */
+    int64_t results_stream_max; /* 0: no stream */
+};
+
+struct apply_call;
+
+/* The settings' strings must outlive it. NULL when out of memory. */
+struct apply_call *apply_call_new(const struct call_settings *settings);
+void apply_call_free(struct apply_call *call);
+
+/* Forgets the last one. */
+void apply_call_begin(struct apply_call *call);
+/* What the classes of the call are made in. */
+struct tally *apply_call_tally(struct apply_call *call);
+
+/* A campaign's times, ISO 8601 texts; "" is none. `json` is the stream's entry if the state becomes another one. */
+struct call_campaign {
+    const char *name;
+    const char *first, *last;
+    const char *state, *state_at;
+    const char *last_result;
+    int64_t score_ms;
+    struct bytes json;
+};
+void apply_call_campaign(struct apply_call *call, const struct call_campaign *campaign);
+
+/* One phone on one list, with the cells that rise by 1 if it is new there (0: none). Those of campaigns first, then the
+   one of all (`campaign` NULL), whose entry is made if none of the others was. */
+void apply_call_opt_out(struct apply_call *call, const char *campaign, const char *phone, int64_t time_ms,
+                        const unsigned cells[2], struct bytes json);
+
+/* One drop: begin, any of what follows, end. */
+void apply_call_drop(struct apply_call *call);
+/* Counts it in the class, or takes it back. */
+void apply_call_count(struct apply_call *call, unsigned class, bool take_back, const struct costs *costs);
+void apply_call_entry(struct apply_call *call, const char *kind, struct bytes json);
+/* The lookup of the foreign_id shows this; `mark` is the part of it that tells the drop. */
+void apply_call_show(struct apply_call *call, struct bytes foreign_id, struct bytes mark, struct bytes json);
+/* It shows this drop no longer. */
+void apply_call_unshow(struct apply_call *call, struct bytes foreign_id, struct bytes mark);
+/* `read` is what the current generation holds in that field of the bucket (empty: nothing), `written` what it is to hold
+   (empty: as it is). */
+void apply_call_drop_end(struct apply_call *call, const char *bucket, struct bytes field, struct bytes read,
+                         struct bytes written);
+
+/* Appends all of it, from ARGV[1] on. False when out of memory. */
+bool apply_call_write(struct apply_call *call, const struct call_place *place, struct arguments *arguments);
+
+/* The answer, read from the front. */
+struct call_answer {
+    struct bytes rest;
+    size_t conflicts; /* that are still to be read */
+};
+
+struct call_conflict {
+    size_t drop;          /* in the order of apply_call_drop, from 0 */
+    struct bytes present; /* what the current generation holds; empty: nothing */
+};
+
+/* False if apply.lua cannot have said this, of a call with so many drops. */
+bool call_answer_begin(struct bytes answer, size_t drops, struct call_answer *out);
+bool call_answer_next(struct call_answer *answer, struct call_conflict *conflict);
+/* After the last conflict: the keys in which a count was damaged by hand, a line each; empty: none. */
+struct bytes call_answer_damaged(const struct call_answer *answer);
+
+#endif

@@ -1,0 +1,220 @@
+#include "effects.h"
+
+#include "../../common/clock.h"
+#include "shown.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { JSON_LIMIT = 16 * 1024 };
+
+void effects_init(struct effects *effects, struct apply_call *call, const struct call_settings *settings,
+                  const struct campaign_names *names)
+{
+    *effects = (struct effects){
+        .call = call,
+        .counters = {.tally = apply_call_tally(call), .prefix = settings->prefix, .names = *names},
+        .lookups = settings->result_ttl_s > 0,
+    };
+    buf_init(&effects->json, JSON_LIMIT);
+    buf_init(&effects->mark, JSON_LIMIT);
+}
+
+void effects_clear(struct effects *effects)
+{
+    buf_clear(&effects->json);
+    buf_clear(&effects->mark);
+}
+
+static const char *name_of(const struct effects *effects, uint32_t campaign)
+{
+    return effects->counters.names.name_of(effects->counters.names.context, campaign);
+}
+
+/* Adds a phone to the lists of these campaigns and to the list of all. */
+static void list_phone(struct effects *effects, const struct event *event, const char *phone, int64_t time_ms,
+                       const uint32_t *campaigns, size_t count, const char *drop_id, struct bytes foreign_id)
+{
+    unsigned cells[2];
+
+    for (size_t i = 0; i < count; i++) {
+        char name[LIMIT_CAMPAIGN + 1];
+
+        if (campaigns[i] == 0) /* `unassigned` keeps no list */
+            continue;
+        snprintf(name, sizeof name, "%s", name_of(effects, campaigns[i]));
+        counters_campaign_opt_out(&effects->counters, campaigns[i], cells);
+        apply_call_opt_out(effects->call, name, phone, time_ms, cells,
+                           shown_opt_out(&effects->json, drop_id, foreign_id, phone, name, time_ms));
+    }
+    counters_opt_out(&effects->counters, event->received_ms, cells);
+    apply_call_opt_out(effects->call, NULL, phone, time_ms, cells,
+                       shown_opt_out(&effects->json, drop_id, foreign_id, phone, NULL, time_ms));
+}
+
+/* An opting-out copy's own phone and campaign count even where the record has no room for them. */
+static void list_drop(struct effects *effects, const struct record *record, const struct event *event,
+                      uint32_t campaign)
+{
+    uint32_t campaigns[RECORD_CAMPAIGNS + 1];
+    size_t count = record->campaign_count;
+    struct bytes foreign_id = bytes_of(record->foreign_id, record->foreign_id_len);
+    bool own_listed = !event->opts_out || event->phone[0] == '\0';
+
+    memcpy(campaigns, record->campaigns, count * sizeof *campaigns);
+    if (event->opts_out)
+        campaigns[count++] = campaign;
+    for (size_t i = 0; i < record->phone_count; i++) {
+        char phone[LIMIT_PHONE + 1];
+
+        phone_text(&record->phones[i], phone);
+        own_listed |= strcmp(phone, event->phone) == 0;
+        list_phone(effects, event, phone, record->opt_out_ms, campaigns, count, event->id.text, foreign_id);
+    }
+    if (!own_listed)
+        list_phone(effects, event, event->phone, record->opt_out_ms, campaigns, count, event->id.text, foreign_id);
+}
+
+static void count_first(struct effects *effects, const struct event *event, const struct counted *counted)
+{
+    apply_call_count(effects->call,
+                     counters_first(&effects->counters, counted, event->received_ms, effects->generation), false,
+                     &counted->costs);
+    if (event->unknown_reason[0] != '\0')
+        apply_call_count(effects->call, counters_named(&effects->counters, "unknown_reasons", event->unknown_reason), false,
+                         NULL);
+}
+
+/* The counts change to what all copies together say. */
+static void count_later(struct effects *effects, const struct merged *merged)
+{
+    uint32_t campaign = merged->after.campaign;
+
+    if (!counted_equal(&merged->before, &merged->after)) {
+        apply_call_count(effects->call, counters_later(&effects->counters, &merged->before), true, &merged->before.costs);
+        apply_call_count(effects->call, counters_later(&effects->counters, &merged->after), false, &merged->after.costs);
+    }
+    apply_call_count(effects->call,
+                     merged->applied == APPLIED_REVISED ? counters_revised(&effects->counters, campaign)
+                                                        : counters_duplicate(&effects->counters, campaign),
+                     false, NULL);
+}
+
+void effects_of_result(struct effects *effects, const struct event *copy, uint32_t campaign,
+                       const struct record *record, const struct merged *merged)
+{
+    const char *kind = NULL;
+
+    switch (merged->applied) {
+    case APPLIED_COUNTED:
+        count_first(effects, copy, &merged->after);
+        kind = "result";
+        break;
+    case APPLIED_REVISED:
+        count_later(effects, merged);
+        kind = "revised";
+        break;
+    case APPLIED_DUPLICATE:
+    case APPLIED_OPT_OUT:
+    case APPLIED_CAMPAIGN:
+    case APPLIED_UNRECOGNIZED:
+        count_later(effects, merged);
+        kind = merged->filled ? "filled" : NULL;
+        break;
+    }
+    if (kind)
+        apply_call_entry(
+            effects->call, kind,
+            shown_drop(&effects->json, record, copy->id.text, name_of(effects, record->campaigns[0])));
+    if (merged->list_opt_out)
+        list_drop(effects, record, copy, campaign);
+}
+
+/* What shows the drop now, and what shows it no longer. */
+static void show(struct effects *effects, const char *drop_id, const struct record *before, const struct record *after)
+{
+    struct bytes earlier = bytes_of(NULL, 0), now = bytes_of(after->foreign_id, after->foreign_id_len);
+    struct bytes mark = shown_mark(&effects->mark, drop_id);
+
+    if (before)
+        earlier = bytes_of(before->foreign_id, before->foreign_id_len);
+    if (now.len > 0)
+        apply_call_show(effects->call, now, mark,
+                        shown_lookup(&effects->json, after, drop_id, name_of(effects, after->campaigns[0])));
+    if (earlier.len > 0 && !bytes_equal(earlier, now))
+        apply_call_unshow(effects->call, earlier, mark);
+}
+
+void effects_of_record(struct effects *effects, const char *drop_id, const struct record *before,
+                       const struct record *after, bool moved)
+{
+    if (effects->lookups)
+        show(effects, drop_id, before, after);
+    if (moved)
+        apply_call_count(effects->call, counters_moved(&effects->counters, effects->generation), false, NULL);
+}
+
+enum applied effects_of_event(struct effects *effects, const struct event *copy, uint32_t campaign, bool seen)
+{
+    const struct counters *counters = &effects->counters;
+    enum applied applied = APPLIED_UNRECOGNIZED;
+
+    switch (copy->kind) {
+    case EVENT_OPT_OUT:
+        list_phone(effects, copy, copy->phone, copy->time_ms, &campaign, 1, "",
+                   bytes_of(copy->foreign_id, copy->foreign_id_len));
+        applied = APPLIED_OPT_OUT;
+        break;
+    case EVENT_CAMPAIGN:
+        applied = APPLIED_CAMPAIGN;
+        break;
+    case EVENT_OTHER:
+    case EVENT_RESULT:
+        break;
+    }
+    if (seen) {
+        apply_call_count(effects->call, counters_duplicate(counters, campaign), false, NULL);
+        return APPLIED_DUPLICATE;
+    }
+    if (applied == APPLIED_UNRECOGNIZED) {
+        apply_call_count(effects->call, counters_unrecognized(counters, campaign), false, NULL);
+        apply_call_count(effects->call, counters_named(counters, "events", copy->name), false, NULL);
+    }
+    return applied;
+}
+
+static const char *state_name(enum campaign_state state)
+{
+    switch (state) {
+    case CAMPAIGN_SCHEDULED:
+        return "scheduled";
+    case CAMPAIGN_RUNNING:
+        return "running";
+    case CAMPAIGN_PAUSED:
+        return "paused";
+    case CAMPAIGN_COMPLETED:
+        break;
+    }
+    return "completed";
+}
+
+void effects_of_touch(struct effects *effects, const struct touch *touch, const struct event *event)
+{
+    char name[LIMIT_CAMPAIGN + 1], first[CLOCK_ISO_SIZE], last[CLOCK_ISO_SIZE], result[CLOCK_ISO_SIZE] = "";
+    struct call_campaign campaign = {.name = name,
+                                     .first = first,
+                                     .last = last,
+                                     .state = event ? state_name(event->state) : "",
+                                     .state_at = event ? first : "",
+                                     .last_result = result,
+                                     .score_ms = touch->last_ms};
+
+    snprintf(name, sizeof name, "%s", name_of(effects, touch->campaign));
+    clock_iso8601_ms(touch->first_ms, first);
+    clock_iso8601_ms(touch->last_ms, last);
+    if (touch->result_ms > 0)
+        clock_iso8601_ms(touch->result_ms, result);
+    if (event)
+        campaign.json = shown_campaign(&effects->json, name, campaign.state, event->time_ms);
+    apply_call_campaign(effects->call, &campaign);
+}

@@ -1,0 +1,61 @@
+/* Copies of one drop become one record (docs/classification.md, 3). Pure: the final record is a function of the set of
+   copies, not of their order. */
+#ifndef DROPBRIDGE_MERGE_H
+#define DROPBRIDGE_MERGE_H
+
+#include "../event.h"
+#include "record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What became of a copy. */
+enum applied {
+    APPLIED_COUNTED,
+    APPLIED_REVISED,
+    APPLIED_DUPLICATE,
+    APPLIED_OPT_OUT,
+    APPLIED_CAMPAIGN,
+    APPLIED_UNRECOGNIZED
+};
+
+/* What a drop counts as. */
+struct counted {
+    uint32_t campaign;
+    enum outcome outcome;
+    uint8_t reason;
+    uint8_t flags; /* dnc 2, spam 1 */
+    struct costs costs;
+};
+
+/* What one copy changed. */
+struct merged {
+    enum applied applied;  /* COUNTED, REVISED or DUPLICATE */
+    struct counted before; /* not for COUNTED */
+    struct counted after;
+    bool filled; /* foreign_id, the first phone or the campaign changed */
+    /* The copy's opt-out, or an earlier one, may concern a phone or a campaign that is not listed yet. */
+    bool list_opt_out;
+};
+
+/* Decides between two campaigns of equal standing: their names, for numbers differ from one Redis to another. */
+struct campaign_names {
+    const void *context;
+    /* Never NULL; valid until the next call. */
+    const char *(*name_of)(const void *context, uint32_t number);
+};
+
+struct merge_settings {
+    bool keep_foreign_id; /* something shows it: the lookup or the stream */
+    struct campaign_names names;
+};
+
+/* Merges a copy (an EVENT_RESULT that names the campaign with this number) into the record of its drop, or, with
+   `*exists` false, makes the record; *exists is true afterwards. */
+struct merged merge_copy(struct record *record, bool *exists, const struct event *copy, uint32_t campaign,
+                         const struct merge_settings *settings);
+
+struct counted counted_as(const struct record *record);
+bool counted_equal(const struct counted *a, const struct counted *b);
+
+#endif

@@ -1,0 +1,412 @@
+#include "plan.h"
+
+#include "effects.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FIELD_MAX = EVENT_ID_PACKED + 4,
+    PRESENT_LIMIT = 16 * 1024 * 1024,
+};
+
+/* What is remembered of an event that is no result. */
+static const uint8_t seen[] = {RECORD_VERSION};
+
+struct copy {
+    const struct event *event;
+    uint32_t campaign;
+    uint32_t next; /* of the group, from 1; 0: the last */
+    enum applied applied;
+};
+
+struct group {
+    uint32_t first, last; /* copies, from 1 */
+    uint32_t hash;
+    uint8_t field_len;
+    uint8_t field[FIELD_MAX];
+    bool applied, conflicts;
+    bool has_record;             /* Redis knows it */
+    size_t present, present_len; /* what the current generation holds of it, in plan->present */
+    struct record record;
+};
+
+struct plan {
+    struct plan_settings settings;
+    struct call_place place;
+    struct merge_settings merging;
+    struct copy *copies;
+    struct group *groups;
+    uint32_t *slots;    /* of a hash table: groups, from 1 */
+    uint32_t *in_call;  /* the groups of the call under way, in its order */
+    size_t slot_count, copy_count, group_count, left, call_count;
+    struct touch *touches;
+    struct buf present;
+    struct apply_call *call;
+    struct effects effects;
+    bool failed; /* out of memory: nothing is written of this batch */
+};
+
+struct plan *plan_new(const struct plan_settings *settings)
+{
+    struct plan *plan = calloc(1, sizeof *plan);
+
+    if (!plan)
+        return NULL;
+    plan->settings = *settings;
+    plan->merging = (struct merge_settings){
+        .names = settings->names,
+        .keep_foreign_id = settings->call.result_ttl_s > 0 || settings->call.results_stream_max > 0};
+    buf_init(&plan->present, PRESENT_LIMIT);
+    plan->slot_count = 1;
+    while (plan->slot_count < 2 * settings->limit)
+        plan->slot_count *= 2;
+    plan->copies = calloc(settings->limit, sizeof *plan->copies);
+    plan->groups = calloc(settings->limit, sizeof *plan->groups);
+    plan->in_call = calloc(settings->limit, sizeof *plan->in_call);
+    plan->slots = calloc(plan->slot_count, sizeof *plan->slots);
+    plan->touches = calloc(settings->limit, sizeof *plan->touches);
+    plan->call = apply_call_new(&settings->call);
+    if (!plan->copies || !plan->groups || !plan->in_call || !plan->slots || !plan->touches || !plan->call) {
+        plan_free(plan);
+        return NULL;
+    }
+    effects_init(&plan->effects, plan->call, &settings->call, &settings->names);
+    return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (!plan)
+        return;
+    free(plan->copies);
+    free(plan->groups);
+    free(plan->in_call);
+    free(plan->slots);
+    free(plan->touches);
+    apply_call_free(plan->call);
+    effects_clear(&plan->effects);
+    buf_clear(&plan->present);
+    free(plan);
+}
+
+void plan_begin(struct plan *plan, const struct call_place *place)
+{
+    plan->place = *place;
+    plan->copy_count = plan->group_count = plan->left = plan->call_count = 0;
+    memset(plan->slots, 0, plan->slot_count * sizeof *plan->slots);
+    buf_reset(&plan->present);
+    plan->failed = false;
+    plan->effects.generation = place->generation;
+}
+
+/* --- Groups ----------------------------------------------------------------------------------------------------- */
+
+/* Events of different kinds are different events, even with one id. */
+static uint8_t field_of(const struct event *event, uint8_t field[FIELD_MAX])
+{
+    size_t len = 0;
+
+    if (event->kind != EVENT_RESULT)
+        field[len++] = (uint8_t)('0' + event->kind);
+    memcpy(field + len, event->id.packed, event->id.packed_len);
+    return (uint8_t)(len + event->id.packed_len);
+}
+
+/* FNV-1a. It also spreads drops over buckets, so it is part of the schema. */
+static uint32_t hash_of(const uint8_t *data, size_t len)
+{
+    uint32_t hash = UINT32_C(2166136261);
+
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ data[i]) * UINT32_C(16777619);
+    return hash;
+}
+
+static const struct event *first_event(const struct plan *plan, const struct group *group)
+{
+    return plan->copies[group->first - 1].event;
+}
+
+static bool is_result(const struct plan *plan, const struct group *group)
+{
+    return first_event(plan, group)->kind == EVENT_RESULT;
+}
+
+static bool same_field(const struct plan *plan, const struct group *group, const struct group *other)
+{
+    return group->hash == other->hash && group->field_len == other->field_len &&
+           memcmp(group->field, other->field, group->field_len) == 0 &&
+           is_result(plan, group) == is_result(plan, other);
+}
+
+void plan_copy(struct plan *plan, const struct event *copy, uint32_t campaign)
+{
+    struct group *made = &plan->groups[plan->group_count];
+    uint32_t number = (uint32_t)++plan->copy_count;
+    size_t slot;
+
+    plan->copies[number - 1] = (struct copy){.event = copy, .campaign = campaign};
+    *made = (struct group){.first = number, .last = number};
+    made->field_len = field_of(copy, made->field);
+    made->hash = hash_of(made->field, made->field_len);
+    for (slot = made->hash & (plan->slot_count - 1); plan->slots[slot] != 0;
+         slot = (slot + 1) & (plan->slot_count - 1)) {
+        struct group *known = &plan->groups[plan->slots[slot] - 1];
+
+        if (!same_field(plan, known, made))
+            continue;
+        plan->copies[known->last - 1].next = number;
+        known->last = number;
+        return;
+    }
+    plan->slots[slot] = (uint32_t)++plan->group_count;
+    plan->left++;
+}
+
+size_t plan_groups(const struct plan *plan)
+{
+    return plan->group_count;
+}
+
+struct bytes plan_field(struct plan *plan, size_t group)
+{
+    return bytes_of(plan->groups[group].field, plan->groups[group].field_len);
+}
+
+void plan_bucket(const struct plan *plan, size_t group, uint32_t generation, uint32_t buckets, char key[CALL_KEY])
+{
+    const struct group *of = &plan->groups[group];
+
+    snprintf(key, CALL_KEY, "%sdrops:%" PRIu32 ":%s%" PRIu32, plan->settings.call.prefix, generation,
+             is_result(plan, of) ? "" : "e", of->hash % buckets);
+}
+
+static enum record_verdict take_record(struct plan *plan, struct group *group, struct bytes record)
+{
+    enum record_verdict verdict = RECORD_OK;
+
+    if (is_result(plan, group))
+        verdict = record_read(record, &group->record);
+    group->has_record |= verdict == RECORD_OK;
+    return verdict;
+}
+
+static void keep_present(struct plan *plan, struct group *group, struct bytes record)
+{
+    group->present = plan->present.len;
+    group->present_len = record.len;
+    if (record.len > 0 && !buf_append(&plan->present, record.data, record.len))
+        plan->failed = true;
+}
+
+enum record_verdict plan_found(struct plan *plan, size_t number, struct bytes record, bool current)
+{
+    struct group *group = &plan->groups[number];
+
+    if (current)
+        keep_present(plan, group, record);
+    return take_record(plan, group, record);
+}
+
+const struct record *plan_record(const struct plan *plan, size_t group)
+{
+    const struct group *of = &plan->groups[group];
+
+    return of->has_record && is_result(plan, of) ? &of->record : NULL;
+}
+
+size_t plan_left(const struct plan *plan)
+{
+    return plan->left;
+}
+
+/* --- Writing a call --------------------------------------------------------------------------------------------- */
+
+static struct bytes present_of(const struct plan *plan, const struct group *group)
+{
+    if (group->present_len == 0)
+        return bytes_of(NULL, 0);
+    return bytes_of(plan->present.data + group->present, group->present_len);
+}
+
+static void merge_one(struct plan *plan, struct copy *copy, struct record *record, bool *exists)
+{
+    struct merged merged = merge_copy(record, exists, copy->event, copy->campaign, &plan->merging);
+
+    copy->applied = merged.applied;
+    effects_of_result(&plan->effects, copy->event, copy->campaign, record, &merged);
+}
+
+static void write_result(struct plan *plan, struct group *group, const char *bucket)
+{
+    struct record record = {0};
+    bool exists = group->has_record;
+    uint8_t written[RECORD_MAX], before[RECORD_MAX];
+    size_t len;
+
+    if (exists)
+        record = group->record;
+    apply_call_drop(plan->call);
+    for (uint32_t at = group->first; at != 0; at = plan->copies[at - 1].next)
+        merge_one(plan, &plan->copies[at - 1], &record, &exists);
+    len = record_write(&record, written);
+    if (group->has_record && record_write(&group->record, before) == len && memcmp(before, written, len) == 0)
+        len = 0; /* as it is, in whatever generation */
+    if (len > 0)
+        effects_of_record(&plan->effects, first_event(plan, group)->id.text, group->has_record ? &group->record : NULL,
+                          &record, group->has_record && group->present_len == 0);
+    apply_call_drop_end(plan->call, bucket, bytes_of(group->field, group->field_len), present_of(plan, group),
+                        bytes_of(written, len));
+}
+
+/* Of an event that is no result only that it came is remembered. */
+static void write_event(struct plan *plan, struct group *group, const char *bucket)
+{
+    bool known = group->has_record;
+
+    apply_call_drop(plan->call);
+    for (uint32_t at = group->first; at != 0; at = plan->copies[at - 1].next) {
+        struct copy *copy = &plan->copies[at - 1];
+
+        copy->applied = effects_of_event(&plan->effects, copy->event, copy->campaign, known);
+        known = true;
+    }
+    apply_call_drop_end(plan->call, bucket, bytes_of(group->field, group->field_len), present_of(plan, group),
+                        group->has_record ? bytes_of(NULL, 0) : bytes_of(seen, sizeof seen));
+}
+
+/* Campaign events one by one, in their order; of the other copies what they give together. */
+static void touch_campaigns(struct plan *plan)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->copy_count; i++) {
+        const struct event *event = plan->copies[i].event;
+        struct touch one = {.campaign = plan->copies[i].campaign,
+                            .first_ms = event->time_ms,
+                            .last_ms = event->time_ms,
+                            .result_ms = event->kind == EVENT_RESULT ? event->time_ms : 0};
+        size_t at = 0;
+
+        if (event->kind == EVENT_CAMPAIGN) {
+            effects_of_touch(&plan->effects, &one, event);
+            continue;
+        }
+        while (at < count && plan->touches[at].campaign != one.campaign)
+            at++;
+        if (at == count) {
+            plan->touches[count++] = one;
+            continue;
+        }
+        if (one.first_ms < plan->touches[at].first_ms)
+            plan->touches[at].first_ms = one.first_ms;
+        if (one.last_ms > plan->touches[at].last_ms)
+            plan->touches[at].last_ms = one.last_ms;
+        if (one.result_ms > plan->touches[at].result_ms)
+            plan->touches[at].result_ms = one.result_ms;
+    }
+    for (size_t i = 0; i < count; i++)
+        effects_of_touch(&plan->effects, &plan->touches[i], NULL);
+}
+
+bool plan_write(struct plan *plan, struct arguments *arguments)
+{
+    apply_call_begin(plan->call);
+    plan->call_count = 0;
+    touch_campaigns(plan);
+    for (size_t i = 0; i < plan->group_count; i++) {
+        struct group *group = &plan->groups[i];
+        char bucket[CALL_KEY];
+
+        if (group->applied)
+            continue;
+        plan->in_call[plan->call_count++] = (uint32_t)i;
+        plan_bucket(plan, i, plan->place.generation, plan->place.buckets, bucket);
+        if (is_result(plan, group))
+            write_result(plan, group, bucket);
+        else
+            write_event(plan, group, bucket);
+    }
+    return !plan->failed && apply_call_write(plan->call, &plan->place, arguments);
+}
+
+/* --- The answer ------------------------------------------------------------------------------------------------- */
+
+static enum plan_verdict take_conflict(struct plan *plan, const struct call_conflict *conflict)
+{
+    struct group *group;
+
+    if (conflict->drop >= plan->call_count)
+        return PLAN_UNEXPECTED;
+    group = &plan->groups[plan->in_call[conflict->drop]];
+    group->conflicts = true;
+    group->has_record = false;
+    keep_present(plan, group, conflict->present);
+    if (conflict->present.len == 0)
+        return PLAN_OK;
+    switch (take_record(plan, group, conflict->present)) {
+    case RECORD_OK:
+        return PLAN_OK;
+    case RECORD_NEWER:
+        return PLAN_NEWER;
+    case RECORD_DAMAGED:
+        break;
+    }
+    return PLAN_DAMAGED;
+}
+
+static void settle(struct plan *plan, struct group *group, enum applied *results)
+{
+    if (group->conflicts) {
+        group->conflicts = false;
+        return;
+    }
+    group->applied = true;
+    plan->left--;
+    for (uint32_t at = group->first; at != 0; at = plan->copies[at - 1].next)
+        results[at - 1] = plan->copies[at - 1].applied;
+}
+
+enum plan_verdict plan_answer(struct plan *plan, struct bytes text, enum applied *results, struct bytes *damaged)
+{
+    struct call_answer answer;
+
+    if (!call_answer_begin(text, plan->call_count, &answer))
+        return PLAN_UNEXPECTED;
+    while (answer.conflicts > 0) {
+        struct call_conflict conflict;
+        enum plan_verdict verdict = PLAN_UNEXPECTED;
+
+        if (call_answer_next(&answer, &conflict))
+            verdict = take_conflict(plan, &conflict);
+        if (verdict != PLAN_OK)
+            return verdict;
+    }
+    for (size_t i = 0; i < plan->call_count; i++)
+        settle(plan, &plan->groups[plan->in_call[i]], results);
+    *damaged = call_answer_damaged(&answer);
+    return PLAN_OK;
+}
+
+static const char *no_name(const void *context, uint32_t number)
+{
+    (void)context;
+    (void)number;
+    return "";
+}
+
+void plan_rehearse(const struct event *copy)
+{
+    const struct merge_settings settings = {.keep_foreign_id = true, .names = {.name_of = no_name}};
+    struct record record;
+    uint8_t written[RECORD_MAX];
+    bool exists = false;
+
+    if (copy->kind != EVENT_RESULT)
+        return;
+    (void)merge_copy(&record, &exists, copy, 0, &settings);
+    (void)record_write(&record, written);
+}

@@ -1,0 +1,108 @@
+#include "shown.h"
+
+#include "../../common/clock.h"
+#include "../reasons.h"
+
+#include <string.h>
+
+static void begin(struct buf *out)
+{
+    buf_reset(out);
+    buf_append_text(out, "{");
+}
+
+static void put(struct buf *out, const char *name, const char *text, size_t len)
+{
+    buf_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
+    buf_append_json_string(out, text, len);
+}
+
+static void put_known(struct buf *out, const char *name, const char *text)
+{
+    if (text && text[0] != '\0')
+        put(out, name, text, strlen(text));
+}
+
+static struct bytes end(struct buf *out)
+{
+    buf_append_text(out, "}");
+    return bytes_of(out->data, out->len);
+}
+
+/* The last member: apply.lua compares the times of two lookups by their place. */
+static struct bytes end_with_time(struct buf *out, int64_t time_ms)
+{
+    char iso[CLOCK_ISO_SIZE];
+
+    clock_iso8601_ms(time_ms, iso);
+    put_known(out, "at", iso);
+    return end(out);
+}
+
+struct bytes shown_mark(struct buf *out, const char *drop_id)
+{
+    buf_reset(out);
+    buf_append_text(out, "\"drop_id\":");
+    buf_append_json_string(out, drop_id, strlen(drop_id));
+    return bytes_of(out->data, out->len);
+}
+
+static const char *outcome_name(const struct record *record)
+{
+    return record->outcome == OUTCOME_FAILURE ? "failure" : "success";
+}
+
+static const char *reason_name(const struct record *record)
+{
+    return record->outcome == OUTCOME_FAILURE ? reason_by_number(record->reason)->slug : "";
+}
+
+struct bytes shown_lookup(struct buf *out, const struct record *record, const char *drop_id, const char *campaign)
+{
+    char phone[LIMIT_PHONE + 1];
+
+    phone_text(&record->phones[0], phone);
+    begin(out);
+    put(out, "outcome", outcome_name(record), 7);
+    put(out, "reason", reason_name(record), strlen(reason_name(record)));
+    put(out, "drop_id", drop_id, strlen(drop_id));
+    put(out, "phone", phone, strlen(phone));
+    put(out, "campaign", campaign, strlen(campaign));
+    return end_with_time(out, record->time_ms);
+}
+
+struct bytes shown_drop(struct buf *out, const struct record *record, const char *drop_id, const char *campaign)
+{
+    char phone[LIMIT_PHONE + 1];
+
+    phone_text(&record->phones[0], phone);
+    begin(out);
+    put_known(out, "drop_id", drop_id);
+    if (record->foreign_id_len > 0)
+        put(out, "foreign_id", (const char *)record->foreign_id, record->foreign_id_len);
+    put_known(out, "phone", phone);
+    put_known(out, "campaign", campaign);
+    put_known(out, "outcome", outcome_name(record));
+    put_known(out, "reason", reason_name(record));
+    return end_with_time(out, record->time_ms);
+}
+
+struct bytes shown_opt_out(struct buf *out, const char *drop_id, struct bytes foreign_id, const char *phone,
+                           const char *campaign, int64_t time_ms)
+{
+    begin(out);
+    put_known(out, "drop_id", drop_id);
+    if (foreign_id.len > 0)
+        put(out, "foreign_id", (const char *)foreign_id.data, foreign_id.len);
+    put_known(out, "phone", phone);
+    put_known(out, "campaign", campaign);
+    return end_with_time(out, time_ms);
+}
+
+struct bytes shown_campaign(struct buf *out, const char *campaign, const char *state, int64_t time_ms)
+{
+    begin(out);
+    put_known(out, "campaign", campaign);
+    put_known(out, "outcome", state);
+    return end_with_time(out, time_ms);
+}
