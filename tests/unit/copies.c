@@ -1,0 +1,130 @@
+#include "copies.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const campaign_names[COPIES_CAMPAIGNS] = {"unassigned", "spring", "autumn", "winter", "c4",  "c5",
+                                                             "c6",         "c7",     "c8",     "c9",     "c10", "c11",
+                                                             "c12",        "c13",    "c14",    "c15"};
+
+static const char *name_of(const void *context, uint32_t number)
+{
+    (void)context;
+    return number < COPIES_CAMPAIGNS ? campaign_names[number] : campaign_names[COPIES_UNASSIGNED];
+}
+
+struct campaign_names copies_names(void)
+{
+    return (struct campaign_names){.name_of = name_of};
+}
+
+static void put_text(char *out, size_t size, const char *text)
+{
+    snprintf(out, size, "%s", text ? text : "");
+}
+
+struct event copies_event(const struct given *given)
+{
+    const char *id = given->id ? given->id : "d";
+    struct event event = {
+        .kind = given->kind,
+        .time_ms = COPIES_BEGIN_MS + given->at,
+        .received_ms = COPIES_BEGIN_MS + given->received,
+        .campaign_rank = given->campaign > 0 && given->rank == 0 ? CAMPAIGN_FROM_URL : given->rank,
+        .outcome = given->failure > 0 ? OUTCOME_FAILURE : OUTCOME_SUCCESS,
+        .reason = given->failure,
+        .receipt = given->receipt,
+        .has_costs = given->costs.given,
+        .product_cost_micros = given->costs.value.product,
+        .compliance_fee_micros = given->costs.value.compliance,
+        .tts_fee_micros = given->costs.value.tts,
+        .has_flags = given->flags != NULL,
+        .dnc = given->flags && strchr(given->flags, 'd'),
+        .spam = given->flags && strchr(given->flags, 's'),
+        .opts_out = given->opts_out,
+        .state = given->state,
+    };
+
+    event.id.packed_len = (uint8_t)snprintf((char *)event.id.packed, sizeof event.id.packed, "t%s", id);
+    put_text(event.id.text, sizeof event.id.text, id);
+    put_text(event.campaign, sizeof event.campaign, campaign_names[given->campaign]);
+    put_text(event.unknown_reason, sizeof event.unknown_reason, given->unknown_reason);
+    put_text(event.phone, sizeof event.phone, given->phone);
+    put_text(event.name, sizeof event.name, given->name);
+    if (given->foreign_id) {
+        event.foreign_id_len = strlen(given->foreign_id);
+        memcpy(event.foreign_id, given->foreign_id, event.foreign_id_len);
+    }
+    return event;
+}
+
+static bool equal_costs(const struct record *a, const struct record *b)
+{
+    const struct record_costs *x = &a->costs, *y = &b->costs;
+
+    if (x->own != y->own || x->latest != y->latest)
+        return false;
+    if (x->own && costs_compare(&x->own_value, &y->own_value) != 0)
+        return false;
+    return !x->latest || (x->latest_ms == y->latest_ms && costs_compare(&x->latest_value, &y->latest_value) == 0);
+}
+
+static bool equal_flags(const struct record *a, const struct record *b)
+{
+    const struct record_flags *x = &a->flags, *y = &b->flags;
+
+    if (x->own != y->own || x->latest != y->latest)
+        return false;
+    if (x->own && x->own_value != y->own_value)
+        return false;
+    return !x->latest || (x->latest_ms == y->latest_ms && x->latest_value == y->latest_value);
+}
+
+static bool equal_phones(const struct record *a, const struct record *b)
+{
+    for (size_t i = 0; i < a->phone_count; i++)
+        if (phone_compare(&a->phones[i], &b->phones[i]) != 0)
+            return false;
+    return a->phone_count == b->phone_count;
+}
+
+bool copies_equal_records(const struct record *a, const struct record *b)
+{
+    return a->receipt == b->receipt && a->outcome == b->outcome && a->reason == b->reason &&
+           a->time_ms == b->time_ms && a->rank == b->rank && a->received_ms == b->received_ms &&
+           a->campaign_count == b->campaign_count &&
+           memcmp(a->campaigns, b->campaigns, a->campaign_count * sizeof *a->campaigns) == 0 && equal_costs(a, b) &&
+           equal_flags(a, b) && equal_phones(a, b) && a->opted_out == b->opted_out &&
+           (!a->opted_out || a->opt_out_ms == b->opt_out_ms) && a->foreign_id_kept == b->foreign_id_kept &&
+           a->foreign_id_len == b->foreign_id_len && memcmp(a->foreign_id, b->foreign_id, a->foreign_id_len) == 0;
+}
+
+static void swap(size_t *a, size_t *b)
+{
+    size_t held = *a;
+
+    *a = *b;
+    *b = held;
+}
+
+bool copies_next_order(size_t *order, size_t count)
+{
+    size_t at = count - 1, with = count - 1;
+
+    while (at > 0 && order[at - 1] > order[at])
+        at--;
+    if (at == 0)
+        return false;
+    while (order[with] < order[at - 1])
+        with--;
+    swap(&order[at - 1], &order[with]);
+    for (size_t end = count - 1; at < end; at++, end--)
+        swap(&order[at], &order[end]);
+    return true;
+}
+
+uint32_t copies_random(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*state >> 33);
+}
