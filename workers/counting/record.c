@@ -21,7 +21,9 @@ enum {
 /* Byte 2: what most drops have nothing of. */
 enum { BIT_OPT_OUT = 0x01, BIT_FOREIGN_ID = 0x02, BIT_FOREIGN_ID_KEPT = 0x04, BIT_PHONES = 0x08, BIT_CAMPAIGNS = 0x10 };
 
-enum { TIME_WIDTH = 6, VARINT_MAX = 10 };
+enum { TIME_WIDTH = 6, VARINT_MAX = 10, PHONE_DIGITS = LIMIT_PHONE - 1 };
+
+static const int64_t TIME_MAX = (INT64_C(1) << 8 * TIME_WIDTH) - 1;
 
 /* --- Phones and costs ------------------------------------------------------------------------------------------- */
 
@@ -30,7 +32,7 @@ struct phone phone_pack(const char *text)
     struct phone phone = {0};
     unsigned digits = 0;
 
-    for (const char *at = text; *at && digits < 2 * EVENT_PHONE_PACKED; at++) {
+    for (const char *at = text; *at && digits < PHONE_DIGITS; at++) {
         unsigned value;
 
         if (*at < '0' || *at > '9')
@@ -54,7 +56,7 @@ void phone_text(const struct phone *phone, char out[LIMIT_PHONE + 1])
         unsigned high = phone->packed[i] >> 4, low = phone->packed[i] & 0x0f;
 
         out[len++] = (char)('0' + high - 1);
-        if (low > 0 && len < LIMIT_PHONE)
+        if (low > 0)
             out[len++] = (char)('0' + low - 1);
     }
     out[len] = '\0';
@@ -268,12 +270,23 @@ static int64_t take_time(struct reader *reader)
     return (int64_t)value;
 }
 
+/* A time, as what it is later than another one. */
+static int64_t take_time_after(struct reader *reader, int64_t time_ms)
+{
+    int64_t later_ms = take_signed(reader);
+
+    if (later_ms >= -time_ms && later_ms <= TIME_MAX - time_ms)
+        return time_ms + later_ms;
+    reader->damaged = true;
+    return 0;
+}
+
 static int64_t take_micros(struct reader *reader)
 {
     uint64_t value = take_varint(reader);
 
-    reader->damaged |= value > INT64_MAX;
-    return (int64_t)(value & INT64_MAX);
+    reader->damaged |= value > RECORD_COST_MAX;
+    return (int64_t)(value & RECORD_COST_MAX);
 }
 
 static struct costs take_costs(struct reader *reader)
@@ -301,6 +314,7 @@ static struct phone take_phone(struct reader *reader)
         if (high < 1 || high > 10 || low > 10 || (low == 0 && i + 1 < phone.len))
             reader->damaged = true;
     }
+    reader->damaged |= (phone.packed[EVENT_PHONE_PACKED - 1] & 0x0f) != 0; /* a sixteenth digit */
     return phone;
 }
 
@@ -359,7 +373,7 @@ static void take_more(struct reader *reader, unsigned more, struct record *recor
         uint64_t len = take_varint(reader);
 
         record->foreign_id_kept = FOREIGN_ID_KEPT;
-        reader->damaged |= len > LIMIT_FOREIGN_ID;
+        reader->damaged |= len == 0 || len > LIMIT_FOREIGN_ID;
         record->foreign_id_len = reader->damaged ? 0 : (size_t)len;
         take_bytes(reader, record->foreign_id, record->foreign_id_len);
     }
@@ -373,6 +387,14 @@ static void take_more(struct reader *reader, unsigned more, struct record *recor
         for (size_t i = 1; i < record->campaign_count; i++)
             record->campaigns[i] = take_campaign(reader);
     }
+}
+
+/* A record has one form only: what it would be written as. */
+static bool is_written_so(const struct record *record, struct bytes data)
+{
+    uint8_t again[RECORD_MAX];
+
+    return bytes_equal(bytes_of(again, record_write(record, again)), data);
 }
 
 enum record_verdict record_read(struct bytes data, struct record *record)
@@ -394,14 +416,15 @@ enum record_verdict record_read(struct bytes data, struct record *record)
         made.reason = (uint8_t)take_byte(&reader);
     made.time_ms = take_time(&reader);
     made.campaigns[0] = take_campaign(&reader);
-    made.received_ms = made.time_ms + take_signed(&reader);
+    made.received_ms = take_time_after(&reader, made.time_ms);
     take_costs_and_flags(&reader, what, &made);
     if (what & BIT_PHONE) {
         made.phone_count = 1;
         made.phones[0] = take_phone(&reader);
     }
     take_more(&reader, more, &made);
-    if (reader.damaged || reader.rest.len > 0)
+    if (reader.damaged || !is_written_so(&made, data) ||
+        (made.outcome == OUTCOME_FAILURE && made.reason == REASON_NONE))
         return RECORD_DAMAGED;
     if (made.outcome == OUTCOME_FAILURE && !reason_by_number(made.reason))
         return RECORD_NEWER;

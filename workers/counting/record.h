@@ -17,8 +17,11 @@ enum {
     RECORD_MAX = 128 + RECORD_PHONES * (1 + EVENT_PHONE_PACKED) + RECORD_CAMPAIGNS * 5 + LIMIT_FOREIGN_ID,
 };
 
+/* What one cost can be at the most, as apply.lua reads it: a million dollars, and some more. */
+#define RECORD_COST_MAX ((INT64_C(1) << 40) - 1)
+
 struct costs {
-    int64_t product, compliance, tts; /* micros, 0 or more */
+    int64_t product, compliance, tts; /* micros, 0 to RECORD_COST_MAX */
 };
 
 /* Digits, two a byte, each as digit + 1, so that packed numbers sort as their texts do. */
