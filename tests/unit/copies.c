@@ -99,6 +99,59 @@ bool copies_equal_records(const struct record *a, const struct record *b)
            a->foreign_id_len == b->foreign_id_len && memcmp(a->foreign_id, b->foreign_id, a->foreign_id_len) == 0;
 }
 
+/* --- In words ----------------------------------------------------------------------------------------------------- */
+
+static void add_flags(struct buf *out, unsigned flags)
+{
+    buf_printf(out, ", flags %s%s", flags & 2 ? "d" : "", flags & 1 ? "s" : "");
+}
+
+/* What counts; times are those of the copies. */
+static void add_counted(struct buf *out, const struct record *record)
+{
+    struct counted counted = counted_as(record);
+
+    if (counted.outcome == OUTCOME_FAILURE)
+        buf_printf(out, "failure %u", counted.reason);
+    else
+        buf_append_text(out, "success");
+    buf_printf(out, " at %lld in %s", (long long)(record->time_ms - COPIES_BEGIN_MS),
+               name_of(NULL, counted.campaign));
+    if (record->costs.latest)
+        buf_printf(out, ", costs %lld %lld %lld", (long long)counted.costs.product,
+                   (long long)counted.costs.compliance, (long long)counted.costs.tts);
+    if (record->flags.latest)
+        add_flags(out, counted.flags);
+}
+
+/* Phones and campaigns past the first are sets. */
+static void add_remembered(struct buf *out, const struct record *record, bool with_sets)
+{
+    char phone[LIMIT_PHONE + 1];
+
+    for (size_t i = 0; i < (with_sets ? record->phone_count : record->phone_count > 0); i++) {
+        phone_text(&record->phones[i], phone);
+        buf_printf(out, "%s%s", i == 0 ? ", phone " : " ", phone);
+    }
+    for (size_t i = 1; with_sets && i < record->campaign_count; i++)
+        buf_printf(out, "%s%s", i == 1 ? ", also in " : " ", name_of(NULL, record->campaigns[i]));
+    if (record->foreign_id_kept == FOREIGN_ID_KEPT)
+        buf_printf(out, ", id %.*s", (int)record->foreign_id_len, (const char *)record->foreign_id);
+    if (record->foreign_id_kept == FOREIGN_ID_NOT_KEPT)
+        buf_append_text(out, ", an id");
+    if (record->opted_out)
+        buf_printf(out, ", opted out at %lld", (long long)(record->opt_out_ms - COPIES_BEGIN_MS));
+}
+
+void copies_describe(struct buf *out, const struct record *record, bool with_sets)
+{
+    buf_reset(out);
+    add_counted(out, record);
+    add_remembered(out, record, with_sets);
+}
+
+/* --- Orders ------------------------------------------------------------------------------------------------------- */
+
 static void swap(size_t *a, size_t *b)
 {
     size_t held = *a;

@@ -2,6 +2,7 @@
 #ifndef DROPBRIDGE_TEST_COPIES_H
 #define DROPBRIDGE_TEST_COPIES_H
 
+#include "common/buf.h"
 #include "workers/counting/merge.h"
 #include "workers/counting/record.h"
 #include "workers/event.h"
@@ -40,6 +41,10 @@ struct campaign_names copies_names(void);
 
 /* In all that a record says; what stands in places that are not in use aside. */
 bool copies_equal_records(const struct record *a, const struct record *b);
+
+/* "failure 9 at 10 in spring, costs 1 2 3, flags ds, phone +1 +2, also in autumn, id a, opted out at 5". Without the sets
+   the phones and campaigns past the first are left out: which of many are kept may depend on the order of copies. */
+void copies_describe(struct buf *out, const struct record *record, bool with_sets);
 
 /* The next order of the numbers in `order`, from the ascending one on; false after the last. */
 bool copies_next_order(size_t *order, size_t count);
