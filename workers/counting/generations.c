@@ -63,15 +63,17 @@ static bool read_one(const char **text, struct generation *out)
 bool generations_read(const char *text, struct generations *out)
 {
     struct generations made = {0};
+    char again[GENERATIONS_TEXT];
 
-    while (*text != '\0') {
-        if (made.count == GENERATIONS_MAX || !read_one(&text, &made.list[made.count]) ||
+    for (const char *at = text; *at != '\0'; made.count++)
+        if (made.count == GENERATIONS_MAX || !read_one(&at, &made.list[made.count]) ||
             (made.count > 0 && made.list[made.count].number >= made.list[made.count - 1].number))
             return false;
-        made.count++;
-    }
+    generations_write(&made, again);
+    if (made.count == 0 || strcmp(again, text) != 0) /* numbers have one form only */
+        return false;
     *out = made;
-    return made.count > 0;
+    return true;
 }
 
 int64_t generation_end_ms(const struct generation *generation)
