@@ -90,6 +90,8 @@ bool campaigns_room(const struct campaigns *campaigns, size_t more)
 
 bool campaigns_learn(struct campaigns *campaigns, uint32_t number, const char *name)
 {
+    uint32_t *place;
+
     if (campaigns->count == campaigns->capacity) {
         size_t capacity = campaigns->capacity > 0 ? 2 * campaigns->capacity : 64;
         struct campaign *list = campaigns_room(campaigns, 1) ? realloc(campaigns->list, capacity * sizeof *list) : NULL;
@@ -102,7 +104,9 @@ bool campaigns_learn(struct campaigns *campaigns, uint32_t number, const char *n
     campaigns->list[campaigns->count].number = number;
     snprintf(campaigns->list[campaigns->count].name, LIMIT_CAMPAIGN + 1, "%s", name);
     campaigns->count++;
-    campaigns->by_name[slot_of_name(campaigns, name)] = (uint32_t)campaigns->count;
+    place = &campaigns->by_name[slot_of_name(campaigns, name)];
+    if (*place == 0)
+        *place = (uint32_t)campaigns->count;
     campaigns->by_number[slot_of_number(campaigns, number)] = (uint32_t)campaigns->count;
     return true;
 }

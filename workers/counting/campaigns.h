@@ -26,7 +26,7 @@ void campaigns_forget(struct campaigns *campaigns);
 int64_t campaigns_number(const struct campaigns *campaigns, const char *name);
 /* NULL: not learned. Valid until the next campaigns_learn or campaigns_forget. */
 const char *campaigns_name(const struct campaigns *campaigns, uint32_t number);
-/* False when out of memory. */
+/* False when out of memory, or without room. A name that has a number keeps it; of the number the name is new. */
 bool campaigns_learn(struct campaigns *campaigns, uint32_t number, const char *name);
 /* Whether so many more can be learned without forgetting others. */
 bool campaigns_room(const struct campaigns *campaigns, size_t more);
