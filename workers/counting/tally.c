@@ -5,47 +5,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SLOTS = 256, KEYS_FIRST = 64, TEXTS_LIMIT = 4 * 1024 * 1024, NUMBERS_MAX = 32767 };
-
-/* Texts and classes are found by hash; slots hold a number, 0 is free. */
-struct table {
-    uint32_t *slots;
-    size_t size; /* a power of two, or 0 */
-    size_t used;
-};
+enum { FIRST_SLOTS = 256, FIRST_ITEMS = 64, TEXTS_LIMIT = 4 * 1024 * 1024, NUMBERS_MAX = 32767 };
 
 struct key {
     size_t name, name_len; /* in `texts` */
-    uint32_t hash;
     unsigned how;
     int64_t ttl_s;
 };
 
 struct cell {
     size_t field, field_len;
-    uint32_t hash;
     unsigned key;
 };
 
 struct class {
     struct tally_class what;
-    uint32_t hash;
     unsigned campaign_costs, totals_costs;
     unsigned count;
     uint16_t cells[TALLY_CLASS_CELLS];
 };
 
-/* A growing array. */
-#define GROWING(type, name)                                                                                            \
-    type *name;                                                                                                        \
-    size_t name##_count, name##_capacity
+struct slot {
+    uint32_t hash, number; /* 0: free */
+};
+
+/* Keys, cells or classes by number, from 1; those that can be asked for are found by hash. */
+struct list {
+    char *items;
+    size_t item_size, count, capacity;
+    struct slot *slots;
+    size_t slot_count; /* a power of two, or 0 */
+};
 
 struct tally {
     struct buf texts;
-    GROWING(struct key, keys);
-    GROWING(struct cell, cells);
-    GROWING(struct class, classes);
-    struct table key_table, cell_table, class_table;
+    struct list keys, cells, classes;
     bool failed;
 };
 
@@ -53,9 +47,19 @@ struct tally *tally_new(void)
 {
     struct tally *tally = calloc(1, sizeof *tally);
 
-    if (tally)
-        buf_init(&tally->texts, TEXTS_LIMIT);
+    if (!tally)
+        return NULL;
+    buf_init(&tally->texts, TEXTS_LIMIT);
+    tally->keys.item_size = sizeof(struct key);
+    tally->cells.item_size = sizeof(struct cell);
+    tally->classes.item_size = sizeof(struct class);
     return tally;
+}
+
+static void clear(struct list *list)
+{
+    free(list->items);
+    free(list->slots);
 }
 
 void tally_free(struct tally *tally)
@@ -63,30 +67,103 @@ void tally_free(struct tally *tally)
     if (!tally)
         return;
     buf_clear(&tally->texts);
-    free(tally->keys);
-    free(tally->cells);
-    free(tally->classes);
-    free(tally->key_table.slots);
-    free(tally->cell_table.slots);
-    free(tally->class_table.slots);
+    clear(&tally->keys);
+    clear(&tally->cells);
+    clear(&tally->classes);
     free(tally);
 }
 
-static void empty(struct table *table)
+static void empty(struct list *list)
 {
-    if (table->size > 0)
-        memset(table->slots, 0, table->size * sizeof *table->slots);
-    table->used = 0;
+    if (list->slot_count > 0)
+        memset(list->slots, 0, list->slot_count * sizeof *list->slots);
+    list->count = 0;
 }
 
 void tally_reset(struct tally *tally)
 {
     buf_reset(&tally->texts);
-    tally->keys_count = tally->cells_count = tally->classes_count = 0;
-    empty(&tally->key_table);
-    empty(&tally->cell_table);
-    empty(&tally->class_table);
+    empty(&tally->keys);
+    empty(&tally->cells);
+    empty(&tally->classes);
     tally->failed = false;
+}
+
+/* --- Lists -------------------------------------------------------------------------------------------------------- */
+
+static void *item(const struct list *list, size_t number)
+{
+    return list->items + list->item_size * (number - 1);
+}
+
+/* The number of a new item, all 0; 0 when out of memory or past what the script's numbers can name. */
+static unsigned add(struct tally *tally, struct list *list)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity > 0 ? 2 * list->capacity : FIRST_ITEMS;
+        char *items = realloc(list->items, capacity * list->item_size);
+
+        if (items) {
+            list->items = items;
+            list->capacity = capacity;
+        }
+    }
+    if (list->count == list->capacity || list->count == NUMBERS_MAX) {
+        tally->failed = true;
+        return 0;
+    }
+    memset(item(list, ++list->count), 0, list->item_size);
+    return (unsigned)list->count;
+}
+
+static struct slot *slot_at(const struct list *list, size_t place)
+{
+    return &list->slots[place & (list->slot_count - 1)];
+}
+
+/* Room in the slots for one more. */
+static bool widen(struct list *list)
+{
+    struct list wider = {.slot_count = list->slot_count > 0 ? 2 * list->slot_count : FIRST_SLOTS};
+
+    if (2 * (list->count + 1) <= list->slot_count)
+        return true;
+    wider.slots = calloc(wider.slot_count, sizeof *wider.slots);
+    if (!wider.slots)
+        return false;
+    for (size_t i = 0; i < list->slot_count; i++) {
+        size_t place = list->slots[i].hash;
+
+        while (slot_at(&wider, place)->number != 0)
+            place++;
+        *slot_at(&wider, place) = list->slots[i];
+    }
+    free(list->slots);
+    list->slots = wider.slots;
+    list->slot_count = wider.slot_count;
+    return true;
+}
+
+typedef bool is_wanted(const struct tally *tally, const void *item, const void *wanted);
+
+/* The number of what is wanted; *made is whether it is new, and still to be filled. 0 as add. */
+static unsigned number_of(struct tally *tally, struct list *list, uint32_t hash, is_wanted *is, const void *wanted,
+                          bool *made)
+{
+    size_t place = hash;
+    struct slot *slot;
+
+    *made = false;
+    if (!widen(list)) {
+        tally->failed = true;
+        return 0;
+    }
+    for (slot = slot_at(list, place); slot->number != 0; slot = slot_at(list, ++place))
+        if (slot->hash == hash && is(tally, item(list, slot->number), wanted))
+            return slot->number;
+    *slot = (struct slot){.hash = hash, .number = add(tally, list)};
+    *made = slot->number > 0;
+    return slot->number;
 }
 
 /* FNV-1a. */
@@ -101,131 +178,67 @@ static uint32_t hash_of(const void *data, size_t len, uint32_t hash)
 
 static const uint32_t HASH_BEGIN = UINT32_C(2166136261);
 
-/* Room for one more in an array; NULL when out of memory or past what the script's numbers can name. */
-static void *grow(struct tally *tally, void *array, size_t count, size_t *capacity, size_t size)
-{
-    size_t wanted = *capacity > 0 ? 2 * *capacity : KEYS_FIRST;
-    void *grown;
+/* --- Keys and cells ----------------------------------------------------------------------------------------------- */
 
-    if (count < *capacity)
-        return array;
-    grown = count < NUMBERS_MAX ? realloc(array, wanted * size) : NULL;
-    if (grown)
-        *capacity = wanted;
-    else
-        tally->failed = true;
-    return grown;
+/* The name of a key, or a field of the key with that number. */
+struct text {
+    const void *data;
+    size_t len;
+    unsigned key;
+};
+
+static bool is_text(const struct tally *tally, size_t at, size_t len, const struct text *text)
+{
+    return text->len == len && (len == 0 || memcmp(tally->texts.data + at, text->data, len) == 0);
 }
 
-static void place(struct table *table, uint32_t hash, uint32_t number)
+static bool is_key(const struct tally *tally, const void *known, const void *wanted)
 {
-    size_t at = hash & (table->size - 1);
+    const struct key *key = known;
 
-    while (table->slots[at] != 0)
-        at = (at + 1) & (table->size - 1);
-    table->slots[at] = number;
-    table->used++;
+    return is_text(tally, key->name, key->name_len, wanted);
 }
 
-/* Makes room for one more; `hash_at` tells the hash of a number that is in it. */
-static bool widen(struct tally *tally, struct table *table, uint32_t (*hash_at)(const struct tally *, uint32_t))
+static bool is_cell(const struct tally *tally, const void *known, const void *wanted)
 {
-    size_t size = table->size > 0 ? 2 * table->size : FIRST_SLOTS;
-    struct table wider = {.size = size};
+    const struct cell *cell = known;
+    const struct text *text = wanted;
 
-    if (2 * (table->used + 1) <= table->size)
-        return true;
-    wider.slots = calloc(size, sizeof *wider.slots);
-    if (!wider.slots) {
-        tally->failed = true;
-        return false;
-    }
-    for (size_t i = 0; i < table->size; i++)
-        if (table->slots[i] != 0)
-            place(&wider, hash_at(tally, table->slots[i]), table->slots[i]);
-    free(table->slots);
-    *table = wider;
-    return true;
+    return cell->key == text->key && is_text(tally, cell->field, cell->field_len, text);
 }
 
-static bool is_text(const struct tally *tally, size_t at, size_t at_len, const void *text, size_t len)
+static size_t keep_text(struct tally *tally, const struct text *text)
 {
-    return at_len == len && (len == 0 || memcmp(tally->texts.data + at, text, len) == 0);
-}
+    size_t at = tally->texts.len;
 
-static bool keep_text(struct tally *tally, const void *text, size_t len, size_t *at)
-{
-    *at = tally->texts.len;
-    tally->failed |= !buf_append(&tally->texts, len > 0 ? text : "", len);
-    return !tally->failed;
-}
-
-static uint32_t key_hash(const struct tally *tally, uint32_t number)
-{
-    return tally->keys[number - 1].hash;
-}
-
-static uint32_t cell_hash(const struct tally *tally, uint32_t number)
-{
-    return tally->cells[number - 1].hash;
-}
-
-static uint32_t class_hash(const struct tally *tally, uint32_t number)
-{
-    return tally->classes[number - 1].hash;
+    tally->failed |= !buf_append(&tally->texts, text->len > 0 ? text->data : "", text->len);
+    return at;
 }
 
 unsigned tally_key(struct tally *tally, const char *key, unsigned how, int64_t ttl_s)
 {
-    size_t len = strlen(key);
-    uint32_t hash = hash_of(key, len, HASH_BEGIN);
-    struct key made = {.name_len = len, .hash = hash, .how = how, .ttl_s = ttl_s};
-    struct key *keys;
+    const struct text text = {.data = key, .len = strlen(key)};
+    bool made;
+    unsigned number =
+        number_of(tally, &tally->keys, hash_of(text.data, text.len, HASH_BEGIN), is_key, &text, &made);
 
-    if (!widen(tally, &tally->key_table, key_hash))
-        return 0;
-    for (size_t at = hash & (tally->key_table.size - 1); tally->key_table.slots[at] != 0;
-         at = (at + 1) & (tally->key_table.size - 1)) {
-        const struct key *known = &tally->keys[tally->key_table.slots[at] - 1];
-
-        if (known->hash == hash && is_text(tally, known->name, known->name_len, key, len))
-            return tally->key_table.slots[at];
-    }
-    keys = grow(tally, tally->keys, tally->keys_count, &tally->keys_capacity, sizeof *keys);
-    if (!keys)
-        return 0;
-    tally->keys = keys;
-    if (!keep_text(tally, key, len, &made.name))
-        return 0;
-    tally->keys[tally->keys_count++] = made;
-    place(&tally->key_table, hash, (uint32_t)tally->keys_count);
-    return (unsigned)tally->keys_count;
+    if (made)
+        *(struct key *)item(&tally->keys, number) =
+            (struct key){.name = keep_text(tally, &text), .name_len = text.len, .how = how, .ttl_s = ttl_s};
+    return number;
 }
 
 unsigned tally_cell(struct tally *tally, unsigned key, const void *field, size_t len)
 {
+    const struct text text = {.data = field, .len = len, .key = key};
     uint32_t hash = hash_of(field, len, hash_of(&key, sizeof key, HASH_BEGIN));
-    struct cell made = {.field_len = len, .hash = hash, .key = key};
-    struct cell *cells;
+    bool made = false;
+    unsigned number = key > 0 ? number_of(tally, &tally->cells, hash, is_cell, &text, &made) : 0;
 
-    if (key == 0 || !widen(tally, &tally->cell_table, cell_hash))
-        return 0;
-    for (size_t at = hash & (tally->cell_table.size - 1); tally->cell_table.slots[at] != 0;
-         at = (at + 1) & (tally->cell_table.size - 1)) {
-        const struct cell *known = &tally->cells[tally->cell_table.slots[at] - 1];
-
-        if (known->hash == hash && known->key == key && is_text(tally, known->field, known->field_len, field, len))
-            return tally->cell_table.slots[at];
-    }
-    cells = grow(tally, tally->cells, tally->cells_count, &tally->cells_capacity, sizeof *cells);
-    if (!cells)
-        return 0;
-    tally->cells = cells;
-    if (!keep_text(tally, field, len, &made.field))
-        return 0;
-    tally->cells[tally->cells_count++] = made;
-    place(&tally->cell_table, hash, (uint32_t)tally->cells_count);
-    return (unsigned)tally->cells_count;
+    if (made)
+        *(struct cell *)item(&tally->cells, number) =
+            (struct cell){.field = keep_text(tally, &text), .field_len = len, .key = key};
+    return number;
 }
 
 unsigned tally_field(struct tally *tally, unsigned key, const char *field)
@@ -233,48 +246,34 @@ unsigned tally_field(struct tally *tally, unsigned key, const char *field)
     return tally_cell(tally, key, field, strlen(field));
 }
 
-static unsigned add_class(struct tally *tally, const struct class *made)
-{
-    struct class *classes = grow(tally, tally->classes, tally->classes_count, &tally->classes_capacity, sizeof *classes);
+/* --- Classes ------------------------------------------------------------------------------------------------------ */
 
-    if (!classes)
-        return 0;
-    tally->classes = classes;
-    tally->classes[tally->classes_count++] = *made;
-    return (unsigned)tally->classes_count;
+static bool is_class(const struct tally *tally, const void *known, const void *wanted)
+{
+    const struct class *class = known;
+
+    (void)tally;
+    return memcmp(&class->what, wanted, sizeof class->what) == 0;
 }
 
 unsigned tally_class(struct tally *tally, const struct tally_class *class, bool *made)
 {
-    struct class new = {.what = *class, .hash = hash_of(class, sizeof *class, HASH_BEGIN)};
-    unsigned number;
+    uint32_t hash = hash_of(class, sizeof *class, HASH_BEGIN);
+    unsigned number = number_of(tally, &tally->classes, hash, is_class, class, made);
 
-    *made = false;
-    if (!widen(tally, &tally->class_table, class_hash))
-        return 0;
-    for (size_t at = new.hash & (tally->class_table.size - 1); tally->class_table.slots[at] != 0;
-         at = (at + 1) & (tally->class_table.size - 1)) {
-        const struct class *known = &tally->classes[tally->class_table.slots[at] - 1];
-
-        if (known->hash == new.hash && memcmp(&known->what, class, sizeof *class) == 0)
-            return tally->class_table.slots[at];
-    }
-    number = add_class(tally, &new);
-    if (number == 0)
-        return 0;
-    place(&tally->class_table, new.hash, number);
-    *made = true;
+    if (*made)
+        memcpy(&((struct class *)item(&tally->classes, number))->what, class, sizeof *class);
     return number;
 }
 
 unsigned tally_class_alone(struct tally *tally)
 {
-    return add_class(tally, &(struct class){0});
+    return add(tally, &tally->classes);
 }
 
 void tally_class_add(struct tally *tally, unsigned class, unsigned cell)
 {
-    struct class *row = class > 0 ? &tally->classes[class - 1] : NULL;
+    struct class *row = class > 0 ? item(&tally->classes, class) : NULL;
 
     if (!row || cell == 0 || row->count == TALLY_CLASS_CELLS)
         tally->failed = true;
@@ -284,49 +283,53 @@ void tally_class_add(struct tally *tally, unsigned class, unsigned cell)
 
 void tally_class_costs(struct tally *tally, unsigned class, unsigned campaign_cell, unsigned totals_cell)
 {
-    if (class == 0 || campaign_cell == 0 || totals_cell == 0) {
+    struct class *row = class > 0 ? item(&tally->classes, class) : NULL;
+
+    if (!row || campaign_cell == 0 || totals_cell == 0) {
         tally->failed = true;
         return;
     }
-    tally->classes[class - 1].campaign_costs = campaign_cell;
-    tally->classes[class - 1].totals_costs = totals_cell;
+    row->campaign_costs = campaign_cell;
+    row->totals_costs = totals_cell;
 }
+
+/* --- Writing ------------------------------------------------------------------------------------------------------ */
 
 size_t tally_keys(const struct tally *tally)
 {
-    return tally->keys_count;
+    return tally->keys.count;
 }
 
 size_t tally_cells(const struct tally *tally)
 {
-    return tally->cells_count;
+    return tally->cells.count;
 }
 
 size_t tally_classes(const struct tally *tally)
 {
-    return tally->classes_count;
+    return tally->classes.count;
 }
 
 bool tally_write(const struct tally *tally, struct arguments *arguments)
 {
     if (tally->failed)
         return false;
-    for (size_t i = 0; i < tally->keys_count; i++) {
-        const struct key *key = &tally->keys[i];
+    for (size_t i = 1; i <= tally->keys.count; i++) {
+        const struct key *key = item(&tally->keys, i);
         uint8_t head[5];
 
         put_little_endian(put_little_endian(head, key->how, 1), (uint64_t)key->ttl_s, 4);
         arguments_add(arguments, tally->texts.data + key->name, key->name_len);
         arguments_add(arguments, head, sizeof head);
     }
-    for (size_t i = 0; i < tally->cells_count; i++) {
-        const struct cell *cell = &tally->cells[i];
+    for (size_t i = 1; i <= tally->cells.count; i++) {
+        const struct cell *cell = item(&tally->cells, i);
 
         arguments_add_number(arguments, cell->key);
         arguments_add(arguments, tally->texts.data + cell->field, cell->field_len);
     }
-    for (size_t i = 0; i < tally->classes_count; i++) {
-        const struct class *class = &tally->classes[i];
+    for (size_t i = 1; i <= tally->classes.count; i++) {
+        const struct class *class = item(&tally->classes, i);
         uint8_t row[4 + 2 * TALLY_CLASS_CELLS];
         uint8_t *at = put_little_endian(put_little_endian(row, class->campaign_costs, 2), class->totals_costs, 2);
 
