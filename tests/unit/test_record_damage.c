@@ -106,7 +106,7 @@ static void a_failure_may_have_any_reason_that_has_a_row(void **state)
     }
 }
 
-/* --- Bytes that nobody wrote ------------------------------------------------------------------------------------- */
+/* --- Bytes that nobody wrote -------------------------------------------------------------------------------------- */
 
 static size_t random_below(uint64_t *random, size_t limit)
 {

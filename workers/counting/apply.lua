@@ -9,7 +9,7 @@
 --   campaigns  key, name, first time, last time, state (empty: none), its time, last result (empty: none), score, JSON
 --   opt-outs   key, phone, ms, '<BI2I2' (1: a campaign's list; cells to add 1 to, 0 none), JSON
 --   drops      bucket, field, bytes read (empty: absent), bytes to write (empty: none), '<hI5I5I5' a class (negative: taken
---              back) and its costs, '<BBB' (entries, lookups to set, lookups to take back), an entry's kind and JSON, a
+--              back) and its costs, '<I2BB' (entries, lookups to set, lookups to take back), an entry's kind and JSON, a
 --              lookup's key, mark and JSON, another's key and mark
 -- Answers '<I2' how many drops conflict; for each '<I2I2' its number and the length of what is there now, and that; then
 -- the keys that were damaged by hand, a line each.
@@ -162,7 +162,7 @@ end
 
 local function apply_drop(i)
   local bucket, field, new, terms = ARGV[i], ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
-  local entries, set, taken_back = read_struct('<BBB', ARGV[i + 5])
+  local entries, set, taken_back = read_struct('<I2BB', ARGV[i + 5])
   if new ~= '' and call('HSET', bucket, field, new) == 1 and call('HLEN', bucket) == 1 then
     call('PEXPIREAT', bucket, generation_end)
   end
@@ -184,7 +184,7 @@ local function compare(i)
     else
       conflicts[#conflicts + 1] = struct.pack('<I2I2', number, #present) .. present
     end
-    local entries, set, taken_back = read_struct('<BBB', ARGV[i + 5])
+    local entries, set, taken_back = read_struct('<I2BB', ARGV[i + 5])
     i = i + 6 + 2 * entries + 3 * set + 2 * taken_back
   end
   return applying, conflicts

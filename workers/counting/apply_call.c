@@ -186,9 +186,11 @@ static void append(struct arguments *to, struct arguments *from)
 void apply_call_drop_end(struct apply_call *call, const char *bucket, struct bytes field, struct bytes read,
                          struct bytes written)
 {
-    uint8_t head[3] = {(uint8_t)call->entry_count, (uint8_t)call->show_count, (uint8_t)call->unshow_count};
+    uint8_t head[4];
 
-    call->failed |= call->entry_count > UINT8_MAX;
+    put_little_endian(put_little_endian(put_little_endian(head, call->entry_count, 2), call->show_count, 1),
+                      call->unshow_count, 1);
+    call->failed |= call->entry_count > UINT16_MAX;
     arguments_add_text(&call->drops, bucket);
     add_bytes(&call->drops, field);
     add_bytes(&call->drops, read);
@@ -241,7 +243,7 @@ static bool take_number(struct bytes *rest, size_t *out)
 
 bool call_answer_begin(struct bytes answer, size_t drops, struct call_answer *out)
 {
-    struct call_answer made = {.rest = answer};
+    struct call_answer made = {.rest = answer, .drops = drops};
 
     if (!take_number(&made.rest, &made.conflicts) || made.conflicts > drops)
         return false;
@@ -253,9 +255,10 @@ bool call_answer_next(struct call_answer *answer, struct call_conflict *conflict
 {
     size_t number, len;
 
-    if (answer->conflicts == 0 || !take_number(&answer->rest, &number) || number == 0 ||
-        !take_number(&answer->rest, &len) || len > answer->rest.len)
+    if (answer->conflicts == 0 || !take_number(&answer->rest, &number) || number <= answer->last ||
+        number > answer->drops || !take_number(&answer->rest, &len) || len > answer->rest.len)
         return false;
+    answer->last = number;
     conflict->drop = number - 1;
     conflict->present = bytes_of(answer->rest.data, len);
     answer->rest = bytes_of(answer->rest.data + len, answer->rest.len - len);

@@ -76,6 +76,7 @@ bool apply_call_write(struct apply_call *call, const struct call_place *place, s
 struct call_answer {
     struct bytes rest;
     size_t conflicts; /* that are still to be read */
+    size_t drops, last; /* of the call; the number of the last conflict that was read */
 };
 
 struct call_conflict {
@@ -83,8 +84,9 @@ struct call_conflict {
     struct bytes present; /* what the current generation holds; empty: nothing */
 };
 
-/* False if apply.lua cannot have said this, of a call with so many drops. */
+/* Both: false if apply.lua cannot have said this, of a call with so many drops. */
 bool call_answer_begin(struct bytes answer, size_t drops, struct call_answer *out);
+/* Conflicts come in the order of the drops. */
 bool call_answer_next(struct call_answer *answer, struct call_conflict *conflict);
 /* After the last conflict: the keys in which a count was damaged by hand, a line each; empty: none. */
 struct bytes call_answer_damaged(const struct call_answer *answer);

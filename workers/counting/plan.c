@@ -337,11 +337,8 @@ bool plan_write(struct plan *plan, struct arguments *arguments)
 
 static enum plan_verdict take_conflict(struct plan *plan, const struct call_conflict *conflict)
 {
-    struct group *group;
+    struct group *group = &plan->groups[plan->in_call[conflict->drop]];
 
-    if (conflict->drop >= plan->call_count)
-        return PLAN_UNEXPECTED;
-    group = &plan->groups[plan->in_call[conflict->drop]];
     group->conflicts = true;
     group->has_record = false;
     keep_present(plan, group, conflict->present);

@@ -1,0 +1,431 @@
+/* The layout of a call of apply.lua, as the head of that file says it, and its answer. */
+#include "workers/counting/apply_call.h"
+
+#include "call_reader.h"
+#include "cases.h"
+#include "common/hex.h"
+#include "copies.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIMIT = 64 * 1024 * 1024, TEXT = 16 * 1024, MUTATIONS = 200000, ANSWER_MAX = 64 };
+
+static const struct call_settings settings = {.prefix = "dc:", .result_ttl_s = 60, .results_stream_max = 100};
+static const struct call_place place = {
+    .schema = 2, .epoch = "ab:7", .generation = 3, .buckets = 9, .end_ms = 123456789012345};
+
+static struct apply_call *new_call(const struct call_settings *with)
+{
+    struct apply_call *call = apply_call_new(with);
+
+    assert_non_null(call);
+    apply_call_begin(call);
+    return call;
+}
+
+/* Whether it could be written; then `text` tells what. */
+static bool write_text(struct apply_call *call, struct buf *text)
+{
+    struct arguments arguments;
+    struct read_call read;
+    bool written;
+
+    arguments_init(&arguments, LIMIT);
+    arguments_add_text(&arguments, "what stands before ARGV[1]");
+    written = apply_call_write(call, &place, &arguments);
+    if (written) {
+        read_call(&arguments, 1, &read);
+        read_call_text(&read, text);
+        read_call_clear(&read);
+    }
+    arguments_clear(&arguments);
+    return written;
+}
+
+static bool can_be_written(struct apply_call *call)
+{
+    struct buf text;
+    bool written;
+
+    buf_init(&text, LIMIT);
+    written = write_text(call, &text);
+    buf_clear(&text);
+    return written;
+}
+
+static struct bytes text_of(const char *text)
+{
+    return bytes_of_text(text);
+}
+
+/* --- The parts of a call ------------------------------------------------------------------------------------------ */
+
+static void nothing(struct apply_call *call)
+{
+    (void)call;
+}
+
+static void a_counted_drop(struct apply_call *call)
+{
+    struct tally *tally = apply_call_tally(call);
+    unsigned totals = tally_key(tally, "dc:totals", TALLY_PLAIN, 0), class = tally_class_alone(tally);
+    unsigned cell = tally_field(tally, totals, "messages");
+
+    tally_class_add(tally, class, cell);
+    apply_call_drop(call);
+    apply_call_count(call, class, false, &(struct costs){1, RECORD_COST_MAX, 0});
+    apply_call_entry(call, "result", text_of("{}"));
+    apply_call_drop_end(call, "dc:drops:3:8", text_of("field"), text_of(""), text_of("record"));
+}
+
+static void a_drop_that_counts_otherwise_now(struct apply_call *call)
+{
+    struct tally *tally = apply_call_tally(call);
+    unsigned class = tally_class_alone(tally), other = tally_class_alone(tally);
+
+    apply_call_drop(call);
+    apply_call_count(call, class, true, &(struct costs){30000, 2500, 7});
+    apply_call_count(call, other, false, NULL);
+    apply_call_entry(call, "revised", text_of("{a}"));
+    apply_call_entry(call, "filled", text_of("{b}"));
+    apply_call_show(call, text_of("8812"), text_of("mark"), text_of("{c}"));
+    apply_call_unshow(call, text_of("8811"), text_of("mark"));
+    apply_call_drop_end(call, "dc:drops:3:0", text_of("f"), text_of("old"), text_of("new"));
+}
+
+static void drops_with_a_lookup_each(struct apply_call *call)
+{
+    apply_call_drop(call);
+    apply_call_show(call, text_of("a\nb"), text_of("m"), text_of("{}"));
+    apply_call_drop_end(call, "b", text_of("f"), text_of(""), text_of("new"));
+    apply_call_drop(call);
+    apply_call_unshow(call, text_of("c"), text_of("m"));
+    apply_call_drop_end(call, "b", text_of("g"), text_of("old"), text_of(""));
+    apply_call_drop(call);
+    apply_call_drop_end(call, "b", text_of("h"), text_of(""), text_of(""));
+}
+
+static void campaigns_and_opt_outs(struct apply_call *call)
+{
+    struct tally *tally = apply_call_tally(call);
+    unsigned totals = tally_key(tally, "dc:totals", TALLY_PLAIN, 0);
+    unsigned minute = tally_key(tally, "dc:minute:1", TALLY_PLAIN, 86400);
+    const unsigned both[2] = {tally_field(tally, totals, "opt_out"), tally_field(tally, minute, "opt_out")};
+
+    apply_call_campaign(call, &(struct call_campaign){.name = "spring",
+                                                      .first = "F",
+                                                      .last = "L",
+                                                      .state = "paused",
+                                                      .state_at = "S",
+                                                      .last_result = "",
+                                                      .score_ms = 5,
+                                                      .json = text_of("{}")});
+    apply_call_campaign(call, &(struct call_campaign){.name = "autumn",
+                                                      .first = "F",
+                                                      .last = "L",
+                                                      .state = "",
+                                                      .state_at = "",
+                                                      .last_result = "R",
+                                                      .score_ms = 1774019040000});
+    apply_call_opt_out(call, "spring", "+15552224444", 5, (const unsigned[2]){both[0], 0}, text_of("{s}"));
+    apply_call_opt_out(call, NULL, "+15552224444", 1774019040000, both, text_of("{}"));
+}
+
+#define HEAD_OF(stream, lookups)                                                                                       \
+    "epoch dc:drops:epoch ab:7\nschema dc:schema 2\ncampaigns dc:campaigns\nstream " stream "\nlookups " lookups       \
+    "\nend 123456789012345\n"
+#define HEAD HEAD_OF("dc:results 100", "60")
+
+static const struct {
+    const char *name;
+    struct call_settings settings;
+    void (*build)(struct apply_call *call);
+    const char *text;
+} calls[] = {
+    {"nothing", {"dc:", 60, 100}, nothing, HEAD},
+    {"nothing, without a stream and lookups", {"dc:", 0, 0}, nothing, HEAD_OF("- 0", "0")},
+    {"a counted drop", {"dc:", 60, 100}, a_counted_drop,
+     HEAD "hash dc:totals\ncell 1 messages\nclass 1\ndrop dc:drops:3:8 field - record\n  +1 costs 1 1099511627775 0\n"
+          "  entry result {}\n"},
+    {"a counted drop, without a stream", {"dc:", 60, 0}, a_counted_drop,
+     HEAD_OF("- 0", "60") "hash dc:totals\ncell 1 messages\nclass 1\ndrop dc:drops:3:8 field - record\n"
+                          "  +1 costs 1 1099511627775 0\n"},
+    {"a drop that counts otherwise now", {"dc:", 60, 100}, a_drop_that_counts_otherwise_now,
+     HEAD "class\nclass\ndrop dc:drops:3:0 f old new\n  -1 costs 30000 2500 7\n  +2 costs 0 0 0\n  entry revised {a}\n"
+          "  entry filled {b}\n  show dc:result:8812 mark {c}\n  unshow dc:result:8811 mark\n"},
+    {"drops with a lookup each", {"dc:", 60, 100}, drops_with_a_lookup_each,
+     HEAD "drop b f - new\n  show dc:result:a\nb m {}\ndrop b g old -\n  unshow dc:result:c m\ndrop b h - -\n"},
+    {"campaigns and opt-outs", {"dc:", 60, 100}, campaigns_and_opt_outs,
+     HEAD "hash dc:totals\nhash dc:minute:1 for 86400 s\ncell 1 opt_out\ncell 2 opt_out\n"
+          "campaign dc:campaign:spring spring F L paused S - 5 {}\n"
+          "campaign dc:campaign:autumn autumn F L - - R 1774019040000 -\n"
+          "campaign's opt-out dc:campaign:spring:optouts +15552224444 5 cells 1 0 {s}\n"
+          "opt-out dc:optouts +15552224444 1774019040000 cells 1 2 {}\n"},
+};
+
+static void a_call_is_laid_out_as_the_script_reads_it(void **state)
+{
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, TEXT);
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        struct apply_call *call = new_call(&calls[i].settings);
+
+        for (int round = 0; round < 2; round++) { /* the next call has nothing of the last */
+            apply_call_begin(call);
+            calls[i].build(call);
+            CHECK_CASE(calls[i].name, write_text(call, &text));
+            if (strcmp(text.data, calls[i].text) != 0)
+                fail_msg("%s:\n%s", calls[i].name, text.data);
+        }
+        apply_call_free(call);
+    }
+    buf_clear(&text);
+}
+
+/* --- Limits ------------------------------------------------------------------------------------------------------- */
+
+static void add_drop(struct apply_call *call)
+{
+    apply_call_drop(call);
+    apply_call_drop_end(call, "b", text_of("f"), text_of("o"), text_of("n"));
+}
+
+static void a_drop_of_class(struct apply_call *call, unsigned class)
+{
+    apply_call_drop(call);
+    apply_call_count(call, class, false, NULL);
+    apply_call_drop_end(call, "b", text_of("f"), text_of(""), text_of("n"));
+}
+
+static void classes(struct apply_call *call, size_t count)
+{
+    unsigned class = 0;
+
+    for (size_t i = 0; i < count; i++)
+        class = tally_class_alone(apply_call_tally(call));
+    a_drop_of_class(call, class);
+}
+
+static void cells(struct apply_call *call, size_t count)
+{
+    struct tally *tally = apply_call_tally(call);
+    unsigned key = tally_key(tally, "k", TALLY_PLAIN, 0);
+
+    for (uint32_t i = 0; i < count; i++)
+        (void)tally_cell(tally, key, &i, sizeof i);
+}
+
+static void cells_of_a_class(struct apply_call *call, size_t count)
+{
+    struct tally *tally = apply_call_tally(call);
+    unsigned class = tally_class_alone(tally);
+
+    for (uint32_t i = 0; i < count; i++)
+        tally_class_add(tally, class, tally_cell(tally, tally_key(tally, "k", TALLY_PLAIN, 0), &i, sizeof i));
+    a_drop_of_class(call, class);
+}
+
+static void entries_of_a_drop(struct apply_call *call, size_t count)
+{
+    apply_call_drop(call);
+    for (size_t i = 0; i < count; i++)
+        apply_call_entry(call, "revised", text_of("{}"));
+    apply_call_drop_end(call, "b", text_of("f"), text_of("o"), text_of("n"));
+}
+
+static void drops(struct apply_call *call, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        add_drop(call);
+}
+
+static void opt_outs(struct apply_call *call, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        apply_call_opt_out(call, NULL, "+1", 1, (const unsigned[2]){0, 0}, text_of(""));
+}
+
+static void bytes_of_a_drop(struct apply_call *call, size_t count)
+{
+    char *bytes = calloc(1, count);
+
+    assert_non_null(bytes);
+    apply_call_drop(call);
+    apply_call_drop_end(call, "b", text_of("f"), text_of(""), bytes_of(bytes, count));
+    free(bytes);
+}
+
+static void drops_of_no_class(struct apply_call *call, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        a_drop_of_class(call, 0);
+}
+
+/* What the script's numbers, and memory, have room for. */
+static const struct {
+    const char *name;
+    void (*build)(struct apply_call *call, size_t count);
+    size_t most;
+} limits[] = {
+    {"classes", classes, 32767},
+    {"cells", cells, 32767},
+    {"cells of a class", cells_of_a_class, TALLY_CLASS_CELLS},
+    {"entries of a drop", entries_of_a_drop, 65535},
+    {"drops", drops, 65535},
+    {"opt-outs", opt_outs, 65535},
+    {"bytes of drops", bytes_of_a_drop, 16 * 1024 * 1024 - 6},
+    {"drops of no class", drops_of_no_class, 0},
+};
+
+static void past_a_limit_nothing_is_written(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(limits); i++) {
+        struct apply_call *call = new_call(&settings);
+
+        limits[i].build(call, limits[i].most);
+        CHECK_CASE(limits[i].name, can_be_written(call));
+        apply_call_begin(call);
+        limits[i].build(call, limits[i].most + 1);
+        CHECK_CASE(limits[i].name, !can_be_written(call));
+        apply_call_begin(call); /* and the next one is whole again */
+        add_drop(call);
+        CHECK_CASE(limits[i].name, can_be_written(call));
+        apply_call_free(call);
+    }
+}
+
+/* --- The answer --------------------------------------------------------------------------------------------------- */
+
+#define NONE "0000"
+#define ONE "0100" "0200" "0300" "616263" /* the second drop conflicts: abc is there */
+#define TWO "0200" "0100" "0000" "0200" "0100" "7a"
+
+static const struct {
+    const char *name, *hex;
+    size_t drops;
+    const char *text; /* NULL: apply.lua cannot have said this */
+} answers[] = {
+    {"all applied", NONE, 1, ""},
+    {"a call without drops", NONE, 0, ""},
+    {"one conflicts", ONE, 2, "1 abc "},
+    {"two conflict, one with nothing", TWO, 2, "0  1 z "},
+    {"a conflict with bytes that look like an answer", "0100" "0100" "0400" "01610161", 1, "0 \1a\1a "},
+    {"a damaged key", NONE "64633a746f74616c73", 1, "damaged dc:totals"},
+    {"conflicts, then damaged keys", ONE "610a62", 2, "1 abc damaged a\nb"},
+    {"nothing", "", 1, NULL},
+    {"half a number", "00", 1, NULL},
+    {"more conflicts than drops", ONE, 0, NULL},
+    {"more conflicts than there are", "0200" "0100" "0000", 2, NULL},
+    {"a conflict of no drop", "0100" "0000" "0000", 1, NULL},
+    {"a conflict of a drop past the last", "0100" "0200" "0000", 1, NULL},
+    {"a conflict of a drop past the last, in the middle", "0200" "0300" "0000" "0100" "0000", 2, NULL},
+    {"a drop that conflicts twice", "0200" "0100" "0000" "0100" "0000", 2, NULL},
+    {"drops that conflict out of their order", "0200" "0200" "0000" "0100" "0000", 2, NULL},
+    {"a length past the end", "0100" "0100" "0400" "616263", 1, NULL},
+    {"the greatest length", "0100" "0100" "ffff" "616263", 1, NULL},
+};
+
+/* In memory of just that size. False if it cannot be an answer. */
+static bool read_answer(const uint8_t *data, size_t len, size_t drops, struct buf *text)
+{
+    uint8_t *copy = malloc(len > 0 ? len : 1);
+    struct call_answer answer;
+    struct call_conflict conflict;
+    bool good;
+
+    assert_non_null(copy);
+    memcpy(copy, data, len);
+    buf_reset(text);
+    good = call_answer_begin(bytes_of(copy, len), drops, &answer);
+    while (good && answer.conflicts > 0) {
+        good = call_answer_next(&answer, &conflict);
+        if (!good)
+            break;
+        assert_true(conflict.drop < drops);
+        buf_printf(text, "%zu ", conflict.drop);
+        buf_append(text, conflict.present.data, conflict.present.len);
+        buf_append_text(text, " ");
+    }
+    if (good && call_answer_damaged(&answer).len > 0) {
+        buf_append_text(text, "damaged ");
+        buf_append(text, call_answer_damaged(&answer).data, call_answer_damaged(&answer).len);
+    }
+    free(copy);
+    return good;
+}
+
+static size_t decode(const char *hex, uint8_t out[ANSWER_MAX])
+{
+    size_t len = strlen(hex) / 2;
+
+    assert_true(len <= ANSWER_MAX && hex_decode(hex, 2 * len, out, len));
+    return len;
+}
+
+static void an_answer_is_read(void **state)
+{
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, TEXT);
+    for (size_t i = 0; i < COUNT(answers); i++) {
+        uint8_t bytes[ANSWER_MAX];
+        bool good = read_answer(bytes, decode(answers[i].hex, bytes), answers[i].drops, &text);
+
+        CHECK_CASE(answers[i].name, good == (answers[i].text != NULL));
+        CHECK_CASE(answers[i].name, !good || bytes_equal(bytes_of(text.data, text.len), text_of(answers[i].text)));
+    }
+    buf_clear(&text);
+}
+
+static void an_answer_that_is_cut_is_none(void **state)
+{
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, TEXT);
+    for (size_t i = 0; i < COUNT(answers); i++) {
+        uint8_t bytes[ANSWER_MAX];
+        size_t len = decode(answers[i].hex, bytes);
+
+        for (size_t shorter = 0; answers[i].text && !strstr(answers[i].text, "damaged") && shorter < len; shorter++)
+            CHECK_CASE(answers[i].name, !read_answer(bytes, shorter, answers[i].drops, &text));
+    }
+    buf_clear(&text);
+}
+
+static void no_bytes_of_an_answer_lead_astray(void **state)
+{
+    size_t good = 0;
+    uint64_t random = 1;
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, TEXT);
+    for (size_t i = 0; i < MUTATIONS; i++) {
+        uint8_t bytes[ANSWER_MAX];
+        size_t len = decode(answers[copies_random(&random) % COUNT(answers)].hex, bytes);
+
+        for (size_t changes = copies_random(&random) % 4; changes > 0 && len > 0; changes--)
+            bytes[copies_random(&random) % len] = (uint8_t)(copies_random(&random) % 5);
+        good += read_answer(bytes, copies_random(&random) % (len + 1), copies_random(&random) % 4, &text);
+    }
+    assert_in_range(good, MUTATIONS / 20, MUTATIONS - MUTATIONS / 20); /* else they would tell nothing */
+    buf_clear(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_call_is_laid_out_as_the_script_reads_it),
+        cmocka_unit_test(past_a_limit_nothing_is_written),
+        cmocka_unit_test(an_answer_is_read),
+        cmocka_unit_test(an_answer_that_is_cut_is_none),
+        cmocka_unit_test(no_bytes_of_an_answer_lead_astray),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
