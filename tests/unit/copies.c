@@ -45,7 +45,8 @@ struct event copies_event(const struct given *given)
         .state = given->state,
     };
 
-    event.id.packed_len = (uint8_t)snprintf((char *)event.id.packed, sizeof event.id.packed, "t%s", id);
+    event.id.packed_len = (uint8_t)snprintf((char *)event.id.packed, sizeof event.id.packed, "%s%s",
+                                            id[0] == '=' ? "" : "t", id[0] == '=' ? id + 1 : id);
     put_text(event.id.text, sizeof event.id.text, id);
     put_text(event.campaign, sizeof event.campaign, campaign_names[given->campaign]);
     put_text(event.unknown_reason, sizeof event.unknown_reason, given->unknown_reason);

@@ -20,7 +20,7 @@ enum { COPIES_UNASSIGNED, COPIES_SPRING, COPIES_AUTUMN, COPIES_WINTER, COPIES_CA
 /* What is not said is absent; a copy is a callback that tells of a success. */
 struct given {
     enum event_kind kind;
-    const char *id; /* NULL: "d" */
+    const char *id; /* NULL: "d"; behind a = the packed form */
     int64_t at, received;
     bool receipt;
     uint8_t failure; /* the reason's number */

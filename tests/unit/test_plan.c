@@ -1,0 +1,405 @@
+/* A batch of copies over what Redis holds becomes one call; what conflicts is merged again over what is there then. */
+#include "workers/counting/plan.h"
+
+#include "call_reader.h"
+#include "cases.h"
+#include "plan_worker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TEXT = 64 * 1024, OLDER = 1, CURRENT = 2, PARTS = 8 };
+
+#define COSTS(...) .costs = {true, {__VA_ARGS__}}
+#define OPT_OUT .kind = EVENT_OPT_OUT, .opts_out = true, .phone = "+15552224444"
+#define OTHER .kind = EVENT_OTHER, .name = "contact.tag.added"
+
+/* `batch` is read after `earlier` was applied by another worker, and called for after `between` was. */
+static const struct {
+    const char *name;
+    struct given earlier[PARTS]; /* each as far as times are given */
+    uint32_t earlier_in; /* 0: the current generation */
+    struct given batch[PARTS], between[PARTS];
+    size_t calls;
+    const char *results, *totals, *stream;
+    size_t drops_here; /* how many the current generation holds then */
+} rows[] = {
+    {"a batch of nothing", .calls = 0, .results = "", .totals = "", .stream = ""},
+    {"copies of different drops",
+     .batch = {{.id = "a", .at = 10}, {.id = "b", .at = 10, .failure = 9}}, .calls = 1, .results = "counted counted",
+     .totals = "failure 1 messages 2 success 1", .stream = "result result ", .drops_here = 2},
+    {"copies of one drop",
+     .batch = {{.at = 10}, {.at = 10}}, .calls = 1, .results = "counted duplicate",
+     .totals = "duplicate 1 messages 1 success 1", .stream = "result ", .drops_here = 1},
+    {"a revision in a batch",
+     .batch = {{.at = 10}, {.at = 11, .failure = 9}}, .calls = 1, .results = "counted revised",
+     .totals = "failure 1 messages 1 revised 1", .stream = "result revised ", .drops_here = 1},
+    {"a revision, and back",
+     .batch = {{.at = 10}, {.at = 11, .failure = 9}, {.at = 12}}, .calls = 1, .results = "counted revised revised",
+     .totals = "messages 1 revised 2 success 1", .stream = "result revised revised ", .drops_here = 1},
+    {"copies of one drop among others",
+     .batch = {{.id = "a", .at = 10}, {.id = "b", .at = 10}, {.id = "a", .at = 10}, {.id = "c", .at = 10},
+               {.id = "b", .at = 9}},
+     .calls = 1, .results = "counted counted duplicate counted duplicate",
+     .totals = "duplicate 2 messages 3 success 3", .stream = "result result result ", .drops_here = 3},
+    {"one id of every kind",
+     .batch = {{.at = 10}, {OPT_OUT, .at = 10}, {.kind = EVENT_CAMPAIGN, .at = 10, .campaign = COPIES_SPRING},
+               {OTHER, .at = 10}},
+     .calls = 1, .results = "counted opt_out campaign unrecognized",
+     .totals = "messages 1 opt_out 1 success 1 unrecognized 1", .stream = "opt_out result ", .drops_here = 4},
+    {"an event twice",
+     .batch = {{OPT_OUT, .at = 10}, {OPT_OUT, .at = 9}}, .calls = 1, .results = "opt_out duplicate",
+     .totals = "duplicate 1 opt_out 1", .stream = "opt_out ", .drops_here = 1},
+    {"an id that looks like that of another kind",
+     .batch = {{.id = "=1td", .at = 10}, {OPT_OUT, .at = 10}}, .calls = 1, .results = "counted opt_out",
+     .totals = "messages 1 opt_out 1 success 1", .stream = "opt_out result ", .drops_here = 2},
+    {"a drop that is known",
+     .earlier = {{.at = 10}}, .batch = {{.at = 10}}, .calls = 1, .results = "duplicate",
+     .totals = "duplicate 1 messages 1 success 1", .stream = "", .drops_here = 1},
+    {"a revision of a drop that is known",
+     .earlier = {{.at = 10, COSTS(5, 0, 0)}}, .batch = {{.at = 11, .failure = 9, COSTS(2, 1, 0)}}, .calls = 1,
+     .results = "revised", .totals = "compliance_fee_micros 1 failure 1 messages 1 product_cost_micros 2 revised 1",
+     .stream = "revised ", .drops_here = 1},
+    {"costs and campaign that come later",
+     .earlier = {{.at = 10}}, .batch = {{.at = 9, COSTS(5, 0, 0), .campaign = COPIES_SPRING}}, .calls = 1,
+     .results = "duplicate", .totals = "duplicate 1 messages 1 product_cost_micros 5 success 1", .stream = "filled ",
+     .drops_here = 1},
+    {"an event that is known",
+     .earlier = {{OPT_OUT, .at = 10}}, .batch = {{OPT_OUT, .at = 10}}, .calls = 1, .results = "duplicate",
+     .totals = "duplicate 1 opt_out 1", .stream = "", .drops_here = 1},
+    {"a drop of an older generation that does not change stays there",
+     .earlier = {{.at = 10}}, .earlier_in = OLDER, .batch = {{.at = 10}}, .calls = 1, .results = "duplicate",
+     .totals = "duplicate 1 messages 1 success 1", .stream = ""},
+    {"a drop of an older generation that changes moves",
+     .earlier = {{.at = 10}}, .earlier_in = OLDER, .batch = {{.at = 11, .failure = 9}}, .calls = 1,
+     .results = "revised", .totals = "failure 1 messages 1 revised 1", .stream = "revised ", .drops_here = 1},
+    {"an event of an older generation stays there",
+     .earlier = {{OTHER, .at = 10}}, .earlier_in = OLDER, .batch = {{OTHER, .at = 10}}, .calls = 1,
+     .results = "duplicate", .totals = "duplicate 1 unrecognized 1", .stream = ""},
+    {"another was faster",
+     .batch = {{.at = 10}}, .between = {{.at = 10}}, .calls = 2, .results = "duplicate",
+     .totals = "duplicate 1 messages 1 success 1", .stream = "result ", .drops_here = 1},
+    {"another was faster, and revised it",
+     .earlier = {{.at = 10}}, .batch = {{.at = 12}}, .between = {{.at = 11, .failure = 9}}, .calls = 2,
+     .results = "revised", .totals = "messages 1 revised 2 success 1", .stream = "revised revised ", .drops_here = 1},
+    {"another was faster, and has the winner",
+     .batch = {{.at = 10}}, .between = {{.at = 11, .failure = 9}}, .calls = 2, .results = "duplicate",
+     .totals = "duplicate 1 failure 1 messages 1", .stream = "result ", .drops_here = 1},
+    {"another was faster, and the copy fills in",
+     .batch = {{.at = 10, .phone = "+2"}}, .between = {{.at = 11}}, .calls = 2, .results = "duplicate",
+     .totals = "duplicate 1 messages 1 success 1", .stream = "result filled ", .drops_here = 1},
+    {"another moved it in between",
+     .earlier = {{.at = 10}}, .earlier_in = OLDER, .batch = {{.at = 10, .phone = "+2"}},
+     .between = {{.at = 11, .failure = 9}}, .calls = 2, .results = "duplicate",
+     .totals = "duplicate 1 failure 1 messages 1 revised 1", .stream = "revised filled ", .drops_here = 1},
+    {"another came first with one of three",
+     .batch = {{.id = "a", .at = 10}, {.id = "b", .at = 10}, {.id = "c", .at = 10}},
+     .between = {{.id = "b", .at = 9}}, .calls = 2, .results = "counted duplicate counted",
+     .totals = "duplicate 1 messages 3 success 3", .stream = "result result result ", .drops_here = 3},
+    {"another came first with all",
+     .batch = {{.id = "a", .at = 10}, {.id = "b", .at = 10}}, .between = {{.id = "b", .at = 9}, {.id = "a", .at = 9}},
+     .calls = 2, .results = "duplicate duplicate", .totals = "duplicate 2 messages 2 success 2",
+     .stream = "result result ", .drops_here = 2},
+    {"another told of an event",
+     .batch = {{OTHER, .at = 10}, {OTHER, .at = 10}}, .between = {{OTHER, .at = 10}}, .calls = 2,
+     .results = "duplicate duplicate", .totals = "duplicate 2 unrecognized 1", .stream = "", .drops_here = 1},
+    {"an opt-out in a drop that conflicts is listed once",
+     .batch = {{.at = 10, .opts_out = true, .phone = "+2", .campaign = COPIES_SPRING}},
+     .between = {{.at = 11, .phone = "+2"}}, .calls = 2, .results = "duplicate",
+     .totals = "duplicate 1 messages 1 opt_out 1 success 1", .stream = "result opt_out filled ", .drops_here = 1},
+    {"another opted out, and the copy has the phone",
+     .batch = {{.at = 10, .phone = "+2"}}, .between = {{.at = 11, .opts_out = true}}, .calls = 2,
+     .results = "duplicate", .totals = "duplicate 1 messages 1 opt_out 1 success 1",
+     .stream = "result opt_out filled ", .drops_here = 1},
+};
+
+static size_t count_of(const struct given *copies)
+{
+    size_t count = 0;
+
+    while (count < PARTS && copies[count].at != 0)
+        count++;
+    return count;
+}
+
+static void apply(struct server *server, const struct given *copies, uint32_t generation)
+{
+    struct worker worker;
+
+    worker_init(&worker, server);
+    worker_read(&worker, copies, count_of(copies), generation);
+    (void)worker_finish(&worker);
+    worker_clear(&worker);
+}
+
+static size_t drops_in(const struct server *server, uint32_t generation)
+{
+    char bucket[64];
+    size_t count = 0;
+    int len = snprintf(bucket, sizeof bucket, "dc:drops:%u:", generation);
+
+    for (size_t i = 0; i < server->drop_count; i++)
+        count += strncmp(server->drops[i].bucket, bucket, (size_t)len) == 0;
+    return count;
+}
+
+static void check_text(const char *name, const char *what, const char *is, const char *expected)
+{
+    if (strcmp(is, expected) != 0)
+        fail_msg("%s: %s: %s", name, what, is);
+}
+
+static void a_batch_applies_exactly_once(void **state)
+{
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, TEXT);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct server *server = server_new();
+        struct worker worker;
+
+        worker_init(&worker, server);
+        apply(server, rows[i].earlier, rows[i].earlier_in > 0 ? rows[i].earlier_in : CURRENT);
+        buf_reset(&server->stream);
+        worker_read(&worker, rows[i].batch, count_of(rows[i].batch), CURRENT);
+        apply(server, rows[i].between, CURRENT);
+        CHECK_CASE(rows[i].name, worker_finish(&worker) == rows[i].calls);
+        buf_append_text(&text, "");
+        worker_results(&worker, &text);
+        check_text(rows[i].name, "results", text.data, rows[i].results);
+        server_hash_text(server, "dc:totals", &text);
+        check_text(rows[i].name, "totals", text.data, rows[i].totals);
+        check_text(rows[i].name, "stream", server->stream.data, rows[i].stream);
+        CHECK_CASE(rows[i].name, drops_in(server, CURRENT) == rows[i].drops_here);
+        worker_check_sums(server, rows[i].name);
+        worker_clear(&worker);
+        server_free(server);
+    }
+    buf_clear(&text);
+}
+
+static void a_moved_drop_counts_for_the_size_of_its_new_generation(void **state)
+{
+    static const struct given first[PARTS] = {{.id = "a", .at = 10}, {.id = "b", .at = 10}, {OTHER, .at = 10}};
+    static const struct given later[PARTS] = {
+        {.id = "a", .at = 11}, {.id = "b", .at = 10}, {.id = "c", .at = 10}, {.id = "a", .at = 12}, {OTHER, .at = 10}};
+    struct server *server = server_new();
+
+    (void)state;
+    apply(server, first, OLDER);
+    apply(server, later, CURRENT);
+    assert_int_equal(server_count(server, "dc:drops:sizes", "1"), 2);
+    assert_int_equal(server_count(server, "dc:drops:sizes", "2"), 2);
+    server_free(server);
+}
+
+/* --- Conflicts that bring what cannot be used --------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    struct bytes there;
+    enum plan_verdict verdict;
+} conflicts[] = {
+    {"a record of a newer version", {(const uint8_t *)"\x02", 1}, PLAN_NEWER},
+    {"bytes that are no record", {(const uint8_t *)"\x01", 1}, PLAN_DAMAGED},
+};
+
+static void a_conflict_that_cannot_be_read_ends_the_batch(void **state)
+{
+    static const struct given batch[] = {{.id = "a", .at = 10}, {.id = "b", .at = 10}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(conflicts); i++) {
+        struct server *server = server_new();
+        struct worker worker;
+        char bucket[CALL_KEY];
+        struct buf text;
+
+        buf_init(&text, TEXT);
+        worker_init(&worker, server);
+        worker_read(&worker, batch, COUNT(batch), CURRENT);
+        worker_bucket(&worker, CURRENT, bucket);
+        server_set_drop(server, bucket, plan_field(worker.plan, 0), conflicts[i].there);
+        CHECK_CASE(conflicts[i].name, worker_call(&worker) == conflicts[i].verdict);
+        worker_results(&worker, &text);
+        check_text(conflicts[i].name, "results", text.data, "untold untold");
+        /* Once it is mended the batch comes again, and what had applied is a duplicate. */
+        server_delete_drop(server, bucket, plan_field(worker.plan, 0));
+        worker_read(&worker, batch, COUNT(batch), CURRENT);
+        CHECK_CASE(conflicts[i].name, worker_finish(&worker) == 1);
+        worker_results(&worker, &text);
+        check_text(conflicts[i].name, "results", text.data, "counted duplicate");
+        worker_check_sums(server, conflicts[i].name);
+        worker_clear(&worker);
+        server_free(server);
+        buf_clear(&text);
+    }
+}
+
+static void a_record_that_is_gone_by_then_is_made_anew(void **state)
+{
+    static const struct given copies[PARTS] = {{.at = 10}};
+    struct server *server = server_new();
+    struct worker worker;
+    char bucket[CALL_KEY];
+
+    (void)state;
+    worker_init(&worker, server);
+    apply(server, copies, CURRENT);
+    worker_read(&worker, copies, 1, CURRENT);
+    worker_bucket(&worker, CURRENT, bucket);
+    server_delete_drop(server, bucket, plan_field(worker.plan, 0)); /* by hand */
+    assert_int_equal(worker_finish(&worker), 2);
+    assert_int_equal(worker.results[0], APPLIED_COUNTED);
+    assert_int_equal(server_count(server, "dc:totals", "messages"), 2);
+    worker_clear(&worker);
+    server_free(server);
+}
+
+static void results_are_told_of_what_applied_only(void **state)
+{
+    static const struct given batch[] = {{.id = "a", .at = 10}, {.id = "b", .at = 10}, {.id = "a", .at = 10}};
+    static const struct given between[PARTS] = {{.id = "a", .at = 10}};
+    struct server *server = server_new();
+    struct worker worker;
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, TEXT);
+    worker_init(&worker, server);
+    worker_read(&worker, batch, COUNT(batch), CURRENT);
+    apply(server, between, CURRENT);
+    assert_int_equal(plan_left(worker.plan), 2);
+    assert_int_equal(worker_call(&worker), PLAN_OK);
+    assert_int_equal(plan_left(worker.plan), 1);
+    worker_results(&worker, &text);
+    assert_string_equal(text.data, "untold counted untold");
+    assert_int_equal(worker_call(&worker), PLAN_OK);
+    assert_int_equal(plan_left(worker.plan), 0);
+    worker_results(&worker, &text);
+    assert_string_equal(text.data, "duplicate counted duplicate");
+    worker_clear(&worker);
+    server_free(server);
+    buf_clear(&text);
+}
+
+static void what_is_found_is_judged(void **state)
+{
+    static const struct {
+        const char *name;
+        struct given copy;
+        struct bytes found;
+        enum record_verdict verdict;
+        bool has_record;
+    } found[] = {
+        {"a record", {.at = 10}, {(const uint8_t *)"\x01\0\0\0\0\0\0\0\0\0", 10}, RECORD_OK, true},
+        {"a newer record", {.at = 10}, {(const uint8_t *)"\x02", 1}, RECORD_NEWER, false},
+        {"no record", {.at = 10}, {(const uint8_t *)"0", 1}, RECORD_DAMAGED, false},
+        {"of an event that it came", {OPT_OUT, .at = 10}, {(const uint8_t *)"\x01", 1}, RECORD_OK, false},
+    };
+    struct server *server = server_new();
+    struct worker worker;
+
+    (void)state;
+    worker_init(&worker, server);
+    for (size_t i = 0; i < COUNT(found); i++) {
+        worker_read(&worker, &found[i].copy, 1, CURRENT);
+        CHECK_CASE(found[i].name, plan_record(worker.plan, 0) == NULL);
+        CHECK_CASE(found[i].name, plan_found(worker.plan, 0, found[i].found, true) == found[i].verdict);
+        CHECK_CASE(found[i].name, (plan_record(worker.plan, 0) != NULL) == found[i].has_record);
+    }
+    worker_clear(&worker);
+    server_free(server);
+}
+
+static void an_answer_that_cannot_be_is_told_and_nothing_else(void **state)
+{
+    static const struct {
+        const char *name;
+        struct bytes answer;
+    } answers[] = {
+        {"nothing", {NULL, 0}},
+        {"more conflicts than drops", {(const uint8_t *)"\x03\0\x01\0\0\0\x02\0\0\0\x03\0\0\0", 14}},
+        {"a conflict of a drop that there is not", {(const uint8_t *)"\x01\0\x03\0\0\0", 6}},
+        {"a conflict that is cut", {(const uint8_t *)"\x01\0\x01\0\x05\0abc", 9}},
+    };
+    static const struct given batch[] = {{.id = "a", .at = 10}, {.id = "b", .at = 10}};
+    struct server *server = server_new();
+    struct worker worker;
+
+    (void)state;
+    worker_init(&worker, server);
+    for (size_t i = 0; i < COUNT(answers); i++) {
+        struct arguments arguments;
+        struct bytes damaged = {0};
+
+        worker_read(&worker, batch, COUNT(batch), CURRENT);
+        arguments_init(&arguments, TEXT);
+        assert_true(plan_write(worker.plan, &arguments));
+        CHECK_CASE(answers[i].name,
+                   plan_answer(worker.plan, answers[i].answer, worker.results, &damaged) == PLAN_UNEXPECTED);
+        CHECK_CASE(answers[i].name, (size_t)worker.results[0] == WORKER_UNTOLD && damaged.len == 0);
+        arguments_clear(&arguments);
+    }
+    worker_clear(&worker);
+    server_free(server);
+}
+
+static void damaged_keys_are_handed_on(void **state)
+{
+    static const struct given batch[] = {{.at = 10}};
+    static const uint8_t answer[] = "\0\0dc:totals\ndc:minute:1";
+    struct server *server = server_new();
+    struct worker worker;
+    struct arguments arguments;
+    struct bytes damaged = {0};
+
+    (void)state;
+    worker_init(&worker, server);
+    worker_read(&worker, batch, 1, CURRENT);
+    arguments_init(&arguments, TEXT);
+    assert_true(plan_write(worker.plan, &arguments));
+    assert_int_equal(plan_answer(worker.plan, bytes_of(answer, sizeof answer - 1), worker.results, &damaged), PLAN_OK);
+    assert_true(bytes_equal(damaged, bytes_of_text("dc:totals\ndc:minute:1")));
+    assert_int_equal(worker.results[0], APPLIED_COUNTED);
+    arguments_clear(&arguments);
+    worker_clear(&worker);
+    server_free(server);
+}
+
+static void a_rehearsal_does_as_much_as_a_call_and_keeps_nothing(void **state)
+{
+    static const struct given copies[] = {
+        {.at = 10, .failure = 9, .phone = "+15552224444", .foreign_id = "8812", .campaign = COPIES_SPRING,
+         .flags = "ds",
+         COSTS(1, 2, 3), .opts_out = true},
+        {OPT_OUT, .at = 10},
+        {OTHER, .at = 10},
+        {.kind = EVENT_CAMPAIGN, .at = 10},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(copies); i++) {
+        struct event event = copies_event(&copies[i]), before = event;
+
+        plan_rehearse(&event);
+        assert_memory_equal(&event, &before, sizeof event);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_applies_exactly_once),
+        cmocka_unit_test(a_moved_drop_counts_for_the_size_of_its_new_generation),
+        cmocka_unit_test(a_conflict_that_cannot_be_read_ends_the_batch),
+        cmocka_unit_test(a_record_that_is_gone_by_then_is_made_anew),
+        cmocka_unit_test(results_are_told_of_what_applied_only),
+        cmocka_unit_test(what_is_found_is_judged),
+        cmocka_unit_test(an_answer_that_cannot_be_is_told_and_nothing_else),
+        cmocka_unit_test(damaged_keys_are_handed_on),
+        cmocka_unit_test(a_rehearsal_does_as_much_as_a_call_and_keeps_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
