@@ -8,7 +8,11 @@
 #include <string.h>
 
 enum {
-    PART_LIMIT = 16 * 1024 * 1024, /* a batch has at most 1,024 events of a few kB each */
+    PART_LIMIT = 16 * 1024 * 1024,
+    /* Enough of each for one call: what a drop may add then still has room. */
+    ENOUGH_BYTES = PART_LIMIT / 2,
+    ENOUGH_NUMBERS = 16 * 1024, /* of cells, and of classes; they end at 32,767 */
+    ENOUGH_OPT_OUTS = 32 * 1024,
     TERM = 17,                     /* '<hI5I5I5' */
     TERM_COST = 5,
     TERMS_LIMIT = 1024 * 1024,
@@ -199,6 +203,12 @@ void apply_call_drop_end(struct apply_call *call, const char *bucket, struct byt
     arguments_add(&call->drops, head, sizeof head);
     append(&call->drops, &call->entries);
     append(&call->drops, &call->lookups);
+}
+
+bool apply_call_full(const struct apply_call *call)
+{
+    return call->drops.bytes.len >= ENOUGH_BYTES || tally_cells(call->tally) >= ENOUGH_NUMBERS ||
+           tally_classes(call->tally) >= ENOUGH_NUMBERS || call->optout_count >= ENOUGH_OPT_OUTS;
 }
 
 /* --- The call, and its answer ----------------------------------------------------------------------------------- */

@@ -69,6 +69,9 @@ void apply_call_unshow(struct apply_call *call, struct bytes foreign_id, struct 
 void apply_call_drop_end(struct apply_call *call, const char *bucket, struct bytes field, struct bytes read,
                          struct bytes written);
 
+/* Whether it has enough: what is left of the batch is for the next call. */
+bool apply_call_full(const struct apply_call *call);
+
 /* Appends all of it, from ARGV[1] on. False when out of memory. */
 bool apply_call_write(struct apply_call *call, const struct call_place *place, struct arguments *arguments);
 

@@ -317,7 +317,7 @@ bool plan_write(struct plan *plan, struct arguments *arguments)
     apply_call_begin(plan->call);
     plan->call_count = 0;
     touch_campaigns(plan);
-    for (size_t i = 0; i < plan->group_count; i++) {
+    for (size_t i = 0; i < plan->group_count && !apply_call_full(plan->call); i++) {
         struct group *group = &plan->groups[i];
         char bucket[CALL_KEY];
 

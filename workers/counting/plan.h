@@ -48,7 +48,7 @@ const struct record *plan_record(const struct plan *plan, size_t group);
 /* Groups that have not applied yet. */
 size_t plan_left(const struct plan *plan);
 
-/* Appends the arguments of the call for the groups that are left. False when out of memory. */
+/* Appends the arguments of a call for the groups that are left, or as many as have room. False when out of memory. */
 bool plan_write(struct plan *plan, struct arguments *arguments);
 
 enum plan_verdict {
