@@ -14,11 +14,13 @@ struct scanner {
     const uint8_t *at;
     const uint8_t *end;
     unsigned depth;
+    unsigned values;
     uint64_t objects; /* bit n: the container at depth n + 1 is an object */
     enum scan_state state;
 };
 
 _Static_assert(LIMIT_JSON_DEPTH <= 64, "a bit for each level");
+_Static_assert(LIMIT_JSON_VALUES == 10000, "strict_json_explain says it");
 
 /* What is wrong with the byte at hand. */
 static enum json_verdict refuse(const struct scanner *scan)
@@ -148,6 +150,8 @@ static void close_container(struct scanner *scan)
 static enum json_verdict scan_value(struct scanner *scan)
 {
     enum json_verdict verdict = JSON_OK;
+    if (++scan->values > LIMIT_JSON_VALUES)
+        return JSON_TOO_MANY;
     switch (*scan->at) {
     case '{':
         return open_container(scan, true);
@@ -223,8 +227,16 @@ static enum json_verdict scan_step(struct scanner *scan)
     return JSON_TRAILING;
 }
 
+static struct bytes without_byte_order_mark(struct bytes text)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const size_t len = sizeof mark - 1;
+    return text.len >= len && memcmp(text.data, mark, len) == 0 ? bytes_of(text.data + len, text.len - len) : text;
+}
+
 enum json_verdict strict_json_check(struct bytes text)
 {
+    text = without_byte_order_mark(text);
     struct scanner scan = {.at = text.data, .state = SCAN_VALUE};
     if (text.len == 0)
         return JSON_EMPTY;
@@ -260,6 +272,7 @@ enum json_verdict strict_json_parse(struct bytes text, struct json_object **root
 
     if (verdict != JSON_OK)
         return verdict;
+    text = without_byte_order_mark(text);
     if (text.len > INT32_MAX)
         return JSON_NO_MEMORY;
     /* Two levels to spare: how json-c counts them is its own affair, ours are counted already. Not its strict mode: the
@@ -290,6 +303,8 @@ const char *strict_json_explain(enum json_verdict verdict)
         return "the body is not UTF-8";
     case JSON_TOO_DEEP:
         return "the body is nested too deeply";
+    case JSON_TOO_MANY:
+        return "the body holds more than 10000 values";
     case JSON_TRAILING:
         return "something follows the JSON value in the body";
     case JSON_NOT_OBJECT:

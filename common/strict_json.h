@@ -15,6 +15,7 @@ enum json_verdict {
     JSON_MALFORMED,  /* not JSON by RFC 8259 */
     JSON_NOT_UTF8,   /* RFC 8259 section 8.1 */
     JSON_TOO_DEEP,   /* past LIMIT_JSON_DEPTH */
+    JSON_TOO_MANY,   /* values, past LIMIT_JSON_VALUES */
     JSON_TRAILING,   /* something follows the value */
     JSON_NOT_OBJECT, /* a value, but no object */
     JSON_NO_MEMORY,
@@ -22,7 +23,8 @@ enum json_verdict {
 
 /* RFC 8259 to the letter where json-c's strict mode is not: NaN and Infinity are refused. Numbers beyond the range of a
    double and lone surrogate escapes are grammatical and pass: an opt-out must not be lost to a name cut in the
-   middle of a character. Duplicate keys pass; the last one counts. Strings may hold NUL (as \u0000). */
+   middle of a character. Duplicate keys pass; the last one counts. Strings may hold NUL (as \u0000). A byte order mark
+   in front is passed over, as section 8.1 allows. */
 enum json_verdict strict_json_check(struct bytes text);
 
 /* The same check; on JSON_OK *root is the object, to be released with json_object_put(); else it is untouched. */

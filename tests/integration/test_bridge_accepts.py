@@ -164,6 +164,12 @@ def test_health_answers_get_and_head(station):
     assert wire.request(station.port, "HEAD", "/health").status == 200
 
 
+def test_a_byte_order_mark_is_passed_over_and_kept(station):
+    body = b"\xef\xbb\xbf" + BODY
+    assert wire.post(station.port, wire.WEBHOOK, body, wire.guide(body)).status == 200
+    assert only_event(station)[1] == body
+
+
 def test_the_private_listener_tells_health_readiness_and_metrics(station):
     status, text = station.bridge.admin("/healthz")
     assert (status, json.loads(text)) == (200, {"ok": True})

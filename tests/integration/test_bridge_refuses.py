@@ -134,7 +134,9 @@ NOT_AN_OBJECT = [
     ("an overlong encoding", b'{"a":"\xc0\xaf"}'),
     ("a surrogate in UTF-8", b'{"a":"\xed\xa0\x80"}'),
     ("a character cut in half", b'{"a":"\xc3"}'),
-    ("a byte order mark", b"\xef\xbb\xbf{}"),
+    ("two byte order marks", b"\xef\xbb\xbf\xef\xbb\xbf{}"),
+    ("a byte order mark alone", b"\xef\xbb\xbf"),
+    ("more than 10,000 values", b'{"a":[' + b"{}," * 9998 + b"{}]}"),
     ("nesting deeper than 32", b'{"a":' + b"[" * 32 + b"]" * 32 + b"}"),
     ("nesting of 100,000", b"[" * 100000),
 ]

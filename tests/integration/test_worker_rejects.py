@@ -13,6 +13,7 @@ REJECTED = [
     ("every byte there is", bytes(range(256)) * 4, "invalid_json"),
     ("1 MiB of noise", b"\x00\xff" * 524288, "invalid_json"),
     ("deep nesting", b'{"a":' + b"[" * 40 + b"]" * 40 + b"}", "invalid_json"),
+    ("more than 10,000 values", b'{"status":"success","a":[' + b"{}," * 9999 + b"{}]}", "invalid_json"),
     ("an object of nothing known", b'{ "anything": "goes" }', "unrecognized_shape"),
     ("an empty object", b"{}", "unrecognized_shape"),
     ("a result with an unknown status", b'{"status":"maybe","drop_id":"1"}', "unusable_status"),

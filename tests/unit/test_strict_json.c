@@ -29,9 +29,13 @@ static const struct {
     {"an empty key", TEXT("{\"\":1}"), JSON_OK},
     {"UTF-8 of two, three and four bytes", TEXT("{\"\xc3\xa9\":\"\xe2\x82\xac\xf0\x9f\x98\x80\"}"), JSON_OK},
     {"DEL in a string", TEXT("{\"a\":\"\x7f\"}"), JSON_OK},
+    {"a byte order mark in front", TEXT("\xef\xbb\xbf{}"), JSON_OK},
+    {"a byte order mark and white space in front", TEXT("\xef\xbb\xbf\r\n {\"a\":1}"), JSON_OK},
+    {"a byte order mark in a string", TEXT("{\"a\":\"\xef\xbb\xbf\"}"), JSON_OK},
 
     {"nothing", TEXT(""), JSON_EMPTY},
     {"white space only", TEXT(" \r\n\t"), JSON_EMPTY},
+    {"a byte order mark only", TEXT("\xef\xbb\xbf"), JSON_EMPTY},
 
     {"an array", TEXT("[{}]"), JSON_NOT_OBJECT},
     {"a string", TEXT("\"a\""), JSON_NOT_OBJECT},
@@ -45,7 +49,9 @@ static const struct {
     {"something behind an array", TEXT("[1] 2"), JSON_TRAILING},
 
     {"a NUL in front", TEXT("\0{}"), JSON_MALFORMED},
-    {"a byte order mark", TEXT("\xef\xbb\xbf{}"), JSON_MALFORMED},
+    {"two byte order marks", TEXT("\xef\xbb\xbf\xef\xbb\xbf{}"), JSON_MALFORMED},
+    {"a byte order mark behind a space", TEXT(" \xef\xbb\xbf{}"), JSON_MALFORMED},
+    {"a byte order mark of UTF-16", TEXT("\xfe\xff{}"), JSON_NOT_UTF8},
     {"a form feed as white space", TEXT("{\f}"), JSON_MALFORMED},
     {"a vertical tab as white space", TEXT("{\v}"), JSON_MALFORMED},
     {"a no-break space as white space", TEXT("{\xc2\xa0}"), JSON_MALFORMED},
@@ -151,6 +157,54 @@ static void allows_32_levels(void **state)
     }
 }
 
+static void allows_10000_values_of_any_kind(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *value;
+        size_t values; /* with the object and the array that they stand in */
+        enum json_verdict verdict;
+    } rows[] = {
+        {"10,000 objects", "{},", 10000, JSON_OK},
+        {"10,001 objects", "{},", 10001, JSON_TOO_MANY},
+        {"10,001 arrays", "[],", 10001, JSON_TOO_MANY},
+        {"10,000 numbers", "1,", 10000, JSON_OK},
+        {"10,001 numbers", "1,", 10001, JSON_TOO_MANY},
+        {"10,001 texts", "\"\",", 10001, JSON_TOO_MANY},
+        {"10,001 nulls", "null,", 10001, JSON_TOO_MANY},
+        {"what is malformed behind the 10,000th is not looked at", "1,", 20000, JSON_TOO_MANY},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        static const char head[] = "{\"a\":[";
+        const size_t step = strlen(rows[i].value), count = rows[i].values - 2;
+        const size_t len = sizeof head - 1 + step * count + 1;
+        char *text = test_malloc(len);
+        memcpy(text, head, sizeof head - 1);
+        for (size_t k = 0; k < count; k++)
+            memcpy(text + sizeof head - 1 + k * step, rows[i].value, step);
+        text[len - 2] = ']'; /* for the last comma */
+        text[len - 1] = rows[i].values == 20000 ? '?' : '}';
+        CHECK_CASE(rows[i].name, both_ways(rows[i].name, text, len) == rows[i].verdict);
+        test_free(text);
+    }
+}
+
+static void counts_members_and_a_key_given_twice(void **state)
+{
+    (void)state;
+    static const char member[] = "\"a\":1,";
+    for (size_t values = 10000; values <= 10001; values++) {
+        const size_t len = 1 + (sizeof member - 1) * (values - 1);
+        char *text = test_malloc(len);
+        text[0] = '{';
+        for (size_t k = 0; k + 1 < values; k++)
+            memcpy(text + 1 + k * (sizeof member - 1), member, sizeof member - 1);
+        text[len - 1] = '}';
+        assert_int_equal(both_ways("members", text, len), values == 10000 ? JSON_OK : JSON_TOO_MANY);
+        test_free(text);
+    }
+}
+
 /* Each sample with one byte changed to each of some bytes, cut everywhere: whatever the check lets by, json-c takes. */
 static void never_disagrees_with_the_parser(void **state)
 {
@@ -181,6 +235,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judges_by_rfc_8259),
         cmocka_unit_test(allows_32_levels),
+        cmocka_unit_test(allows_10000_values_of_any_kind),
+        cmocka_unit_test(counts_members_and_a_key_given_twice),
         cmocka_unit_test(never_disagrees_with_the_parser),
         cmocka_unit_test(explains_every_verdict),
     };
