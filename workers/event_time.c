@@ -1,5 +1,7 @@
 #include "event_time.h"
 
+#include "text.h"
+
 #include <math.h>
 
 /* Past year 9999 in either unit; keeps every product below within int64_t. */
@@ -77,7 +79,7 @@ static bool take_date(struct cursor *cursor, int64_t *ms)
     return true;
 }
 
-/* "hh:mm[:ss[.fraction]]"; digits behind the third are dropped. */
+/* "hh:mm[:ss[.fraction]]"; digits behind the third are dropped. A leap second is the second that follows it. */
 static bool take_clock(struct cursor *cursor, int64_t *ms)
 {
     int hours = 0;
@@ -87,7 +89,7 @@ static bool take_clock(struct cursor *cursor, int64_t *ms)
     if (!take_number(cursor, 2, 23, &hours) || !take(cursor, ':') || !take_number(cursor, 2, 59, &minutes))
         return false;
     if (take(cursor, ':')) {
-        if (!take_number(cursor, 2, 59, &seconds))
+        if (!take_number(cursor, 2, 60, &seconds))
             return false;
         if (take(cursor, '.')) {
             if (!at_digit(cursor))
@@ -100,13 +102,20 @@ static bool take_clock(struct cursor *cursor, int64_t *ms)
     return true;
 }
 
-/* "Z", "+hh:mm", "-hhmm" or nothing (UTC); *ms is what to take away. */
+/* What is left is nothing, "Z" or " UTC". */
+static bool at_utc(const struct cursor *cursor)
+{
+    struct bytes rest = bytes_of(cursor->text.data + cursor->at, cursor->text.len - cursor->at);
+    return rest.len == 0 || text_is(rest, "z") || text_is(rest, " utc");
+}
+
+/* "+hh:mm", "-hhmm" or what at_utc takes, up to the end; *ms is what to take away. */
 static bool take_zone(struct cursor *cursor, int64_t *ms)
 {
     int hours = 0;
     int minutes = 0;
     int sign = 0;
-    if (cursor->at == cursor->text.len || take(cursor, 'Z')) {
+    if (at_utc(cursor)) {
         *ms = 0;
         return true;
     }
@@ -120,7 +129,7 @@ static bool take_zone(struct cursor *cursor, int64_t *ms)
     if (!take_number(cursor, 2, 59, &minutes))
         return false;
     *ms = (int64_t)sign * (hours * 60 + minutes) * 60000;
-    return true;
+    return cursor->at == cursor->text.len;
 }
 
 static bool iso8601(struct bytes text, int64_t *ms)
@@ -132,9 +141,9 @@ static bool iso8601(struct bytes text, int64_t *ms)
     if (!take_date(&cursor, &date))
         return false;
     if (cursor.at < text.len) {
-        if (!take(&cursor, 'T') && !take(&cursor, ' '))
+        if (!take(&cursor, 'T') && !take(&cursor, 't') && !take(&cursor, ' '))
             return false;
-        if (!take_clock(&cursor, &time_of_day) || !take_zone(&cursor, &zone) || cursor.at != text.len)
+        if (!take_clock(&cursor, &time_of_day) || !take_zone(&cursor, &zone))
             return false;
     }
     *ms = date + time_of_day - zone;

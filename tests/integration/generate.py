@@ -109,6 +109,7 @@ class World:
         shapes += ["yesterday", 0, 99_999_999_999, "1999-12-31T23:59:59Z", "2026-02-30", "", None, NOW + 3 * 86_400_000]
         shapes += ["2026-03-20", "2026-03-20T23:25+02:00", "2026-03-20 16:25:12-0500", True, {}, "0000-02-29", -5]
         shapes += ["2026-03-20T21:25:12+24:00", (ms + 0.5) / 1000]
+        shapes += [f"{text.lower()}z", f"{text.replace('T', ' ')} UTC", "2026-03-20T20:59:60Z", "2026-03-20T21:00:61Z"]
         return self.rng.choice(shapes)
 
     def envelope(self, kind, campaign=None):

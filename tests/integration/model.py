@@ -150,7 +150,8 @@ def read_time(value):
 def read_iso8601(text):
     match = re.fullmatch(
         r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-        r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?(Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?)?",
+        r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?"
+        r"([Zz]| [Uu][Tt][Cc]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?)?",
         text,
     )
     if not match:
@@ -158,15 +159,16 @@ def read_iso8601(text):
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     if year == 0:  # Python's calendar begins with year 1; all that matters is that this is before 2000
         year = 4
+    leap = second == 60  # the second that follows it
     try:
-        moment = datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.timezone.utc)
+        moment = datetime.datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=datetime.timezone.utc)
     except ValueError:
         return None
     epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-    ms = (moment - epoch) // datetime.timedelta(milliseconds=1)
+    ms = (moment - epoch) // datetime.timedelta(milliseconds=1) + (1000 if leap else 0)
     ms += int((match.group(7) or "0").ljust(3, "0")[:3])
     zone = match.group(8)
-    if zone and zone != "Z":
+    if zone and zone[0] in "+-":
         digits = zone[1:].replace(":", "")
         offset = (int(digits[:2]) * 60 + int(digits[2:])) * 60_000
         ms += -offset if zone[0] == "+" else offset

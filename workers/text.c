@@ -1,0 +1,111 @@
+#include "text.h"
+
+#include <string.h>
+
+static bool is_space(uint8_t byte)
+{
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+static bool is_punctuation(uint8_t byte)
+{
+    return (byte > ' ' && byte < '0') || (byte > '9' && byte < 'A') || (byte > 'Z' && byte < 'a') ||
+           (byte > 'z' && byte < 0x7f);
+}
+
+static uint8_t lower(uint8_t byte)
+{
+    return (uint8_t)(byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte);
+}
+
+struct bytes text_trim(struct bytes text)
+{
+    while (text.len > 0 && is_space(text.data[0])) {
+        text.data++;
+        text.len--;
+    }
+    while (text.len > 0 && is_space(text.data[text.len - 1]))
+        text.len--;
+    return text;
+}
+
+/* `len` bytes from `at` on are there. */
+static bool same(struct bytes text, size_t at, const char *word, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (lower(text.data[at + i]) != (uint8_t)word[i])
+            return false;
+    }
+    return true;
+}
+
+bool text_is(struct bytes text, const char *word)
+{
+    size_t len = strlen(word);
+    return text.len == len && same(text, 0, word, len);
+}
+
+bool text_begins(struct bytes text, const char *word)
+{
+    size_t len = strlen(word);
+    return text.len >= len && same(text, 0, word, len);
+}
+
+bool text_ends(struct bytes text, const char *word)
+{
+    size_t len = strlen(word);
+    return text.len >= len && same(text, text.len - len, word, len);
+}
+
+bool text_holds(struct bytes text, const char *word)
+{
+    size_t len = strlen(word);
+    for (size_t at = 0; at + len <= text.len; at++) {
+        if (same(text, at, word, len))
+            return true;
+    }
+    return false;
+}
+
+bool text_fold(struct bytes text, char out[TEXT_FOLDED])
+{
+    size_t len = 0;
+    bool space_due = false;
+    bool cut = false;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t byte = text.data[i];
+        if (byte == '\'')
+            continue;
+        if (is_space(byte) || is_punctuation(byte)) {
+            space_due = len > 0;
+            continue;
+        }
+        cut = len + space_due + 1 >= TEXT_FOLDED;
+        if (cut)
+            break;
+        if (space_due)
+            out[len++] = ' ';
+        space_due = false;
+        out[len++] = (char)(byte == '\0' ? 1 : lower(byte));
+    }
+    out[len] = '\0';
+    return len > 0 && !cut;
+}
+
+bool folded_holds(const char *folded, const char *words)
+{
+    size_t len = strlen(words);
+    for (const char *at = strstr(folded, words); at; at = strstr(at + 1, words)) {
+        if ((at == folded || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+size_t folded_count(const char *folded)
+{
+    size_t count = folded[0] != '\0';
+    for (; *folded; folded++)
+        count += *folded == ' ';
+    return count;
+}
