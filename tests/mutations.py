@@ -318,16 +318,23 @@ CLASSIFYING = [
     ),
     Mutation(
         "revoked-is-no-opt-out", "a revoked opt-in is an opt-out",
+        "workers/reasons.def",
+        "REASON(36, \"opt_in_revoked\", COMPLIANCE, NEVER, TOLD,",
+        "REASON(36, \"opt_in_revoked\", COMPLIANCE, NEVER, STAYS,",
+        ["test_reasons"],
+    ),
+    Mutation(
+        "denied-opt-outs-list", "a reason that denies an opt-out is none",
         "workers/reasons.c",
-        " || number == NUMBER_OPT_IN_REVOKED;",
-        ";",
+        "if (folded_count(folded) > OPT_OUT_WORDS || denies(folded))",
+        "if (folded_count(folded) > OPT_OUT_WORDS)",
         ["test_reasons"],
     ),
     Mutation(
         "dnc-lists-nobody", "the flag dnc is an opt-out",
         "workers/classify.c",
-        "reason_opts_out(by_text) || raw->dnc == RAW_FLAG_TRUE;",
-        "reason_opts_out(by_text);",
+        "event->opts_out = said != REASON_STAYS || raw->dnc == RAW_FLAG_TRUE;",
+        "event->opts_out = said != REASON_STAYS;",
         ["test_event_parse"],
     ),
     Mutation(

@@ -141,11 +141,15 @@ static void unknown_reason_of(const struct raw_event *raw, char out[LIMIT_RAW_TE
         snprintf(out, LIMIT_RAW_TEXT + 1, "(none)");
 }
 
-static void reason_into(const struct raw_event *raw, struct event *event)
+static void reason_into(const struct raw_event *raw, struct event *event, char *detail)
 {
     int by_code = raw->has_reason_code ? reason_by_code(raw->reason_code) : -1;
     int by_text = reason_by_text(raw->reason);
-    event->opts_out = reason_opts_out(by_code) || reason_opts_out(by_text) || raw->dnc == RAW_FLAG_TRUE;
+    enum reason_opt_out said = reason_opt_out(by_code) != REASON_STAYS ? reason_opt_out(by_code) : reason_opt_out(by_text);
+    event->opts_out = said != REASON_STAYS || raw->dnc == RAW_FLAG_TRUE;
+    event->told = event->opts_out && said != REASON_BLOCKED;
+    if (by_text < 0 && !event->opts_out && reason_text_sounds_like_opt_out(raw->reason))
+        remark(detail, "a reason that speaks of opting out was not taken for an opt-out: see dc:unknown_reasons");
     if (event->outcome == OUTCOME_SUCCESS)
         return;
     if (by_code >= 0) {
@@ -274,7 +278,7 @@ static enum parse_verdict details_into(const struct raw_event *raw, struct kind 
         if (verdict != PARSE_OK)
             return verdict;
         event->receipt = kind.receipt;
-        reason_into(raw, event);
+        reason_into(raw, event, detail);
         costs_into(raw, event, detail);
         flags_into(raw, event);
     }
@@ -283,7 +287,7 @@ static enum parse_verdict details_into(const struct raw_event *raw, struct kind 
         memcpy(event->foreign_id, foreign_id.data, foreign_id.len);
     event->foreign_id_len = foreign_id.len;
     if (kind.kind == EVENT_OPT_OUT) {
-        event->opts_out = true;
+        event->opts_out = event->told = true;
         if (event->phone[0] == '\0') {
             snprintf(detail, PARSE_DETAIL, "the opt-out names no phone number with 1 to 15 digits");
             return PARSE_OPTOUT_WITHOUT_PHONE;

@@ -48,6 +48,7 @@ struct event {
     bool has_flags;
     bool dnc, spam;
     bool opts_out; /* by rule 4; also set for EVENT_OPT_OUT */
+    bool told;     /* with opts_out: the contact opted out; false: a send was blocked for an opt-out known before */
     char unknown_reason[LIMIT_RAW_TEXT +
                         1];      /* what to list if this first counts under `other`; NUL bytes are shown as U+FFFD */
     char phone[LIMIT_PHONE + 1]; /* "+15552224444", or empty */

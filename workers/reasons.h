@@ -8,18 +8,26 @@
 #include <stdint.h>
 
 enum reason_category {
-    REASON_CONTENT,
-    REASON_SENDER,
-    REASON_RECIPIENT,
-    REASON_CARRIER,
-    REASON_COMPLIANCE,
-    REASON_TRANSIENT,
+    REASON_CATEGORY_UNKNOWN,
+    REASON_CATEGORY_CONTENT,
+    REASON_CATEGORY_SENDER,
+    REASON_CATEGORY_RECIPIENT,
+    REASON_CATEGORY_CARRIER,
+    REASON_CATEGORY_COMPLIANCE,
+    REASON_CATEGORY_TRANSIENT,
 };
+
+/* Whether sending again can help. */
+enum reason_resend { REASON_RESEND_UNKNOWN, REASON_RESEND_NEVER, REASON_RESEND_AFTER_FIX, REASON_RESEND_LATER };
+
+/* What the reason says of an opt-out: nothing; that one known before blocked the send; that there is one now. */
+enum reason_opt_out { REASON_STAYS, REASON_BLOCKED, REASON_TOLD };
 
 struct reason {
     const char *slug;
     enum reason_category category;
-    bool resend_can_help;
+    enum reason_resend resend;
+    enum reason_opt_out opt_out;
 };
 
 enum { REASON_NONE = 0 }; /* slug number of a success */
@@ -32,11 +40,16 @@ unsigned reason_other(void);
 
 /* The slug number of a documented reason_code, or -1 (also for 0, success). */
 int reason_by_code(int64_t code);
-/* The slug number of a reason text, letter case and spaces folded, or -1. */
+/* The slug number of a reason text, or -1: a text of the table, folded; or up to eight words that tell of an opt-out
+   and do not deny it. */
 int reason_by_text(struct bytes text);
-/* Whether this slug takes the phone off the list for good (rule 4). */
-bool reason_opts_out(int number);
+/* Whether a text has to do with opting out, whatever it says of it. */
+bool reason_text_sounds_like_opt_out(struct bytes text);
+/* REASON_STAYS for a number that no row has. */
+enum reason_opt_out reason_opt_out(int number);
 
+/* "content"; "after_fix". */
 const char *reason_category_name(enum reason_category category);
+const char *reason_resend_name(enum reason_resend resend);
 
 #endif

@@ -21,8 +21,12 @@ REASON_TEXTS = [
     "Temporarily unreachable", "Too Many", "Unregistered Brand", "  opted   OUT ", "SPAM\tdetected", "VoiceMail Full",
     "Something new", "something NEW", "Línea ocupada", "é" * 70, "x" * 200, "a\u0000b",
     "\0" * 60, "(more)", "(none)", "\ud800", "\U0001f4de" * 40,
+    "Opt-out", "opted_out", "Opted Out.", "STOP", "Recipient replied STOP", "Internal DNC list", "Internal DNC (do not call)",
+    "opt_in-revoked", "User unsubscribed.", "Number not opted out", "Campaign stopped", "Message lacks STOP instructions",
+    "one two three four five six opted out", "one two three four five six seven opted out", "x" * 300 + " opted out",
+    "no_funds.", "No Caller ID", "TTS too long", "Audio file not valid", "number not E.164", "Opted\0out", "'STOP'",
 ]  # fmt: skip
-REASON_CODES = [0, 3000, 3001, 3007, 4000, 4002, 4005, 4008, 4013, 4016, 4017, 4021, 6000, 6005, 6011, 9999, -1, 1,
+REASON_CODES = [3002, 3011, 3033, 0, 3000, 3001, 3007, 4000, 4002, 4005, 4008, 4013, 4016, 4017, 4021, 6000, 6005, 6011, 9999, -1, 1,
                 "4002", 4005.0, "0", None]  # fmt: skip
 CAMPAIGNS = ["spring", "summer-2026", "a b/ü", "..", "x" * 64, "y" * 65, "unassigned", "1234", 5, "n\0l"]
 FOREIGN_IDS = ["8812", "spring/8812", "autumn/1", "/7", "ünï/côdé", "a:b:c", "f" * 1024, "g" * 1025, "with space", 77,

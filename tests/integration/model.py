@@ -46,7 +46,7 @@ def read_reasons(path=ROOT / "workers" / "reasons.def"):
     rows = re.split(r"^REASON\(", re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL), flags=re.MULTILINE)[1:]
     reasons = {}
     for row in rows:
-        number, slug, _, _, rest = (part.strip() for part in row.split(",", 4))
+        number, slug, _, _, _, rest = (part.strip() for part in row.split(",", 5))
         texts, codes = re.fullmatch(r"(NONE|TEXTS\(.*?\)),\s*(NONE|CODES\(.*?\))\)\s*", rest, re.DOTALL).groups()
         reason = Reason(
             int(number), slug.strip('"'), [int(n) for n in re.findall(r"\d+", codes)], re.findall(r'"(.*?)"', texts)
@@ -289,7 +289,7 @@ def status_of(body, name):
     status = first_text(body, "status")
     if status is None and name == "":
         raise Rejected("unrecognized_shape")
-    folded = fold(status or "")
+    folded = lower(status or "").strip(" \t\n\v\f\r")
     if folded in ("success", "delivered"):
         return True
     if folded in ("failure", "failed"):
@@ -297,10 +297,38 @@ def status_of(body, name):
     raise Rejected("unusable_status")
 
 
+def lower(text):
+    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
+
+
 def fold(text):
-    """Letter case and white space folded; of ASCII, as the documented texts are."""
-    lower = "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
-    return " ".join(part for part in re.split(r"[ \t\n\v\f\r]+", lower) if part)
+    """The words alone, of ASCII letters in lower case; "" for what is longer than any reason."""
+    words = re.split(r"[ \t\n\v\f\r!-/:-@\[-`{-~]+", lower(text.replace("'", "")))
+    folded = " ".join(word for word in words if word)
+    return folded if len(folded.encode()) <= 255 else ""
+
+
+DENIALS = {"no", "never", "missing", "lack", "lacks", "without", "must", "include", "instructions", "language", "required",
+           "pending"}  # fmt: skip
+# Reasons that opt out, in the order of their numbers, and the words that tell of them.
+OPT_OUT_PHRASES = [
+    ("opted_out", ("opted out", "opt out", "optout", "unsubscribed", "unsubscribe")),
+    ("internal_dnc", ("internal dnc",)),
+    ("opt_in_revoked", ("opt in revoked",)),
+]
+
+
+def opt_out_told_by(folded):
+    """The slug of the opt-out that a few words tell of, if they do not deny it."""
+    words = folded.split(" ")
+    denied = any(word in DENIALS or word == "not" and (["", *words][at] != "do") for at, word in enumerate(words))
+    if denied or len(words) > 8:
+        return None
+    for slug, phrases in OPT_OUT_PHRASES:
+        if any(f" {phrase} " in f" {folded} " for phrase in phrases):
+            return slug
+    stop = words == ["stop"] or "stop" in words and {"received", "requested", "replied"} & set(words)
+    return "opted_out" if stop else None
 
 
 def read_code(body):
@@ -323,8 +351,8 @@ class Reader:
 
     def slugs(self, body):
         """(slug by code, slug by text), None where unknown."""
-        code, text = read_code(body), first_nonempty(body, "reason") or ""
-        return self.by_code.get(code) if code else None, self.by_text.get(fold(text))
+        code, folded = read_code(body), fold(first_nonempty(body, "reason") or "")
+        return self.by_code.get(code) if code else None, self.by_text.get(folded) or opt_out_told_by(folded)
 
     def unknown(self, body):
         code, text = read_code(body), first_nonempty(body, "reason")

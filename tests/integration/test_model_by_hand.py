@@ -8,7 +8,7 @@ from model import Model, Settings, iso, micros, read_iso8601, read_reasons, read
 
 NOW = 1_774_041_912_000
 DROP = "0a1b2c3d4e5f60718293a4b5"
-TWELVE = {
+TEXTS = {
     "Invalid message": "invalid_message",
     "Spam detected": "spam_detected",
     "Invalid caller ID or not SMS enabled": "invalid_caller_id",
@@ -21,10 +21,17 @@ TWELVE = {
     "Temporarily unreachable": "temporarily_unreachable",
     "Too Many": "too_many",
     "Unregistered Brand": "unregistered_brand",
+    "No Caller ID": "no_caller_id",
+    "TTS too long": "tts_body_too_long",
+    "Not authorized": "not_authorized",
+    "Audio file not valid": "audio_not_usable",
+    "Not allowed audio_url": "audio_url_not_allowed",
+    "Idempotency Key Conflict": "idempotency_key_reused",
 }
 SHARED_CODES = {3000: "no_funds", 4008: "spam_detected", 4013: "too_many", 4016: "internal_dnc"}
 SHARED_CODES[4017] = "known_litigator"
 OTHER_CODES = [3001, 3007, 3014, 3021, 3027, 3028, 3040, 4000, 4001, 4002, 4004, 4005, 4006, 4010, 4011, 4019, 4021]
+OTHER_CODES += [3002, 3011, 3012, 3013, 3015, 3016, 3017, 3018, 3019, 3022, 3033]
 OTHER_CODES += [6000, 6001, 6002, 6003, 6004, 6005, 6006, 6011]
 
 
@@ -66,7 +73,7 @@ def test_one_success_counts_once_and_nowhere_else():
 def test_every_documented_reason_has_the_slug_of_the_interface():
     reasons = read_reasons()
     by_code = {code: slug for slug, reason in reasons.items() for code in reason.codes}
-    for text, slug in TWELVE.items():
+    for text, slug in TEXTS.items():
         state = values(after(callback(status="failure", reason=f"  {text.upper()} ")))
         assert state["totals:reasons"] == {slug: "1"}
     assert {code: by_code[code] for code in SHARED_CODES} == SHARED_CODES
@@ -140,9 +147,11 @@ def test_an_opt_out_stays_when_the_failure_is_taken_back_and_gets_its_phone_late
 
 @pytest.mark.parametrize(
     "fields",
-    [{"dnc": True}, {"status": "failure", "reason_code": 6005}, {"reason": "internal dnc"}, {"reason_code": 4016}],
+    [{"dnc": True}, {"status": "failure", "reason_code": 6005}, {"reason": "internal dnc"}, {"reason_code": 4016},
+     {"reason": "Opt-out"}, {"reason": "opted_out"}, {"reason": "Opted Out."}, {"reason": "Internal DNC list"},
+     {"reason": "STOP"}, {"reason": "Recipient replied STOP"}],
     ids=str,
-)
+)  # fmt: skip
 def test_a_result_opts_out_by_flag_code_or_text_whatever_its_status(fields):
     assert list(values(after(callback(to="5552224444", **fields)))["optouts"]) == ["+15552224444"]
 
