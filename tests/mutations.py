@@ -324,6 +324,13 @@ CLASSIFYING = [
         ["test_reasons"],
     ),
     Mutation(
+        "country-by-count", "a number with a plus sign has its country code, however many digits it has",
+        "workers/normalize.c",
+        "bool national = !from && count == NORTH_AMERICAN_DIGITS;",
+        "bool national = count == NORTH_AMERICAN_DIGITS;",
+        ["test_normalize"],
+    ),
+    Mutation(
         "denied-opt-outs-list", "a reason that denies an opt-out is none",
         "workers/reasons.c",
         "if (folded_count(folded) > OPT_OUT_WORDS || denies(folded))",

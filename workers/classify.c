@@ -176,7 +176,7 @@ static void costs_into(const struct raw_event *raw, struct event *event, char *d
         if (cost->kind == RAW_NUMBER ? money_of_number(cost->number, micros[i]) : money_of_text(cost->text, micros[i]))
             event->has_costs = true;
         else
-            remark(detail, "an amount of money was ignored: it is not a number from 0 to 1000000 dollars");
+            remark(detail, "an amount of money was ignored: it is not a number from 0 to 10000 dollars");
     }
 }
 
@@ -196,7 +196,7 @@ static void phone_into(const struct raw_event *raw, struct event *event, char *d
         given = given || raw->phones[i].len > 0;
     }
     if (given)
-        remark(detail, "a phone number was ignored: it does not have 1 to 15 digits");
+        remark(detail, "a phone number was ignored: it is not one of 7 to 15 digits");
 }
 
 /* The first that can be read; one outside all reason gives way to the time of receipt. */
@@ -289,7 +289,7 @@ static enum parse_verdict details_into(const struct raw_event *raw, struct kind 
     if (kind.kind == EVENT_OPT_OUT) {
         event->opts_out = event->told = true;
         if (event->phone[0] == '\0') {
-            snprintf(detail, PARSE_DETAIL, "the opt-out names no phone number with 1 to 15 digits");
+            snprintf(detail, PARSE_DETAIL, "the opt-out names no phone number of 7 to 15 digits");
             return PARSE_OPTOUT_WITHOUT_PHONE;
         }
     }

@@ -9,10 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Digits alone, ten get "+1", others "+". False, with `out` untouched, without 1 to 15 digits. */
+/* To E.164. `tel:` and an extension (`x`, `ext`, `#`, `;` and what follows) are cut; a leading `+`, `00` or `011`
+   begins a country code, and `(0)` behind one is dropped; without one, ten digits get "+1", others "+". False, with
+   `out` untouched, if letters or `@` are left, if it is not 7 to 15 digits, or if a country code begins with 0. */
 bool phone_normalize(struct bytes text, char out[LIMIT_PHONE + 1]);
 
-/* Dollars → micros. False, with *micros untouched, if not finite or not from 0 to 10^6. */
+/* No send costs more: what is above is no price. */
+#define MONEY_MAX_DOLLARS 10000
+
+/* Dollars → micros. False, with *micros untouched, if not finite or not from 0 to MONEY_MAX_DOLLARS. */
 bool money_of_number(double dollars, int64_t *micros);
 /* The same of a text that is a JSON number, sign and exponent included. */
 bool money_of_text(struct bytes text, int64_t *micros);

@@ -32,8 +32,10 @@ CAMPAIGNS = ["spring", "summer-2026", "a b/ü", "..", "x" * 64, "y" * 65, "unass
 FOREIGN_IDS = ["8812", "spring/8812", "autumn/1", "/7", "ünï/côdé", "a:b:c", "f" * 1024, "g" * 1025, "with space", 77,
                "nul\0/8", "\ud83d\ude00/1", ""]  # fmt: skip
 PHONES = ["+15552224444", "(555) 222-4444", "5552224445", "+44 20 7946 0958", "13125550142", 13125550143, "n/a",
-          "1" * 16]  # fmt: skip
-COSTS = [0, 0.0000004, 0.099, 0.0029, 0.04, "0.1", 12, 1000000, 1000001, -1, 1e300, "abc", "", None, True,
+          "1" * 16, "+4791234567", "(312) 555-0161 ext. 22", "0013125550163", "011 44 20 7946 0958", "+44 (0)20 7946 0958",
+          "jane2024@example.com", "tel:+1-312-555-0161;ext=3", "02079460958", "123456", "\u202a+1\u00a0312\u2011555\u20110161",
+          ""]  # fmt: skip
+COSTS = [0, 0.0000004, 0.099, 0.0029, 0.04, "0.1", 12, 10000, 10000.000001, 1000000, -1, 1e300, "abc", "", None, True,
          0.1234567, "0005", "1e-2"]  # fmt: skip
 OTHER_NAMES = ["contact.tagged", "contact.message.received", "campaign.archived", "contact.status", "Message.Delivered",
                "n" * 200, "contact..status", "ü" * 100, "nul\0name", "(more)"]  # fmt: skip

@@ -183,13 +183,30 @@ def time_of(body, received):
     return received
 
 
+def e164(text):
+    """A phone number with its country code, or None."""
+    text = text.strip(" \t\n\v\f\r")
+    if text[:4].lower() == "tel:":
+        text = text[4:]
+    text = re.split(r"ext|[x#;]", text, maxsplit=1, flags=re.IGNORECASE | re.ASCII)[0]
+    if re.search(r"[A-Za-z@]", text):
+        return None
+    signs = re.sub(r"[^0-9+()]", "", text).lstrip("()")
+    prefix = re.match(r"\+|011|00", signs)
+    if prefix:
+        signs = signs[prefix.end() :].replace("(0)", "", 1)
+    digits = re.sub(r"[^0-9]", "", signs)
+    if not prefix and len(digits) == 10:
+        digits = "1" + digits
+    return "+" + digits if 7 <= len(digits) <= 15 and digits[0] != "0" else None
+
+
+def first_phone(values):
+    return next((phone for value in values if (phone := e164(as_text(value) or ""))), "")
+
+
 def phone_of(body):
-    names = ("phone_number", "to", "phone", "contact.phone_number", "contact.main_phone")
-    for value in candidates(body, *names):
-        digits = re.sub(r"[^0-9]", "", as_text(value) or "")
-        if 1 <= len(digits) <= 15:
-            return ("+1" if len(digits) == 10 else "+") + digits
-    return ""
+    return first_phone(candidates(body, "phone_number", "to", "phone", "contact.phone_number", "contact.main_phone"))
 
 
 def micros(value):
@@ -200,7 +217,7 @@ def micros(value):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    if not math.isfinite(value) or not 0 <= value <= 10**6:
+    if not math.isfinite(value) or not 0 <= value <= 10**4:
         return None
     return math.floor(value * 10**6 + 0.5)
 
