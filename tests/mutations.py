@@ -342,7 +342,7 @@ CLASSIFYING = [
         "workers/classify.c",
         "event->opts_out = said != REASON_STAYS || raw->dnc == RAW_FLAG_TRUE;",
         "event->opts_out = said != REASON_STAYS;",
-        ["test_event_parse"],
+        ["test_event_opt_outs"],
     ),
     Mutation(
         "receipts-are-statuses", "a receipt does not decide over the result",

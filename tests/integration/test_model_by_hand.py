@@ -4,7 +4,9 @@ import hashlib
 import json
 
 import pytest
-from model import Model, Settings, e164, iso, micros, read_iso8601, read_reasons, read_time
+from model import Model, Settings, iso
+from model_reading import read_reasons
+from model_values import e164, micros, read_iso8601, read_time
 
 NOW = 1_774_041_912_000
 DROP = "0a1b2c3d4e5f60718293a4b5"
