@@ -121,6 +121,7 @@ static void parse(struct batch *batch, struct item *item)
     case PARSE_UNRECOGNIZED_SHAPE:
     case PARSE_UNUSABLE_STATUS:
     case PARSE_OPTOUT_WITHOUT_PHONE:
+    case PARSE_CAMPAIGN_UNNAMED:
         item->state = ITEM_REJECTED;
         item->reason = parse_verdict_slug(verdict);
         break;

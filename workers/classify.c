@@ -8,62 +8,32 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How a result tells its outcome. */
-enum result_form { RESULT_BY_STATUS, RESULT_SUCCESS, RESULT_FAILURE };
-
-struct kind {
-    enum event_kind kind;
-    enum campaign_state state;
-    enum result_form form;
-    bool receipt;
-};
-
-static const struct {
-    const char *name;
-    struct kind kind;
-} known_names[] = {
-    {"message.delivered", {.kind = EVENT_RESULT, .form = RESULT_SUCCESS}},
-    {"message.failed", {.kind = EVENT_RESULT, .form = RESULT_FAILURE}},
-    {"contact.opted_out", {.kind = EVENT_OPT_OUT}},
-    {"campaign.scheduled", {.kind = EVENT_CAMPAIGN, .state = CAMPAIGN_SCHEDULED}},
-    {"campaign.paused", {.kind = EVENT_CAMPAIGN, .state = CAMPAIGN_PAUSED}},
-    {"campaign.stopped", {.kind = EVENT_CAMPAIGN, .state = CAMPAIGN_PAUSED}},
-    {"campaign.started", {.kind = EVENT_CAMPAIGN, .state = CAMPAIGN_RUNNING}},
-    {"campaign.resumed", {.kind = EVENT_CAMPAIGN, .state = CAMPAIGN_RUNNING}},
-    {"campaign.completed", {.kind = EVENT_CAMPAIGN, .state = CAMPAIGN_COMPLETED}},
-};
-
 static const char UNASSIGNED[] = "unassigned";
+static const char TAKEN_FOR_OPT_OUT[] = "is no documented opt-out and was taken for one by its name";
 
-static bool begins_with(struct bytes text, const char *prefix)
+enum subject subject_of(const struct raw_event *raw)
 {
-    size_t len = strlen(prefix);
-    return text.len >= len && memcmp(text.data, prefix, len) == 0;
-}
-
-static bool ends_with(struct bytes text, const char *suffix)
-{
-    size_t len = strlen(suffix);
-    return text.len >= len && memcmp(text.data + text.len - len, suffix, len) == 0;
-}
-
-/* "contact.<one or more characters><suffix>" */
-static bool is_contact_event(struct bytes name, const char *suffix)
-{
-    static const char prefix[] = "contact.";
-    return begins_with(name, prefix) && ends_with(name, suffix) && name.len > strlen(prefix) + strlen(suffix);
-}
-
-static struct kind kind_of_name(struct bytes name)
-{
-    for (size_t i = 0; i < sizeof known_names / sizeof known_names[0]; i++) {
-        if (bytes_equal(name, bytes_of_text(known_names[i].name)))
-            return known_names[i].kind;
+    switch (raw->meaning) {
+    case NAME_NONE:
+    case NAME_DELIVERED:
+    case NAME_FAILED:
+    case NAME_STATUS:
+    case NAME_RECEIPT:
+        return SUBJECT_SEND;
+    case NAME_SCHEDULED:
+    case NAME_RUNNING:
+    case NAME_PAUSED:
+    case NAME_COMPLETED:
+        return SUBJECT_CAMPAIGN;
+    case NAME_OTHER: /* a callback that says what was sent in its type ("sms") */
+        return raw->flat ? SUBJECT_SEND : SUBJECT_CONTACT;
+    case NAME_OPT_OUT:
+    case NAME_OPT_IN:
+    case NAME_SUBSCRIPTION:
+    case NAME_TEXT_RECEIVED:
+        return SUBJECT_CONTACT;
     }
-    bool receipt = is_contact_event(name, ".receipt");
-    if (receipt || is_contact_event(name, ".status") || name.len == 0)
-        return (struct kind){.kind = EVENT_RESULT, .form = RESULT_BY_STATUS, .receipt = receipt};
-    return (struct kind){.kind = EVENT_OTHER};
+    return SUBJECT_CONTACT;
 }
 
 /* Keeps the first remark: one is enough to go and look. */
@@ -73,61 +43,11 @@ static void remark(char *detail, const char *text)
         snprintf(detail, PARSE_DETAIL, "%s", text);
 }
 
-static bool is_space(uint8_t byte)
+/* The name is the vendor's or a stranger's: it is shown to people who decide what it means. */
+static void remark_name(char *detail, const struct event *event, const char *what)
 {
-    return byte == ' ' || (byte >= '\t' && byte <= '\r');
-}
-
-/* Letter case and outer spaces aside. `word` is in lower case. */
-static bool is_word(struct bytes text, const char *word)
-{
-    while (text.len > 0 && is_space(text.data[0])) {
-        text.data++;
-        text.len--;
-    }
-    while (text.len > 0 && is_space(text.data[text.len - 1]))
-        text.len--;
-    if (text.len != strlen(word))
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t byte = text.data[i];
-        if ((byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte) != (uint8_t)word[i])
-            return false;
-    }
-    return true;
-}
-
-static enum parse_verdict outcome_of(const struct raw_event *raw, enum result_form form, enum outcome *outcome,
-                                     char *detail)
-{
-    switch (form) {
-    case RESULT_SUCCESS:
-        *outcome = OUTCOME_SUCCESS;
-        return PARSE_OK;
-    case RESULT_FAILURE:
-        *outcome = OUTCOME_FAILURE;
-        return PARSE_OK;
-    case RESULT_BY_STATUS:
-        break;
-    }
-    if (raw->has_status && (is_word(raw->status, "success") || is_word(raw->status, "delivered"))) {
-        *outcome = OUTCOME_SUCCESS;
-        return PARSE_OK;
-    }
-    if (raw->has_status && (is_word(raw->status, "failure") || is_word(raw->status, "failed"))) {
-        *outcome = OUTCOME_FAILURE;
-        return PARSE_OK;
-    }
-    if (!raw->has_status && raw->name.len == 0) {
-        snprintf(detail, PARSE_DETAIL, "the body has neither a type, an event nor a status");
-        return PARSE_UNRECOGNIZED_SHAPE;
-    }
-    char status[LIMIT_RAW_TEXT + 1];
-    text_for_display(raw->status, LIMIT_RAW_TEXT, status);
-    snprintf(detail, PARSE_DETAIL,
-             raw->has_status ? "the status is \"%s\", neither success nor failure" : "the result has no status%s",
-             status);
-    return PARSE_UNUSABLE_STATUS;
+    if (detail[0] == '\0')
+        snprintf(detail, PARSE_DETAIL, "the event \"%s\" %s", event->name, what);
 }
 
 /* What dc:unknown_reasons lists. */
@@ -141,17 +61,27 @@ static void unknown_reason_of(const struct raw_event *raw, char out[LIMIT_RAW_TE
         snprintf(out, LIMIT_RAW_TEXT + 1, "(none)");
 }
 
-static void reason_into(const struct raw_event *raw, struct event *event, char *detail)
+/* In doubt, list: a text counts beside a code, and of two that opt out the code says which way. */
+static void opt_out_into(const struct raw_event *raw, struct event *event, char *detail)
+{
+    int by_text = reason_by_text(raw->reason);
+    enum reason_opt_out said = reason_opt_out(raw->has_reason_code ? reason_by_code(raw->reason_code) : -1);
+    bool dnc = raw->dnc == RAW_FLAG_TRUE || raw->session_dnc == RAW_FLAG_TRUE;
+    bool by_name = name_sounds_like_opt_out(raw->name);
+    if (said == REASON_STAYS)
+        said = reason_opt_out(by_text);
+    event->opts_out = said != REASON_STAYS || dnc || by_name;
+    event->told = event->opts_out && said != REASON_BLOCKED;
+    if (by_name)
+        remark_name(detail, event, TAKEN_FOR_OPT_OUT);
+    if (by_text < 0 && !event->opts_out && reason_text_sounds_like_opt_out(raw->reason))
+        remark(detail, "a reason that speaks of opting out was not taken for an opt-out: see dc:unknown_reasons");
+}
+
+static void reason_into(const struct raw_event *raw, struct event *event)
 {
     int by_code = raw->has_reason_code ? reason_by_code(raw->reason_code) : -1;
     int by_text = reason_by_text(raw->reason);
-    enum reason_opt_out said = reason_opt_out(by_code) != REASON_STAYS ? reason_opt_out(by_code) : reason_opt_out(by_text);
-    event->opts_out = said != REASON_STAYS || raw->dnc == RAW_FLAG_TRUE;
-    event->told = event->opts_out && said != REASON_BLOCKED;
-    if (by_text < 0 && !event->opts_out && reason_text_sounds_like_opt_out(raw->reason))
-        remark(detail, "a reason that speaks of opting out was not taken for an opt-out: see dc:unknown_reasons");
-    if (event->outcome == OUTCOME_SUCCESS)
-        return;
     if (by_code >= 0) {
         event->reason = (uint8_t)by_code;
     } else if (by_text >= 0) {
@@ -182,8 +112,9 @@ static void costs_into(const struct raw_event *raw, struct event *event, char *d
 
 static void flags_into(const struct raw_event *raw, struct event *event)
 {
-    event->has_flags = raw->dnc != RAW_FLAG_ABSENT || raw->spam != RAW_FLAG_ABSENT;
-    event->dnc = raw->dnc == RAW_FLAG_TRUE;
+    enum raw_flag dnc = raw->dnc != RAW_FLAG_ABSENT ? raw->dnc : raw->session_dnc;
+    event->has_flags = dnc != RAW_FLAG_ABSENT || raw->spam != RAW_FLAG_ABSENT;
+    event->dnc = dnc == RAW_FLAG_TRUE;
     event->spam = raw->spam == RAW_FLAG_TRUE;
 }
 
@@ -258,68 +189,224 @@ static bool campaign_into(const struct raw_event *raw, const struct envelope *en
 {
     memcpy(event->campaign, UNASSIGNED, sizeof UNASSIGNED);
     event->campaign_rank = CAMPAIGN_UNASSIGNED;
-    if (!offer_campaign(bytes_of_text(envelope->campaign), CAMPAIGN_FROM_URL, event))
+    if (!offer_campaign(bytes_of_text(envelope->campaign), CAMPAIGN_FROM_URL, event) ||
+        !offer_campaign(campaign_part(foreign_id, settings->campaign_separator), CAMPAIGN_FROM_FOREIGN, event))
         return false;
     for (int i = 0; i < RAW_CAMPAIGNS; i++) {
         if (!offer_campaign(raw->campaigns[i], CAMPAIGN_FROM_BODY, event))
             return false;
     }
-    if (begins_with(raw->name, "campaign.") && !offer_campaign(raw->data_id, CAMPAIGN_FROM_BODY, event))
-        return false;
-    return offer_campaign(campaign_part(foreign_id, settings->campaign_separator), CAMPAIGN_FROM_FOREIGN, event);
+    return !name_is_of_campaign(raw->name) || offer_campaign(raw->data_id, CAMPAIGN_FROM_BODY, event);
 }
 
-/* What only results and opt-outs have. */
-static enum parse_verdict details_into(const struct raw_event *raw, struct kind kind, struct bytes foreign_id,
-                                       struct event *event, char *detail)
+/* A result's own id. */
+static struct bytes result_id(const struct raw_event *raw)
 {
-    if (kind.kind == EVENT_RESULT) {
-        enum parse_verdict verdict = outcome_of(raw, kind.form, &event->outcome, detail);
-        if (verdict != PARSE_OK)
-            return verdict;
-        event->receipt = kind.receipt;
-        reason_into(raw, event, detail);
+    if (raw->drop_id.len > 0)
+        return raw->drop_id;
+    return raw->message_id.len > 0 ? raw->message_id : raw->data_id;
+}
+
+/* What a result says of its send, from its name or else its status; *word is the status, as its table writes it. */
+static enum status_meaning outcome_of(const struct raw_event *raw, const char **word)
+{
+    if (raw->meaning == NAME_DELIVERED)
+        return STATUS_SUCCESS;
+    if (raw->meaning == NAME_FAILED)
+        return STATUS_FAILURE;
+    return status_meaning(raw->status, word);
+}
+
+static enum parse_verdict refuse_result(const struct raw_event *raw, char *detail)
+{
+    if (raw->status.len == 0 && raw->meaning == NAME_NONE) {
+        snprintf(detail, PARSE_DETAIL, "the body has neither a type, an event nor a status");
+        return PARSE_UNRECOGNIZED_SHAPE;
+    }
+    if (raw->status.len == 0) {
+        snprintf(detail, PARSE_DETAIL, "the result has no status");
+        return PARSE_UNUSABLE_STATUS;
+    }
+    char status[LIMIT_RAW_TEXT + 1];
+    text_for_display(raw->status, LIMIT_RAW_TEXT, status);
+    snprintf(detail, PARSE_DETAIL, "the status \"%s\" is neither success nor failure", status);
+    return PARSE_UNUSABLE_STATUS;
+}
+
+/* Makes an opt-out of what counts no send but opts somebody out. False, with nothing of it kept, if it does not. */
+static bool make_opt_out(struct event *event)
+{
+    if (event->opts_out && event->phone[0] != '\0') {
+        event->kind = EVENT_OPT_OUT;
+        return true;
+    }
+    event->opts_out = event->told = false;
+    event->phone[0] = '\0';
+    return false;
+}
+
+static enum parse_verdict result_into(const struct raw_event *raw, struct event *event, char *detail)
+{
+    const char *word = "";
+    enum parse_verdict verdict = PARSE_OK;
+    opt_out_into(raw, event, detail);
+    phone_into(raw, event, detail);
+    enum status_meaning outcome = outcome_of(raw, &word);
+    switch (outcome) {
+    case STATUS_SUCCESS:
+    case STATUS_FAILURE:
+        event->kind = EVENT_RESULT;
+        event->outcome = outcome == STATUS_SUCCESS ? OUTCOME_SUCCESS : OUTCOME_FAILURE;
+        event->receipt = raw->meaning == NAME_RECEIPT;
+        if (outcome == STATUS_FAILURE)
+            reason_into(raw, event);
         costs_into(raw, event, detail);
         flags_into(raw, event);
+        return PARSE_OK;
+    case STATUS_INTERIM:
+        if (!make_opt_out(event))
+            snprintf(event->name, sizeof event->name, "status:%s", word);
+        return PARSE_OK;
+    case STATUS_NONE:
+    case STATUS_UNKNOWN:
+        break;
     }
+    verdict = refuse_result(raw, detail);
+    if (!make_opt_out(event))
+        return verdict;
+    event->rejected_as = parse_verdict_slug(verdict);
+    return PARSE_OK;
+}
+
+static enum parse_verdict contact_opts_out(const struct raw_event *raw, struct event *event, char *detail)
+{
+    event->kind = EVENT_OPT_OUT;
+    event->opts_out = true;
+    event->told = true;
     phone_into(raw, event, detail);
+    if (event->phone[0] != '\0')
+        return PARSE_OK;
+    snprintf(detail, PARSE_DETAIL, "the opt-out names no phone number of 7 to 15 digits");
+    return PARSE_OPTOUT_WITHOUT_PHONE;
+}
+
+static enum parse_verdict contact_opts_in(const struct raw_event *raw, struct event *event, char *detail)
+{
+    event->opts_in = true;
+    phone_into(raw, event, detail);
+    return PARSE_OK;
+}
+
+static bool subscription_begins(const struct raw_event *raw)
+{
+    bool begins = raw->opted_in == RAW_FLAG_TRUE || raw->subscribed == RAW_FLAG_TRUE;
+    for (int i = 0; i < RAW_CHOICES; i++)
+        begins = begins || is_opt_in_text(raw->choices[i]);
+    return begins;
+}
+
+/* An event that no rule knows by its name. In doubt, list. */
+static enum parse_verdict other_into(const struct raw_event *raw, struct event *event, char *detail)
+{
+    event->opts_out = event->told = name_sounds_like_opt_out(raw->name);
+    if (event->opts_out)
+        phone_into(raw, event, (char[PARSE_DETAIL]){""}); /* the remark below says more */
+    if (make_opt_out(event))
+        remark_name(detail, event, TAKEN_FOR_OPT_OUT);
+    else if (name_sounds_like_consent(raw->name))
+        remark_name(detail, event, "has to do with consent by its name, but no rule knows it: it changed no list");
+    return PARSE_OK;
+}
+
+static enum parse_verdict campaign_event_into(struct event *event, enum campaign_state state)
+{
+    event->kind = EVENT_CAMPAIGN;
+    event->state = state;
+    return PARSE_OK;
+}
+
+/* All but identity, campaign and time. */
+static enum parse_verdict meaning_into(const struct raw_event *raw, struct event *event, char *detail)
+{
+    event->kind = EVENT_OTHER;
+    switch (raw->meaning) {
+    case NAME_NONE:
+    case NAME_DELIVERED:
+    case NAME_FAILED:
+    case NAME_STATUS:
+    case NAME_RECEIPT:
+        return result_into(raw, event, detail);
+    case NAME_OPT_OUT:
+        return contact_opts_out(raw, event, detail);
+    case NAME_OPT_IN:
+        return contact_opts_in(raw, event, detail);
+    case NAME_SUBSCRIPTION:
+        return subscription_begins(raw) ? contact_opts_in(raw, event, detail) : contact_opts_out(raw, event, detail);
+    case NAME_TEXT_RECEIVED:
+        return is_stop_text(raw->text) ? contact_opts_out(raw, event, detail) : PARSE_OK;
+    case NAME_SCHEDULED:
+        return campaign_event_into(event, CAMPAIGN_SCHEDULED);
+    case NAME_RUNNING:
+        return campaign_event_into(event, CAMPAIGN_RUNNING);
+    case NAME_PAUSED:
+        return campaign_event_into(event, CAMPAIGN_PAUSED);
+    case NAME_COMPLETED:
+        return campaign_event_into(event, CAMPAIGN_COMPLETED);
+    case NAME_OTHER:
+        return raw->flat ? result_into(raw, event, detail) : other_into(raw, event, detail);
+    }
+    return PARSE_OK;
+}
+
+static void foreign_id_into(struct bytes foreign_id, struct event *event)
+{
     if (foreign_id.len > 0)
         memcpy(event->foreign_id, foreign_id.data, foreign_id.len);
     event->foreign_id_len = foreign_id.len;
-    if (kind.kind == EVENT_OPT_OUT) {
-        event->opts_out = event->told = true;
-        if (event->phone[0] == '\0') {
-            snprintf(detail, PARSE_DETAIL, "the opt-out names no phone number of 7 to 15 digits");
-            return PARSE_OPTOUT_WITHOUT_PHONE;
-        }
+}
+
+/* What this is a copy of, and what else it names. False only when libcrypto fails. */
+static bool identity_into(const struct raw_event *raw, struct bytes foreign_id, struct event *event)
+{
+    struct bytes drop = subject_of(raw) == SUBJECT_SEND ? result_id(raw) : raw->drop_id;
+    struct bytes id = raw->event_id;
+    switch (event->kind) {
+    case EVENT_RESULT:
+        id = drop;
+        foreign_id_into(foreign_id, event);
+        break;
+    case EVENT_OPT_OUT:
+        if (drop.len > 0 && !event_id_of_text(drop, &event->drop))
+            return false;
+        foreign_id_into(foreign_id, event);
+        break;
+    case EVENT_CAMPAIGN:
+    case EVENT_OTHER:
+        break;
     }
-    return PARSE_OK;
+    return id.len > 0 ? event_id_of_text(id, &event->id) : event_id_of_body(raw->body, &event->id);
 }
 
 enum parse_verdict classify(const struct raw_event *raw, const struct envelope *envelope,
                             const struct parse_settings *settings, struct event *event, char detail[PARSE_DETAIL])
 {
-    struct kind kind = kind_of_name(raw->name);
-    struct event made = {.kind = kind.kind, .state = kind.state, .received_ms = envelope->received_at_ms};
+    struct event made = {.received_ms = envelope->received_at_ms};
     char remarks[PARSE_DETAIL] = "";
-
-    struct bytes foreign_id = foreign_id_of(raw, remarks);
-    if (kind.kind == EVENT_RESULT || kind.kind == EVENT_OPT_OUT) {
-        enum parse_verdict verdict = details_into(raw, kind, foreign_id, &made, remarks);
-        if (verdict != PARSE_OK) {
-            memcpy(detail, remarks, sizeof remarks);
-            return verdict;
-        }
-    }
-    made.time_ms = time_of(raw, envelope->received_at_ms, remarks);
     text_for_display(raw->name, LIMIT_RAW_TEXT, made.name);
-    struct bytes id = kind.kind == EVENT_RESULT ? raw->drop_id : raw->event_id;
-    if (!(id.len > 0 ? event_id_of_text(id, &made.id) : event_id_of_body(raw->body, &made.id)) ||
-        !campaign_into(raw, envelope, foreign_id, settings, &made)) {
-        snprintf(detail, PARSE_DETAIL, "out of memory");
-        return PARSE_NO_MEMORY;
+    enum parse_verdict verdict = meaning_into(raw, &made, remarks);
+    struct bytes foreign_id = foreign_id_of(raw, remarks);
+    made.time_ms = time_of(raw, envelope->received_at_ms, remarks);
+    if (verdict == PARSE_OK && (!identity_into(raw, foreign_id, &made) ||
+                                !campaign_into(raw, envelope, foreign_id, settings, &made))) {
+        snprintf(remarks, PARSE_DETAIL, "out of memory");
+        verdict = PARSE_NO_MEMORY;
     }
-    *event = made;
+    if (verdict == PARSE_OK && made.kind == EVENT_CAMPAIGN && made.campaign_rank == CAMPAIGN_UNASSIGNED) {
+        snprintf(remarks, PARSE_DETAIL, "the event \"%s\" names no campaign", made.name);
+        verdict = PARSE_CAMPAIGN_UNNAMED;
+    }
+    if (verdict == PARSE_OK)
+        *event = made;
     memcpy(detail, remarks, sizeof remarks);
-    return PARSE_OK;
+    return verdict;
 }

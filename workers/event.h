@@ -16,7 +16,8 @@ enum outcome { OUTCOME_SUCCESS, OUTCOME_FAILURE };
 /* In the order in which equal times are decided: the greater wins. */
 enum campaign_state { CAMPAIGN_SCHEDULED, CAMPAIGN_RUNNING, CAMPAIGN_PAUSED, CAMPAIGN_COMPLETED };
 
-enum campaign_rank { CAMPAIGN_UNASSIGNED, CAMPAIGN_FROM_FOREIGN, CAMPAIGN_FROM_BODY, CAMPAIGN_FROM_URL };
+/* CAMPAIGN_FROM_FOREIGN_ID is somebody's order, so it outranks what a body happens to hold. */
+enum campaign_rank { CAMPAIGN_UNASSIGNED, CAMPAIGN_FROM_BODY, CAMPAIGN_FROM_FOREIGN, CAMPAIGN_FROM_URL };
 
 enum { EVENT_ID_PACKED = 33, EVENT_ID_TEXT = 37, EVENT_PHONE_PACKED = 8 };
 
@@ -49,14 +50,19 @@ struct event {
     bool dnc, spam;
     bool opts_out; /* by rule 4; also set for EVENT_OPT_OUT */
     bool told;     /* with opts_out: the contact opted out; false: a send was blocked for an opt-out known before */
+    bool opts_in;  /* EVENT_OTHER: the phone's owner opted in again */
     char unknown_reason[LIMIT_RAW_TEXT +
                         1];      /* what to list if this first counts under `other`; NUL bytes are shown as U+FFFD */
     char phone[LIMIT_PHONE + 1]; /* "+15552224444", or empty */
     uint8_t foreign_id[LIMIT_FOREIGN_ID]; /* any bytes */
     size_t foreign_id_len;                /* 0: none */
 
+    struct event_id drop;    /* EVENT_OPT_OUT: the drop it names; packed_len 0: none */
+    const char *rejected_as; /* EVENT_OPT_OUT: the message belongs in the rejected queue, too, under this slug; static;
+                                NULL: it does not */
+
     enum campaign_state state;     /* EVENT_CAMPAIGN */
-    char name[LIMIT_RAW_TEXT + 1]; /* type or event, cut; what dc:events counts for EVENT_OTHER */
+    char name[LIMIT_RAW_TEXT + 1]; /* what dc:events counts for EVENT_OTHER: type or event, cut, or "status:<word>" */
 };
 
 #endif

@@ -14,6 +14,7 @@ enum parse_verdict {
     PARSE_UNRECOGNIZED_SHAPE,   /* unrecognized_shape */
     PARSE_UNUSABLE_STATUS,      /* unusable_status */
     PARSE_OPTOUT_WITHOUT_PHONE, /* optout_without_phone */
+    PARSE_CAMPAIGN_UNNAMED,     /* campaign_unnamed */
     PARSE_NO_MEMORY,            /* not the message's fault: try again */
 };
 
@@ -23,7 +24,9 @@ struct parse_settings {
 
 /* Reads and classifies one message by docs/classification.md. envelope->received_at_ms must be set (the caller puts a
    time there if the message had none). On PARSE_OK *event is filled; else it is untouched and `detail` gets a sentence.
-   Ignored values (absurd money, say) leave a sentence in `detail` with PARSE_OK, for the log; else detail is "". */
+   What the log should tell of an event (absurd money was ignored, its name sounds like an opt-out) is a sentence in
+   `detail` with PARSE_OK; else detail is "". A message that is no event but opts somebody out becomes an EVENT_OPT_OUT
+   with rejected_as set. */
 enum parse_verdict event_parse(struct bytes body, const struct envelope *envelope,
                                const struct parse_settings *settings, struct event *event, char detail[PARSE_DETAIL]);
 

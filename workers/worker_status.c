@@ -30,6 +30,8 @@ static const struct {
                                          "Messages sent to the rejected queue.", METRIC_COUNTER},
     [WORKER_REJECTED_OPTOUT_WITHOUT_PHONE] = {"dropworker_rejected_total", "reason=\"optout_without_phone\"",
                                               "Messages sent to the rejected queue.", METRIC_COUNTER},
+    [WORKER_REJECTED_CAMPAIGN_UNNAMED] = {"dropworker_rejected_total", "reason=\"campaign_unnamed\"",
+                                          "Messages sent to the rejected queue.", METRIC_COUNTER},
     [WORKER_REJECTED_CRASHED_WORKER] = {"dropworker_rejected_total", "reason=\"crashed_worker\"",
                                         "Messages sent to the rejected queue.", METRIC_COUNTER},
     [WORKER_SUSPECTS] = {"dropworker_suspects_total", NULL,

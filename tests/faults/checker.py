@@ -248,7 +248,8 @@ BECAME = (
     *(f"dropworker_{one}_total" for one in ("counted", "revised", "duplicate", "opt_out_events", "campaign_events",
                                             "unrecognized")),
     *(f'dropworker_rejected_total{{reason="{reason}"}}' for reason in (
-        "invalid_json", "unrecognized_shape", "unusable_status", "optout_without_phone", "crashed_worker")),
+        "invalid_json", "unrecognized_shape", "unusable_status", "optout_without_phone", "campaign_unnamed",
+        "crashed_worker")),
 )
 WORKER_FIGURES = (CONSUMED, *BECAME)
 

@@ -37,9 +37,20 @@ PHONES = ["+15552224444", "(555) 222-4444", "5552224445", "+44 20 7946 0958", "1
           ""]  # fmt: skip
 COSTS = [0, 0.0000004, 0.099, 0.0029, 0.04, "0.1", 12, 10000, 10000.000001, 1000000, -1, 1e300, "abc", "", None, True,
          0.1234567, "0005", "1e-2"]  # fmt: skip
-OTHER_NAMES = ["contact.tagged", "contact.message.received", "campaign.archived", "contact.status", "Message.Delivered",
-               "n" * 200, "contact..status", "ü" * 100, "nul\0name", "(more)"]  # fmt: skip
-CAMPAIGN_EVENTS = ["scheduled", "paused", "stopped", "started", "resumed", "completed"]
+STATUSES = ["success", "success", "failure", "failure", "Delivered", " FAILED ", "undelivered", "Busy", "no-answer", "NO ANSWER",
+            "expired", "rejected", "error."]  # fmt: skip
+INTERIM = ["queued", "Pending", "accepted", " scheduled", "processing", "sending", "SENT"]
+FLAGS = [False, False, False, True, "true", "Yes", 1, "0", 0, "maybe", None]
+OTHER_NAMES = ["contact.tagged", "contact.message.received", "campaign.archived", "contact.status", "Message Delivered",
+               "n" * 200, "contact..status", "ü" * 100, "nul\0name", "(more)", " contact.msg.sent ", "contact.consent.updated",
+               "contact.optin"]  # fmt: skip
+OPT_OUT_NAMES = ["contact.opted_out", "contact.opted_out", "Contact.Opted-Out ", "contact.msg.opt_out", "contact.msg.opt",
+                 "contact.consent.revoked", "contact.unsubscribed"]  # fmt: skip
+OPT_INS = [("contact.consent.granted", {}), ("contact.opted_in", {}), ("contact.msg.opt_in", {}),
+           ("contact.msg.opt", {"action": "Opt-In"}), ("contact.msg.opt", {"subscribed": "yes"}),
+           ("contact.msg.opt", {"body": "START"})]  # fmt: skip
+TEXTS = ["STOP", "stop.", "Opt-out", "unsubscribe", "Stop all", "please stop", "start", ""]
+CAMPAIGN_EVENTS = ["scheduled", "paused", "stopped", "started", "resumed", "Completed "]
 MALFORMED = [
     b"", b" ", b"nonsense", b"[1]", b'"text"', b"null", b"{", b'{"status":"success"', b'{"a":NaN,"status":"success"}',
     b'{"status":"success"} x', b'{"status":"\xff"}', b"[" * 5000, b'{"a":' * 40 + b"1" + b"}" * 40,
@@ -48,6 +59,9 @@ MALFORMED = [
     b'{"type":"contact.rvm.status","data":{}}',
     b'{"event":"contact.rvm.receipt","data":[]}', b'{"type":"contact.opted_out","data":{}}', b'{"type":"","event":7}',
     b'{"type":"contact.opted_out","data":{"phone":"none"}}', b'{"status":7,"drop_id":"0a1b2c3d4e5f60718293a4b5"}',
+    b"\xef\xbb\xbf", b"\xef\xbb\xbf\xef\xbb\xbf{}", b'{"a":[' + b"1," * 9998 + b"1]}", b'{"type":"campaign.paused","data":{}}',
+    b'{"status":"opted_out","dnc":true}', b'{"status":" ","data":{"status":"queue"}}', b'{"type":" ","event":"\\t"}',
+    b'{"event":"contact.msg.opt_out","data":{"from":"jane@example.com","to":"5552224444"}}',
 ]  # fmt: skip
 
 
@@ -137,25 +151,27 @@ class World:
         foreign_id, phone, campaign = self.traits[repr(id_)]
         if not self.clean and self.maybe(0.3):
             foreign_id, phone, campaign = (rng.choice(p) for p in (self.foreign_ids, self.phones, self.campaigns))
-        fields = {"status": rng.choice(["success", "success", "failure", "failure", "Delivered", " FAILED "])}
+        fields = {"status": rng.choice(STATUSES)}
         if id_ is not None:
             fields["drop_id"] = self.case(id_)
         if self.maybe(0.7):
             fields["reason"] = rng.choice(REASON_TEXTS)
         if self.maybe(0.5):
-            fields["reason_code"] = rng.choice(REASON_CODES)
+            fields[rng.choice(["reason_code", "reason_code", "status_code"])] = rng.choice(REASON_CODES)
         if self.maybe(0.5):
             fields["foreign_id"] = foreign_id
         if self.maybe(0.6):
             fields[rng.choice(["phone_number", "to", "phone"])] = phone
         if self.maybe(0.4):
             fields["campaign_id"] = rng.choice([campaign, campaign, None, ""])
+        if self.maybe(0.1):
+            fields["campaign_name"] = campaign
         for name in ("product_cost", "compliance_fee", "tts_fee"):
             if self.maybe(0.4):
                 fields[name] = rng.choice(COSTS)
         for name in ("dnc", "spam"):
             if self.maybe(0.4):
-                fields[name] = rng.choice([False, False, False, True, "true", None])
+                fields[name] = rng.choice(FLAGS)
         return fields
 
     def callback(self, id_):
@@ -168,6 +184,12 @@ class World:
             body["created_at"] = self.time()
         if self.maybe(0.15):
             body["data"] = self.result_fields(id_)  # the body before data, field by field
+        if self.maybe(0.1):
+            body["status"] = ""
+        if self.maybe(0.1) and isinstance(body.get("drop_id"), (str, int)):
+            body["type"] = self.rng.choice(["sms", "rvm", "sms.optout"])  # flat, so a result all the same
+            body.pop("data", None)
+            body["status"] = body["status"] or "success"
         return body, self.envelope("callback", self.url_campaign())
 
     def webhook(self, id_):
@@ -180,6 +202,8 @@ class World:
             body["event_at"] = self.time()
         if self.maybe(0.2):
             data["contact"] = {rng.choice(["phone_number", "main_phone"]): rng.choice(self.phones)}
+        if name.endswith("receipt") and self.maybe(0.3):
+            data["campaign_session"] = {"dispo": {"status": "failure", "dnc": rng.choice(FLAGS)}}
         if self.maybe(0.2):
             data["campaign"] = rng.choice([{"id": rng.choice(self.campaigns)}, None, "spring"])
         if self.maybe(0.2):
@@ -197,9 +221,27 @@ class World:
             data["timestamp"] = self.time()
         return body, self.envelope("webhook")
 
+    def contact(self):
+        """Fields that say who opted out or in."""
+        rng = self.rng
+        phone = rng.choice(self.phones)
+        name = rng.choice(["phone_number", "phone", "mobile_phone", "main_phone", "number", "contact_phone", "phoneNumber",
+                           "contact", "from", "to"])  # fmt: skip
+        data = {name: phone}
+        if self.maybe(0.2):
+            data = {"contact": {rng.choice(["phone", "mobile_phone", "homePhone"]): phone, "phone_type": "mobile"}}
+        if self.maybe(0.4) and name != "to":
+            data["to"] = "+12125550100"  # ours
+        if self.maybe(0.1):
+            data["from"] = rng.choice(["", "anonymous", *self.phones])
+        return data
+
     def opt_out(self):
-        data = {self.rng.choice(["phone_number", "to", "phone"]): self.rng.choice(self.phones)}
-        body = {"type": "contact.opted_out", "data": data, "timestamp": self.time()}
+        data = self.contact()
+        body = {self.rng.choice(["type", "event"]): self.rng.choice(OPT_OUT_NAMES), "data": data, "timestamp": self.time()}
+        if self.maybe(0.2):  # no documented opt-out, but it has a phone
+            data["phone_number"] = "5552224447"
+            body = {"event": self.rng.choice(["contact.sms.optout", "Consent.Revoke"]), "data": data}
         if self.maybe(0.5):
             body["event_id"] = self.rng.choice(self.event_ids["opt_out"])
         elif self.maybe(0.2):
@@ -208,12 +250,40 @@ class World:
             data["campaign_id"] = self.rng.choice(self.campaigns)
         if self.maybe(0.3):
             data["foreign_id"] = self.rng.choice(self.foreign_ids)
+        if self.maybe(0.2):
+            data["drop_id"] = self.rng.choice(self.drops)
         return body, self.envelope("webhook", self.url_campaign() if self.maybe(0.2) else None)
+
+    def opt_in(self):
+        number = self.rng.randrange(len(OPT_INS))
+        name, said = OPT_INS[number]
+        body = {"event": name, "event_id": f"in-{number}", "data": {**self.contact(), **said}}
+        return body, self.envelope("webhook")
+
+    def text(self):
+        number = self.rng.randrange(len(TEXTS))
+        data = {"contact_id": "c", "from": self.rng.choice(self.phones), "to": "+12125550100", "body": TEXTS[number]}
+        return {"event": "contact.msg.received", "event_id": f"text-{number}", "data": data}, self.envelope("webhook")
+
+    def interim(self):
+        number = self.rng.randrange(len(INTERIM))
+        data = {"status": INTERIM[number], "drop_id": self.rng.choice(self.drops), "product_cost": 1}
+        return {"event": "contact.sms.status", "event_id": f"interim-{number}", "data": data}, self.envelope("webhook")
+
+    def unusable(self):
+        """A result that cannot be counted, but may opt out."""
+        body = self.result_fields(self.rng.choice(self.drops))
+        body["status"] = self.rng.choice(["opted_out", "maybe", "", None])
+        if self.maybe(0.3):
+            body = {"event": "contact.sms.status", "data": body}
+        return body, self.envelope("webhook")
 
     def campaign(self):
         data = {}
         if self.maybe(0.9):
-            data[self.rng.choice(["campaign_id", "id"])] = self.rng.choice(self.campaigns)
+            data[self.rng.choice(["campaign_id", "id", "campaign", "campaign_name"])] = self.rng.choice(self.campaigns)
+        if self.maybe(0.2):
+            data["created_at"] = self.time()
         body = {"type": "campaign." + self.rng.choice(CAMPAIGN_EVENTS), "data": data}
         if self.maybe(0.7):
             body["timestamp"] = self.time()
@@ -231,7 +301,8 @@ class World:
 
     def copy(self):
         kind = self.rng.choices(
-            ["callback", "webhook", "guide", "opt_out", "campaign", "other", "malformed"], [8, 8, 4, 2, 3, 0.7, 0.7]
+            ["callback", "webhook", "guide", "opt_out", "campaign", "other", "malformed", "opt_in", "text", "interim", "unusable"],
+            [8, 8, 4, 3, 3, 0.7, 0.7, 0.5, 0.5, 0.5, 0.7],
         )[0]
         if kind == "malformed":
             return self.rng.choice(MALFORMED), self.envelope("webhook")
@@ -239,7 +310,8 @@ class World:
             body, envelope = getattr(self, kind)(self.rng.choice(self.drops))
         else:
             body, envelope = getattr(self, kind)()
-        return json.dumps(body, ensure_ascii=self.maybe()).encode("utf-8", "surrogatepass"), envelope
+        mark = b"\xef\xbb\xbf" if self.maybe(0.02) else b""
+        return mark + json.dumps(body, ensure_ascii=self.maybe()).encode("utf-8", "surrogatepass"), envelope
 
 
 def settings_of(rng):

@@ -8,8 +8,8 @@ from collections import namedtuple
 from pathlib import Path
 
 from model_values import (
-    Rejected, as_text, candidates, costs_of, cut, data_of, first_nonempty, first_text, flags_of, fold, foreign_id_of, lower,
-    phone_of, read_code, read_json, time_of,
+    WHITE, Rejected, as_text, candidates, costs_of, cut, data_of, first_flag, first_nonempty, flags_of, fold, foreign_id_of,
+    lower, phone_of_contact, phone_of_result, read_code, read_json, session_dnc, time_of,
 )  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,15 +53,17 @@ def campaign_name(text):
 def campaign_of(body, name, envelope, foreign_id, separator):
     """(campaign, rank)."""
     ids = [(envelope.get("campaign") or "", 3)]
-    texts = [as_text(value) for value in candidates(body, "campaign_id")]
-    campaign = data_of(body).get("campaign")
-    if isinstance(campaign, dict):
-        texts.append(as_text(campaign.get("id")))
-    if name.startswith("campaign."):
-        texts.append(as_text(data_of(body).get("id")))
-    ids += [(campaign_name(text), 2) for text in texts if text]
     if separator and separator in foreign_id and foreign_id.split(separator)[0]:
-        ids.append((campaign_name(foreign_id.split(separator)[0]), 1))
+        ids.append((campaign_name(foreign_id.split(separator)[0]), 2))
+    data = data_of(body)
+    texts = [as_text(value) for value in candidates(body, "campaign_id")]
+    if isinstance(data.get("campaign"), dict):
+        texts.append(as_text(data["campaign"].get("id")))
+    texts.append(as_text(data.get("campaign")))
+    texts += [as_text(value) for value in candidates(body, "campaign_name")]
+    if lower(name).startswith("campaign."):
+        texts.append(as_text(data.get("id")))
+    ids += [(campaign_name(text), 1) for text in texts if text]
     for campaign, rank in ids:
         if campaign and campaign != UNASSIGNED:
             return campaign, rank
@@ -77,37 +79,71 @@ def identity(text, body):
     return ("text", text), cut(text)
 
 
-def kind_of(name):
-    """(kind, what the name itself says: an outcome or a state)."""
-    states = {
-        "scheduled": "scheduled",
-        "paused": "paused",
-        "stopped": "paused",
-        "started": "running",
-        "resumed": "running",
-        "completed": "completed",
-    }
-    if name.startswith("campaign.") and name[len("campaign.") :] in states:
-        return "campaign", states[name[len("campaign.") :]]
-    if name == "contact.opted_out":
-        return "opt_out", None
-    if name in ("message.delivered", "message.failed"):
-        return "result", name == "message.delivered"
-    if name == "" or re.fullmatch(r"contact\..+\.(status|receipt)", name, re.DOTALL):
-        return "result", None
-    return "other", None
+STATES = {
+    "campaign.scheduled": "scheduled",
+    "campaign.paused": "paused",
+    "campaign.stopped": "paused",
+    "campaign.started": "running",
+    "campaign.resumed": "running",
+    "campaign.completed": "completed",
+}
+OPT_OUT_NAMES = {"contact.opted_out", "contact.opted-out", "contact.msg.opt_out", "contact.consent.revoked",
+                 "contact.unsubscribed"}  # fmt: skip
+OPT_IN_NAMES = {"contact.consent.granted", "contact.opted_in", "contact.msg.opt_in"}
+OUT_TEXTS = {"stop", "stop all", "stopall", "quit", "end", "revoke", "opt out", "optout", "cancel", "unsubscribe"}
+IN_TEXTS = {"in", "opt in", "start", "unstop", "yes"}
+SUCCESSES = {"success", "delivered"}
+FAILURES = {"failure", "failed", "undelivered", "undeliverable", "rejected", "expired", "blocked", "busy", "no answer",
+            "error"}  # fmt: skip
+INTERIM = {"queued", "pending", "accepted", "scheduled", "processing", "sending", "sent"}
 
 
-def status_of(body, name):
-    status = first_text(body, "status")
-    if status is None and name == "":
-        raise Rejected("unrecognized_shape")
-    folded = lower(status or "").strip(" \t\n\v\f\r")
-    if folded in ("success", "delivered"):
-        return True
-    if folded in ("failure", "failed"):
-        return False
-    raise Rejected("unusable_status")
+def name_of(body):
+    """`type`, else `event`, without the spaces around it; only texts are names."""
+    names = [body[key].strip(WHITE) for key in ("type", "event") if isinstance(body.get(key), str)]
+    return next((name for name in names if name), "")
+
+
+def sounds_like_opt_out(name):
+    return any(part in lower(name) for part in ("optout", "opt_out", "opt-out", "unsub", "revok"))
+
+
+def is_opt_in(body):
+    """What contact.msg.opt says."""
+    texts = [first_nonempty(body, field) or "" for field in ("action", "opt", "keyword", "body")] + [status_of(body)]
+    flags = [first_flag(candidates(body, field)) for field in ("opted_in", "subscribed")]
+    return any(fold(text) in IN_TEXTS for text in texts) or True in flags
+
+
+def kind_of(name, body):
+    """result, opt_out, opt_in, campaign or other, by the name."""
+    name = lower(name)
+    if name in STATES:
+        return "campaign"
+    if name in OPT_OUT_NAMES:
+        return "opt_out"
+    if name in OPT_IN_NAMES:
+        return "opt_in"
+    if name == "contact.msg.opt":
+        return "opt_in" if is_opt_in(body) else "opt_out"
+    if name == "contact.msg.received":
+        return "opt_out" if fold(first_nonempty(body, "body") or "") in OUT_TEXTS else "other"
+    if name in ("", "message.delivered", "message.failed") or is_pattern(name, "status") or is_pattern(name, "receipt"):
+        return "result"
+    flat = as_text(body.get("drop_id")) and status_of(body) and not isinstance(body.get("data"), dict)
+    if flat:
+        return "result"
+    return "opt_out" if sounds_like_opt_out(name) and phone_of_contact(body) else "other"
+
+
+def is_pattern(name, end):
+    return bool(re.fullmatch(rf"contact\..+\.{end}", lower(name), re.DOTALL))
+
+
+def status_of(body):
+    """The status without the spaces around it; "" for none."""
+    texts = [as_text(value) for value in candidates(body, "status")]
+    return next((text.strip(WHITE) for text in texts if text and text.strip(WHITE)), "")
 
 
 DENIALS = {"no", "never", "missing", "lack", "lacks", "without", "must", "include", "instructions", "language", "required",
@@ -146,19 +182,41 @@ class Reader:
         code, folded = read_code(body), fold(first_nonempty(body, "reason") or "")
         return self.by_code.get(code) if code else None, self.by_text.get(folded) or opt_out_told_by(folded)
 
+    def opts_out(self, body, name):
+        slugs = {slug for slug, _ in OPT_OUT_PHRASES}
+        flag = first_flag(candidates(body, "dnc")) or session_dnc(body)
+        return bool(slugs & set(self.slugs(body)) or flag or sounds_like_opt_out(name))
+
     def unknown(self, body):
         code, text = read_code(body), first_nonempty(body, "reason")
         if text:
             return cut(text)
         return f"reason_code {code}" if code is not None else "(none)"
 
+    def result(self, body, name):
+        """(kind, success, name) of what tells of a send: a result; an opt-out, if it counts no send but tells of one that
+        can be listed; else another event, or Rejected."""
+        status = fold(status_of(body))
+        if lower(name) in ("message.delivered", "message.failed"):
+            return "result", lower(name) == "message.delivered", name
+        if status in SUCCESSES | FAILURES:
+            return "result", status in SUCCESSES, name
+        if self.opts_out(body, name) and phone_of_result(body):
+            return "opt_out", None, name
+        if status in INTERIM:
+            return "other", None, f"status:{status}"
+        raise Rejected("unusable_status" if name or status_of(body) else "unrecognized_shape")
+
     def read(self, raw, envelope):
         body = read_json(raw)
-        name = next((body[key] for key in ("type", "event") if isinstance(body.get(key), str) and body[key]), "")
-        kind, said = kind_of(name)
-        success = None
-        if kind == "result":
-            success = said if said is not None else status_of(body, name)
+        name = name_of(body)
+        kind, success = kind_of(name, body), None
+        about_a_send = kind == "result"
+        phone = phone_of_result(body) if about_a_send else phone_of_contact(body)
+        if about_a_send:
+            kind, success, name = self.result(body, name)
+        if kind == "opt_out" and not phone:
+            raise Rejected("optout_without_phone")
         if kind == "result":
             data = data_of(body)
             text = first_nonempty(body, "drop_id") or as_text(data.get("message_id")) or as_text(data.get("id"))
@@ -168,30 +226,27 @@ class Reader:
         received = envelope["received_at"]
         foreign_id = foreign_id_of(body)
         campaign, rank = campaign_of(body, name, envelope, foreign_id, self.separator)
-        phone = phone_of(body)
-        if kind == "opt_out" and not phone:
-            raise Rejected("optout_without_phone")
+        if kind == "campaign" and campaign == UNASSIGNED:
+            raise Rejected("campaign_unnamed")
         by_code, by_text = self.slugs(body)
         reason = "" if success or kind != "result" else by_code or by_text or "other"
-        flags = flags_of(body)
-        opting_out = {"opted_out", "internal_dnc", "opt_in_revoked"}
         return Copy(
-            kind=kind,
+            kind="other" if kind == "opt_in" else kind,
             id=id_,
             shown_id=shown,
-            time=time_of(body, received),
+            time=time_of(body, received, kind == "campaign"),
             received=received,
             campaign=campaign,
             rank=rank,
             success=success,
             reason=reason,
-            receipt=name.endswith(".receipt"),
+            receipt=is_pattern(name, "receipt"),
             costs=costs_of(body),
-            flags=flags,
-            opts_out=by_code in opting_out or by_text in opting_out or bool(flags and flags[0]),
+            flags=flags_of(body),
+            opts_out=self.opts_out(body, name),
             unknown=self.unknown(body) if reason == "other" else "",
             phone=phone,
             foreign_id=foreign_id,
-            state=said if kind == "campaign" else None,
+            state=STATES[lower(name)] if kind == "campaign" else None,
             name=name,
         )

@@ -14,6 +14,9 @@ class Rejected(Exception):
     """The copy belongs in the rejected queue; the text is its reason."""
 
 
+WHITE = " \t\n\v\f\r"
+
+
 def lower(text):
     return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
 
@@ -26,16 +29,28 @@ def fold(text):
 
 
 def read_json(body):
-    """The object, or Rejected('invalid_json'): RFC 8259, UTF-8, one object, at most 32 levels deep."""
+    """The object, or Rejected('invalid_json'): RFC 8259, UTF-8, one object, at most 32 levels deep, at most 10,000 values.
+    A byte order mark in front is passed over."""
+    values = 1
 
     def refuse(name):
         raise ValueError(name)
 
+    def elements(value):
+        return sum(1 + elements(item) for item in value) if isinstance(value, list) else 0
+
+    def members(pairs):
+        nonlocal values
+        values += sum(1 + elements(value) for _, value in pairs)
+        return dict(pairs)
+
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=refuse, parse_float=float)
+        text = body.decode("utf-8")
+        text = text[1:] if text.startswith("\ufeff") else text
+        value = json.loads(text, parse_constant=refuse, parse_float=float, object_pairs_hook=members)
     except (ValueError, RecursionError):
         raise Rejected("invalid_json") from None
-    if not isinstance(value, dict) or depth(value) > 32:
+    if not isinstance(value, dict) or depth(value) > 32 or values > 10_000:
         raise Rejected("invalid_json")
     return value
 
@@ -85,12 +100,8 @@ def candidates(body, *names):
                 yield holder[key]
 
 
-def first_text(body, name):
-    return next((text for value in candidates(body, name) if (text := as_text(value)) is not None), None)
-
-
 def first_nonempty(body, name):
-    """As first_text, but empty text is absent."""
+    """The field's text; an empty one is absent."""
     return next((text for value in candidates(body, name) if (text := as_text(value))), None)
 
 
@@ -141,8 +152,11 @@ def read_iso8601(text):
     return ms
 
 
-def time_of(body, received):
-    for value in candidates(body, "attempt_date", "event_at", "timestamp", "created_at"):
+def time_of(body, received, of_campaign_event):
+    names = ["attempt_date", "event_at", "timestamp"]
+    if not of_campaign_event:  # when a campaign was created is not when it was paused
+        names.append("created_at")
+    for value in candidates(body, *names):
         time = read_time(value)
         if time is not None:
             return time if YEAR_2000_MS <= time <= received + DAY_MS else received
@@ -151,7 +165,7 @@ def time_of(body, received):
 
 def e164(text):
     """A phone number with its country code, or None."""
-    text = text.strip(" \t\n\v\f\r")
+    text = text.strip(WHITE)
     if text[:4].lower() == "tel:":
         text = text[4:]
     text = re.split(r"ext|[x#;]", text, maxsplit=1, flags=re.IGNORECASE | re.ASCII)[0]
@@ -171,8 +185,22 @@ def first_phone(values):
     return next((phone for value in values if (phone := e164(as_text(value) or ""))), "")
 
 
-def phone_of(body):
+def phone_of_result(body):
     return first_phone(candidates(body, "phone_number", "to", "phone", "contact.phone_number", "contact.main_phone"))
+
+
+def phone_of_contact(body):
+    """Of what a contact did. `to` is a number of ours where somebody is named in `from`."""
+    values = list(candidates(body, "phone_number", "phone"))
+    values += candidates(body, "contact.phone_number", "contact.phone", "contact.main_phone", "contact.mobile_phone")
+    for holder in objects(body):
+        contact = holder.get("contact")
+        if isinstance(contact, dict):
+            values += [value for name, value in contact.items() if "phone" in lower(name)]
+    values += candidates(body, "mobile_phone", "main_phone", "number", "contact_phone", "phoneNumber", "contact", "from")
+    if not first_nonempty(body, "from"):
+        values += candidates(body, "to")
+    return first_phone(values)
 
 
 def micros(value):
@@ -192,18 +220,34 @@ def costs_of(body):
     """(product_cost, compliance_fee, tts_fee) in micros, or None if none of them is usable."""
     amounts = []
     for name in ("product_cost", "compliance_fee", "tts_fee"):
-        values = [value for value in candidates(body, name) if type(value) in (int, float, str)]
+        values = [value for value in candidates(body, name) if type(value) in (int, float, str) and value != ""]
         amounts.append(micros(values[0]) if values else None)
     return None if amounts == [None] * 3 else tuple(amount or 0 for amount in amounts)
 
 
+def read_flag(value):
+    """True or False however it is written; None for what is neither."""
+    if isinstance(value, str):
+        value = lower(value.strip(WHITE))
+        return True if value in ("true", "yes", "1") else False if value in ("false", "no", "0") else None
+    return bool(value) if isinstance(value, (bool, int, float)) and value in (0, 1) else None
+
+
+def first_flag(values):
+    return next((flag for value in values if (flag := read_flag(value)) is not None), None)
+
+
+def session_dnc(body):
+    """campaign_session.dispo.dnc, as receipts have it."""
+    dispositions = [value.get("dispo") for value in candidates(body, "campaign_session") if isinstance(value, dict)]
+    return first_flag(dispo.get("dnc") for dispo in dispositions if isinstance(dispo, dict))
+
+
 def flags_of(body):
     """(dnc, spam), or None if neither is there."""
-    flags = []
-    for name in ("dnc", "spam"):
-        usable = [value for value in candidates(body, name) if isinstance(value, bool)]
-        flags.append(usable[0] if usable else None)
-    return None if flags == [None] * 2 else tuple(bool(flag) for flag in flags)
+    dnc, spam = (first_flag(candidates(body, name)) for name in ("dnc", "spam"))
+    dnc = session_dnc(body) if dnc is None else dnc
+    return None if dnc is None and spam is None else (bool(dnc), bool(spam))
 
 
 def foreign_id_of(body):
@@ -212,10 +256,10 @@ def foreign_id_of(body):
 
 
 def read_code(body):
-    """reason_code: a whole number, or a text of digits; None if there is none."""
-    for value in candidates(body, "reason_code"):
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]+", value):
+    """reason_code, else status_code: a whole number, or a text of digits; None if there is none."""
+    for value in candidates(body, "reason_code", "status_code"):
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value):
             value = int(value)
-        if type(value) in (int, float) and value == math.floor(value) and abs(value) < 2**63:
+        if type(value) in (int, float) and math.isfinite(value) and value == math.floor(value) and abs(value) < 2**53:
             return int(value)
     return None

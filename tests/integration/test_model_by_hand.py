@@ -6,7 +6,7 @@ import json
 import pytest
 from model import Model, Settings, iso
 from model_reading import read_reasons
-from model_values import e164, micros, read_iso8601, read_time
+from model_values import e164, fold, micros, read_iso8601, read_time
 
 NOW = 1_774_041_912_000
 DROP = "0a1b2c3d4e5f60718293a4b5"
@@ -91,6 +91,8 @@ def test_a_code_decides_over_the_text_and_an_unknown_one_does_not():
     state = values(after(callback(status="failure", reason_code=9999)))
     assert state["totals:reasons"] == {"other": "1"} and state["unknown_reasons"] == {"reason_code 9999": "1"}
     assert values(after(callback(status="failure")))["unknown_reasons"] == {"(none)": "1"}
+    state = values(after(callback(status="failure", reason="No Funds", status_code=4002)))
+    assert state["totals:reasons"] == {"voicemail_full": "1"}
 
 
 def test_a_later_failure_takes_the_success_back():
@@ -127,8 +129,8 @@ def test_a_receipt_only_fills_in_even_when_it_is_later():
 
 def test_a_better_campaign_moves_the_drop():
     moves = [
-        callback(foreign_id="autumn/1"),
-        callback(campaign_id="spring"),
+        callback(campaign_id="autumn"),
+        callback(foreign_id="spring/1"),
         (callback(), {"campaign": "winter"}),
     ]
     state = values(after(*moves))
@@ -149,13 +151,56 @@ def test_an_opt_out_stays_when_the_failure_is_taken_back_and_gets_its_phone_late
 
 @pytest.mark.parametrize(
     "fields",
-    [{"dnc": True}, {"status": "failure", "reason_code": 6005}, {"reason": "internal dnc"}, {"reason_code": 4016},
-     {"reason": "Opt-out"}, {"reason": "opted_out"}, {"reason": "Opted Out."}, {"reason": "Internal DNC list"},
-     {"reason": "STOP"}, {"reason": "Recipient replied STOP"}],
+    [{"dnc": True}, {"dnc": "TRUE"}, {"dnc": 1}, {"dnc": "yes"}, {"dnc": "1"}, {"status": "failure", "reason_code": 6005},
+     {"reason": "internal dnc"}, {"reason_code": 4016}, {"reason": "Opt-out"}, {"reason": "opted_out"}, {"reason": "Opted Out."},
+     {"reason": "Internal DNC list"}, {"reason": "STOP"}, {"reason": "Recipient replied STOP"}, {"type": "sms", "dnc": True},
+     {"status": "opted_out", "dnc": True}, {"status": "queued", "dnc": True}, {"status": None, "reason_code": 4016},
+     {"campaign_session": {"dispo": {"dnc": True}}}],
     ids=str,
 )  # fmt: skip
 def test_a_result_opts_out_by_flag_code_or_text_whatever_its_status(fields):
     assert list(values(after(callback(to="5552224444", **fields)))["optouts"]) == ["+15552224444"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"dnc": "false"}, {"dnc": 0}, {"dnc": "maybe"}, {"dnc": 2}, {"reason": "Number not opted out"}, {"reason": "Campaign stopped"},
+     {"reason": "Message lacks STOP instructions"}, {"reason": "one two three four five six seven opted out"},
+     {"reason_code": 6006}],
+    ids=str,
+)  # fmt: skip
+def test_a_result_that_says_no_such_thing_opts_out_nobody(fields):
+    state = values(after(callback(to="5552224444", status="failure", **fields)))
+    assert "optouts" not in state and state["totals"]["failure"] == "1"
+
+
+OURS = {"to": "+12125550100"}
+WROTE = {"contact_id": "c", "from": "+13125550146", **OURS}
+CONTACTS = [
+    ("contact.msg.opt_out", WROTE, "+13125550146"),
+    ("contact.msg.opt", WROTE, "+13125550146"),
+    ("contact.consent.revoked", WROTE, "+13125550146"),
+    ("contact.opted_out", {"from": "+13125550146", **OURS}, "+13125550146"),
+    ("Contact.Opted-Out ", {"contact": {"phone": "3125550146"}}, "+13125550146"),
+    ("contact.unsubscribed", {"mobile_phone": "3125550146"}, "+13125550146"),
+    ("contact.opted_out", {"number": 3125550146}, "+13125550146"),
+    ("contact.opted_out", OURS, "+12125550100"),
+    ("contact.msg.received", {**WROTE, "body": "Stop."}, "+13125550146"),
+    ("contact.msg.received", {**WROTE, "body": "please stop"}, None),
+    ("contact.msg.opt", {**WROTE, "keyword": "START"}, None),
+    ("contact.msg.opt", {**WROTE, "subscribed": True}, None),
+    ("contact.consent.granted", WROTE, None),
+    ("contact.sms.optout", WROTE, "+13125550146"),
+    ("contact.sms.optout", {"name": "Jane"}, None),
+    ("contact.consent.updated", WROTE, None),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "phone"), CONTACTS)
+def test_contacts_opt_out_by_the_names_of_their_events(name, data, phone):
+    state = values(after({"event": name, "data": data}))
+    assert list(state.get("optouts", [])) == ([phone] if phone else [])
+    assert state.get("events", {}) == ({} if phone else {name: "1"})
 
 
 PHONES = {
@@ -179,6 +224,40 @@ PHONES = {
 @pytest.mark.parametrize("text", PHONES)
 def test_phones_become_e164(text):
     assert e164(text) == PHONES[text]
+
+
+@pytest.mark.parametrize("status", ["undelivered", "undeliverable", "rejected", "expired", "blocked", "BUSY", "no-answer", " error"])
+def test_a_send_fails_in_many_words(status):
+    assert values(after(callback(status=status)))["totals"]["failure"] == "1"
+
+
+def test_a_status_on_the_way_is_counted_by_its_word():
+    state = values(after(callback(status="Queued"), {"event": "contact.sms.status", "data": {"status": "sent"}}))
+    assert state["events"] == {"status:queued": "1", "status:sent": "1"}
+    assert state["totals"] == {"unrecognized": "2"}
+
+
+def test_an_empty_status_is_absent_and_a_flat_callback_of_any_type_is_a_result():
+    webhook = {"event": "contact.sms.status", "status": "", "data": {"drop_id": "x1", "status": "failure"}}
+    flat = {"type": "sms", "drop_id": "x2", "status": "failure", "phone_number": "5552224444", "dnc": True}
+    state = values(after(webhook, flat))
+    assert state["totals"]["failure"] == "2" and list(state["optouts"]) == ["+15552224444"]
+
+
+def test_a_campaign_event_does_not_happen_when_the_campaign_was_made():
+    body = {"type": "campaign.paused", "event_at": NOW, "data": {"id": "c", "created_at": NOW - 9_000_000}}
+    assert values(after(body))["campaign:c"]["state_at"] == iso(NOW)
+    del body["event_at"]
+    assert values(after(body))["campaign:c"]["state_at"] == iso(NOW)
+
+
+def test_a_byte_order_mark_is_passed_over():
+    state = values(after(b'\xef\xbb\xbf{"status":"success","drop_id":"a"}'))
+    assert state["totals"]["success"] == "1"
+
+
+def test_folding_leaves_the_words():
+    assert fold(" Opt_OUT-of.it! 'STOP' (now) ") == "opt out of it stop now"
 
 
 def test_an_opt_out_event_keeps_the_earliest_time_and_counts_its_phone_once():
@@ -228,7 +307,11 @@ def test_an_event_of_another_name_is_counted_by_it_and_its_data_is_not_a_result(
         (b"", "invalid_json"), (b"[]", "invalid_json"), (b'{"a":NaN}', "invalid_json"),
         (b'{"s":"\xff"}', "invalid_json"),
         (b"{} {}", "invalid_json"), (b"{}", "unrecognized_shape"), (b'{"status":null}', "unrecognized_shape"),
-        (b'{"status":"maybe"}', "unusable_status"), (b'{"event":"contact.rvm.status"}', "unusable_status"),
+        (b'{"status":"maybe"}', "unusable_status"), (b'{"status":""}', "unrecognized_shape"),
+        (b'{"status":"opted_out","dnc":true}', "unusable_status"),
+        (b'{"type":"campaign.paused","data":{"name":"Spring"}}', "campaign_unnamed"),
+        (b'{"type":"contact.opted_out","data":{"from":"jane@example.com","to":"5552224444"}}', "optout_without_phone"),
+        (b'{"a":[' + b"0," * 9998 + b"0]}", "invalid_json"), (b'{"event":"contact.rvm.status"}', "unusable_status"),
         (b'{"type":"contact.opted_out","data":{"phone":"none"}}', "optout_without_phone"),
     ],
 )  # fmt: skip
@@ -248,6 +331,19 @@ def test_what_cannot_be_used_is_rejected_and_changes_nothing(body, slug):
 )  # fmt: skip
 def test_campaign_ids_from_bodies_become_names(campaign_id, name):
     assert list(values(after(callback(campaign_id=campaign_id)))["campaigns"]) == [name]
+
+
+def test_the_name_of_a_campaign_comes_from_the_first_that_has_one():
+    asked = [
+        ("winter", {"foreign_id": "part/1", "campaign_id": "id"}, "winter"),
+        ("", {"foreign_id": "part/1", "campaign_id": "id"}, "part"),
+        ("", {"foreign_id": "part", "campaign_id": "id", "campaign_name": "name"}, "id"),
+        ("", {"data": {"campaign": {"id": "of data"}}, "campaign_name": "name"}, "of%20data"),
+        ("", {"data": {"campaign": "text"}, "campaign_name": "name"}, "text"),
+        ("", {"campaign_name": "name"}, "name"),
+    ]
+    for url, fields, name in asked:
+        assert list(values(after((callback(**fields), {"campaign": url})))["campaigns"]) == [name]
 
 
 def test_ids_of_letters_of_either_case_are_one_drop_and_other_texts_are_not():

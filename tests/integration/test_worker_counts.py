@@ -156,6 +156,23 @@ OPT_OUTS = [
     ("the code of Internal DNC", failure("", phone_number="+12065550170", reason_code=4016)),
     ("the code of a revoked opt-in", failure("", phone_number="+12065550170", reason_code=6005)),
     ("the flag dnc on a success", callback(phone_number="+12065550170", dnc=True)),
+    ("the flag dnc as a text", callback(phone_number="+12065550170", dnc="TRUE")),
+    ("the flag dnc as a number", callback(phone_number="+12065550170", dnc=1)),
+    ("the flag dnc beside a status of no use", callback("opted_out", phone_number="+12065550170", dnc=True)),
+    ("the flag dnc of a callback of another type", failure("", type="sms", phone_number="+12065550170", dnc="yes")),
+    ("the flag dnc inside a receipt",
+     developer("contact.sms.receipt", status="success", to="+12065550170", campaign_session={"dispo": {"dnc": True}})),
+    ("the code of Internal DNC without a status", developer("contact.sms.status", reason_code=4016, to="+12065550170")),
+    ("the code as status_code", failure("", phone_number="+12065550170", status_code=4016)),
+    ("the reason Opt-out", failure("Opt-out", phone_number="+12065550170")),
+    ("the reason STOP", failure("STOP", phone_number="+12065550170")),
+    ("the reason Internal DNC list", failure("Internal DNC list", phone_number="+12065550170")),
+    ("an opt-out from the contact to our number", guide("contact.opted_out", **{"from": "+12065550170", "to": "+12125550100"})),
+    ("an opt-out of the developer API", developer("contact.msg.opt_out", **{"from": "+12065550170", "to": "+12125550100"})),
+    ("a subscription that ended", developer("contact.msg.opt", **{"from": "+12065550170", "to": "+12125550100"})),
+    ("a consent that was revoked", developer("contact.consent.revoked", **{"from": "+12065550170", "to": "+12125550100"})),
+    ("a text of STOP", developer("contact.msg.received", **{"from": "+12065550170", "to": "+12125550100", "body": "Stop."})),
+    ("a name that only sounds like it", developer("contact.sms.optout", contact={"mobile_phone": "(206) 555-0170 ext. 22"})),
 ]
 
 
@@ -223,6 +240,8 @@ CAMPAIGNS = [
     ("the URL before the body", "from-url", {"campaign_id": "from-body"}, "from-url"),
     ("the body", None, {"campaign_id": "from-body"}, "from-body"),
     ("a number", None, {"campaign_id": 1234}, "1234"),
+    ("a text in data", None, {"data": {"campaign": "from-data"}}, "from-data"),
+    ("a name without an id", None, {"campaign_name": "Spring sale"}, "Spring%20sale"),
     ("an object in data", None, {"data": {"campaign": {"id": "from-data"}}}, "from-data"),
     ("nothing", None, {"campaign_id": None}, "unassigned"),
     ("spaces, slashes and UTF-8", None, {"campaign_id": "a b/é"}, "a%20b%2F%C3%A9"),
@@ -236,6 +255,47 @@ def test_the_campaign_comes_from(feed, url, more, expected):
     redis = feed(message({**callback(), **more}, url))
     assert [name.decode() for name in redis.zrange("dc:campaigns", 0, -1)] == [expected]
     assert counters(redis, expected)["messages"] == 1
+
+
+NOBODY = [
+    ("a reason that denies it", failure("Number not opted out", phone_number="+12065550170")),
+    ("a campaign that stopped", failure("Campaign stopped", phone_number="+12065550170")),
+    ("a missing instruction", failure("Message lacks STOP instructions", phone_number="+12065550170")),
+    ("the flag dnc as a text of false", callback(phone_number="+12065550170", dnc="false")),
+    ("a subscription that began", developer("contact.msg.opt", action="opt_in", **{"from": "+12065550170"})),
+    ("a consent that was granted", developer("contact.consent.granted", **{"from": "+12065550170"})),
+    ("a text of something else", developer("contact.msg.received", body="please stop by", **{"from": "+12065550170"})),
+]
+
+
+@pytest.mark.parametrize("body", [one[1] for one in NOBODY], ids=[one[0] for one in NOBODY])
+def test_takes_nobody_off_the_list_by(feed, body):
+    redis = feed(message(body, "spring"))
+    assert optouts(redis) == {} and "opt_out" not in counters(redis)
+
+
+STATUSES = [("undelivered", "failure"), ("BUSY", "failure"), ("no-answer", "failure"), ("expired", "failure"), (" Delivered", "success")]
+
+
+@pytest.mark.parametrize(("status", "counted"), STATUSES)
+def test_a_status_of_many_words_counts_as(feed, status, counted):
+    assert counters(feed(message(callback(status))))[counted] == 1
+
+
+def test_a_status_on_the_way_counts_no_send(feed):
+    redis = feed(message(callback("queued")), message(developer("contact.sms.status", status="Sent"), kind="webhook"))
+    assert text_of(redis.hgetall("dc:events")) == {"status:queued": "1", "status:sent": "1"}
+    assert counters(redis) == {"unrecognized": 2}
+
+
+def test_a_byte_order_mark_is_passed_over(feed):
+    body, properties = message(callback())
+    assert counters(feed((b"\xef\xbb\xbf" + body, properties)))["success"] == 1
+
+
+def test_a_campaign_event_does_not_happen_when_the_campaign_was_made(feed):
+    body = developer("campaign.paused", "2025-06-15T18:00:00Z", id="summer", created_at="2025-01-01T00:00:00Z")
+    assert state(feed(message(body, kind="webhook")), "summer")["state_at"] == "2025-06-15T18:00:00.000Z"
 
 
 OTHERS = ["contact.message.received", "contact.tag.added", "campaign.renamed", "something.new", "contact..", "x" * 200]

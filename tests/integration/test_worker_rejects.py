@@ -13,11 +13,12 @@ REJECTED = [
     ("every byte there is", bytes(range(256)) * 4, "invalid_json"),
     ("1 MiB of noise", b"\x00\xff" * 524288, "invalid_json"),
     ("deep nesting", b'{"a":' + b"[" * 40 + b"]" * 40 + b"}", "invalid_json"),
-    ("more than 10,000 values", b'{"status":"success","a":[' + b"{}," * 9999 + b"{}]}", "invalid_json"),
     ("an object of nothing known", b'{ "anything": "goes" }', "unrecognized_shape"),
     ("an empty object", b"{}", "unrecognized_shape"),
     ("a result with an unknown status", b'{"status":"maybe","drop_id":"1"}', "unusable_status"),
     ("a result whose status is a number", b'{"event":"contact.sms.status","data":{"status":7}}', "unusable_status"),
+    ("a campaign event without a campaign", b'{"type":"campaign.paused","data":{"name":"Spring"}}', "campaign_unnamed"),
+    ("more than 10,000 values", b'{"status":"success","a":[' + b"{}," * 9999 + b"{}]}", "invalid_json"),
     ("an opt-out without a phone", b'{"type":"contact.opted_out","data":{"phone":""}}', "optout_without_phone"),
 ]
 
@@ -25,7 +26,7 @@ REJECTED = [
 @pytest.mark.parametrize(("body", "reason"), [one[1:] for one in REJECTED], ids=[one[0] for one in REJECTED])
 def test_rejects(counting, body, reason):
     counting.redis.flushdb()
-    _, properties = message(b"", "spring", kind="webhook", **{"x-event-id": "event-1", "x-attempt": "2"})
+    _, properties = message(b"", None if reason == "campaign_unnamed" else "spring", kind="webhook", **{"x-event-id": "event-1", "x-attempt": "2"})
     counting.publish(body, properties)
     ((kept, kept_body),) = counting.take("AMQP_REJECTED_QUEUE", 1)
     assert kept_body == body

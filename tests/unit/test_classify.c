@@ -25,7 +25,7 @@ static void an_event_of_another_kind_carries_nothing_of_its_data(void **state)
     char detail[PARSE_DETAIL];
     struct raw_event raw = {.body = bytes_of_text("{}"),
                             .name = bytes_of_text("contact.tag.added"),
-                            .has_status = true,
+                            .meaning = NAME_OTHER,
                             .status = bytes_of_text("no status at all"),
                             .reason = bytes_of_text("Opted out"),
                             .dnc = RAW_FLAG_TRUE,
@@ -44,15 +44,18 @@ static void an_opt_out_event_carries_phone_and_foreign_id_but_no_outcome(void **
     char detail[PARSE_DETAIL];
     struct raw_event raw = {.body = bytes_of_text("{}"),
                             .name = bytes_of_text("contact.opted_out"),
+                            .meaning = NAME_OPT_OUT,
                             .event_id = bytes_of_text("e"),
                             .drop_id = bytes_of_text("d"),
                             .phones = {{0}, bytes_of_text("5550001111")},
                             .foreign_ids = {{0}, bytes_of_text("f")}};
     struct event event = classified(&raw, 1000, detail);
     assert_int_equal(event.kind, EVENT_OPT_OUT);
-    assert_true(event.opts_out);
+    assert_true(event.opts_out && event.told);
     assert_string_equal(event.phone, "+15550001111");
     assert_string_equal(event.id.text, "e");
+    assert_string_equal(event.drop.text, "d");
+    assert_null(event.rejected_as);
     assert_int_equal(event.foreign_id_len, 1);
     assert_int_equal(event.reason, 0);
     assert_string_equal(detail, "");
@@ -64,7 +67,8 @@ static void extreme_times_of_receipt_do_not_overflow(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof received / sizeof received[0]; i++) {
         char detail[PARSE_DETAIL];
-        struct raw_event raw = {.name = bytes_of_text("x"), .times = {{RAW_NUMBER, 1.7e12, {0}}}};
+        struct raw_event raw = {
+            .name = bytes_of_text("x"), .meaning = NAME_OTHER, .times = {{RAW_NUMBER, 1.7e12, {0}}}};
         struct event event = classified(&raw, received[i], detail);
         assert_int_equal(event.time_ms, received[i] > INT64_C(1700000000000) ? INT64_C(1700000000000) : received[i]);
     }
@@ -75,7 +79,6 @@ static void numbers_that_are_not_finite_are_no_times_and_no_money(void **state)
     (void)state;
     char detail[PARSE_DETAIL] = "";
     struct raw_event raw = {
-        .has_status = true,
         .status = bytes_of_text("success"),
         .times = {{RAW_NUMBER, HUGE_VAL, {0}}, {RAW_NUMBER, -HUGE_VAL, {0}}, {RAW_NUMBER, nan(""), {0}}},
         .costs = {{RAW_NUMBER, nan(""), {0}}, {RAW_NUMBER, HUGE_VAL, {0}}, {RAW_NUMBER, -0.0, {0}}}};
@@ -91,7 +94,7 @@ static void a_remark_never_repeats_a_phone_number(void **state)
     (void)state;
     char detail[PARSE_DETAIL] = "";
     struct raw_event raw = {
-        .has_status = true, .status = bytes_of_text("success"), .phones = {bytes_of_text("12345678901234567890")}};
+        .status = bytes_of_text("success"), .phones = {bytes_of_text("12345678901234567890")}};
     classified(&raw, 5000, detail);
     assert_null(strstr(detail, "1234567890"));
     assert_true(strlen(detail) > 0);
@@ -101,7 +104,7 @@ static void detail_is_empty_when_nothing_was_ignored(void **state)
 {
     (void)state;
     char detail[PARSE_DETAIL] = "old";
-    struct raw_event raw = {.has_status = true, .status = bytes_of_text("success")};
+    struct raw_event raw = {.status = bytes_of_text("success")};
     classified(&raw, 5000, detail);
     assert_string_equal(detail, "");
 }

@@ -70,6 +70,9 @@ static void times_fall_back_to_the_receipt(void **state)
         {"\"event_at\":-5", RECEIVED},
         {"\"event_at\":99999999999999999999999", RECEIVED},
         {"\"event_at\":true", RECEIVED},
+        {"\"attempt_date\":\"\",\"data\":{\"attempt_date\":\"2026-05-31\"}", INT64_C(1780185600000)},
+        {"\"attempt_date\":\"2026-05-30t23:59:60z\"", INT64_C(1780185600000)},
+        {"\"attempt_date\":\"2026-05-31 00:00:00 UTC\"", INT64_C(1780185600000)},
         {"\"x\":1", RECEIVED},
     };
     (void)state;
@@ -92,7 +95,7 @@ static void money_is_taken_or_ignored_with_a_remark(void **state)
         {"0", 0},          {"10000", INT64_C(10000000000)},
         {"-0.01", -1},     {"10000.01", -1},
         {"1e999", -1},     {"\"abc\"", -1},
-        {"\"\"", -1},      {"99999999999999999999", -1},
+        {"\" \"", -1},     {"99999999999999999999", -1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -107,6 +110,12 @@ static void money_is_taken_or_ignored_with_a_remark(void **state)
         assert_int_equal(detail[0] != '\0', cases[i].micros < 0);
     }
     assert_false(parsed("{\"status\":\"success\",\"tts_fee\":null}").has_costs);
+    /* an empty text is absent */
+    char detail[PARSE_DETAIL];
+    struct event in_data =
+        parsed_with("{\"status\":\"success\",\"tts_fee\":\"\",\"data\":{\"tts_fee\":\"2\"}}", detail);
+    assert_int_equal(in_data.tts_fee_micros, 2000000);
+    assert_string_equal(detail, "");
     struct event mixed = parsed("{\"status\":\"success\",\"tts_fee\":-1,\"product_cost\":null,"
                                 "\"data\":{\"product_cost\":0.5}}");
     assert_true(mixed.has_costs);
@@ -134,6 +143,7 @@ static void phones_come_from_the_first_usable_field(void **state)
         {"\"to\":\"12345678901234567\"", ""},
         {"\"phone_number\":\"\",\"to\":\"+4791234567\"", "+4791234567"},
         {"\"to\":\"jane2024@example.com\",\"data\":{\"phone\":\"(312) 555-0161 ext. 22\"}", "+13125550161"},
+        {"\"mobile_phone\":\"5550000009\",\"number\":\"5550000009\"", ""},
         {"\"from\":\"5550000009\"", ""},
     };
     (void)state;
@@ -153,10 +163,16 @@ static void campaigns_by_rank(void **state)
         enum campaign_rank rank;
     } cases[] = {
         {"url", "\"campaign_id\":\"body\",\"foreign_id\":\"part/1\"", "url", CAMPAIGN_FROM_URL},
-        {"", "\"campaign_id\":\"body\",\"foreign_id\":\"part/1\"", "body", CAMPAIGN_FROM_BODY},
+        {"", "\"campaign_id\":\"body\",\"foreign_id\":\"part/1\"", "part", CAMPAIGN_FROM_FOREIGN},
+        {"", "\"campaign_id\":\"body\",\"foreign_id\":\"part\"", "body", CAMPAIGN_FROM_BODY},
         {"", "\"campaign_id\":null,\"foreign_id\":\"part/1\"", "part", CAMPAIGN_FROM_FOREIGN},
         {"", "\"campaign_id\":\"\",\"data\":{\"campaign_id\":\"data\"}", "data", CAMPAIGN_FROM_BODY},
         {"", "\"data\":{\"campaign\":{\"id\":4711}}", "4711", CAMPAIGN_FROM_BODY},
+        {"", "\"data\":{\"campaign\":\"text\"}", "text", CAMPAIGN_FROM_BODY},
+        {"", "\"data\":{\"campaign\":{\"name\":\"x\"},\"campaign_name\":\"named\"}", "named", CAMPAIGN_FROM_BODY},
+        {"", "\"campaign_name\":\"named\"", "named", CAMPAIGN_FROM_BODY},
+        {"", "\"campaign_name\":\"named\",\"data\":{\"campaign_id\":\"id\"}", "id", CAMPAIGN_FROM_BODY},
+        {"", "\"campaign_name\":\"named\",\"data\":{\"campaign\":\"text\"}", "text", CAMPAIGN_FROM_BODY},
         {"", "\"campaign\":{\"id\":4711}", "unassigned", CAMPAIGN_UNASSIGNED},
         {"", "\"data\":{\"id\":\"x\"}", "unassigned", CAMPAIGN_UNASSIGNED},
         {"", "\"foreign_id\":\"part\"", "unassigned", CAMPAIGN_UNASSIGNED},
@@ -164,8 +180,8 @@ static void campaigns_by_rank(void **state)
         {"", "\"foreign_id\":\"a b/c/d\"", "a%20b", CAMPAIGN_FROM_FOREIGN},
         {"unassigned", "\"campaign_id\":\"body\"", "body", CAMPAIGN_FROM_BODY},
         {"unassigned", "\"x\":1", "unassigned", CAMPAIGN_UNASSIGNED},
-        {"", "\"campaign_id\":\"unassigned\",\"foreign_id\":\"part/1\"", "part", CAMPAIGN_FROM_FOREIGN},
-        {"", "\"foreign_id\":\"unassigned/1\"", "unassigned", CAMPAIGN_UNASSIGNED},
+        {"", "\"campaign_id\":\"body\",\"foreign_id\":\"unassigned/1\"", "body", CAMPAIGN_FROM_BODY},
+        {"", "\"campaign_id\":\"unassigned\",\"campaign_name\":\"named\"", "named", CAMPAIGN_FROM_BODY},
         {"", "\"campaign_id\":\"..\"", "%2E%2E", CAMPAIGN_FROM_BODY},
         {"", "\"campaign_id\":\"a\\u0000b\"", "a%00b", CAMPAIGN_FROM_BODY},
         {"", "\"campaign_id\":\"../../etc\"", "..%2F..%2Fetc", CAMPAIGN_FROM_BODY},
@@ -183,6 +199,44 @@ static void campaigns_by_rank(void **state)
         assert_int_equal(event.campaign_rank, cases[i].rank);
     }
     assert_string_equal(parsed("{\"status\":\"success\",\"foreign_id\":\"part/1\"}").campaign, "unassigned");
+}
+
+static void campaign_events_need_a_campaign_and_do_not_happen_when_it_was_made(void **state)
+{
+    static const struct {
+        const char *fields;
+        int64_t ms;
+    } cases[] = {
+        {"\"event_at\":1780315000000,\"data\":{\"id\":\"c\",\"created_at\":1780185600000}", INT64_C(1780315000000)},
+        {"\"data\":{\"id\":\"c\",\"created_at\":\"2026-05-31\",\"timestamp\":1780315000}", INT64_C(1780315000000)},
+        {"\"created_at\":\"2026-05-31\",\"data\":{\"id\":\"c\"}", RECEIVED},
+        {"\"data\":{\"id\":\"c\",\"created_at\":\"2026-05-31\"}", RECEIVED},
+        {"\"data\":{\"campaign_name\":\"c\"}", RECEIVED},
+        {"\"data\":{\"campaign\":\"c\"}", RECEIVED},
+    };
+    static const char *const unnamed[] = {
+        "{\"type\":\"campaign.paused\"}",
+        "{\"type\":\"campaign.completed\",\"data\":{\"name\":\"Spring\"}}",
+        "{\"type\":\"campaign.paused\",\"id\":\"c\"}",
+        "{\"type\":\"campaign.scheduled\",\"data\":{\"id\":\"\",\"campaign_id\":null}}",
+        "{\"type\":\"campaign.resumed\",\"campaign_id\":\"unassigned\"}",
+    };
+    char detail[PARSE_DETAIL];
+    struct event event;
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char body[256];
+        snprintf(body, sizeof body, "{\"type\":\"campaign.paused\",%s}", cases[i].fields);
+        event = parsed_with(body, detail);
+        CHECK_CASE(cases[i].fields, event.kind == EVENT_CAMPAIGN && event.time_ms == cases[i].ms);
+        CHECK_CASE(cases[i].fields, strcmp(event.campaign, "c") == 0 && detail[0] == '\0');
+    }
+    for (size_t i = 0; i < COUNT(unnamed); i++)
+        CHECK_CASE(unnamed[i], parse_bytes(unnamed[i], strlen(unnamed[i]), "", &plain, &event, detail) ==
+                                   PARSE_CAMPAIGN_UNNAMED);
+    assert_int_equal(parse_bytes(unnamed[0], strlen(unnamed[0]), "spring", &plain, &event, detail), PARSE_OK);
+    assert_string_equal(event.campaign, "spring");
+    assert_int_equal(parsed("{\"type\":\"campaign.archived\"}").kind, EVENT_OTHER);
 }
 
 static void a_separator_of_several_bytes_and_a_foreign_id_with_nul(void **state)
@@ -232,6 +286,7 @@ int main(void)
         cmocka_unit_test(money_is_taken_or_ignored_with_a_remark),
         cmocka_unit_test(phones_come_from_the_first_usable_field),
         cmocka_unit_test(campaigns_by_rank),
+        cmocka_unit_test(campaign_events_need_a_campaign_and_do_not_happen_when_it_was_made),
         cmocka_unit_test(a_separator_of_several_bytes_and_a_foreign_id_with_nul),
         cmocka_unit_test(a_foreign_id_past_1024_bytes_is_ignored),
         cmocka_unit_test(the_same_body_gives_the_same_identity_and_another_another),

@@ -87,8 +87,10 @@ static void dashboard_webhooks_of_dialect_a(void **state)
         {"campaign.completed", EVENT_CAMPAIGN, CAMPAIGN_COMPLETED},
         {"campaign.renamed", EVENT_OTHER, 0},
         {"campaign.", EVENT_OTHER, 0},
-        {"Campaign.paused", EVENT_OTHER, 0},
-        {"campaign.paused ", EVENT_OTHER, 0},
+        {"Campaign.Paused", EVENT_CAMPAIGN, CAMPAIGN_PAUSED},
+        {"MESSAGE.DELIVERED", EVENT_RESULT, OUTCOME_SUCCESS},
+        {"Contact.Opted_Out", EVENT_OPT_OUT, 0},
+        {"Contact.SMS.Status", EVENT_RESULT, OUTCOME_FAILURE},
         {"contact.tag.added", EVENT_OTHER, 0},
         {"contact.status", EVENT_OTHER, 0},
         {"contact..status", EVENT_OTHER, 0},
@@ -113,7 +115,7 @@ static void dashboard_webhooks_of_dialect_a(void **state)
             assert_int_equal(event.outcome, cases[i].detail);
         if (event.kind == EVENT_CAMPAIGN)
             assert_int_equal(event.state, cases[i].detail);
-        if (strncmp(cases[i].type, "campaign.", 9) == 0) {
+        if (strncmp(cases[i].type + 1, "ampaign.", 8) == 0) {
             char campaign[16];
             snprintf(campaign, sizeof campaign, "x-%zu", i);
             assert_string_equal(event.campaign, campaign);
@@ -125,11 +127,80 @@ static void dashboard_webhooks_of_dialect_a(void **state)
     }
 }
 
-static void contact_dot_dot_status_needs_a_character_between(void **state)
+static void letter_case_and_outer_spaces_of_a_name_do_not_matter(void **state)
 {
     (void)state;
-    assert_int_equal(parsed("{\"type\":\"contact..status\",\"status\":\"success\"}").kind, EVENT_OTHER);
-    assert_int_equal(parsed("{\"type\":\"contact.x.status\",\"status\":\"success\"}").kind, EVENT_RESULT);
+    assert_int_equal(parsed("{\"type\":\" Message.Failed\\n\"}").outcome, OUTCOME_FAILURE);
+    assert_int_equal(parsed("{\"event\":\"\\tCONTACT.RVM.RECEIPT \",\"status\":\"success\"}").receipt, true);
+    struct event event = parsed("{\"event\":\" CAMPAIGN.Stopped \",\"data\":{\"id\":\"c\"}}");
+    assert_int_equal(event.kind, EVENT_CAMPAIGN);
+    assert_int_equal(event.state, CAMPAIGN_PAUSED);
+    assert_string_equal(event.campaign, "c");
+    assert_string_equal(event.name, "CAMPAIGN.Stopped");
+    assert_string_equal(parsed("{\"type\":\" Contact.Tagged \"}").name, "Contact.Tagged");
+}
+
+/* A callback's own `type` may say what was sent. */
+static void a_flat_callback_is_a_result_whatever_its_type(void **state)
+{
+    static const struct {
+        const char *body;
+        enum event_kind kind;
+    } cases[] = {
+        {"{\"type\":\"sms\",\"drop_id\":\"d\",\"status\":\"failure\"}", EVENT_RESULT},
+        {"{\"event\":\"callback\",\"drop_id\":7,\"status\":\"success\"}", EVENT_RESULT},
+        {"{\"type\":\"campaign.archived\",\"drop_id\":\"d\",\"status\":\"success\"}", EVENT_RESULT},
+        {"{\"type\":\"sms\",\"drop_id\":\"d\",\"status\":\"success\",\"data\":null}", EVENT_RESULT},
+        {"{\"type\":\"sms\",\"drop_id\":\"d\",\"status\":\"success\",\"data\":{}}", EVENT_OTHER},
+        {"{\"type\":\"sms\",\"drop_id\":\"d\",\"data\":{\"status\":\"success\"}}", EVENT_OTHER},
+        {"{\"type\":\"sms\",\"drop_id\":\"d\",\"status\":\"\"}", EVENT_OTHER},
+        {"{\"type\":\"sms\",\"drop_id\":\"\",\"status\":\"success\"}", EVENT_OTHER},
+        {"{\"type\":\"sms\",\"drop_id\":\"d\"}", EVENT_OTHER},
+        {"{\"type\":\"sms\",\"status\":\"success\"}", EVENT_OTHER},
+        {"{\"type\":\"campaign.paused\",\"campaign_id\":\"c\",\"drop_id\":\"d\",\"status\":\"success\"}",
+         EVENT_CAMPAIGN},
+        {"{\"type\":\"contact.msg.received\",\"drop_id\":\"d\",\"status\":\"success\"}", EVENT_OTHER},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        CHECK_CASE(cases[i].body, parsed(cases[i].body).kind == cases[i].kind);
+    struct event event = parsed("{\"type\":\"sms\",\"drop_id\":\"d\",\"status\":\"failure\",\"dnc\":true,"
+                                "\"to\":\"5550001111\",\"reason\":\"No Funds\"}");
+    assert_int_equal(event.outcome, OUTCOME_FAILURE);
+    assert_string_equal(slug_of(&event), "no_funds");
+    assert_string_equal(event.id.text, "d");
+    assert_string_equal(event.phone, "+15550001111");
+    assert_true(event.opts_out && event.dnc);
+}
+
+static void an_interim_status_is_counted_by_its_word(void **state)
+{
+    static const struct {
+        const char *body, *name;
+    } cases[] = {
+        {"{\"status\":\"queued\",\"drop_id\":\"d\"}", "status:queued"},
+        {"{\"event\":\"contact.sms.status\",\"data\":{\"status\":\" Sent. \"}}", "status:sent"},
+        {"{\"type\":\"sms\",\"drop_id\":\"d\",\"status\":\"PENDING\"}", "status:pending"},
+        {"{\"status\":\"accepted\"}", "status:accepted"},
+        {"{\"status\":\"scheduled\"}", "status:scheduled"},
+        {"{\"status\":\"processing\"}", "status:processing"},
+        {"{\"status\":\"sending\"}", "status:sending"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct event event = parsed(cases[i].body);
+        CHECK_CASE(cases[i].body, event.kind == EVENT_OTHER);
+        CHECK_CASE(cases[i].body, strcmp(event.name, cases[i].name) == 0);
+    }
+    struct event event = parsed("{\"event\":\"contact.sms.status\",\"event_id\":\"e\",\"event_at\":1780315000000,"
+                                "\"data\":{\"status\":\"queued\",\"drop_id\":\"d\",\"to\":\"5550001111\","
+                                "\"campaign_id\":\"c\",\"product_cost\":1,\"foreign_id\":\"f\"}}");
+    assert_string_equal(event.id.text, "e");
+    assert_string_equal(event.campaign, "c");
+    assert_int_equal(event.time_ms, INT64_C(1780315000000));
+    assert_string_equal(event.phone, "");
+    assert_false(event.has_costs || event.has_flags || event.opts_out);
+    assert_int_equal(event.foreign_id_len, 0);
 }
 
 static void the_name_comes_from_type_then_event_and_strings_only(void **state)
@@ -140,6 +211,7 @@ static void the_name_comes_from_type_then_event_and_strings_only(void **state)
     } cases[] = {
         {"{\"type\":\"a\",\"event\":\"b\"}", "a"},
         {"{\"type\":\"\",\"event\":\"b\"}", "b"},
+        {"{\"type\":\" \\n\",\"event\":\"b\"}", "b"},
         {"{\"type\":5,\"event\":\"b\"}", "b"},
         {"{\"type\":null,\"event\":\"b\"}", "b"},
         {"{\"type\":{\"a\":1},\"event\":\"b\"}", "b"},
@@ -181,12 +253,20 @@ static void what_cannot_be_counted_is_rejected_with_its_slug(void **state)
         {"{\"status\":null}", "unrecognized_shape"},
         {"{\"status\":true}", "unrecognized_shape"},
         {"{\"status\":{}}", "unrecognized_shape"},
-        {"{\"status\":\"\"}", "unusable_status"},
-        {"{\"status\":\"pending\"}", "unusable_status"},
+        {"{\"status\":\"\"}", "unrecognized_shape"},
+        {"{\"status\":\" \"}", "unrecognized_shape"},
+        {"{\"type\":\" \"}", "unrecognized_shape"},
+        {"{\"status\":\"maybe\"}", "unusable_status"},
         {"{\"status\":1}", "unusable_status"},
         {"{\"status\":\"success\\u0000\"}", "unusable_status"},
-        {"{\"status\":\"pending\",\"data\":{\"status\":\"success\"}}", "unusable_status"},
+        {"{\"status\":\"maybe\",\"data\":{\"status\":\"success\"}}", "unusable_status"},
         {"{\"event\":\"contact.sms.status\",\"data\":{}}", "unusable_status"},
+        {"{\"event\":\"contact.sms.status\",\"status\":\"\",\"data\":{\"status\":\"\"}}", "unusable_status"},
+        {"{\"type\":\"sms\",\"drop_id\":\"d\",\"status\":\"maybe\"}", "unusable_status"},
+        {"{\"type\":\"campaign.paused\",\"data\":{}}", "campaign_unnamed"},
+        {"{\"type\":\"contact.msg.received\",\"data\":{\"body\":\"stop\",\"from\":\"jane@example.com\"}}",
+         "optout_without_phone"},
+        {"{\"type\":\"contact.opted_out\",\"data\":{\"drop_id\":\"d\"}}", "optout_without_phone"},
         {"{\"event\":\"contact.sms.status\",\"data\":[{\"status\":\"success\"}]}", "unusable_status"},
         {"{\"event\":\"contact.rvm.receipt\"}", "unusable_status"},
         {"{\"type\":\"contact.opted_out\"}", "optout_without_phone"},
@@ -217,7 +297,8 @@ static void statuses_are_compared_without_case_and_outer_spaces(void **state)
         enum outcome outcome;
     } cases[] = {
         {"success", OUTCOME_SUCCESS}, {"SUCCESS", OUTCOME_SUCCESS},     {" Delivered\\t", OUTCOME_SUCCESS},
-        {"failure", OUTCOME_FAILURE}, {"\\n FaIlEd ", OUTCOME_FAILURE},
+        {"failure", OUTCOME_FAILURE}, {"\\n FaIlEd ", OUTCOME_FAILURE},   {"undelivered", OUTCOME_FAILURE},
+        {"busy", OUTCOME_FAILURE},    {"No-Answer", OUTCOME_FAILURE},       {"expired", OUTCOME_FAILURE},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -225,6 +306,8 @@ static void statuses_are_compared_without_case_and_outer_spaces(void **state)
         snprintf(body, sizeof body, "{\"status\":\"%s\"}", cases[i].status);
         assert_int_equal(parsed(body).outcome, cases[i].outcome);
         snprintf(body, sizeof body, "{\"data\":{\"status\":\"%s\"}}", cases[i].status);
+        assert_int_equal(parsed(body).outcome, cases[i].outcome);
+        snprintf(body, sizeof body, "{\"status\":\"\",\"data\":{\"status\":\"%s\"}}", cases[i].status);
         assert_int_equal(parsed(body).outcome, cases[i].outcome);
     }
 }
@@ -260,6 +343,15 @@ static void the_code_decides_then_the_text_then_other(void **state)
         {"\"reason\":\"Solar\",\"reason\":\"No Funds\"", "no_funds", ""},
         {"\"reason\":\"\",\"data\":{\"reason\":\"Too Many\"}", "too_many", ""},
         {"\"data\":{\"reason_code\":4005}", "no_answer", ""},
+        {"\"status_code\":4002", "voicemail_full", ""},
+        {"\"data\":{\"status_code\":\"4002\"},\"reason\":\"No Funds\"", "voicemail_full", ""},
+        {"\"reason_code\":\"\",\"status_code\":4002", "voicemail_full", ""},
+        {"\"reason_code\":4005,\"status_code\":4002", "no_answer", ""},
+        {"\"status_code\":4002,\"data\":{\"reason_code\":4005}", "no_answer", ""},
+        {"\"reason\":\"no_funds.\"", "no_funds", ""},
+        {"\"reason\":\"Recipient replied STOP\"", "opted_out", ""},
+        {"\"reason\":\"Number not opted out\"", "other", "Number not opted out"},
+        {"\"reason\":\"Campaign stopped\"", "other", "Campaign stopped"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -325,7 +417,9 @@ int main(void)
         cmocka_unit_test(a_status_webhook_of_dialect_c_becomes_a_result),
         cmocka_unit_test(a_receipt_is_a_result_that_only_fills_in),
         cmocka_unit_test(dashboard_webhooks_of_dialect_a),
-        cmocka_unit_test(contact_dot_dot_status_needs_a_character_between),
+        cmocka_unit_test(letter_case_and_outer_spaces_of_a_name_do_not_matter),
+        cmocka_unit_test(a_flat_callback_is_a_result_whatever_its_type),
+        cmocka_unit_test(an_interim_status_is_counted_by_its_word),
         cmocka_unit_test(the_name_comes_from_type_then_event_and_strings_only),
         cmocka_unit_test(what_cannot_be_counted_is_rejected_with_its_slug),
         cmocka_unit_test(statuses_are_compared_without_case_and_outer_spaces),

@@ -162,7 +162,7 @@ static void what_was_consumed_is_the_sum_of_what_became_of_it(void **state)
     static const enum applied results[] = {APPLIED_COUNTED,  APPLIED_REVISED, APPLIED_DUPLICATE,   APPLIED_OPT_OUT,
                                            APPLIED_CAMPAIGN, APPLIED_COUNTED, APPLIED_UNRECOGNIZED};
     static const enum parse_verdict rejected[] = {PARSE_INVALID_JSON, PARSE_UNRECOGNIZED_SHAPE, PARSE_UNUSABLE_STATUS,
-                                                  PARSE_OPTOUT_WITHOUT_PHONE};
+                                                  PARSE_OPTOUT_WITHOUT_PHONE, PARSE_CAMPAIGN_UNNAMED};
     struct worker_status status;
     (void)state;
     worker_status_init(&status);
