@@ -340,8 +340,8 @@ CLASSIFYING = [
     Mutation(
         "denied-opt-outs-list", "a reason that denies an opt-out is none",
         "workers/reasons.c",
-        "if (folded_count(folded) > OPT_OUT_WORDS || denies(folded))",
-        "if (folded_count(folded) > OPT_OUT_WORDS)",
+        "return says_not(folded) || holds_one_of(folded, denials, COUNT(denials));",
+        "return says_not(folded) || holds_one_of(folded, denials, 0);",
         ["test_reasons"],
     ),
     Mutation(

@@ -24,9 +24,11 @@ REASON_TEXTS = [
     "Opt-out", "opted_out", "Opted Out.", "STOP", "Recipient replied STOP", "Internal DNC list", "Internal DNC (do not call)",
     "opt_in-revoked", "User unsubscribed.", "Number not opted out", "Campaign stopped", "Message lacks STOP instructions",
     "one two three four five six opted out", "one two three four five six seven opted out", "x" * 300 + " opted out",
-    "no_funds.", "No Caller ID", "TTS too long", "Audio file not valid", "number not E.164", "Opted\0out", "'STOP'",
+    "Never opted out", "Opt-out instructions missing", "no_funds.", "No Caller ID", "TTS too long", "Audio file not valid",
+    "number not E.164", "Opted\0out", "'STOP'",
 ]  # fmt: skip
-REASON_CODES = [3002, 3011, 3033, 0, 3000, 3001, 3007, 4000, 4002, 4005, 4008, 4013, 4016, 4017, 4021, 6000, 6005, 6011, 9999, -1, 1,
+REASON_CODES = [0, 3000, 3001, 3002, 3007, 3011, 3033, 4000, 4002, 4005, 4008, 4013, 4016, 4017, 4021, 6000, 6005, 6011, 9999,
+                -1, 1,
                 "4002", 4005.0, "0", None]  # fmt: skip
 CAMPAIGNS = ["spring", "summer-2026", "a b/ü", "..", "x" * 64, "y" * 65, "unassigned", "1234", 5, "n\0l"]
 FOREIGN_IDS = ["8812", "spring/8812", "autumn/1", "/7", "ünï/côdé", "a:b:c", "f" * 1024, "g" * 1025, "with space", 77,
@@ -34,7 +36,7 @@ FOREIGN_IDS = ["8812", "spring/8812", "autumn/1", "/7", "ünï/côdé", "a:b:c",
 PHONES = ["+15552224444", "(555) 222-4444", "5552224445", "+44 20 7946 0958", "13125550142", 13125550143, "n/a",
           "1" * 16, "+4791234567", "(312) 555-0161 ext. 22", "0013125550163", "011 44 20 7946 0958", "+44 (0)20 7946 0958",
           "jane2024@example.com", "tel:+1-312-555-0161;ext=3", "02079460958", "123456", "\u202a+1\u00a0312\u2011555\u20110161",
-          ""]  # fmt: skip
+          "312-555-0161x9", "3125550161#4", "@13125550161", ""]  # fmt: skip
 COSTS = [0, 0.0000004, 0.099, 0.0029, 0.04, "0.1", 12, 10000, 10000.000001, 1000000, -1, 1e300, "abc", "", None, True,
          0.1234567, "0005", "1e-2"]  # fmt: skip
 STATUSES = ["success", "success", "failure", "failure", "Delivered", " FAILED ", "undelivered", "Busy", "no-answer", "NO ANSWER",
@@ -268,6 +270,8 @@ class World:
     def interim(self):
         number = self.rng.randrange(len(INTERIM))
         data = {"status": INTERIM[number], "drop_id": self.rng.choice(self.drops), "product_cost": 1}
+        if self.maybe(0.3):
+            data.update(dnc=self.rng.choice(FLAGS), to=self.rng.choice(self.phones))
         return {"event": "contact.sms.status", "event_id": f"interim-{number}", "data": data}, self.envelope("webhook")
 
     def unusable(self):

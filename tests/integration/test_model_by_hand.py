@@ -164,8 +164,8 @@ def test_a_result_opts_out_by_flag_code_or_text_whatever_its_status(fields):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"dnc": "false"}, {"dnc": 0}, {"dnc": "maybe"}, {"dnc": 2}, {"reason": "Number not opted out"}, {"reason": "Campaign stopped"},
-     {"reason": "Message lacks STOP instructions"}, {"reason": "one two three four five six seven opted out"},
+    [{"dnc": "false"}, {"dnc": 0}, {"dnc": "maybe"}, {"dnc": 2}, {"reason": "Number not opted out"},
+     {"reason": "Campaign stopped"}, {"reason": "Message lacks STOP instructions"}, {"reason": "one two three four five six seven opted out"},
      {"reason_code": 6006}],
     ids=str,
 )  # fmt: skip
@@ -226,7 +226,9 @@ def test_phones_become_e164(text):
     assert e164(text) == PHONES[text]
 
 
-@pytest.mark.parametrize("status", ["undelivered", "undeliverable", "rejected", "expired", "blocked", "BUSY", "no-answer", " error"])
+@pytest.mark.parametrize(
+    "status", ["undelivered", "undeliverable", "rejected", "expired", "blocked", "BUSY", "no-answer", " error"]
+)
 def test_a_send_fails_in_many_words(status):
     assert values(after(callback(status=status)))["totals"]["failure"] == "1"
 
@@ -361,7 +363,8 @@ def test_ids_of_letters_of_either_case_are_one_drop_and_other_texts_are_not():
         ("2026-03-20T21:25:12Z", NOW), ("2026-03-20 21:25:12", NOW), ("2026-03-20T23:25:12+02:00", NOW),
         ("2026-03-20T16:25:12.1239-0500", NOW + 123), ("2026-03-20", NOW // 86400000 * 86400000), (NOW, NOW),
         ("2026-03-20t21:25:12z", NOW), ("2026-03-20 21:25:12 UTC", NOW), ("2026-03-20T21:24:60Z", NOW - 12000),
-        ("2026-03-20T21:24:61Z", None), ("2026-03-20 UTC", None), (NOW // 1000, NOW), (str(NOW), NOW), (100_000_000_000, 100_000_000_000), (99_999_999_999, 99_999_999_999_000),
+        ("2026-03-20T21:24:61Z", None), ("2026-03-20 UTC", None), (NOW // 1000, NOW), (str(NOW), NOW),
+        (100_000_000_000, 100_000_000_000), (99_999_999_999, 99_999_999_999_000),
         ("2026-02-30", None), ("yesterday", None), (True, None), (None, None), ("", None),
     ],
 )  # fmt: skip

@@ -30,7 +30,8 @@ TEXTS = {
     "Idempotency Key Conflict": "idempotency_key_reused",
 }
 SHARED_CODES = {3000: "no_funds", 4008: "spam_detected", 4013: "too_many", 4016: "internal_dnc", 4017: "known_litigator"}
-OTHER_CODES = [3002, 3011, 3012, 3013, 3015, 3016, 3017, 3018, 3019, 3022, 3033, 3001, 3007, 3014, 3021, 3027, 3028, 3040, 4000, 4001, 4002, 4004, 4005, 4006, 4010, 4011, 4019, 4021,
+OTHER_CODES = [3001, 3002, 3007, 3011, 3012, 3013, 3014, 3015, 3016, 3017, 3018, 3019, 3021, 3022, 3027, 3028, 3033, 3040,
+               4000, 4001, 4002, 4004, 4005, 4006, 4010, 4011, 4019, 4021,
                6000, 6001, 6002, 6003, 6004, 6005, 6006, 6011]
 
 
@@ -274,7 +275,8 @@ def test_takes_nobody_off_the_list_by(feed, body):
     assert optouts(redis) == {} and "opt_out" not in counters(redis)
 
 
-STATUSES = [("undelivered", "failure"), ("BUSY", "failure"), ("no-answer", "failure"), ("expired", "failure"), (" Delivered", "success")]
+STATUSES = [("undelivered", "failure"), ("BUSY", "failure"), ("no-answer", "failure"), ("expired", "failure"),
+            (" Delivered", "success")]
 
 
 @pytest.mark.parametrize(("status", "counted"), STATUSES)
