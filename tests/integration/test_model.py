@@ -88,6 +88,9 @@ CASES = {
         result("d", compliance_fee=2, attempt_date=NOW - 8),
         result("d", spam=True),
     ],
+    "a drop changes with every copy of a batch": [
+        result("d", status=("success", "failure")[n % 2], attempt_date=NOW - 300 + n) for n in range(300)
+    ],
     "of duplicate keys the last one counts": [
         message(b'{"status":"success","status":"failure","drop_id":"x","drop_id":"d","reason":"No Funds"}')
     ],
