@@ -255,7 +255,7 @@ bool call_answer_begin(struct bytes answer, size_t drops, struct call_answer *ou
 {
     struct call_answer made = {.rest = answer, .drops = drops};
 
-    if (!take_number(&made.rest, &made.conflicts) || made.conflicts > drops)
+    if (!take_number(&made.rest, &made.conflicts))
         return false;
     *out = made;
     return true;

@@ -212,7 +212,7 @@ size_t record_write(const struct record *record, uint8_t out[RECORD_MAX])
 
 /* --- Reading ---------------------------------------------------------------------------------------------------- */
 
-/* Past the end everything is 0 and `damaged`. */
+/* Past the end everything is 0 and `damaged`. Numbers that are too great are cut: what is cut was not written so. */
 struct reader {
     struct bytes rest;
     bool damaged;
@@ -283,10 +283,7 @@ static int64_t take_time_after(struct reader *reader, int64_t time_ms)
 
 static int64_t take_micros(struct reader *reader)
 {
-    uint64_t value = take_varint(reader);
-
-    reader->damaged |= value > RECORD_COST_MAX;
-    return (int64_t)(value & RECORD_COST_MAX);
+    return (int64_t)(take_varint(reader) & RECORD_COST_MAX);
 }
 
 static struct costs take_costs(struct reader *reader)
@@ -320,10 +317,7 @@ static struct phone take_phone(struct reader *reader)
 
 static uint32_t take_campaign(struct reader *reader)
 {
-    uint64_t value = take_varint(reader);
-
-    reader->damaged |= value > UINT32_MAX;
-    return (uint32_t)value;
+    return (uint32_t)take_varint(reader);
 }
 
 static void take_costs_and_flags(struct reader *reader, unsigned what, struct record *record)
