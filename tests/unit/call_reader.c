@@ -235,6 +235,22 @@ static void add(struct buf *out, const char *before, struct bytes bytes)
     buf_append(out, bytes.data, bytes.len);
 }
 
+/* Printable characters, or hexadecimal. */
+static void add_binary(struct buf *out, struct bytes bytes)
+{
+    bool printable = true;
+
+    for (size_t i = 0; i < bytes.len; i++)
+        printable &= bytes.data[i] > ' ' && bytes.data[i] < 0x7f;
+    if (printable) {
+        add(out, " ", bytes);
+        return;
+    }
+    buf_append_text(out, " 0x");
+    for (size_t i = 0; i < bytes.len; i++)
+        buf_printf(out, "%02x", bytes.data[i]);
+}
+
 static void add_fixed(struct buf *out, const struct read_call *call)
 {
     add(out, "epoch ", call->fixed[READ_EPOCH_KEY]);
@@ -273,6 +289,14 @@ static void add_tally(struct buf *out, const struct read_call *call)
     }
 }
 
+static void add_cell(struct buf *out, const struct read_call *call, size_t number)
+{
+    if (number == 0)
+        return;
+    add(out, " +", call->hashes[call->cells[number - 1].hash - 1].key);
+    add(out, " ", call->cells[number - 1].field);
+}
+
 static void add_campaigns_and_opt_outs(struct buf *out, const struct read_call *call)
 {
     for (size_t i = 0; i < call->campaign_count; i++) {
@@ -292,8 +316,9 @@ static void add_campaigns_and_opt_outs(struct buf *out, const struct read_call *
         add(out, opt_out->of_campaign ? "campaign's opt-out " : "opt-out ", opt_out->key);
         add(out, " ", opt_out->phone);
         add(out, " ", opt_out->time);
-        buf_printf(out, " cells %zu %zu", opt_out->cells[0], opt_out->cells[1]);
         add(out, " ", opt_out->json);
+        for (size_t n = 0; n < COUNT(opt_out->cells); n++)
+            add_cell(out, call, opt_out->cells[n]);
         buf_append_text(out, "\n");
     }
 }
@@ -303,9 +328,9 @@ static void add_drop(struct buf *out, const struct read_call *call, const struct
     size_t at = drop->rest;
 
     add(out, "drop ", drop->bucket);
-    add(out, " ", drop->field);
-    add(out, " ", drop->read);
-    add(out, " ", drop->written);
+    add_binary(out, drop->field);
+    add_binary(out, drop->read);
+    add_binary(out, drop->written);
     for (size_t n = 0; n < read_terms(drop); n++) {
         struct read_term term = read_term(drop, n);
 
@@ -317,13 +342,13 @@ static void add_drop(struct buf *out, const struct read_call *call, const struct
         add(out, " ", read_argument(call, at + 1));
     }
     if (drop->shows) {
-        add(out, "\n  show ", read_argument(call, at));
+        add(out, "\n  lookup is ", read_argument(call, at));
         add(out, " ", read_argument(call, at + 1));
         add(out, " ", read_argument(call, at + 2));
         at += 3;
     }
     if (drop->unshows) {
-        add(out, "\n  unshow ", read_argument(call, at));
+        add(out, "\n  lookup was ", read_argument(call, at));
         add(out, " ", read_argument(call, at + 1));
     }
     buf_append_text(out, "\n");

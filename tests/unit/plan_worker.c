@@ -1,5 +1,6 @@
 #include "plan_worker.h"
 
+#include "call_reader.h"
 #include "cases.h"
 #include "workers/reasons.h"
 
@@ -9,14 +10,20 @@
 
 enum { ANSWER_LIMIT = 1024 * 1024, ARGUMENTS_LIMIT = 16 * 1024 * 1024, CALLS_MAX = 8, KEY = 256 };
 
-void worker_init(struct worker *worker, struct server *server)
+void worker_init_with(struct worker *worker, struct server *server, int64_t result_ttl_s, int64_t results_stream_max)
 {
-    const struct plan_settings settings = {.call = {.prefix = "dc:", .result_ttl_s = 60, .results_stream_max = 100},
-                                           .names = copies_names(),
-                                           .limit = WORKER_BATCH};
+    const struct plan_settings settings = {
+        .call = {.prefix = "dc:", .result_ttl_s = result_ttl_s, .results_stream_max = results_stream_max},
+        .names = copies_names(),
+        .limit = WORKER_BATCH};
 
     *worker = (struct worker){.server = server, .plan = plan_new(&settings)};
     assert_non_null(worker->plan);
+}
+
+void worker_init(struct worker *worker, struct server *server)
+{
+    worker_init_with(worker, server, 60, 100);
 }
 
 void worker_clear(struct worker *worker)
@@ -64,9 +71,10 @@ void worker_read(struct worker *worker, const struct given *copies, size_t count
     }
 }
 
-enum plan_verdict worker_call(struct worker *worker)
+enum plan_verdict worker_call_told(struct worker *worker, struct buf *text)
 {
     struct arguments arguments;
+    struct read_call call;
     struct buf answer;
     struct bytes damaged = {0};
     enum plan_verdict verdict;
@@ -74,12 +82,22 @@ enum plan_verdict worker_call(struct worker *worker)
     arguments_init(&arguments, ARGUMENTS_LIMIT);
     buf_init(&answer, ANSWER_LIMIT);
     assert_true(plan_write(worker->plan, &arguments));
+    if (text) {
+        read_call(&arguments, 0, &call);
+        read_call_text(&call, text);
+        read_call_clear(&call);
+    }
     server_call(worker->server, &arguments, 0, &answer);
     verdict = plan_answer(worker->plan, bytes_of(answer.data, answer.len), worker->results, &damaged);
     assert_int_equal(damaged.len, 0);
     arguments_clear(&arguments);
     buf_clear(&answer);
     return verdict;
+}
+
+enum plan_verdict worker_call(struct worker *worker)
+{
+    return worker_call_told(worker, NULL);
 }
 
 size_t worker_finish(struct worker *worker)

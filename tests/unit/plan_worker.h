@@ -24,12 +24,15 @@ struct worker {
     size_t count;
 };
 
+/* With lookups and the stream. */
 void worker_init(struct worker *worker, struct server *server);
+void worker_init_with(struct worker *worker, struct server *server, int64_t result_ttl_s, int64_t results_stream_max);
 void worker_clear(struct worker *worker);
 
 /* Takes a batch and reads what the server holds of it, in this generation and those before, down to 1. */
 void worker_read(struct worker *worker, const struct given *copies, size_t count, uint32_t generation);
-/* One call, and its answer. */
+/* One call, and its answer; what the call was is added to `text`, if it is not NULL. */
+enum plan_verdict worker_call_told(struct worker *worker, struct buf *text);
 enum plan_verdict worker_call(struct worker *worker);
 /* Calls until all has applied; how many it took. */
 size_t worker_finish(struct worker *worker);

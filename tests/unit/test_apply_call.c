@@ -153,15 +153,15 @@ static const struct {
                           "  +1 costs 1 1099511627775 0\n"},
     {"a drop that counts otherwise now", {"dc:", 60, 100}, a_drop_that_counts_otherwise_now,
      HEAD "class\nclass\ndrop dc:drops:3:0 f old new\n  -1 costs 30000 2500 7\n  +2 costs 0 0 0\n  entry revised {a}\n"
-          "  entry filled {b}\n  show dc:result:8812 mark {c}\n  unshow dc:result:8811 mark\n"},
+          "  entry filled {b}\n  lookup is dc:result:8812 mark {c}\n  lookup was dc:result:8811 mark\n"},
     {"drops with a lookup each", {"dc:", 60, 100}, drops_with_a_lookup_each,
-     HEAD "drop b f - new\n  show dc:result:a\nb m {}\ndrop b g old -\n  unshow dc:result:c m\ndrop b h - -\n"},
+     HEAD "drop b f - new\n  lookup is dc:result:a\nb m {}\ndrop b g old -\n  lookup was dc:result:c m\ndrop b h - -\n"},
     {"campaigns and opt-outs", {"dc:", 60, 100}, campaigns_and_opt_outs,
      HEAD "hash dc:totals\nhash dc:minute:1 for 86400 s\ncell 1 opt_out\ncell 2 opt_out\n"
           "campaign dc:campaign:spring spring F L paused S - 5 {}\n"
           "campaign dc:campaign:autumn autumn F L - - R 1774019040000 -\n"
-          "campaign's opt-out dc:campaign:spring:optouts +15552224444 5 cells 1 0 {s}\n"
-          "opt-out dc:optouts +15552224444 1774019040000 cells 1 2 {}\n"},
+          "campaign's opt-out dc:campaign:spring:optouts +15552224444 5 {s} +dc:totals opt_out\n"
+          "opt-out dc:optouts +15552224444 1774019040000 {} +dc:totals opt_out +dc:minute:1 opt_out\n"},
 };
 
 static void a_call_is_laid_out_as_the_script_reads_it(void **state)

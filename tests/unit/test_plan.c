@@ -184,13 +184,43 @@ static void a_moved_drop_counts_for_the_size_of_its_new_generation(void **state)
     static const struct given first[PARTS] = {{.id = "a", .at = 10}, {.id = "b", .at = 10}, {OTHER, .at = 10}};
     static const struct given later[PARTS] = {
         {.id = "a", .at = 11}, {.id = "b", .at = 10}, {.id = "c", .at = 10}, {.id = "a", .at = 12}, {OTHER, .at = 10}};
+    static const struct given again[PARTS] = {{.id = "a", .at = 13}, {.id = "b", .at = 10}, {.id = "c", .at = 13}};
     struct server *server = server_new();
 
     (void)state;
     apply(server, first, OLDER);
     apply(server, later, CURRENT);
+    apply(server, again, CURRENT);
     assert_int_equal(server_count(server, "dc:drops:sizes", "1"), 2);
     assert_int_equal(server_count(server, "dc:drops:sizes", "2"), 2);
+    server_free(server);
+}
+
+/* Where a drop stands is part of the schema: workers of all versions must agree on it. */
+static void a_drop_stands_in_its_bucket(void **state)
+{
+    static const struct {
+        const char *name;
+        struct given copy;
+        const char *bucket; /* of generation 7, with 32,768 buckets */
+    } buckets[] = {
+        {"a drop", {.at = 10}, "dc:drops:7:16453"},
+        {"another", {.id = "=1td", .at = 10}, "dc:drops:7:29268"},
+        {"an event that is no result", {OPT_OUT, .at = 10}, "dc:drops:7:e29268"},
+    };
+    struct server *server = server_new();
+    struct worker worker;
+
+    (void)state;
+    worker_init(&worker, server);
+    for (size_t i = 0; i < COUNT(buckets); i++) {
+        char bucket[CALL_KEY];
+
+        worker_read(&worker, &buckets[i].copy, 1, CURRENT);
+        plan_bucket(worker.plan, 0, 7, 32768, bucket);
+        check_text(buckets[i].name, "bucket", bucket, buckets[i].bucket);
+    }
+    worker_clear(&worker);
     server_free(server);
 }
 
@@ -393,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_applies_exactly_once),
         cmocka_unit_test(a_moved_drop_counts_for_the_size_of_its_new_generation),
+        cmocka_unit_test(a_drop_stands_in_its_bucket),
         cmocka_unit_test(a_conflict_that_cannot_be_read_ends_the_batch),
         cmocka_unit_test(a_record_that_is_gone_by_then_is_made_anew),
         cmocka_unit_test(results_are_told_of_what_applied_only),

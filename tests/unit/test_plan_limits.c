@@ -152,10 +152,44 @@ static void the_greatest_batch_is_written(void **state)
     free(results);
 }
 
+/* What the records of one batch took is there for the next. */
+static void batch_after_batch_has_room(void **state)
+{
+    const struct plan_settings settings = {.call = {.prefix = "dc:"}, .names = {.name_of = name_of}, .limit = BATCH};
+    const struct call_place place = {.schema = 2, .epoch = "ab:7", .generation = 3, .buckets = 9, .end_ms = 1};
+    const struct record great = {
+        .campaign_count = 1, .foreign_id_kept = FOREIGN_ID_KEPT, .foreign_id_len = LIMIT_FOREIGN_ID};
+    uint8_t bytes[RECORD_MAX];
+    size_t len = record_write(&great, bytes);
+    struct plan *plan = plan_new(&settings);
+    struct event *events = calloc(BATCH, sizeof *events);
+    struct arguments arguments;
+
+    (void)state;
+    assert_true(plan && events);
+    arguments_init(&arguments, LIMIT);
+    for (size_t round = 0; round < 5; round++) {
+        uint32_t campaign;
+
+        plan_begin(plan, &place);
+        for (size_t n = 0; n < BATCH; n++) {
+            events[n] = with_a_long_id(n, &campaign);
+            plan_copy(plan, &events[n], campaign);
+            assert_int_equal(plan_found(plan, n, bytes_of(bytes, len), true), RECORD_OK);
+        }
+        arguments_reset(&arguments);
+        assert_true(plan_write(plan, &arguments));
+    }
+    arguments_clear(&arguments);
+    plan_free(plan);
+    free(events);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_greatest_batch_is_written),
+        cmocka_unit_test(batch_after_batch_has_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
