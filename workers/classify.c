@@ -233,10 +233,11 @@ static enum parse_verdict refuse_result(const struct raw_event *raw, char *detai
     return PARSE_UNUSABLE_STATUS;
 }
 
-/* Makes an opt-out of what counts no send but opts somebody out. False, with nothing of it kept, if it does not. */
-static bool make_opt_out(struct event *event)
+/* Makes an opt-out of what counts no send but opts somebody out: a phone, or whom the drop went to. False, with nothing of
+   it kept, if it does not. */
+static bool make_opt_out(struct event *event, struct bytes drop)
 {
-    if (event->opts_out && event->phone[0] != '\0') {
+    if (event->opts_out && (event->phone[0] != '\0' || drop.len > 0)) {
         event->kind = EVENT_OPT_OUT;
         return true;
     }
@@ -264,7 +265,7 @@ static enum parse_verdict result_into(const struct raw_event *raw, struct event 
         flags_into(raw, event);
         return PARSE_OK;
     case STATUS_INTERIM:
-        if (!make_opt_out(event))
+        if (!make_opt_out(event, result_id(raw)))
             snprintf(event->name, sizeof event->name, "status:%s", word);
         return PARSE_OK;
     case STATUS_NONE:
@@ -272,7 +273,7 @@ static enum parse_verdict result_into(const struct raw_event *raw, struct event 
         break;
     }
     verdict = refuse_result(raw, detail);
-    if (!make_opt_out(event))
+    if (!make_opt_out(event, result_id(raw)))
         return verdict;
     event->rejected_as = parse_verdict_slug(verdict);
     return PARSE_OK;
@@ -284,9 +285,9 @@ static enum parse_verdict contact_opts_out(const struct raw_event *raw, struct e
     event->opts_out = true;
     event->told = true;
     phone_into(raw, event, detail);
-    if (event->phone[0] != '\0')
+    if (event->phone[0] != '\0' || raw->drop_id.len > 0)
         return PARSE_OK;
-    snprintf(detail, PARSE_DETAIL, "the opt-out names no phone number of 7 to 15 digits");
+    snprintf(detail, PARSE_DETAIL, "the opt-out names no phone number of 7 to 15 digits, and no drop");
     return PARSE_OPTOUT_WITHOUT_PHONE;
 }
 
@@ -311,7 +312,7 @@ static enum parse_verdict other_into(const struct raw_event *raw, struct event *
     event->opts_out = event->told = name_sounds_like_opt_out(raw->name);
     if (event->opts_out)
         phone_into(raw, event, (char[PARSE_DETAIL]){""}); /* the remark below says more */
-    if (make_opt_out(event))
+    if (make_opt_out(event, bytes_of(NULL, 0)))
         remark_name(detail, event, TAKEN_FOR_OPT_OUT);
     else if (name_sounds_like_consent(raw->name))
         remark_name(detail, event, "has to do with consent by its name, but no rule knows it: it changed no list");

@@ -127,7 +127,7 @@ def expected_counts(events):
     counts, reasons = collections.defaultdict(collections.Counter), collections.defaultdict(collections.Counter)
     for event in events:
         counter = counts[event.campaign]
-        if event.opts_out and event.campaign != "unassigned":
+        if event.told and event.campaign != "unassigned":
             counter["opt_out"] += 1
         if event.kind != "result":
             continue
@@ -181,7 +181,7 @@ def compare_optouts(findings, keys, there):
     for campaign in keys["campaigns"][1]:
         lists[f"campaign:{campaign}:optouts"] = {
             event.phone for event in there
-            if event.opts_out and event.campaign == campaign and campaign != "unassigned"
+            if event.told and event.campaign == campaign and campaign != "unassigned"
         }
     for key, expected in lists.items():
         held = set(keys[key][1])

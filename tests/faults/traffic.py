@@ -54,6 +54,11 @@ class Event:
     def opts_out(self):
         return self.kind == "opt_out" or self.dnc or self.reason in OPTING_OUT
 
+    @property
+    def told(self):
+        """Somebody opted out: no send was only blocked for it."""
+        return self.opts_out and self.reason not in OPTING_OUT
+
     def request(self):
         """The bytes of its HTTP request; v1 is signed at the time of sending."""
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(self.body)))]

@@ -254,6 +254,8 @@ class World:
             data["foreign_id"] = self.rng.choice(self.foreign_ids)
         if self.maybe(0.2):
             data["drop_id"] = self.rng.choice(self.drops)
+            if self.maybe(0.5):  # whose phone it is the drop tells
+                body["data"] = {name: data[name] for name in ("drop_id", "campaign_id", "foreign_id") if name in data}
         return body, self.envelope("webhook", self.url_campaign() if self.maybe(0.2) else None)
 
     def opt_in(self):

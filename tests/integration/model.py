@@ -12,7 +12,7 @@ from model_values import Rejected, cut
 Settings = namedtuple("Settings", "retention_s result_ttl_s results_stream_max separator")
 DEFAULTS = Settings(604800, 86400, 100000, "")
 
-Drop = namedtuple("Drop", "shown_id success reason at costs flags foreign_id phone campaign opts_out_at")
+Drop = namedtuple("Drop", "shown_id success reason at costs flags foreign_id phone campaign opts_out_at told_at")
 
 
 # ---- what follows from the copies ----
@@ -25,6 +25,10 @@ def iso(ms):
 
 def minute(ms):
     return "minute:" + iso(ms)[:16].translate(str.maketrans("", "", "-T:"))
+
+
+def day(ms):
+    return "day:" + iso(ms)[:10].replace("-", "")
 
 
 def distinct(values):
@@ -47,8 +51,11 @@ class Model:
         self.revisions = {}
         self.stream = []
         self.minutes = {}
+        self.days = {}
         self.unknown_reasons = {}
         self.event_names = {}
+        self.links = {}
+        self.unnoted = None  # an opt-out event that has not reached the drop that it names yet
 
     # -- the whole set --
 
@@ -72,7 +79,8 @@ class Model:
         best = max(rank(copy) for copy in copies)
         winners = [copy for copy in copies if rank(copy) == best]
         named = min(copies, key=lambda copy: (-copy.rank, copy.received, copy.campaign))
-        opting_out = [copy.time for copy in copies if copy.opts_out]
+        opting_out = [copy for copy in copies if copy.opts_out] + self.notes(id_)
+        told = [copy.time for copy in opting_out if copy.told]
         return Drop(
             shown_id=copies[0].shown_id,
             success=winners[0].success,
@@ -83,8 +91,14 @@ class Model:
             foreign_id=min(distinct(copy.foreign_id for copy in copies), key=str.encode, default=""),
             phone=min(distinct(copy.phone for copy in copies), key=str.encode, default=""),
             campaign=named.campaign,
-            opts_out_at=min(opting_out) if opting_out else None,
+            opts_out_at=min((copy.time for copy in opting_out), default=None),
+            told_at=min(told, default=None),
         )
+
+    def notes(self, id_):
+        """The opt-out events that name a drop."""
+        events = [copy for copies in self.events["opt_out"].values() for copy in copies]
+        return [copy for copy in events if copy.drop and copy.drop[0] == id_ and copy is not self.unnoted]
 
     @staticmethod
     def block(copies, winners, field):
@@ -97,28 +111,42 @@ class Model:
         return max(values, default=None)
 
     def optouts(self):
-        """(phone -> ms, campaign -> phone -> ms)."""
-        everywhere, lists = {}, {}
+        """(phone -> ms of everybody who is not to be called, campaign -> phone -> ms of those who were told of)."""
+        everywhere = {}
 
-        def add(phone, campaigns, time):
+        def add(phone, campaigns, time, told):
             everywhere[phone] = min(time, everywhere.get(phone, time))
-            for campaign in campaigns:
+            for campaign in campaigns if told is not None else []:
                 if campaign != UNASSIGNED:
                     phones = lists.setdefault(campaign, {})
-                    phones[phone] = min(time, phones.get(phone, time))
+                    phones[phone] = min(told, phones.get(phone, told))
 
-        for copies in self.drops.values():
-            times = [copy.time for copy in copies if copy.opts_out]
-            if times:
-                phones = distinct(copy.phone for copy in copies)
-                campaigns = distinct(copy.campaign for copy in copies if copy.campaign != UNASSIGNED)
-                assert len(phones) <= 8 and len(campaigns) <= 8, "past 8 the order decides: not for the model"
-                for phone in phones:
-                    add(phone, campaigns, min(times))
+        lists = {}
+
+        for id_, copies in self.drops.items():
+            drop = self.drop(id_)
+            if drop.opts_out_at is None:
+                continue
+            phones = distinct(copy.phone for copy in copies)
+            named = [copy.campaign for copy in copies + self.notes(id_)]
+            campaigns = distinct(campaign for campaign in named if campaign != UNASSIGNED)
+            assert len(phones) <= 8 and len(campaigns) <= 8, "past 8 the order decides: not for the model"
+            for phone in phones:
+                add(phone, campaigns, drop.opts_out_at, drop.told_at)
         for copies in self.events["opt_out"].values():
             for copy in copies:
-                add(copy.phone, [copy.campaign], copy.time)
+                if copy.phone:
+                    add(copy.phone, [copy.campaign], copy.time, copy.time if copy.told else None)
         return everywhere, lists
+
+    def optins(self):
+        """phone -> ms of the latest event that says that it opted in again."""
+        latest = {}
+        for copies in self.events["other"].values():
+            for copy in copies:
+                if copy.opts_in and copy.phone:
+                    latest[copy.phone] = max(copy.time, latest.get(copy.phone, copy.time))
+        return latest
 
     def event_given_state(self, campaign):
         """(state, ms) of the campaign's latest event, or None."""
@@ -139,6 +167,8 @@ class Model:
         times = [copy.time for copy in self.copies() if copy.campaign == campaign]
         results = [copy.time for copies in self.drops.values() for copy in copies if copy.campaign == campaign]
         fields = {"first_event_at": iso(min(times)), "last_event_at": iso(max(times))}
+        if campaign == UNASSIGNED:
+            return fields
         event = self.event_given_state(campaign)
         if results and (event is None or event[0] == "scheduled" and max(results) > event[1]):
             fields.update(state="running", state_at=iso(max(results)), state_source="inferred")
@@ -208,6 +238,8 @@ class Model:
             "totals": ("hash", self.counters(drops, names, len(everywhere))),
             "totals:reasons": ("hash", self.reason_counts(drops)),
             "optouts": ("zset", everywhere),
+            "optins": ("zset", self.optins()),
+            "campaign_links": ("hash", {names: str(n) for names, n in self.links.items()}),
             "campaigns": ("zset", {}),
             "unknown_reasons": ("hash", {text: str(n) for text, n in self.unknown_reasons.items()}),
             "events": ("hash", {text: str(n) for text, n in self.event_names.items()}),
@@ -221,7 +253,7 @@ class Model:
             keys[f"campaign:{name}:counters"] = ("hash", self.counters(mine, {name}, len(phones)))
             keys[f"campaign:{name}:reasons"] = ("hash", self.reason_counts(mine))
             keys[f"campaign:{name}:optouts"] = ("zset", phones)
-        for key, counts in self.minutes.items():
+        for key, counts in [*self.minutes.items(), *self.days.items()]:
             keys[key] = ("hash", {name: str(n) for name, n in counts.items()})
         if self.settings.result_ttl_s:
             for foreign_id, fields in self.results().items():
@@ -242,20 +274,30 @@ class Model:
         except Rejected as rejected:
             self.rejected.append((body, envelope, str(rejected)))
             return f"rejected:{rejected}"
-        optouts_before = self.optouts()
+        before = self.optouts()
         if copy.kind == "result":
             outcome_ = self.apply_result(copy)
-        else:
-            outcome_ = self.apply_event(copy)
-        self.note_optouts(copy, optouts_before)
+            self.note_optouts(copy, before, self.drop(copy.id))
+            return outcome_
+        self.unnoted = copy
+        outcome_ = self.apply_event(copy)
+        self.note_optouts(copy, before, None)
+        before, self.unnoted = self.optouts(), None
+        if copy.drop:
+            self.note_optouts(copy, before, self.drop(copy.drop[0]))
         return outcome_
 
     def apply_result(self, copy):
         before = self.drop(copy.id)
+        heard = {earlier.campaign for earlier in self.drops.get(copy.id, []) + self.notes(copy.id)}
         self.drops.setdefault(copy.id, []).append(copy)
         after = self.drop(copy.id)
         if before is None:
             self.note_minute(copy, outcome(after))
+            counts = self.days.setdefault(f"campaign:{after.campaign}:{day(copy.received)}", {})
+            counts[outcome(after)] = counts.get(outcome(after), 0) + 1
+            if sum(after.costs):
+                counts["cost_micros"] = counts.get("cost_micros", 0) + sum(after.costs)
             if copy.unknown:
                 self.note_name(self.unknown_reasons, copy.unknown)
             self.note_result("result", after)
@@ -263,6 +305,9 @@ class Model:
         changed = (before.success, before.reason) != (after.success, after.reason)
         tally = self.revisions if changed else self.duplicates
         tally[after.campaign] = tally.get(after.campaign, 0) + 1
+        other = before.campaign if copy.campaign == after.campaign else copy.campaign
+        if copy.campaign not in heard and UNASSIGNED not in (other, after.campaign):
+            self.note_name(self.links, f"{after.campaign}|{other}")
         if changed:
             self.note_result("revised", after)
         elif (before.foreign_id, before.phone, before.campaign) != (after.foreign_id, after.phone, after.campaign):
@@ -272,6 +317,9 @@ class Model:
     def apply_event(self, copy):
         known = self.events[copy.kind]
         seen = copy.id in known
+        if copy.opts_in and copy.phone and copy.time > self.optins().get(copy.phone, -1):
+            campaign = "" if copy.campaign == UNASSIGNED else copy.campaign
+            self.stream.append(entry("opt_in", phone=copy.phone, campaign=campaign, at=iso(copy.time)))
         state_before = self.event_given_state(copy.campaign)
         known.setdefault(copy.id, []).append(copy)
         state_after = self.event_given_state(copy.campaign)
@@ -312,11 +360,14 @@ class Model:
             )
         )
 
-    def note_optouts(self, copy, before):
+    def note_optouts(self, copy, before, drop):
+        """What is new since then on the lists: as phones of a drop, or as that of an event."""
         (everywhere, lists), (everywhere_before, lists_before) = self.optouts(), before
-        drop = self.drop(copy.id) if copy.kind == "result" else None
-        for phone, time in everywhere.items():
+        for phone in everywhere:
             new = [name for name in lists if phone in lists[name] and phone not in lists_before.get(name, {})]
+            for name in new:
+                counts = self.days.setdefault(f"campaign:{name}:{day(copy.received)}", {})
+                counts["opt_out"] = counts.get("opt_out", 0) + 1
             if phone not in everywhere_before:
                 self.note_minute(copy, "opt_out")
                 new = new or [""]
@@ -324,11 +375,11 @@ class Model:
                 self.stream.append(
                     entry(
                         "opt_out",
-                        drop_id=drop.shown_id if drop else "",
+                        drop_id=drop.shown_id if drop else copy.drop[1] if copy.drop else "",
                         foreign_id=drop.foreign_id if drop else copy.foreign_id,
                         phone=phone,
                         campaign=name,
-                        at=iso(drop.opts_out_at if drop else copy.time),
+                        at=iso((drop.told_at if name else drop.opts_out_at) if drop else copy.time),
                     )
                 )
 

@@ -21,8 +21,8 @@ Reason = namedtuple("Reason", "number slug codes texts")
 # A copy that was understood. Kinds: result, opt_out, campaign, other.
 Copy = namedtuple(
     "Copy",
-    "kind id shown_id time received campaign rank success reason receipt costs flags opts_out unknown phone foreign_id "
-    "state name",
+    "kind id shown_id time received campaign rank success reason receipt costs flags opts_out told opts_in drop unknown "
+    "phone foreign_id state name",
 )
 
 
@@ -169,6 +169,12 @@ def opt_out_told_by(folded):
     return "opted_out" if stop else None
 
 
+def drop_of(body):
+    """What a message about a send names it by."""
+    data = data_of(body)
+    return first_nonempty(body, "drop_id") or as_text(data.get("message_id")) or as_text(data.get("id"))
+
+
 class Reader:
     """Turns a body and its envelope into a Copy."""
 
@@ -187,6 +193,11 @@ class Reader:
         flag = first_flag(candidates(body, "dnc")) or session_dnc(body)
         return bool(slugs & set(self.slugs(body)) or flag or sounds_like_opt_out(name))
 
+    def told(self, body):
+        """Of what opts out: whether somebody did, and not only a send was blocked for it."""
+        slugs = [slug for slug in self.slugs(body) if slug in {slug for slug, _ in OPT_OUT_PHRASES}]
+        return not slugs or slugs[0] not in ("opted_out", "internal_dnc")
+
     def unknown(self, body):
         code, text = read_code(body), first_nonempty(body, "reason")
         if text:
@@ -201,7 +212,7 @@ class Reader:
             return "result", lower(name) == "message.delivered", name
         if status in SUCCESSES | FAILURES:
             return "result", status in SUCCESSES, name
-        if self.opts_out(body, name) and phone_of_result(body):
+        if self.opts_out(body, name) and (phone_of_result(body) or drop_of(body)):
             return "opt_out", None, name
         if status in INTERIM:
             return "other", None, f"status:{status}"
@@ -215,14 +226,10 @@ class Reader:
         phone = phone_of_result(body) if about_a_send else phone_of_contact(body)
         if about_a_send:
             kind, success, name = self.result(body, name)
-        if kind == "opt_out" and not phone:
+        drop = drop_of(body) if about_a_send else first_nonempty(body, "drop_id")
+        if kind == "opt_out" and not phone and not drop:
             raise Rejected("optout_without_phone")
-        if kind == "result":
-            data = data_of(body)
-            text = first_nonempty(body, "drop_id") or as_text(data.get("message_id")) or as_text(data.get("id"))
-        else:
-            text = first_nonempty(body, "event_id")
-        id_, shown = identity(text, raw)
+        id_, shown = identity(drop if kind == "result" else first_nonempty(body, "event_id"), raw)
         received = envelope["received_at"]
         foreign_id = foreign_id_of(body)
         campaign, rank = campaign_of(body, name, envelope, foreign_id, self.separator)
@@ -244,6 +251,9 @@ class Reader:
             costs=costs_of(body),
             flags=flags_of(body),
             opts_out=self.opts_out(body, name),
+            told=self.told(body) if about_a_send else True,
+            opts_in=kind == "opt_in",
+            drop=identity(drop, raw) if kind == "opt_out" and drop else None,
             unknown=self.unknown(body) if reason == "other" else "",
             phone=phone,
             foreign_id=foreign_id,

@@ -152,9 +152,6 @@ OPT_OUTS = [
     ("the opt-out event", guide("contact.opted_out", phone="+12065550170")),
     ("a phone of ten digits", guide("contact.opted_out", phone="(206) 555-0170")),
     ("a phone inside a contact", guide("contact.opted_out", contact={"main_phone": "+1 206 555 0170"})),
-    ("the reason Opted out", failure("Opted out", phone_number="+12065550170")),
-    ("the reason Internal DNC", failure("Internal DNC", phone_number="+12065550170")),
-    ("the code of Internal DNC", failure("", phone_number="+12065550170", reason_code=4016)),
     ("the code of a revoked opt-in", failure("", phone_number="+12065550170", reason_code=6005)),
     ("the flag dnc on a success", callback(phone_number="+12065550170", dnc=True)),
     ("the flag dnc as a text", callback(phone_number="+12065550170", dnc="TRUE")),
@@ -163,11 +160,6 @@ OPT_OUTS = [
     ("the flag dnc of a callback of another type", failure("", type="sms", phone_number="+12065550170", dnc="yes")),
     ("the flag dnc inside a receipt",
      developer("contact.sms.receipt", status="success", to="+12065550170", campaign_session={"dispo": {"dnc": True}})),
-    ("the code of Internal DNC without a status", developer("contact.sms.status", reason_code=4016, to="+12065550170")),
-    ("the code as status_code", failure("", phone_number="+12065550170", status_code=4016)),
-    ("the reason Opt-out", failure("Opt-out", phone_number="+12065550170")),
-    ("the reason STOP", failure("STOP", phone_number="+12065550170")),
-    ("the reason Internal DNC list", failure("Internal DNC list", phone_number="+12065550170")),
     ("an opt-out from the contact to our number", guide("contact.opted_out", **{"from": "+12065550170", "to": "+12125550100"})),
     ("an opt-out of the developer API", developer("contact.msg.opt_out", **{"from": "+12065550170", "to": "+12125550100"})),
     ("a subscription that ended", developer("contact.msg.opt", **{"from": "+12065550170", "to": "+12125550100"})),
@@ -176,12 +168,78 @@ OPT_OUTS = [
     ("a name that only sounds like it", developer("contact.sms.optout", contact={"mobile_phone": "(206) 555-0170 ext. 22"})),
 ]
 
+# Somebody had opted out before: the campaign only did not reach them.
+BLOCKED = [
+    ("the reason Opted out", failure("Opted out", phone_number="+12065550170")),
+    ("the reason Opted out beside the flag dnc", failure("Opted out", phone_number="+12065550170", dnc=True)),
+    ("the reason Internal DNC", failure("Internal DNC", phone_number="+12065550170")),
+    ("the code of Internal DNC", failure("", phone_number="+12065550170", reason_code=4016)),
+    ("the code of Internal DNC without a status", developer("contact.sms.status", reason_code=4016, to="+12065550170")),
+    ("the code as status_code", failure("", phone_number="+12065550170", status_code=4016)),
+    ("the reason Opt-out", failure("Opt-out", phone_number="+12065550170")),
+    ("the reason STOP", failure("STOP", phone_number="+12065550170")),
+    ("the reason Internal DNC list", failure("Internal DNC list", phone_number="+12065550170")),
+]
+
 
 @pytest.mark.parametrize("body", [one[1] for one in OPT_OUTS], ids=[one[0] for one in OPT_OUTS])
 def test_takes_the_phone_off_the_list_by(feed, body):
     redis = feed(message(body, "spring"))
     assert list(optouts(redis)) == list(optouts(redis, "spring")) == ["+12065550170"]
     assert counters(redis)["opt_out"] == counters(redis, "spring")["opt_out"] == 1
+
+
+@pytest.mark.parametrize("body", [one[1] for one in BLOCKED], ids=[one[0] for one in BLOCKED])
+def test_a_send_that_was_blocked_is_no_opt_out_of_its_campaign(feed, body):
+    redis = feed(message(body, "spring"))
+    assert list(optouts(redis)) == ["+12065550170"] and counters(redis)["opt_out"] == 1
+    assert optouts(redis, "spring") == {} and "opt_out" not in counters(redis, "spring")
+
+
+def test_five_blocked_sends_list_five_numbers_and_none_for_the_campaign(feed):
+    redis = feed(*[message(failure("Internal DNC", phone_number=f"+1206555017{n}"), "spring") for n in range(5)])
+    assert len(optouts(redis)) == 5 == counters(redis)["opt_out"]
+    assert optouts(redis, "spring") == {} and "opt_out" not in counters(redis, "spring")
+
+
+def test_an_opt_out_that_names_a_drop_is_listed_when_the_callback_brings_the_phone(feed):
+    drop = drop_id()
+    named = guide("contact.opted_out", drop_id=drop, timestamp="2025-06-15T18:00:00Z")
+    redis = feed(message(named))
+    assert optouts(redis) == {} and "messages" not in counters(redis)
+    redis = feed(message(callback(drop_id=drop, phone_number="+12065550170"), "spring"),
+                 message(named))
+    assert optouts(redis) == optouts(redis, "spring") == {"+12065550170": 1750010400000}
+    assert counters(redis)["messages"] == 1
+
+
+def test_who_opted_in_again_is_noted_and_stays_listed(feed):
+    redis = feed(
+        message(guide("contact.opted_out", phone="2065550170", timestamp="2025-06-15T18:00:00Z"), "spring"),
+        message(guide("contact.opted_in", phone="2065550170", timestamp="2025-06-15T18:01:00Z"), "spring"),
+    )
+    assert redis.zrange("dc:optins", 0, -1, withscores=True) == [(b"+12065550170", 1750010460000)]
+    assert list(optouts(redis)) == ["+12065550170"]
+
+
+def test_a_day_keeps_what_was_first_counted_on_it(feed):
+    redis = feed(message(callback(product_cost=0.04, compliance_fee=0.0025), "spring"), message(failure("No Funds"), "spring"),
+                 message(guide("contact.opted_out", phone="2065550170"), "spring"))
+    (key,) = redis.keys("dc:campaign:spring:day:*")
+    assert text_of(redis.hgetall(key)) == {"success": "1", "failure": "1", "opt_out": "1", "cost_micros": "42500"}
+    assert 61 * 86400 < redis.ttl(key) <= 62 * 86400
+
+
+def test_two_names_of_one_drop_are_a_link(feed):
+    drop = drop_id()
+    status = developer("contact.sms.status", status="success", drop_id=drop, campaign_id="V")
+    redis = feed(message(callback(drop_id=drop), "spring"), message(status, kind="webhook"), message(status, kind="webhook"))
+    assert text_of(redis.hgetall("dc:campaign_links")) == {"spring|V": "1"}
+
+
+def test_what_has_no_campaign_has_no_state(feed):
+    redis = feed(message(callback()))
+    assert "state" not in text_of(redis.hgetall("dc:campaign:unassigned"))
 
 
 def test_an_opted_out_phone_counts_once_with_its_earliest_time(feed):

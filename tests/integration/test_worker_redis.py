@@ -284,6 +284,6 @@ def test_an_opting_out_phone_is_listed_even_behind_many_others_of_its_drop(start
     drop = callback()["drop_id"]
     for number in range(12):
         queues.publish(*message(callback(drop_id=drop, phone_number=f"+155522200{number:02}"), "spring"))
-    queues.publish(*message(callback("failure", "Opted out", drop_id=drop, phone_number="+15552229999"), "spring"))
+    queues.publish(*message(callback(drop_id=drop, phone_number="+15552229999", dnc=True), "spring"))
     servers.wait_until(lambda: redis_server.client.zscore("dc:optouts", "+15552229999"), lambda: worker.stderr[-2000:])
     assert redis_server.client.zscore("dc:campaign:spring:optouts", "+15552229999")

@@ -105,12 +105,14 @@ static void read_tally(struct reader *reader, struct read_call *call)
 
         class->campaign_costs = number_at(row, 0, 2);
         class->totals_costs = number_at(row, 2, 2);
-        class->count = (row.len - 4) / 2;
-        class->cells = row.data + 4;
+        class->cost = number_at(row, 4, 2);
+        class->count = (row.len - 6) / 2;
+        class->cells = row.data + 6;
         assert_int_equal(row.len % 2, 0);
         assert_true((class->campaign_costs > 0) == (class->totals_costs > 0));
         assert_true(class->campaign_costs == 0 || class->campaign_costs + 2 <= call->cell_count);
         assert_true(class->totals_costs == 0 || class->totals_costs + 2 <= call->cell_count);
+        assert_true(class->cost <= call->cell_count);
         for (size_t n = 0; n < class->count; n++)
             assert_in_range(read_class_cell(class, n), 1, call->cell_count);
     }
@@ -140,8 +142,8 @@ static void read_campaigns_and_opt_outs(struct reader *reader, struct read_call 
         opt_out->time = take(reader);
         head = take_packed(reader, 5);
         opt_out->json = take(reader);
-        assert_in_range(head.data[0], 0, 1);
-        opt_out->of_campaign = head.data[0] == 1;
+        assert_in_range(head.data[0], READ_LIST_OF_ALL, READ_LIST_OF_OPT_INS);
+        opt_out->list = (enum read_list)head.data[0];
         for (size_t n = 0; n < 2; n++) {
             opt_out->cells[n] = number_at(head, 1 + 2 * n, 2);
             assert_in_range(opt_out->cells[n], 0, call->cell_count);
@@ -285,6 +287,8 @@ static void add_tally(struct buf *out, const struct read_call *call)
             buf_printf(out, " %zu", read_class_cell(&call->classes[i], n));
         if (call->classes[i].campaign_costs > 0)
             buf_printf(out, " costs %zu %zu", call->classes[i].campaign_costs, call->classes[i].totals_costs);
+        if (call->classes[i].cost > 0)
+            buf_printf(out, " cost %zu", call->classes[i].cost);
         buf_append_text(out, "\n");
     }
 }
@@ -299,6 +303,10 @@ static void add_cell(struct buf *out, const struct read_call *call, size_t numbe
 
 static void add_campaigns_and_opt_outs(struct buf *out, const struct read_call *call)
 {
+    static const char *const lists[] = {[READ_LIST_OF_ALL] = "opt-out ",
+                                        [READ_LIST_OF_CAMPAIGN] = "campaign's opt-out ",
+                                        [READ_LIST_OF_OPT_INS] = "opt-in "};
+
     for (size_t i = 0; i < call->campaign_count; i++) {
         const struct read_campaign *campaign = &call->campaigns[i];
         const struct bytes parts[] = {campaign->key,         campaign->name,  campaign->first,
@@ -313,7 +321,7 @@ static void add_campaigns_and_opt_outs(struct buf *out, const struct read_call *
     for (size_t i = 0; i < call->opt_out_count; i++) {
         const struct read_opt_out *opt_out = &call->opt_outs[i];
 
-        add(out, opt_out->of_campaign ? "campaign's opt-out " : "opt-out ", opt_out->key);
+        add(out, lists[opt_out->list], opt_out->key);
         add(out, " ", opt_out->phone);
         add(out, " ", opt_out->time);
         add(out, " ", opt_out->json);

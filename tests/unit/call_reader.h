@@ -22,7 +22,7 @@ struct read_cell {
 };
 
 struct read_class {
-    size_t campaign_costs, totals_costs;
+    size_t campaign_costs, totals_costs, cost;
     size_t count;
     const uint8_t *cells;
 };
@@ -31,9 +31,12 @@ struct read_campaign {
     struct bytes key, name, first, last, state, state_at, last_result, score, json;
 };
 
+/* As apply.lua tells them. */
+enum read_list { READ_LIST_OF_ALL, READ_LIST_OF_CAMPAIGN, READ_LIST_OF_OPT_INS };
+
 struct read_opt_out {
     struct bytes key, phone, time, json;
-    bool of_campaign;
+    enum read_list list;
     size_t cells[2];
 };
 

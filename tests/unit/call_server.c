@@ -158,10 +158,12 @@ static void count_cell(struct server *server, const struct read_call *call, size
     count_by(server, call->hashes[one->hash - 1].key, one->field, by);
 }
 
+/* Opt-outs keep the earliest time, opt-ins the latest: whether the phone is new there, or of opt-ins its time. */
 static bool list_phone(struct server *server, const struct read_call *call, const struct read_opt_out *opt_out)
 {
     char key[SERVER_NAME], phone[SERVER_NAME], time[SERVER_NAME];
     int64_t time_ms = strtoll(text_of(opt_out->time, time), NULL, 10);
+    bool opt_in = opt_out->list == READ_LIST_OF_OPT_INS;
     struct server_opt_out *listed;
 
     text_of(opt_out->key, key);
@@ -170,8 +172,10 @@ static bool list_phone(struct server *server, const struct read_call *call, cons
         listed = &server->opt_outs[i];
         if (strcmp(listed->key, key) != 0 || strcmp(listed->phone, phone) != 0)
             continue;
-        listed->time_ms = time_ms < listed->time_ms ? time_ms : listed->time_ms;
-        return false;
+        if (opt_in ? time_ms <= listed->time_ms : time_ms >= listed->time_ms)
+            return false;
+        listed->time_ms = time_ms;
+        return opt_in;
     }
     assert_true(server->opt_out_count < TABLE);
     listed = &server->opt_outs[server->opt_out_count++];
@@ -192,9 +196,9 @@ static void list_phones(struct server *server, const struct read_call *call)
         const struct read_opt_out *opt_out = &call->opt_outs[i];
         bool new = list_phone(server, call, opt_out);
 
-        if (new && (opt_out->of_campaign || !listed))
-            buf_append_text(&server->stream, "opt_out ");
-        listed = opt_out->of_campaign && (listed || new);
+        if (new && (opt_out->list != READ_LIST_OF_ALL || !listed))
+            buf_append_text(&server->stream, opt_out->list == READ_LIST_OF_OPT_INS ? "opt_in " : "opt_out ");
+        listed = opt_out->list == READ_LIST_OF_CAMPAIGN && (listed || new);
     }
 }
 
@@ -208,6 +212,8 @@ static void count_class(struct server *server, const struct read_call *call, con
     for (size_t i = 0; i < 3 && class->campaign_costs > 0; i++) {
         count_cell(server, call, class->campaign_costs + i, sign * term->costs[i]);
         count_cell(server, call, class->totals_costs + i, sign * term->costs[i]);
+        if (class->cost > 0)
+            count_cell(server, call, class->cost, sign * term->costs[i]);
     }
 }
 

@@ -31,7 +31,7 @@ struct server_opt_out {
 struct server {
     struct server_drop *drops;
     struct server_count *counts; /* none is 0 */
-    struct server_opt_out *opt_outs;
+    struct server_opt_out *opt_outs; /* of all lists, dc:optins too */
     size_t drop_count, count_count, opt_out_count;
     struct buf stream; /* the kinds of its entries, with spaces */
 };

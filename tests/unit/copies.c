@@ -23,9 +23,18 @@ static void put_text(char *out, size_t size, const char *text)
     snprintf(out, size, "%s", text ? text : "");
 }
 
+static struct event_id event_id(const char *text)
+{
+    struct event_id id = {0};
+    bool packed = text[0] == '=';
+
+    id.packed_len = (uint8_t)snprintf((char *)id.packed, sizeof id.packed, "%s%s", packed ? "" : "t", text + packed);
+    put_text(id.text, sizeof id.text, text);
+    return id;
+}
+
 struct event copies_event(const struct given *given)
 {
-    const char *id = given->id ? given->id : "d";
     struct event event = {
         .kind = given->kind,
         .time_ms = COPIES_BEGIN_MS + given->at,
@@ -42,12 +51,14 @@ struct event copies_event(const struct given *given)
         .dnc = given->flags && strchr(given->flags, 'd'),
         .spam = given->flags && strchr(given->flags, 's'),
         .opts_out = given->opts_out,
+        .told = given->opts_out && !given->blocked,
+        .opts_in = given->opts_in,
         .state = given->state,
     };
 
-    event.id.packed_len = (uint8_t)snprintf((char *)event.id.packed, sizeof event.id.packed, "%s%s",
-                                            id[0] == '=' ? "" : "t", id[0] == '=' ? id + 1 : id);
-    put_text(event.id.text, sizeof event.id.text, id);
+    event.id = event_id(given->id ? given->id : "d");
+    if (given->drop)
+        event.drop = event_id(given->drop);
     put_text(event.campaign, sizeof event.campaign, campaign_names[given->campaign]);
     put_text(event.unknown_reason, sizeof event.unknown_reason, given->unknown_reason);
     put_text(event.phone, sizeof event.phone, given->phone);
@@ -89,15 +100,20 @@ static bool equal_phones(const struct record *a, const struct record *b)
     return a->phone_count == b->phone_count;
 }
 
+static bool equal_opt_outs(const struct record *a, const struct record *b)
+{
+    return a->opted_out == b->opted_out && (!a->opted_out || a->opt_out_ms == b->opt_out_ms) && a->told == b->told &&
+           (!a->told || a->told_ms == b->told_ms);
+}
+
 bool copies_equal_records(const struct record *a, const struct record *b)
 {
-    return a->receipt == b->receipt && a->outcome == b->outcome && a->reason == b->reason &&
-           a->time_ms == b->time_ms && a->rank == b->rank && a->received_ms == b->received_ms &&
+    return a->uncounted == b->uncounted && a->receipt == b->receipt && a->outcome == b->outcome &&
+           a->reason == b->reason && a->time_ms == b->time_ms && a->rank == b->rank && a->received_ms == b->received_ms &&
            a->campaign_count == b->campaign_count &&
            memcmp(a->campaigns, b->campaigns, a->campaign_count * sizeof *a->campaigns) == 0 && equal_costs(a, b) &&
-           equal_flags(a, b) && equal_phones(a, b) && a->opted_out == b->opted_out &&
-           (!a->opted_out || a->opt_out_ms == b->opt_out_ms) && a->foreign_id_kept == b->foreign_id_kept &&
-           a->foreign_id_len == b->foreign_id_len && memcmp(a->foreign_id, b->foreign_id, a->foreign_id_len) == 0;
+           equal_flags(a, b) && equal_phones(a, b) && equal_opt_outs(a, b) &&
+           a->foreign_id_kept == b->foreign_id_kept && a->foreign_id_len == b->foreign_id_len && memcmp(a->foreign_id, b->foreign_id, a->foreign_id_len) == 0;
 }
 
 /* --- In words ----------------------------------------------------------------------------------------------------- */
@@ -140,14 +156,19 @@ static void add_remembered(struct buf *out, const struct record *record, bool wi
         buf_printf(out, ", id %.*s", (int)record->foreign_id_len, (const char *)record->foreign_id);
     if (record->foreign_id_kept == FOREIGN_ID_NOT_KEPT)
         buf_append_text(out, ", an id");
-    if (record->opted_out)
-        buf_printf(out, ", opted out at %lld", (long long)(record->opt_out_ms - COPIES_BEGIN_MS));
+    if (record->opted_out && (!record->told || record->told_ms != record->opt_out_ms))
+        buf_printf(out, ", blocked at %lld", (long long)(record->opt_out_ms - COPIES_BEGIN_MS));
+    if (record->told)
+        buf_printf(out, ", opted out at %lld", (long long)(record->told_ms - COPIES_BEGIN_MS));
 }
 
 void copies_describe(struct buf *out, const struct record *record, bool with_sets)
 {
     buf_reset(out);
-    add_counted(out, record);
+    if (record->uncounted)
+        buf_append_text(out, "no result");
+    else
+        add_counted(out, record);
     add_remembered(out, record, with_sets);
 }
 

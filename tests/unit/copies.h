@@ -34,6 +34,9 @@ struct given {
     enum campaign_rank rank; /* with a campaign, 0 is its greatest: the URL's */
     enum campaign_state state;
     bool opts_out;
+    bool blocked; /* with opts_out: a send was blocked for it; else it was told */
+    bool opts_in;
+    const char *drop; /* that an EVENT_OPT_OUT names; written as `id` is */
 };
 
 struct event copies_event(const struct given *given);
@@ -42,8 +45,10 @@ struct campaign_names copies_names(void);
 /* In all that a record says; what stands in places that are not in use aside. */
 bool copies_equal_records(const struct record *a, const struct record *b);
 
-/* "failure 9 at 10 in spring, costs 1 2 3, flags ds, phone +1 +2, also in autumn, id a, opted out at 5". Without the sets
-   the phones and campaigns past the first are left out: which of many are kept may depend on the order of copies. */
+/* "failure 9 at 10 in spring, costs 1 2 3, flags ds, phone +1 +2, also in autumn, id a, opted out at 5"; "no result" where
+   none has come; "blocked at 5" where nobody told of an opt-out, "blocked at 5, opted out at 7" where that came later.
+   Without the sets the phones and campaigns past the first are left out: which of many are kept may depend on the order
+   of copies. */
 void copies_describe(struct buf *out, const struct record *record, bool with_sets);
 
 /* The next order of the numbers in `order`, from the ascending one on; false after the last. */

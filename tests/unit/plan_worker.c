@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_LIMIT = 1024 * 1024, ARGUMENTS_LIMIT = 16 * 1024 * 1024, CALLS_MAX = 8, KEY = 256 };
+enum { ANSWER_LIMIT = 1024 * 1024, ARGUMENTS_LIMIT = 16 * 1024 * 1024, GENERATIONS = 8, KEY = 256 };
 
 void worker_init_with(struct worker *worker, struct server *server, int64_t result_ttl_s, int64_t results_stream_max)
 {
@@ -164,7 +164,10 @@ static void check_hashes(const struct server *server, const char *counters, cons
 
 static unsigned generation_of(const struct server_drop *drop)
 {
-    return (unsigned)strtoul(drop->bucket + strlen("dc:drops:"), NULL, 10);
+    unsigned long generation = strtoul(drop->bucket + strlen("dc:drops:"), NULL, 10);
+
+    assert_in_range(generation, 1, GENERATIONS - 1);
+    return (unsigned)generation;
 }
 
 /* "dc:drops:2:7", and not "dc:drops:2:e7". */
@@ -204,9 +207,9 @@ static void check_listed(const struct server *server, const struct record *recor
 
         phone_text(&record->phones[i], phone);
         CHECK_CASE(name, listed_at(server, "dc:optouts", phone) <= record->opt_out_ms);
-        for (size_t n = 0; n < record->campaign_count; n++) {
+        for (size_t n = 0; record->told && n < record->campaign_count; n++) {
             snprintf(key, sizeof key, "dc:campaign:%s:optouts", copies_names().name_of(NULL, record->campaigns[n]));
-            CHECK_CASE(name, (listed_at(server, key, phone) <= record->opt_out_ms) == (record->campaigns[n] != 0));
+            CHECK_CASE(name, record->campaigns[n] == 0 || listed_at(server, key, phone) <= record->told_ms);
         }
     }
 }
@@ -220,9 +223,21 @@ static int64_t listed(const struct server *server, const char *key)
     return count;
 }
 
+/* By the number of drops a generation is given its buckets. */
+static void check_sizes(const struct server *server, const int64_t drops[GENERATIONS], const char *name)
+{
+    for (unsigned i = 0; i < GENERATIONS; i++) {
+        char generation[16];
+
+        snprintf(generation, sizeof generation, "%u", i);
+        CHECK_CASE(name, server_count(server, "dc:drops:sizes", generation) == drops[i]);
+    }
+}
+
 void worker_check_sums(const struct server *server, const char *name)
 {
     static struct sums totals, campaigns[COPIES_CAMPAIGNS];
+    int64_t drops[GENERATIONS] = {0};
 
     memset(&totals, 0, sizeof totals);
     memset(campaigns, 0, sizeof campaigns);
@@ -231,14 +246,21 @@ void worker_check_sums(const struct server *server, const char *name)
         struct record record;
         struct counted counted;
 
-        if (!is_result(drop) || !is_newest(server, drop))
+        if (!is_result(drop))
+            continue;
+        drops[generation_of(drop)]++;
+        if (!is_newest(server, drop))
             continue;
         CHECK_CASE(name, record_read(bytes_of(drop->value, drop->value_len), &record) == RECORD_OK);
+        check_listed(server, &record, name);
+        if (record.uncounted)
+            continue;
         counted = counted_as(&record);
         add_counted(&totals, &counted);
         add_counted(&campaigns[counted.campaign], &counted);
-        check_listed(server, &record, name);
     }
+    check_sizes(server, drops, name);
+    CHECK_CASE(name, listed(server, "dc:campaign:unassigned:optouts") == 0);
     totals.optouts = listed(server, "dc:optouts");
     check_hashes(server, "dc:totals", "dc:totals:reasons", &totals, name);
     for (uint32_t i = 0; i < COPIES_CAMPAIGNS; i++) {

@@ -16,6 +16,7 @@ enum { TEXT = 64 * 1024, GENERATION = 1, PARTS = 10 };
 #define T "1774019040"           /* COPIES_BEGIN_MS in seconds */
 #define ISO "2026-03-20T15:04:00" /* the same */
 #define MINUTE "dc:minute:202603201504"
+#define DAY "20260320"
 
 /* After `earlier`, the lines of the batch's call that begin so. */
 struct row {
@@ -75,8 +76,8 @@ static void check_rows(const struct row *rows, size_t count)
 static const struct row touches[] = {
     {"a result", "campaign ", .batch = {{.at = 10, .campaign = SPRING}},
      .lines = "campaign dc:campaign:spring spring " ISO ".010Z " ISO ".010Z - - " ISO ".010Z " T "010 -\n"},
-    {"a result of no campaign", "campaign ", .batch = {{.at = 10}},
-     .lines = "campaign dc:campaign:unassigned unassigned " ISO ".010Z " ISO ".010Z - - " ISO ".010Z " T "010 -\n"},
+    {"a result of no campaign, for `unassigned` has no state", "campaign ", .batch = {{.at = 10}},
+     .lines = "campaign dc:campaign:unassigned unassigned " ISO ".010Z " ISO ".010Z - - - " T "010 -\n"},
     {"of the copies of a campaign the least time and the greatest", "campaign ",
      .batch = {{.id = "a", .at = 20, .campaign = SPRING},
                {.id = "b", .at = 30, .campaign = SPRING},
@@ -121,7 +122,8 @@ static void campaigns_are_told_of_times_and_states(void **state)
     "Z\"} +dc:totals opt_out +" MINUTE " opt_out\n"
 #define OF(name, phone, time, known)                                                                                   \
     "campaign's opt-out dc:campaign:" name ":optouts " phone " " T time " {" known "\"phone\":\"" phone               \
-    "\",\"campaign\":\"" name "\",\"at\":\"" ISO "." time "Z\"} +dc:campaign:" name ":counters opt_out\n"
+    "\",\"campaign\":\"" name "\",\"at\":\"" ISO "." time "Z\"} +dc:campaign:" name ":counters opt_out +dc:campaign:" name ":day:" DAY \
+    " opt_out\n"
 #define D "\"drop_id\":\"d\","
 
 static const struct row lists[] = {
@@ -368,11 +370,12 @@ static void counters_count(void **state)
 }
 
 static const struct row hashes[] = {
-    {"each is named once; minutes end by themselves", "hash ",
+    {"each is named once; minutes and days end by themselves", "hash ",
      .batch = {{.id = "a", .at = 10, .failure = 1, .unknown_reason = "Moon", .campaign = SPRING},
                {.id = "b", .at = 10, .campaign = SPRING}},
      .lines = "hash dc:campaign:spring:counters\nhash dc:totals\nhash dc:campaign:spring:reasons\n"
-              "hash dc:totals:reasons\nhash " MINUTE " for 86400 s\nhash dc:drops:sizes\n"
+              "hash dc:totals:reasons\nhash dc:campaign:spring:day:" DAY " for 5356800 s\n"
+              "hash " MINUTE " for 86400 s\nhash dc:drops:sizes\n"
               "hash dc:unknown_reasons named\n"},
     {"events have names from outside", "hash ", .batch = {{.kind = EVENT_OTHER, .at = 10, .name = "x"}},
      .lines = "hash dc:campaign:unassigned:counters\nhash dc:totals\nhash dc:events named\n"},

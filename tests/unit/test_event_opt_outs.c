@@ -192,7 +192,7 @@ static void contacts_opt_out_and_in_by_the_names_of_their_events(void **state)
 }
 
 static const struct {
-    const char *data, *phone; /* "": none, and rejected */
+    const char *data, *phone; /* "": none, and rejected; NULL: none, but a drop */
 } numbers[] = {
     {"\"phone_number\":\"3125550101\",\"phone\":\"3125550102\"", "+13125550101"},
     {"\"phone\":\"3125550102\",\"contact\":{\"phone\":\"3125550103\"}", "+13125550102"},
@@ -218,7 +218,11 @@ static const struct {
     {"\"from\":\"jane@example.com\",\"to\":\"3125550111\"", ""},
     {"\"from\":\"anonymous\",\"to\":\"3125550111\"", ""},
     {"\"contact\":\"Jane Doe\"", ""},
-    {"\"drop_id\":\"d\"", ""},
+    {"\"message_id\":\"d\"", ""},
+    /* a drop will tell */
+    {"\"drop_id\":\"d\"", NULL},
+    {"\"drop_id\":\"d\",\"from\":\"jane@example.com\",\"to\":\"3125550111\"", NULL},
+    {"\"drop_id\":\"\"", ""},
 };
 
 static void the_phone_of_an_opt_out_is_the_contacts(void **state)
@@ -228,14 +232,17 @@ static void the_phone_of_an_opt_out_is_the_contacts(void **state)
         char body[256];
         char detail[PARSE_DETAIL];
         struct event event;
-        bool known = numbers[i].phone[0] != '\0';
+        const char *phone = numbers[i].phone ? numbers[i].phone : "";
+        bool taken = !numbers[i].phone || phone[0] != '\0';
         /* in data, and in the body itself */
         for (int flat = 0; flat < 2; flat++) {
             int len = snprintf(body, sizeof body, "{\"type\":\"contact.opted_out\"%s%s%s", flat ? "," : ",\"data\":{",
                                numbers[i].data, flat ? "}" : "}}");
             enum parse_verdict verdict = parse_bytes(body, (size_t)len, "", &plain, &event, detail);
-            CHECK_CASE(body, verdict == (known ? PARSE_OK : PARSE_OPTOUT_WITHOUT_PHONE));
-            CHECK_CASE(body, !known || strcmp(event.phone, numbers[i].phone) == 0);
+            CHECK_CASE(body, verdict == (taken ? PARSE_OK : PARSE_OPTOUT_WITHOUT_PHONE));
+            CHECK_CASE(body, !taken || strcmp(event.phone, phone) == 0);
+            CHECK_CASE(body, !taken || (event.kind == EVENT_OPT_OUT && event.opts_out && event.told));
+            CHECK_CASE(body, !taken || (event.drop.packed_len > 0) == !numbers[i].phone);
         }
     }
 }
@@ -255,19 +262,26 @@ static void a_contact_of_a_thousand_phones_and_as_many_integers_is_read(void **s
 static void the_opt_out_of_what_cannot_be_counted_is_taken(void **state)
 {
     static const struct {
-        const char *body, *rejected_as, *phone;
+        const char *body, *rejected_as, *phone, *drop; /* "": none */
+        bool told;
     } rows[] = {
         {"{\"drop_id\":\"d\",\"status\":\"opted_out\",\"dnc\":true,\"to\":\"3125550146\"}", "unusable_status",
-         "+13125550146"},
+         "+13125550146", "d", true},
         {"{\"event\":\"contact.sms.status\",\"data\":{\"reason_code\":4016,\"to\":\"3125550146\"}}", "unusable_status",
-         "+13125550146"},
+         "+13125550146", "", false},
         {"{\"event\":\"contact.sms.status\",\"data\":{\"status\":\"maybe\",\"reason\":\"STOP\",\"to\":\"3125550146\"}}",
-         "unusable_status", "+13125550146"},
-        {"{\"phone_number\":\"3125550146\",\"dnc\":true}", "unrecognized_shape", "+13125550146"},
-        {"{\"event\":\"contact.optout.status\",\"data\":{\"to\":\"3125550146\"}}", "unusable_status", "+13125550146"},
+         "unusable_status", "+13125550146", "", false},
+        {"{\"phone_number\":\"3125550146\",\"dnc\":true}", "unrecognized_shape", "+13125550146", "", true},
+        {"{\"event\":\"contact.optout.status\",\"data\":{\"to\":\"3125550146\"}}", "unusable_status", "+13125550146", "",
+         true},
         {"{\"type\":\"sms.optout\",\"drop_id\":\"d\",\"status\":\"maybe\",\"to\":\"3125550146\"}", "unusable_status",
-         "+13125550146"},
-        {"{\"drop_id\":\"d\",\"status\":\"queued\",\"dnc\":true,\"to\":\"3125550146\"}", NULL, "+13125550146"},
+         "+13125550146", "d", true},
+        {"{\"drop_id\":\"d\",\"status\":\"queued\",\"dnc\":true,\"to\":\"3125550146\"}", NULL, "+13125550146", "d", true},
+        /* whom the drop went to */
+        {"{\"drop_id\":\"d\",\"status\":\"opted_out\",\"dnc\":true}", "unusable_status", "", "d", true},
+        {"{\"event\":\"contact.sms.status\",\"data\":{\"message_id\":\"m\",\"reason_code\":4016}}", "unusable_status",
+         "", "m", false},
+        {"{\"drop_id\":\"d\",\"status\":\"queued\",\"dnc\":true}", NULL, "", "d", true},
     };
     char detail[PARSE_DETAIL];
     struct event event;
@@ -275,19 +289,20 @@ static void the_opt_out_of_what_cannot_be_counted_is_taken(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         event = parsed_with(rows[i].body, detail);
         CHECK_CASE(rows[i].body, event.kind == EVENT_OPT_OUT && event.opts_out);
+        CHECK_CASE(rows[i].body, event.told == rows[i].told);
         CHECK_CASE(rows[i].body, strcmp(event.phone, rows[i].phone) == 0);
+        CHECK_CASE(rows[i].body, strcmp(event.drop.text, rows[i].drop) == 0);
+        CHECK_CASE(rows[i].body, (event.drop.packed_len > 0) == (rows[i].drop[0] != '\0'));
         CHECK_CASE(rows[i].body, (event.rejected_as == NULL) == (rows[i].rejected_as == NULL));
         if (rows[i].rejected_as)
             CHECK_CASE(rows[i].body, strcmp(event.rejected_as, rows[i].rejected_as) == 0 && detail[0] != '\0');
         CHECK_CASE(rows[i].body, event.id.packed[0] == 'h'); /* of the body: the drop's own id is the drop's */
     }
-    assert_string_equal(parsed(rows[0].body).drop.text, "d");
-    assert_int_equal(parsed(rows[1].body).drop.packed_len, 0);
-    static const char nobody[] = "{\"drop_id\":\"d\",\"status\":\"opted_out\",\"dnc\":true}";
+    static const char nobody[] = "{\"status\":\"opted_out\",\"dnc\":true}";
     assert_int_equal(parse_bytes(nobody, sizeof nobody - 1, "", &plain, &event, detail), PARSE_UNUSABLE_STATUS);
-    event = parsed("{\"drop_id\":\"d\",\"status\":\"queued\",\"dnc\":true}");
+    event = parsed("{\"status\":\"queued\",\"dnc\":true}");
     assert_string_equal(event.name, "status:queued");
-    assert_false(event.opts_out);
+    assert_false(event.opts_out || event.told);
 }
 
 static void an_opt_out_event_names_its_drop_by_drop_id_alone(void **state)

@@ -266,7 +266,7 @@ static void what_cannot_be_counted_is_rejected_with_its_slug(void **state)
         {"{\"type\":\"campaign.paused\",\"data\":{}}", "campaign_unnamed"},
         {"{\"type\":\"contact.msg.received\",\"data\":{\"body\":\"stop\",\"from\":\"jane@example.com\"}}",
          "optout_without_phone"},
-        {"{\"type\":\"contact.opted_out\",\"data\":{\"drop_id\":\"d\"}}", "optout_without_phone"},
+        {"{\"type\":\"contact.opted_out\",\"data\":{\"drop_id\":\"\"}}", "optout_without_phone"},
         {"{\"event\":\"contact.sms.status\",\"data\":[{\"status\":\"success\"}]}", "unusable_status"},
         {"{\"event\":\"contact.rvm.receipt\"}", "unusable_status"},
         {"{\"type\":\"contact.opted_out\"}", "optout_without_phone"},

@@ -28,16 +28,16 @@ static struct merge_settings keeping(bool keep_foreign_id)
     return (struct merge_settings){.keep_foreign_id = keep_foreign_id, .names = copies_names()};
 }
 
-static const char *what_became(const struct merged *merged)
+static void add_what_became(struct buf *out, const struct merged *merged)
 {
-    static const char *const words[] = {
-        "counted",        "counted, listed",        "revised",           "revised, listed",
-        "revised, filled", "revised, filled, listed", "duplicate",         "duplicate, listed",
-        "duplicate, filled", "duplicate, filled, listed"};
-    size_t at = merged->applied == APPLIED_COUNTED ? 0 : merged->applied == APPLIED_REVISED ? 2 : 6;
-
-    assert_true(merged->applied != APPLIED_COUNTED || !merged->filled);
-    return words[at + 2 * merged->filled + merged->list_opt_out];
+    buf_reset(out);
+    buf_append_text(out, merged->applied == APPLIED_COUNTED   ? "counted"
+                         : merged->applied == APPLIED_REVISED ? "revised"
+                                                              : "duplicate");
+    buf_append_text(out, merged->filled ? ", filled" : "");
+    if (merged->linked)
+        buf_printf(out, ", linked to %s", copies_names().name_of(NULL, merged->other));
+    buf_append_text(out, merged->list_opt_out ? ", listed" : "");
 }
 
 static size_t count_of(const struct given *copies)
@@ -50,40 +50,71 @@ static size_t count_of(const struct given *copies)
 }
 
 /* Each copy changes what counted before it, so that the changes add up to what counts. */
-static struct merged merge_next(struct record *record, bool *exists, const struct given *given,
-                                const struct merge_settings *settings, const char *name)
+static struct merged merge_result(struct record *record, bool *exists, const struct given *given,
+                                  const struct merge_settings *settings, const char *name)
 {
     struct event event = copies_event(given);
-    struct counted before = *exists ? counted_as(record) : (struct counted){0};
-    bool existed = *exists;
+    bool counted_before = *exists && !record->uncounted;
+    struct counted before = counted_before ? counted_as(record) : (struct counted){0};
     struct merged merged = merge_copy(record, exists, &event, given->campaign, settings);
     struct counted after = counted_as(record);
 
-    CHECK_CASE(name, *exists);
-    CHECK_CASE(name, (merged.applied == APPLIED_COUNTED) == !existed);
-    CHECK_CASE(name, !existed || counted_equal(&merged.before, &before));
+    CHECK_CASE(name, *exists && !record->uncounted);
+    CHECK_CASE(name, (merged.applied == APPLIED_COUNTED) == !counted_before);
+    CHECK_CASE(name, !counted_before || counted_equal(&merged.before, &before));
     CHECK_CASE(name, counted_equal(&merged.after, &after));
+    CHECK_CASE(name, !merged.filled || counted_before);
     return merged;
+}
+
+/* An event that opts the drop out changes nothing of what counts. */
+static bool note(struct record *record, bool *exists, const struct given *given, const char *name)
+{
+    struct event event = copies_event(given);
+    bool counts = *exists && !record->uncounted;
+    struct counted before = counts ? counted_as(record) : (struct counted){0};
+    bool listed = merge_opt_out(record, exists, &event, given->campaign);
+    struct counted after = counts ? counted_as(record) : (struct counted){0};
+
+    CHECK_CASE(name, *exists && record->uncounted == !counts);
+    CHECK_CASE(name, counted_equal(&before, &after));
+    return listed;
+}
+
+/* What became of the copy is said in `became`. */
+static void merge_next(struct record *record, bool *exists, const struct given *given,
+                       const struct merge_settings *settings, struct buf *became, const char *name)
+{
+    struct merged merged;
+
+    if (given->kind == EVENT_OPT_OUT) {
+        buf_reset(became);
+        buf_append_text(became, note(record, exists, given, name) ? "noted, listed" : "noted");
+        return;
+    }
+    merged = merge_result(record, exists, given, settings, name);
+    add_what_became(became, &merged);
 }
 
 static void check_rows(const struct row *rows, size_t count, bool keep_foreign_id)
 {
     const struct merge_settings settings = keeping(keep_foreign_id);
-    struct buf text;
+    struct buf became, text;
 
+    buf_init(&became, TEXT);
     buf_init(&text, TEXT);
     for (size_t i = 0; i < count; i++) {
         struct record record;
-        struct merged merged = {0};
         bool exists = false;
 
         memset(&record, 0x55, sizeof record); /* the first copy makes it, of whatever was there */
         for (size_t k = 0; k < count_of(rows[i].copies); k++)
-            merged = merge_next(&record, &exists, &rows[i].copies[k], &settings, rows[i].name);
+            merge_next(&record, &exists, &rows[i].copies[k], &settings, &became, rows[i].name);
         copies_describe(&text, &record, true);
-        if (strcmp(what_became(&merged), rows[i].last) != 0 || strcmp(text.data, rows[i].text) != 0)
-            fail_msg("%s: %s; %s", rows[i].name, what_became(&merged), text.data);
+        if (strcmp(became.data, rows[i].last) != 0 || strcmp(text.data, rows[i].text) != 0)
+            fail_msg("%s: %s; %s", rows[i].name, became.data, text.data);
     }
+    buf_clear(&became);
     buf_clear(&text);
 }
 
@@ -251,10 +282,10 @@ static void where_nothing_shows_a_foreign_id_only_that_there_is_one_is_kept(void
     (void)state;
     check_rows(not_shown, COUNT(not_shown), false);
     /* A worker that shows it, and one that does not, over one record. */
-    (void)merge_next(&record, &exists, &first, &not_kept, "the first");
-    merged = merge_next(&record, &exists, &second, &kept, "the second");
+    (void)merge_result(&record, &exists, &first, &not_kept, "the first");
+    merged = merge_result(&record, &exists, &second, &kept, "the second");
     assert_true(merged.filled && record.foreign_id_kept == FOREIGN_ID_KEPT && record.foreign_id[0] == 'c');
-    merged = merge_next(&record, &exists, &first, &not_kept, "the third");
+    merged = merge_result(&record, &exists, &first, &not_kept, "the third");
     assert_true(!merged.filled && record.foreign_id_kept == FOREIGN_ID_KEPT && record.foreign_id[0] == 'c');
 }
 
@@ -263,50 +294,58 @@ static const struct row campaigns[] = {
     {"any campaign is better than none", {{.at = 10}, {.at = 9, .campaign = SPRING, .rank = FOREIGN}},
      "duplicate, filled", "success at 10 in spring"},
     {"none takes nothing away", {{.at = 10, .campaign = SPRING}, {.at = 11}}, "duplicate", "success at 11 in spring"},
-    {"a body's is better than a foreign_id's",
-     {{.at = 10, .campaign = SPRING, .rank = FOREIGN}, {.at = 9, .campaign = AUTUMN, .rank = BODY}},
-     "duplicate, filled", "success at 10 in autumn, also in spring"},
+    {"a foreign_id's is better than a body's",
+     {{.at = 10, .campaign = SPRING, .rank = BODY, .received = 1},
+      {.at = 9, .campaign = AUTUMN, .rank = FOREIGN, .received = 9}},
+     "duplicate, filled, linked to spring", "success at 10 in autumn, also in spring"},
+    {"a body's is not better than a foreign_id's",
+     {{.at = 10, .campaign = SPRING, .rank = FOREIGN, .received = 9},
+      {.at = 11, .campaign = AUTUMN, .rank = BODY, .received = 1}},
+     "duplicate, linked to autumn", "success at 11 in spring, also in autumn"},
+    {"a URL's is better than a foreign_id's",
+     {{.at = 10, .campaign = SPRING, .rank = FOREIGN, .received = 1}, {.at = 9, .campaign = AUTUMN, .received = 9}},
+     "duplicate, filled, linked to spring", "success at 10 in autumn, also in spring"},
     {"a URL's is better than a body's",
      {{.at = 10, .campaign = SPRING, .rank = BODY, .received = 1}, {.at = 9, .campaign = AUTUMN, .received = 9}},
-     "duplicate, filled", "success at 10 in autumn, also in spring"},
+     "duplicate, filled, linked to spring", "success at 10 in autumn, also in spring"},
     {"a body's is not better than a URL's",
-     {{.at = 10, .campaign = SPRING}, {.at = 11, .campaign = AUTUMN, .rank = BODY}}, "duplicate",
+     {{.at = 10, .campaign = SPRING}, {.at = 11, .campaign = AUTUMN, .rank = BODY}}, "duplicate, linked to autumn",
      "success at 11 in spring, also in autumn"},
     {"of equal rank the one received first, not the one that happened first",
      {{.at = 10, .received = 20, .campaign = SPRING}, {.at = 11, .received = 19, .campaign = AUTUMN}},
-     "duplicate, filled", "success at 11 in autumn, also in spring"},
+     "duplicate, filled, linked to spring", "success at 11 in autumn, also in spring"},
     {"of equal rank not the one received later",
-     {{.at = 10, .received = 20, .campaign = SPRING}, {.at = 9, .received = 21, .campaign = AUTUMN}}, "duplicate",
+     {{.at = 10, .received = 20, .campaign = SPRING}, {.at = 9, .received = 21, .campaign = AUTUMN}}, "duplicate, linked to autumn",
      "success at 10 in spring, also in autumn"},
     {"received at once the smaller name, not the smaller number",
-     {{.at = 10, .campaign = SPRING}, {.at = 10, .campaign = AUTUMN}}, "duplicate, filled",
+     {{.at = 10, .campaign = SPRING}, {.at = 10, .campaign = AUTUMN}}, "duplicate, filled, linked to spring",
      "success at 10 in autumn, also in spring"},
     {"received at once not the greater name", {{.at = 10, .campaign = AUTUMN}, {.at = 10, .campaign = SPRING}},
-     "duplicate", "success at 10 in autumn, also in spring"},
+     "duplicate, linked to spring", "success at 10 in autumn, also in spring"},
     {"a campaign named again keeps its earlier time of receipt",
      {{.at = 10, .received = 30, .campaign = SPRING},
       {.at = 10, .received = 10, .campaign = SPRING},
       {.at = 10, .received = 20, .campaign = AUTUMN}},
-     "duplicate", "success at 10 in spring, also in autumn"},
+     "duplicate, linked to autumn", "success at 10 in spring, also in autumn"},
     {"a campaign named again, later, keeps its time of receipt",
      {{.at = 10, .received = 10, .campaign = SPRING},
       {.at = 10, .received = 30, .campaign = SPRING},
       {.at = 10, .received = 20, .campaign = AUTUMN}},
-     "duplicate", "success at 10 in spring, also in autumn"},
+     "duplicate, linked to autumn", "success at 10 in spring, also in autumn"},
     {"a campaign named again by a better source has its rank, and its time of receipt",
      {{.at = 10, .received = 10, .campaign = SPRING, .rank = BODY},
       {.at = 10, .received = 30, .campaign = SPRING},
       {.at = 10, .received = 20, .campaign = AUTUMN}},
-     "duplicate, filled", "success at 10 in autumn, also in spring"},
+     "duplicate, filled, linked to spring", "success at 10 in autumn, also in spring"},
     {"a campaign named again by a worse source keeps its rank",
      {{.at = 10, .received = 10, .campaign = SPRING},
       {.at = 10, .received = 5, .campaign = SPRING, .rank = BODY},
       {.at = 10, .received = 7, .campaign = AUTUMN}},
-     "duplicate, filled", "success at 10 in autumn, also in spring"},
+     "duplicate, filled, linked to spring", "success at 10 in autumn, also in spring"},
     {"one among the further ones becomes the first",
-     {{.at = 10, .campaign = SPRING, .rank = BODY},
-      {.at = 10, .campaign = AUTUMN, .rank = FOREIGN},
-      {.at = 10, .campaign = WINTER, .rank = FOREIGN},
+     {{.at = 10, .campaign = SPRING, .rank = FOREIGN},
+      {.at = 10, .campaign = AUTUMN, .rank = BODY},
+      {.at = 10, .campaign = WINTER, .rank = BODY},
       {.at = 10, .campaign = AUTUMN}},
      "duplicate, filled", "success at 10 in autumn, also in winter spring"},
     {"a further one named again", {{.at = 10, .campaign = SPRING}, {.at = 11, .campaign = AUTUMN, .rank = BODY},
@@ -317,14 +356,14 @@ static const struct row campaigns[] = {
       {.at = 4, .campaign = 6, .rank = BODY}, {.at = 5, .campaign = 7, .rank = BODY},
       {.at = 6, .campaign = 8, .rank = BODY}, {.at = 7, .campaign = 9, .rank = BODY},
       {.at = 8, .campaign = 10, .rank = BODY}, {.at = 9, .campaign = 11, .rank = BODY}},
-     "duplicate", "success at 9 in spring, also in c4 c5 c6 c7 c8 c9 c10"},
+     "duplicate, linked to c11", "success at 9 in spring, also in c4 c5 c6 c7 c8 c9 c10"},
     {"a ninth campaign that is the best takes the first place",
      {{.at = 1, .campaign = 3, .rank = BODY}, {.at = 2, .campaign = 4, .rank = BODY, .received = 9},
       {.at = 3, .campaign = 5, .rank = BODY, .received = 9}, {.at = 4, .campaign = 6, .rank = BODY, .received = 9},
       {.at = 5, .campaign = 7, .rank = BODY, .received = 9}, {.at = 6, .campaign = 8, .rank = BODY, .received = 9},
       {.at = 7, .campaign = 9, .rank = BODY, .received = 9}, {.at = 8, .campaign = 10, .rank = BODY, .received = 9},
       {.at = 9, .campaign = SPRING}},
-     "duplicate, filled", "success at 9 in spring, also in c4 c5 c6 c7 c8 c9 c10"},
+     "duplicate, filled, linked to winter", "success at 9 in spring, also in c4 c5 c6 c7 c8 c9 c10"},
 };
 
 static void the_campaign_is_that_of_the_highest_rank(void **state)
@@ -369,7 +408,7 @@ static const struct row optouts[] = {
      "success at 11 in spring, phone +2, opted out at 10"},
     {"so does one that is no better",
      {{.at = 10, .opts_out = true, .phone = "+2", .campaign = SPRING}, {.at = 11, .campaign = AUTUMN, .rank = BODY}},
-     "duplicate, listed", "success at 11 in spring, phone +2, also in autumn, opted out at 10"},
+     "duplicate, linked to autumn, listed", "success at 11 in spring, phone +2, also in autumn, opted out at 10"},
     {"nothing new is not listed again",
      {{.at = 10, .opts_out = true, .phone = "+2", .campaign = SPRING}, {.at = 11, .campaign = SPRING, .phone = "+2"}},
      "duplicate", "success at 11 in spring, phone +2, opted out at 10"},

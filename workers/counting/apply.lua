@@ -5,9 +5,10 @@
 -- 8 RESULT_TTL_S, 9 end of the current generation (ms), 10 how many of each of what follows ('<I2I2I2I2I2I2'):
 --   hashes     key, '<BI4' (1: at most 255 fields, named from outside; its TTL in seconds, 0 none)
 --   cells      number of the hash, field
---   classes    '<I2I2' the first of three cost cells of the campaign and of the totals (0 none), then '<I2' a cell
+--   classes    '<I2I2I2' the first of three cost cells of the campaign and of the totals, the cell of their sum (0 none),
+--              then '<I2' a cell
 --   campaigns  key, name, first time, last time, state (empty: none), its time, last result (empty: none), score, JSON
---   opt-outs   key, phone, ms, '<BI2I2' (1: a campaign's list; cells to add 1 to, 0 none), JSON
+--   opt-outs   key, phone, ms, '<BI2I2' (1: a campaign's list, 2: opt-ins; cells to add 1 to, 0 none), JSON
 --   drops      bucket, field, bytes read (empty: absent), bytes to write (empty: none), '<hI5I5I5' a class (negative: taken
 --              back) and its costs, '<I2BB' (entries, lookups to set, lookups to take back), an entry's kind and JSON, a
 --              lookup's key, mark and JSON, another's key and mark
@@ -76,11 +77,12 @@ end
 
 local function sum_classes()
   for class, row in ipairs(class_row) do
-    local campaign, totals = read_struct('<I2I2', row)
-    for position = 5, #row, 2 do add(read_struct('<I2', row, position), drops_of[class]) end
+    local campaign, totals, sum = read_struct('<I2I2I2', row)
+    for position = 7, #row, 2 do add(read_struct('<I2', row, position), drops_of[class]) end
     for i = 1, campaign > 0 and 3 or 0 do
       add(campaign + i - 1, costs_of[i][class])
       add(totals + i - 1, costs_of[i][class])
+      add(sum, costs_of[i][class])
     end
   end
 end
@@ -138,12 +140,13 @@ end
 local function list_optouts(first, last)
   local listed = false
   for i = first, last, 5 do
-    local of_campaign, cell, other_cell = read_struct('<BI2I2', ARGV[i + 3])
-    local new = call('ZADD', ARGV[i], 'LT', ARGV[i + 2], ARGV[i + 1])
+    local kind, cell, other_cell = read_struct('<BI2I2', ARGV[i + 3])
+    local new = kind == 2 and call('ZADD', ARGV[i], 'GT', 'CH', ARGV[i + 2], ARGV[i + 1])
+      or call('ZADD', ARGV[i], 'LT', ARGV[i + 2], ARGV[i + 1])
     add(cell, new)
     add(other_cell, new)
-    if new == 1 and (of_campaign == 1 or not listed) then add_entry('opt_out', ARGV[i + 4]) end
-    listed = of_campaign == 1 and (listed or new == 1)
+    if new == 1 and (kind > 0 or not listed) then add_entry(kind == 2 and 'opt_in' or 'opt_out', ARGV[i + 4]) end
+    listed = kind == 1 and (listed or new == 1)
   end
 end
 

@@ -55,6 +55,9 @@ void apply_call_campaign(struct apply_call *call, const struct call_campaign *ca
 void apply_call_opt_out(struct apply_call *call, const char *campaign, const char *phone, int64_t time_ms,
                         const unsigned cells[2], struct bytes json);
 
+/* A phone whose owner opted in again. */
+void apply_call_opt_in(struct apply_call *call, const char *phone, int64_t time_ms, struct bytes json);
+
 /* One drop: begin, any of what follows, end. */
 void apply_call_drop(struct apply_call *call);
 /* Counts it in the class, or takes it back. */

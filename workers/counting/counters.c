@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_SIZE = 400, FIELD_SIZE = 24, MINUTE_MS = 60000, MINUTE_TTL_S = 86400 };
+enum { KEY_SIZE = 400, FIELD_SIZE = 24, MINUTE_MS = 60000, MINUTE_TTL_S = 86400, DAY_TTL_S = 62 * 86400 };
 
 /* tally_class.kind: what counts otherwise than others of the same campaign. */
-enum class_kind { CLASS_FIRST, CLASS_LATER, CLASS_DUPLICATE, CLASS_REVISED, CLASS_UNRECOGNIZED, CLASS_MOVED };
+enum class_kind { CLASS_FIRST, CLASS_FIRST_NOT_HERE, CLASS_LATER, CLASS_DUPLICATE, CLASS_REVISED, CLASS_UNRECOGNIZED, CLASS_MOVED };
 
 static unsigned key(const struct counters *counters, int64_t ttl_s, const char *name)
 {
@@ -35,6 +35,16 @@ static unsigned minute_key(const struct counters *counters, int64_t received_ms)
     clock_iso8601_ms(received_ms, iso);
     snprintf(name, sizeof name, "minute:%.4s%.2s%.2s%.2s%.2s", iso, iso + 5, iso + 8, iso + 11, iso + 14);
     return key(counters, MINUTE_TTL_S, name);
+}
+
+static unsigned day_key(const struct counters *counters, uint32_t campaign, int64_t received_ms)
+{
+    char iso[CLOCK_ISO_SIZE], name[LIMIT_CAMPAIGN + 32];
+
+    clock_iso8601_ms(received_ms, iso);
+    snprintf(name, sizeof name, "campaign:%s:day:%.4s%.2s%.2s",
+             counters->names.name_of(counters->names.context, campaign), iso, iso + 5, iso + 8);
+    return key(counters, DAY_TTL_S, name);
 }
 
 static unsigned generation_cell(const struct counters *counters, uint32_t generation)
@@ -99,10 +109,12 @@ static struct tally_class class_of(enum class_kind kind, const struct counted *c
 }
 
 unsigned counters_first(const struct counters *counters, const struct counted *counted, int64_t received_ms,
-                        uint32_t generation)
+                        uint32_t generation, bool new_here)
 {
-    struct tally_class what = class_of(CLASS_FIRST, counted);
-    unsigned class;
+    struct tally_class what = class_of(new_here ? CLASS_FIRST : CLASS_FIRST_NOT_HERE, counted);
+    const char *outcome = counted->outcome == OUTCOME_FAILURE ? "failure" : "success";
+    struct tally *tally = counters->tally;
+    unsigned class, day;
     bool made;
 
     what.minute = received_ms / MINUTE_MS;
@@ -110,10 +122,12 @@ unsigned counters_first(const struct counters *counters, const struct counted *c
     if (!made)
         return class;
     add_counted(counters, class, counted);
-    tally_class_add(counters->tally, class,
-                    tally_field(counters->tally, minute_key(counters, received_ms),
-                                counted->outcome == OUTCOME_FAILURE ? "failure" : "success"));
-    tally_class_add(counters->tally, class, generation_cell(counters, generation));
+    day = day_key(counters, counted->campaign, received_ms);
+    tally_class_add(tally, class, tally_field(tally, minute_key(counters, received_ms), outcome));
+    tally_class_add(tally, class, tally_field(tally, day, outcome));
+    tally_class_cost(tally, class, tally_field(tally, day, "cost_micros"));
+    if (new_here)
+        tally_class_add(tally, class, generation_cell(counters, generation));
     return class;
 }
 
@@ -176,10 +190,11 @@ unsigned counters_named(const struct counters *counters, const char *name, const
     return class;
 }
 
-void counters_campaign_opt_out(const struct counters *counters, uint32_t campaign, unsigned cells[2])
+void counters_campaign_opt_out(const struct counters *counters, uint32_t campaign, int64_t received_ms,
+                               unsigned cells[2])
 {
     cells[0] = tally_field(counters->tally, campaign_key(counters, campaign, "counters"), "opt_out");
-    cells[1] = 0;
+    cells[1] = tally_field(counters->tally, day_key(counters, campaign, received_ms), "opt_out");
 }
 
 void counters_opt_out(const struct counters *counters, int64_t received_ms, unsigned cells[2])

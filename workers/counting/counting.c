@@ -347,7 +347,7 @@ enum counting_progress counting_begin(struct counting *counting, const struct ev
     counting->count = count;
     counting->results = results;
     counting->tries = 0;
-    if (!campaigns_room(counting->known.campaigns, count))
+    if (!campaigns_room(counting->known.campaigns, (1 + RECORD_CAMPAIGNS) * count))
         campaigns_forget(counting->known.campaigns);
     return start(counting, error);
 }

@@ -31,54 +31,80 @@ static const char *name_of(const struct effects *effects, uint32_t campaign)
     return effects->counters.names.name_of(effects->counters.names.context, campaign);
 }
 
-/* Adds a phone to the lists of these campaigns and to the list of all. */
-static void list_phone(struct effects *effects, const struct event *event, const char *phone, int64_t time_ms,
-                       const uint32_t *campaigns, size_t count, const char *drop_id, struct bytes foreign_id)
+/* Who is listed: the campaigns' lists hold those who opted out, the list of all also those whom sends were blocked for. */
+struct listing {
+    const struct event *event; /* by which it comes */
+    const char *drop_id;
+    struct bytes foreign_id;
+    int64_t time_ms;
+    bool told;
+    int64_t told_ms;
+    size_t campaign_count;
+    uint32_t campaigns[RECORD_CAMPAIGNS + 1];
+};
+
+static void list_phone(struct effects *effects, const struct listing *listing, const char *phone)
 {
     unsigned cells[2];
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; listing->told && i < listing->campaign_count; i++) {
+        uint32_t campaign = listing->campaigns[i];
         char name[LIMIT_CAMPAIGN + 1];
 
-        if (campaigns[i] == 0) /* `unassigned` keeps no list */
+        if (campaign == 0) /* `unassigned` keeps no list */
             continue;
-        snprintf(name, sizeof name, "%s", name_of(effects, campaigns[i]));
-        counters_campaign_opt_out(&effects->counters, campaigns[i], cells);
-        apply_call_opt_out(effects->call, name, phone, time_ms, cells,
-                           shown_opt_out(&effects->json, drop_id, foreign_id, phone, name, time_ms));
+        snprintf(name, sizeof name, "%s", name_of(effects, campaign));
+        counters_campaign_opt_out(&effects->counters, campaign, listing->event->received_ms, cells);
+        apply_call_opt_out(effects->call, name, phone, listing->told_ms, cells,
+                           shown_opt_out(&effects->json, listing->drop_id, listing->foreign_id, phone, name,
+                                         listing->told_ms));
     }
-    counters_opt_out(&effects->counters, event->received_ms, cells);
-    apply_call_opt_out(effects->call, NULL, phone, time_ms, cells,
-                       shown_opt_out(&effects->json, drop_id, foreign_id, phone, NULL, time_ms));
+    counters_opt_out(&effects->counters, listing->event->received_ms, cells);
+    apply_call_opt_out(effects->call, NULL, phone, listing->time_ms, cells,
+                       shown_opt_out(&effects->json, listing->drop_id, listing->foreign_id, phone, NULL,
+                                     listing->time_ms));
 }
 
-/* An opting-out copy's own phone and campaign count even where the record has no room for them. */
+/* The phones of a drop that is opted out. An opting-out copy's own phone and campaign count even where the record has no
+   room for them. */
 static void list_drop(struct effects *effects, const struct record *record, const struct event *event,
-                      uint32_t campaign)
+                      uint32_t campaign, const char *drop_id)
 {
-    uint32_t campaigns[RECORD_CAMPAIGNS + 1];
-    size_t count = record->campaign_count;
-    struct bytes foreign_id = bytes_of(record->foreign_id, record->foreign_id_len);
-    bool own_listed = !event->opts_out || event->phone[0] == '\0';
+    struct listing listing = {.event = event,
+                              .drop_id = drop_id,
+                              .foreign_id = bytes_of(record->foreign_id, record->foreign_id_len),
+                              .time_ms = record->opt_out_ms,
+                              .told = record->told,
+                              .told_ms = record->told_ms,
+                              .campaign_count = record->campaign_count};
+    bool own_listed = event->kind != EVENT_RESULT || !event->opts_out || event->phone[0] == '\0';
 
-    memcpy(campaigns, record->campaigns, count * sizeof *campaigns);
+    memcpy(listing.campaigns, record->campaigns, record->campaign_count * sizeof record->campaigns[0]);
     if (event->opts_out)
-        campaigns[count++] = campaign;
+        listing.campaigns[listing.campaign_count++] = campaign;
     for (size_t i = 0; i < record->phone_count; i++) {
         char phone[LIMIT_PHONE + 1];
 
         phone_text(&record->phones[i], phone);
         own_listed |= strcmp(phone, event->phone) == 0;
-        list_phone(effects, event, phone, record->opt_out_ms, campaigns, count, event->id.text, foreign_id);
+        list_phone(effects, &listing, phone);
     }
     if (!own_listed)
-        list_phone(effects, event, event->phone, record->opt_out_ms, campaigns, count, event->id.text, foreign_id);
+        list_phone(effects, &listing, event->phone);
+}
+
+void effects_of_opt_out(struct effects *effects, const struct event *event, uint32_t campaign,
+                        const struct record *record)
+{
+    list_drop(effects, record, event, campaign, event->drop.text);
 }
 
 static void count_first(struct effects *effects, const struct event *event, const struct counted *counted)
 {
     apply_call_count(effects->call,
-                     counters_first(&effects->counters, counted, event->received_ms, effects->generation), false,
+                     counters_first(&effects->counters, counted, event->received_ms, effects->generation,
+                                    effects->new_here),
+                     false,
                      &counted->costs);
     if (event->unknown_reason[0] != '\0')
         apply_call_count(effects->call, counters_named(&effects->counters, "unknown_reasons", event->unknown_reason), false,
@@ -98,6 +124,16 @@ static void count_later(struct effects *effects, const struct merged *merged)
                      merged->applied == APPLIED_REVISED ? counters_revised(&effects->counters, campaign)
                                                         : counters_duplicate(&effects->counters, campaign),
                      false, NULL);
+}
+
+/* Two names of one campaign, perhaps: what an operator may want to alias. */
+static void link(struct effects *effects, const struct merged *merged)
+{
+    char field[2 * LIMIT_CAMPAIGN + 2], name[LIMIT_CAMPAIGN + 1];
+
+    snprintf(name, sizeof name, "%s", name_of(effects, merged->after.campaign));
+    snprintf(field, sizeof field, "%s|%s", name, name_of(effects, merged->other));
+    apply_call_count(effects->call, counters_named(&effects->counters, "campaign_links", field), false, NULL);
 }
 
 void effects_of_result(struct effects *effects, const struct event *copy, uint32_t campaign,
@@ -127,7 +163,9 @@ void effects_of_result(struct effects *effects, const struct event *copy, uint32
             effects->call, kind,
             shown_drop(&effects->json, record, copy->id.text, name_of(effects, record->campaigns[0])));
     if (merged->list_opt_out)
-        list_drop(effects, record, copy, campaign);
+        list_drop(effects, record, copy, campaign, copy->id.text);
+    if (merged->linked)
+        link(effects, merged);
 }
 
 /* What shows the drop now, and what shows it no longer. */
@@ -157,12 +195,24 @@ void effects_of_record(struct effects *effects, const char *drop_id, const struc
 enum applied effects_of_event(struct effects *effects, const struct event *copy, uint32_t campaign, bool seen)
 {
     const struct counters *counters = &effects->counters;
+    const struct listing listing = {.event = copy,
+                                    .drop_id = copy->drop.text,
+                                    .foreign_id = bytes_of(copy->foreign_id, copy->foreign_id_len),
+                                    .time_ms = copy->time_ms,
+                                    .told = copy->told,
+                                    .told_ms = copy->time_ms,
+                                    .campaign_count = 1,
+                                    .campaigns = {campaign}};
     enum applied applied = APPLIED_UNRECOGNIZED;
 
+    if (copy->opts_in && copy->phone[0] != '\0')
+        apply_call_opt_in(effects->call, copy->phone, copy->time_ms,
+                          shown_opt_out(&effects->json, copy->drop.text, listing.foreign_id, copy->phone,
+                                        campaign > 0 ? name_of(effects, campaign) : NULL, copy->time_ms));
     switch (copy->kind) {
     case EVENT_OPT_OUT:
-        list_phone(effects, copy, copy->phone, copy->time_ms, &campaign, 1, "",
-                   bytes_of(copy->foreign_id, copy->foreign_id_len));
+        if (copy->phone[0] != '\0')
+            list_phone(effects, &listing, copy->phone);
         applied = APPLIED_OPT_OUT;
         break;
     case EVENT_CAMPAIGN:
@@ -212,7 +262,7 @@ void effects_of_touch(struct effects *effects, const struct touch *touch, const 
     snprintf(name, sizeof name, "%s", name_of(effects, touch->campaign));
     clock_iso8601_ms(touch->first_ms, first);
     clock_iso8601_ms(touch->last_ms, last);
-    if (touch->result_ms > 0)
+    if (touch->result_ms > 0 && touch->campaign != 0) /* `unassigned` has no state */
         clock_iso8601_ms(touch->result_ms, result);
     if (event)
         campaign.json = shown_campaign(&effects->json, name, campaign.state, event->time_ms);

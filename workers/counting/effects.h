@@ -18,6 +18,7 @@ struct effects {
     struct counters counters;
     bool lookups; /* RESULT_TTL_S is not 0 */
     uint32_t generation;
+    bool new_here; /* the drop under way has no record in that generation yet */
     struct buf json, mark;
 };
 
@@ -28,10 +29,13 @@ void effects_clear(struct effects *effects);
 /* A copy of a result, of that campaign, was merged into the record. Between apply_call_drop and apply_call_drop_end. */
 void effects_of_result(struct effects *effects, const struct event *copy, uint32_t campaign,
                        const struct record *record, const struct merged *merged);
-/* All copies are merged: the record changes from `before` (NULL: there was none) to `after`. `moved` is whether it comes
-   from an older generation. */
+/* All copies are merged: the record changes from `before` (NULL: there was none) to `after`. `moved` is whether it is new in
+   the generation, though no copy of these was counted first. */
 void effects_of_record(struct effects *effects, const char *drop_id, const struct record *before,
                        const struct record *after, bool moved);
+/* An opt-out event that names the drop was noted in its record, and the drop's phones are to be listed. The same place. */
+void effects_of_opt_out(struct effects *effects, const struct event *event, uint32_t campaign,
+                        const struct record *record);
 /* A copy of an event that is no result; `seen` is whether it came before. The same place. */
 enum applied effects_of_event(struct effects *effects, const struct event *copy, uint32_t campaign, bool seen);
 

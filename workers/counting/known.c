@@ -230,5 +230,8 @@ bool known_learn_name(struct known *known, uint32_t number, struct error *error)
                  redis_session_name(known->session), key, number);
         snprintf(name, sizeof name, "unassigned");
     }
-    return campaigns_learn(known->campaigns, number, name);
+    if (campaigns_learn(known->campaigns, number, name))
+        return true;
+    error_set(error, ERROR_NO_MEMORY, "no memory for the names of campaigns");
+    return false;
 }

@@ -197,20 +197,47 @@ static bool merge_foreign_id(struct record *record, const struct event *copy, bo
     return true;
 }
 
-static void merge_opt_out(struct record *record, int64_t time_ms)
+static void note_opt_out(struct record *record, const struct event *event)
 {
-    if (!record->opted_out || time_ms < record->opt_out_ms)
-        record->opt_out_ms = time_ms;
+    if (!record->opted_out || event->time_ms < record->opt_out_ms)
+        record->opt_out_ms = event->time_ms;
+    if (event->told && (!record->told || event->time_ms < record->told_ms))
+        record->told_ms = event->time_ms;
     record->opted_out = true;
+    record->told |= event->told;
 }
 
-static void make_record(struct record *record, const struct event *copy, uint32_t campaign)
+/* What came before the first result of the drop stays. */
+static void make_record(struct record *record, bool exists, const struct event *copy, uint32_t campaign)
 {
+    const struct record before = exists ? *record : (struct record){0};
+
     *record = (struct record){.rank = copy->campaign_rank,
                               .received_ms = copy->received_ms,
                               .campaign_count = 1,
-                              .campaigns = {campaign}};
+                              .campaigns = {campaign},
+                              .opted_out = before.opted_out,
+                              .opt_out_ms = before.opt_out_ms,
+                              .told = before.told,
+                              .told_ms = before.told_ms};
     take_winner(record, copy);
+    for (size_t i = 1; i < before.campaign_count; i++)
+        if (before.campaigns[i] != campaign)
+            keep_campaign(record, before.campaigns[i]);
+}
+
+/* Which two campaigns a copy shows to be of one drop. */
+static void note_link(struct merged *merged, uint32_t campaign)
+{
+    merged->other = merged->after.campaign == campaign ? merged->before.campaign : campaign;
+    merged->linked = merged->other != 0 && merged->after.campaign != 0 && merged->other != merged->after.campaign;
+}
+
+static void compare_counted(struct merged *merged)
+{
+    bool revised = merged->before.outcome != merged->after.outcome || merged->before.reason != merged->after.reason;
+
+    merged->applied = revised ? APPLIED_REVISED : APPLIED_DUPLICATE;
 }
 
 struct merged merge_copy(struct record *record, bool *exists, const struct event *copy, uint32_t campaign,
@@ -218,35 +245,49 @@ struct merged merge_copy(struct record *record, bool *exists, const struct event
 {
     struct merged merged = {.applied = APPLIED_COUNTED};
     struct phone phone = phone_pack(copy->phone), phone_before = {0};
+    bool first = !*exists || record->uncounted;
+    bool unheard = false; /* nobody has named that campaign */
     bool campaign_new = true, phone_new, foreign_id_new;
     int order = 1;
 
-    if (*exists) {
+    if (first) {
+        make_record(record, *exists, copy, campaign);
+    } else {
         merged.before = counted_as(record);
         phone_before = record->phones[0];
         order = compare_winner(copy, record);
         if (order > 0)
             take_winner(record, copy);
+        unheard = campaign != record->campaigns[0] && find_campaign(record, campaign) == record->campaign_count;
         campaign_new = merge_campaign(record, copy, campaign, &settings->names);
-    } else {
-        make_record(record, copy, campaign);
     }
     merge_costs(&record->costs, copy, order);
     merge_flags(&record->flags, copy, order);
     phone_new = merge_phone(record, &phone);
     foreign_id_new = merge_foreign_id(record, copy, settings->keep_foreign_id);
     if (copy->opts_out)
-        merge_opt_out(record, copy->time_ms);
+        note_opt_out(record, copy);
     merged.after = counted_as(record);
-    if (*exists) {
-        bool revised = merged.before.outcome != merged.after.outcome || merged.before.reason != merged.after.reason;
-
-        merged.applied = revised ? APPLIED_REVISED : APPLIED_DUPLICATE;
+    if (!first) {
+        compare_counted(&merged);
         merged.filled = foreign_id_new || merged.before.campaign != merged.after.campaign ||
                         (record->phone_count > 0 && phone_compare(&phone_before, &record->phones[0]) != 0);
+        if (unheard)
+            note_link(&merged, campaign);
     }
     merged.list_opt_out =
-        record->opted_out && record->phone_count > 0 && (!*exists || copy->opts_out || phone_new || campaign_new);
+        record->opted_out && record->phone_count > 0 && (first || copy->opts_out || phone_new || campaign_new);
     *exists = true;
     return merged;
+}
+
+bool merge_opt_out(struct record *record, bool *exists, const struct event *event, uint32_t campaign)
+{
+    if (!*exists)
+        *record = (struct record){.uncounted = true, .campaign_count = 1};
+    *exists = true;
+    note_opt_out(record, event);
+    if (event->campaign_rank != CAMPAIGN_UNASSIGNED && campaign != record->campaigns[0])
+        keep_campaign(record, campaign);
+    return record->phone_count > 0;
 }

@@ -33,7 +33,9 @@ struct merged {
     enum applied applied;  /* COUNTED, REVISED or DUPLICATE */
     struct counted before; /* not for COUNTED */
     struct counted after;
-    bool filled; /* foreign_id, the first phone or the campaign changed */
+    bool filled;    /* foreign_id, the first phone or the campaign changed */
+    bool linked;    /* the drop was named under another campaign before, too: `other` */
+    uint32_t other; /* the one that it does not count under */
     /* The copy's opt-out, or an earlier one, may concern a phone or a campaign that is not listed yet. */
     bool list_opt_out;
 };
@@ -54,6 +56,10 @@ struct merge_settings {
    `*exists` false, makes the record; *exists is true afterwards. */
 struct merged merge_copy(struct record *record, bool *exists, const struct event *copy, uint32_t campaign,
                          const struct merge_settings *settings);
+
+/* Notes in a drop's record that this event, an EVENT_OPT_OUT which names the drop and a campaign, opts it out; a drop of which
+   no result has come gets a record that counts nothing. Returns whether the drop's phones may have to be listed. */
+bool merge_opt_out(struct record *record, bool *exists, const struct event *event, uint32_t campaign);
 
 struct counted counted_as(const struct record *record);
 bool counted_equal(const struct counted *a, const struct counted *b);

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const size_t NOTE = SIZE_MAX;
+
 enum {
+    COPIES_A_MESSAGE = 2, /* an opt-out event that names a drop is a copy of that, too */
     FIELD_MAX = EVENT_ID_PACKED + 4,
     PRESENT_LIMIT = 16 * 1024 * 1024,
 };
@@ -19,11 +22,14 @@ struct copy {
     const struct event *event;
     uint32_t campaign;
     uint32_t next; /* of the group, from 1; 0: the last */
+    size_t result; /* whose outcome this is; NOTE: nobody's, an opt-out event in the group of the drop that it names */
     enum applied applied;
 };
 
 struct group {
     uint32_t first, last; /* copies, from 1 */
+    bool of_drop;         /* else of an event that is no result */
+    const struct event_id *id;
     uint32_t hash;
     uint8_t field_len;
     uint8_t field[FIELD_MAX];
@@ -41,7 +47,7 @@ struct plan {
     struct group *groups;
     uint32_t *slots;    /* of a hash table: groups, from 1 */
     uint32_t *in_call;  /* the groups of the call under way, in its order */
-    size_t slot_count, copy_count, group_count, left, call_count;
+    size_t slot_count, message_count, copy_count, group_count, left, call_count;
     struct touch *touches;
     struct buf present;
     struct apply_call *call;
@@ -52,6 +58,7 @@ struct plan {
 struct plan *plan_new(const struct plan_settings *settings)
 {
     struct plan *plan = calloc(1, sizeof *plan);
+    const size_t limit = COPIES_A_MESSAGE * settings->limit;
 
     if (!plan)
         return NULL;
@@ -61,13 +68,13 @@ struct plan *plan_new(const struct plan_settings *settings)
         .keep_foreign_id = settings->call.result_ttl_s > 0 || settings->call.results_stream_max > 0};
     buf_init(&plan->present, PRESENT_LIMIT);
     plan->slot_count = 1;
-    while (plan->slot_count < 2 * settings->limit)
+    while (plan->slot_count < 2 * limit)
         plan->slot_count *= 2;
-    plan->copies = calloc(settings->limit, sizeof *plan->copies);
-    plan->groups = calloc(settings->limit, sizeof *plan->groups);
-    plan->in_call = calloc(settings->limit, sizeof *plan->in_call);
+    plan->copies = calloc(limit, sizeof *plan->copies);
+    plan->groups = calloc(limit, sizeof *plan->groups);
+    plan->in_call = calloc(limit, sizeof *plan->in_call);
     plan->slots = calloc(plan->slot_count, sizeof *plan->slots);
-    plan->touches = calloc(settings->limit, sizeof *plan->touches);
+    plan->touches = calloc(limit, sizeof *plan->touches);
     plan->call = apply_call_new(&settings->call);
     if (!plan->copies || !plan->groups || !plan->in_call || !plan->slots || !plan->touches || !plan->call) {
         plan_free(plan);
@@ -95,7 +102,7 @@ void plan_free(struct plan *plan)
 void plan_begin(struct plan *plan, const struct call_place *place)
 {
     plan->place = *place;
-    plan->copy_count = plan->group_count = plan->left = plan->call_count = 0;
+    plan->message_count = plan->copy_count = plan->group_count = plan->left = plan->call_count = 0;
     memset(plan->slots, 0, plan->slot_count * sizeof *plan->slots);
     buf_reset(&plan->present);
     plan->failed = false;
@@ -105,14 +112,14 @@ void plan_begin(struct plan *plan, const struct call_place *place)
 /* --- Groups ----------------------------------------------------------------------------------------------------- */
 
 /* Events of different kinds are different events, even with one id. */
-static uint8_t field_of(const struct event *event, uint8_t field[FIELD_MAX])
+static uint8_t field_of(const struct group *group, enum event_kind kind, uint8_t field[FIELD_MAX])
 {
     size_t len = 0;
 
-    if (event->kind != EVENT_RESULT)
-        field[len++] = (uint8_t)('0' + event->kind);
-    memcpy(field + len, event->id.packed, event->id.packed_len);
-    return (uint8_t)(len + event->id.packed_len);
+    if (!group->of_drop)
+        field[len++] = (uint8_t)('0' + kind);
+    memcpy(field + len, group->id->packed, group->id->packed_len);
+    return (uint8_t)(len + group->id->packed_len);
 }
 
 /* FNV-1a. It also spreads drops over buckets, so it is part of the schema. */
@@ -125,38 +132,27 @@ static uint32_t hash_of(const uint8_t *data, size_t len)
     return hash;
 }
 
-static const struct event *first_event(const struct plan *plan, const struct group *group)
-{
-    return plan->copies[group->first - 1].event;
-}
-
-static bool is_result(const struct plan *plan, const struct group *group)
-{
-    return first_event(plan, group)->kind == EVENT_RESULT;
-}
-
-static bool same_field(const struct plan *plan, const struct group *group, const struct group *other)
+static bool same_field(const struct group *group, const struct group *other)
 {
     return group->hash == other->hash && group->field_len == other->field_len &&
-           memcmp(group->field, other->field, group->field_len) == 0 &&
-           is_result(plan, group) == is_result(plan, other);
+           memcmp(group->field, other->field, group->field_len) == 0 && group->of_drop == other->of_drop;
 }
 
-void plan_copy(struct plan *plan, const struct event *copy, uint32_t campaign)
+static void place_copy(struct plan *plan, const struct copy *copy, const struct event_id *id, bool of_drop)
 {
     struct group *made = &plan->groups[plan->group_count];
     uint32_t number = (uint32_t)++plan->copy_count;
     size_t slot;
 
-    plan->copies[number - 1] = (struct copy){.event = copy, .campaign = campaign};
-    *made = (struct group){.first = number, .last = number};
-    made->field_len = field_of(copy, made->field);
+    plan->copies[number - 1] = *copy;
+    *made = (struct group){.first = number, .last = number, .of_drop = of_drop, .id = id};
+    made->field_len = field_of(made, copy->event->kind, made->field);
     made->hash = hash_of(made->field, made->field_len);
     for (slot = made->hash & (plan->slot_count - 1); plan->slots[slot] != 0;
          slot = (slot + 1) & (plan->slot_count - 1)) {
         struct group *known = &plan->groups[plan->slots[slot] - 1];
 
-        if (!same_field(plan, known, made))
+        if (!same_field(known, made))
             continue;
         plan->copies[known->last - 1].next = number;
         known->last = number;
@@ -164,6 +160,16 @@ void plan_copy(struct plan *plan, const struct event *copy, uint32_t campaign)
     }
     plan->slots[slot] = (uint32_t)++plan->group_count;
     plan->left++;
+}
+
+void plan_copy(struct plan *plan, const struct event *copy, uint32_t campaign)
+{
+    struct copy placed = {.event = copy, .campaign = campaign, .result = plan->message_count++};
+
+    place_copy(plan, &placed, &copy->id, copy->kind == EVENT_RESULT);
+    placed.result = NOTE;
+    if (copy->kind == EVENT_OPT_OUT && copy->drop.packed_len > 0)
+        place_copy(plan, &placed, &copy->drop, true);
 }
 
 size_t plan_groups(const struct plan *plan)
@@ -181,14 +187,14 @@ void plan_bucket(const struct plan *plan, size_t group, uint32_t generation, uin
     const struct group *of = &plan->groups[group];
 
     snprintf(key, CALL_KEY, "%sdrops:%" PRIu32 ":%s%" PRIu32, plan->settings.call.prefix, generation,
-             is_result(plan, of) ? "" : "e", of->hash % buckets);
+             of->of_drop ? "" : "e", of->hash % buckets);
 }
 
-static enum record_verdict take_record(struct plan *plan, struct group *group, struct bytes record)
+static enum record_verdict take_record(struct group *group, struct bytes record)
 {
     enum record_verdict verdict = RECORD_OK;
 
-    if (is_result(plan, group))
+    if (group->of_drop)
         verdict = record_read(record, &group->record);
     group->has_record |= verdict == RECORD_OK;
     return verdict;
@@ -208,14 +214,14 @@ enum record_verdict plan_found(struct plan *plan, size_t number, struct bytes re
 
     if (current)
         keep_present(plan, group, record);
-    return take_record(plan, group, record);
+    return take_record(group, record);
 }
 
 const struct record *plan_record(const struct plan *plan, size_t group)
 {
     const struct group *of = &plan->groups[group];
 
-    return of->has_record && is_result(plan, of) ? &of->record : NULL;
+    return of->has_record && of->of_drop ? &of->record : NULL;
 }
 
 size_t plan_left(const struct plan *plan)
@@ -234,7 +240,14 @@ static struct bytes present_of(const struct plan *plan, const struct group *grou
 
 static void merge_one(struct plan *plan, struct copy *copy, struct record *record, bool *exists)
 {
-    struct merged merged = merge_copy(record, exists, copy->event, copy->campaign, &plan->merging);
+    struct merged merged;
+
+    if (copy->result == NOTE) {
+        if (merge_opt_out(record, exists, copy->event, copy->campaign))
+            effects_of_opt_out(&plan->effects, copy->event, copy->campaign, record);
+        return;
+    }
+    merged = merge_copy(record, exists, copy->event, copy->campaign, &plan->merging);
 
     copy->applied = merged.applied;
     effects_of_result(&plan->effects, copy->event, copy->campaign, record, &merged);
@@ -243,21 +256,23 @@ static void merge_one(struct plan *plan, struct copy *copy, struct record *recor
 static void write_result(struct plan *plan, struct group *group, const char *bucket)
 {
     struct record record = {0};
-    bool exists = group->has_record;
+    bool exists = group->has_record, counted_before, moved;
     uint8_t written[RECORD_MAX], before[RECORD_MAX];
     size_t len;
 
     if (exists)
         record = group->record;
+    counted_before = exists && !record.uncounted;
+    plan->effects.new_here = group->present_len == 0;
     apply_call_drop(plan->call);
     for (uint32_t at = group->first; at != 0; at = plan->copies[at - 1].next)
         merge_one(plan, &plan->copies[at - 1], &record, &exists);
     len = record_write(&record, written);
     if (group->has_record && record_write(&group->record, before) == len && memcmp(before, written, len) == 0)
         len = 0; /* as it is, in whatever generation */
+    moved = plan->effects.new_here && (counted_before || record.uncounted);
     if (len > 0)
-        effects_of_record(&plan->effects, first_event(plan, group)->id.text, group->has_record ? &group->record : NULL,
-                          &record, group->has_record && group->present_len == 0);
+        effects_of_record(&plan->effects, group->id->text, group->has_record ? &group->record : NULL, &record, moved);
     apply_call_drop_end(plan->call, bucket, bytes_of(group->field, group->field_len), present_of(plan, group),
                         bytes_of(written, len));
 }
@@ -291,6 +306,8 @@ static void touch_campaigns(struct plan *plan)
                             .result_ms = event->kind == EVENT_RESULT ? event->time_ms : 0};
         size_t at = 0;
 
+        if (plan->copies[i].result == NOTE)
+            continue;
         if (event->kind == EVENT_CAMPAIGN) {
             effects_of_touch(&plan->effects, &one, event);
             continue;
@@ -325,7 +342,7 @@ bool plan_write(struct plan *plan, struct arguments *arguments)
             continue;
         plan->in_call[plan->call_count++] = (uint32_t)i;
         plan_bucket(plan, i, plan->place.generation, plan->place.buckets, bucket);
-        if (is_result(plan, group))
+        if (group->of_drop)
             write_result(plan, group, bucket);
         else
             write_event(plan, group, bucket);
@@ -344,7 +361,7 @@ static enum plan_verdict take_conflict(struct plan *plan, const struct call_conf
     keep_present(plan, group, conflict->present);
     if (conflict->present.len == 0)
         return PLAN_OK;
-    switch (take_record(plan, group, conflict->present)) {
+    switch (take_record(group, conflict->present)) {
     case RECORD_OK:
         return PLAN_OK;
     case RECORD_NEWER:
@@ -364,7 +381,8 @@ static void settle(struct plan *plan, struct group *group, enum applied *results
     group->applied = true;
     plan->left--;
     for (uint32_t at = group->first; at != 0; at = plan->copies[at - 1].next)
-        results[at - 1] = plan->copies[at - 1].applied;
+        if (plan->copies[at - 1].result != NOTE)
+            results[plan->copies[at - 1].result] = plan->copies[at - 1].applied;
 }
 
 enum plan_verdict plan_answer(struct plan *plan, struct bytes text, enum applied *results, struct bytes *damaged)

@@ -19,7 +19,16 @@ enum {
 };
 
 /* Byte 2: what most drops have nothing of. */
-enum { BIT_OPT_OUT = 0x01, BIT_FOREIGN_ID = 0x02, BIT_FOREIGN_ID_KEPT = 0x04, BIT_PHONES = 0x08, BIT_CAMPAIGNS = 0x10 };
+enum {
+    BIT_OPT_OUT = 0x01,
+    BIT_FOREIGN_ID = 0x02,
+    BIT_FOREIGN_ID_KEPT = 0x04,
+    BIT_PHONES = 0x08,
+    BIT_CAMPAIGNS = 0x10,
+    BIT_TOLD = 0x20,       /* at the time of the opt-out */
+    BIT_TOLD_LATER = 0x40, /* or later: its time follows */
+    BIT_UNCOUNTED = 0x80,
+};
 
 enum { TIME_WIDTH = 6, VARINT_MAX = 10, PHONE_DIGITS = LIMIT_PHONE - 1 };
 
@@ -152,6 +161,9 @@ static unsigned more_bits(const struct record *record)
     bits |= record->foreign_id_kept == FOREIGN_ID_KEPT ? BIT_FOREIGN_ID_KEPT : 0;
     bits |= record->phone_count > 1 ? BIT_PHONES : 0;
     bits |= record->campaign_count > 1 ? BIT_CAMPAIGNS : 0;
+    if (record->told)
+        bits |= record->told_ms == record->opt_out_ms ? BIT_TOLD : BIT_TOLD_LATER;
+    bits |= record->uncounted ? BIT_UNCOUNTED : 0;
     return bits;
 }
 
@@ -160,6 +172,8 @@ static uint8_t *put_more(uint8_t *at, const struct record *record, unsigned bits
 {
     if (bits & BIT_OPT_OUT)
         at = put_time(at, record->opt_out_ms);
+    if (bits & BIT_TOLD_LATER)
+        at = put_time(at, record->told_ms);
     if (bits & BIT_FOREIGN_ID_KEPT) {
         at = put_varint(at, record->foreign_id_len);
         at = put_bytes(at, record->foreign_id, record->foreign_id_len);
@@ -361,6 +375,11 @@ static void take_more(struct reader *reader, unsigned more, struct record *recor
         record->opted_out = true;
         record->opt_out_ms = take_time(reader);
     }
+    record->uncounted = (more & BIT_UNCOUNTED) != 0;
+    record->told = (more & (BIT_TOLD | BIT_TOLD_LATER)) != 0;
+    if (record->told)
+        record->told_ms = more & BIT_TOLD_LATER ? take_time(reader) : record->opt_out_ms;
+    reader->damaged |= record->told && (!record->opted_out || record->told_ms < record->opt_out_ms);
     if (more & BIT_FOREIGN_ID)
         record->foreign_id_kept = FOREIGN_ID_NOT_KEPT;
     if (more & BIT_FOREIGN_ID_KEPT) {

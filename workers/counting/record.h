@@ -64,8 +64,11 @@ struct record {
     size_t phone_count; /* the drop's first: the smallest */
     struct phone phones[RECORD_PHONES];
 
+    bool uncounted; /* no result has come: an opt-out that names the drop came first */
     bool opted_out;
-    int64_t opt_out_ms;
+    int64_t opt_out_ms; /* the earliest */
+    bool told;          /* somebody opted out; else sends were blocked for it only */
+    int64_t told_ms;    /* the earliest; not before opt_out_ms */
 
     enum foreign_id_kept foreign_id_kept; /* NOT_KEPT: a copy had one, but nothing shows it */
     size_t foreign_id_len;

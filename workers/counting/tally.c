@@ -20,7 +20,7 @@ struct cell {
 
 struct class {
     struct tally_class what;
-    unsigned campaign_costs, totals_costs;
+    unsigned campaign_costs, totals_costs, cost;
     unsigned count;
     uint16_t cells[TALLY_CLASS_CELLS];
 };
@@ -293,6 +293,16 @@ void tally_class_costs(struct tally *tally, unsigned class, unsigned campaign_ce
     row->totals_costs = totals_cell;
 }
 
+void tally_class_cost(struct tally *tally, unsigned class, unsigned cell)
+{
+    struct class *row = class > 0 ? item(&tally->classes, class) : NULL;
+
+    if (!row || cell == 0)
+        tally->failed = true;
+    else
+        row->cost = cell;
+}
+
 /* --- Writing ------------------------------------------------------------------------------------------------------ */
 
 size_t tally_keys(const struct tally *tally)
@@ -330,9 +340,10 @@ bool tally_write(const struct tally *tally, struct arguments *arguments)
     }
     for (size_t i = 1; i <= tally->classes.count; i++) {
         const struct class *class = item(&tally->classes, i);
-        uint8_t row[4 + 2 * TALLY_CLASS_CELLS];
+        uint8_t row[6 + 2 * TALLY_CLASS_CELLS];
         uint8_t *at = put_little_endian(put_little_endian(row, class->campaign_costs, 2), class->totals_costs, 2);
 
+        at = put_little_endian(at, class->cost, 2);
         for (unsigned n = 0; n < class->count; n++)
             at = put_little_endian(at, class->cells[n], 2);
         arguments_add(arguments, row, (size_t)(at - row));

@@ -43,6 +43,8 @@ unsigned tally_class_alone(struct tally *tally);
 void tally_class_add(struct tally *tally, unsigned class, unsigned cell);
 /* Of three cells that follow one another, in the order of struct costs. */
 void tally_class_costs(struct tally *tally, unsigned class, unsigned campaign_cell, unsigned totals_cell);
+/* The cell that all three add to. */
+void tally_class_cost(struct tally *tally, unsigned class, unsigned cell);
 
 size_t tally_keys(const struct tally *tally);
 size_t tally_cells(const struct tally *tally);
