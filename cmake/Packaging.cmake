@@ -6,6 +6,7 @@ install(TARGETS dropbridge dropworker dropctl RUNTIME DESTINATION ${CMAKE_INSTAL
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN *.md)
+install(DIRECTORY examples/redis DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES deploy/systemd/dropbridge.env DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES deploy/systemd/dropbridge.sysusers DESTINATION lib/sysusers.d RENAME dropbridge.conf)
 
