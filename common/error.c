@@ -29,6 +29,7 @@ int error_exit_status(enum error_code code)
     case ERROR_NOT_YET:
     case ERROR_UNAVAILABLE:
     case ERROR_REFUSED:
+    case ERROR_NEWER:
         return 69;
     case ERROR_NO_MEMORY:
     case ERROR_INTERNAL:

@@ -9,6 +9,7 @@ enum error_code {
     ERROR_NOT_YET,     /* what a setting names is not there yet, or busy: a start later may succeed; exit 69 */
     ERROR_UNAVAILABLE, /* a service is away or busy: trying again may help */
     ERROR_REFUSED,     /* a service refused for good: trying again will not help; exit 69 */
+    ERROR_NEWER,       /* a newer version wrote what is there: this program is to be upgraded; exit 69 */
     ERROR_NO_MEMORY,   /* exit 70 */
     ERROR_INTERNAL,    /* exit 70 */
 };

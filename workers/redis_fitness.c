@@ -109,6 +109,7 @@ static bool probe_keys(struct redis_session *session, const char *prefix, struct
                           "events",
                           "drops:epoch",
                           "drops:generations",
+                          "drops:settings",
                           "drops:sizes",
                           "drops:campaign_numbers",
                           "drops:campaign_names",
@@ -172,14 +173,16 @@ static bool read_config(struct redis_session *session, const char *name, char *o
     return true;
 }
 
-/* Keeps the sentence, and logs it if it is news. */
+/* Keeps the sentence, and logs it if it is news, or that it is over. */
 static void note_risk(char risk[REDIS_RISK_SIZE], const char *sentence, bool worth_a_warning)
 {
     if (strcmp(risk, sentence) == 0)
         return;
-    snprintf(risk, REDIS_RISK_SIZE, "%s", sentence);
     if (worth_a_warning && sentence[0] != '\0')
         log_warn("%s", sentence);
+    else if (sentence[0] == '\0')
+        log_info("mended: %s", risk);
+    snprintf(risk, REDIS_RISK_SIZE, "%s", sentence);
 }
 
 /* A server that may lose the last second after a crash loses what RabbitMQ was told is done; so does a failover to a
@@ -216,19 +219,19 @@ static void review_durability(struct redis_risks *risks, struct redis_session *s
     note_risk(risks->durability, sentence, known);
 }
 
-/* One that evicts keys forgets drops, which then count twice. */
+/* One that evicts keys forgets drops, which then count twice. Without maxmemory it evicts none, but it is set some day. */
 static void review_eviction(struct redis_risks *risks, struct redis_session *session)
 {
     char policy[32], memory[32], sentence[REDIS_RISK_SIZE] = "";
     bool known = read_config(session, "maxmemory", memory, sizeof memory) &&
                  read_config(session, "maxmemory-policy", policy, sizeof policy);
 
-    if (!redis_session_connected(session))
+    if (!known)
         return;
-    if (known && strcmp(memory, "0") != 0 && strcmp(policy, "noeviction") != 0)
+    if (strcmp(policy, "noeviction") != 0)
         snprintf(sentence, sizeof sentence,
-                 "%s may evict keys (maxmemory-policy %s): a forgotten drop is counted again; set it to noeviction",
-                 redis_session_name(session), policy);
+                 "%s may evict keys (maxmemory-policy %s)%s: a forgotten drop is counted again; set it to noeviction",
+                 redis_session_name(session), policy, strcmp(memory, "0") == 0 ? " once it has a maxmemory" : "");
     note_risk(risks->eviction, sentence, known);
 }
 

@@ -18,10 +18,10 @@ struct redis_risks {
 
 /* The version is new enough, the keys under the prefix are of our schema, and the user may do what a batch needs, with
    WAIT if `wait_replicas` (REDIS_WAIT_REPLICAS) is not 0.
-   ERROR_REFUSED if not; ERROR_UNAVAILABLE if the server cannot tell now. */
+   ERROR_REFUSED if not, ERROR_NEWER if a newer version wrote the keys; ERROR_UNAVAILABLE if the server cannot tell now. */
 bool redis_fitness_check(struct redis_session *session, const char *prefix, int64_t wait_replicas, struct error *error);
 
-/* Reads the server's settings and brings the sentences up to date; a new one is logged. `wait_replicas` is
+/* Reads the server's settings and brings the sentences up to date; one that is new or mended is logged. `wait_replicas` is
    REDIS_WAIT_REPLICAS. A connection that breaks meanwhile is dropped; without one it does nothing. */
 void redis_risks_review(struct redis_risks *risks, struct redis_session *session, int64_t wait_replicas);
 

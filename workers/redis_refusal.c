@@ -65,11 +65,14 @@ bool redis_refusal_for_replicas(const char *text)
     return strstr(reason_in(text), "NOREPLICAS") != NULL;
 }
 
-/* What follows the prefix in a script's "KEY {key}: {why}". */
-static const char *key_name(const char *prefix, const char *text)
+/* A record that this worker does not know yet; counting.c says so. */
+static bool by_newer_worker(const char *text)
 {
-    const char *key = text + strlen("KEY ");
+    return starts_with(text, "KEY ") && strstr(reason_in(text), "newer worker");
+}
 
+static const char *key_name(const char *prefix, const char *key)
+{
     return starts_with(key, prefix) ? key + strlen(prefix) : key;
 }
 
@@ -118,10 +121,10 @@ static const char *remedy(const char *text, const char *prefix, bool sentinels)
         return "; fewer replicas than its min-replicas-to-write are in step: start them, and it goes on by itself";
     if (by_permission(text))
         return "; let the user of REDIS_URL do that, and read and write every key under REDIS_PREFIX";
-    if (starts_with(text, "KEY ") && strstr(text, "newer worker"))
-        return "; start workers of that version";
+    if (by_newer_worker(text))
+        return "; upgrade this worker";
     if (starts_with(text, "KEY "))
-        return key_remedy(key_name(prefix, text));
+        return key_remedy(key_name(prefix, text + strlen("KEY ")));
     if (starts_with(text, "OOM"))
         return "; raise maxmemory or free some";
     if (starts_with(text, "NOAUTH") || starts_with(text, "WRONGPASS") || strstr(text, "AUTH") ||
@@ -130,15 +133,22 @@ static const char *remedy(const char *text, const char *prefix, bool sentinels)
     return "";
 }
 
-/* A campaign may have been given a phone number for a name. (The script itself names no key of a foreign_id.) */
-static void mask_campaign(const char *prefix, char *text)
+/* The script names no key of a foreign_id. */
+void redis_refusal_mask_key(const char *prefix, char *key)
 {
-    size_t at = (size_t)(key_name(prefix, text) - text);
+    size_t at = (size_t)(key_name(prefix, key) - key);
 
-    if (starts_with(text + at, "campaign:")) {
+    if (starts_with(key + at, "campaign:")) {
         at += strlen("campaign:");
-        mask_digits(text + at, strcspn(text + at, ":"));
+        mask_digits(key + at, strcspn(key + at, ":"));
     }
+}
+
+static enum error_code code_of(const char *text)
+{
+    if (by_newer_worker(text))
+        return ERROR_NEWER;
+    return refused_for_good(text) ? ERROR_REFUSED : ERROR_UNAVAILABLE;
 }
 
 void redis_refusal_tell(const char *text, const char *name, const char *doing, const char *prefix, bool sentinels,
@@ -148,7 +158,6 @@ void redis_refusal_tell(const char *text, const char *name, const char *doing, c
 
     snprintf(shown, sizeof shown, "%s", text);
     if (starts_with(shown, "KEY "))
-        mask_campaign(prefix, shown);
-    error_set(error, refused_for_good(text) ? ERROR_REFUSED : ERROR_UNAVAILABLE, "%s: %s: %s%s", name, doing, shown,
-              remedy(text, prefix, sentinels));
+        redis_refusal_mask_key(prefix, shown + strlen("KEY "));
+    error_set(error, code_of(text), "%s: %s: %s%s", name, doing, shown, remedy(text, prefix, sentinels));
 }

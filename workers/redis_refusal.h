@@ -9,9 +9,13 @@
 
 /* Sets *error to "{name}: {doing}: {text}{what to do}". `prefix` is REDIS_PREFIX, by which the keys in the text are
    known; `sentinels`: they name the primary, REDIS_URL does not. What may be a phone number in a key is masked.
-   ERROR_REFUSED where trying again will not change the answer, else ERROR_UNAVAILABLE. */
+   ERROR_REFUSED where trying again will not change the answer, ERROR_NEWER where a newer worker wrote what is there, else
+   ERROR_UNAVAILABLE. */
 void redis_refusal_tell(const char *text, const char *name, const char *doing, const char *prefix, bool sentinels,
                         struct error *error);
+
+/* Masks, in place, what may be a phone number in a key's name: a campaign may have been given one for its name. */
+void redis_refusal_mask_key(const char *prefix, char *key);
 
 /* Whether the text says that the server is a replica now: what is to be written goes elsewhere. */
 bool redis_refusal_by_replica(const char *text);

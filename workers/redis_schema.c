@@ -10,7 +10,7 @@ bool redis_schema_check(const char *schema, const char *prefix, const char *name
     if (schema[0] == '\0' || (*end == '\0' && number == REDIS_SCHEMA))
         return true;
     if (*end == '\0' && number > REDIS_SCHEMA)
-        error_set(error, ERROR_REFUSED,
+        error_set(error, ERROR_NEWER,
                   "%s: %sschema is %ld: a newer version wrote these keys; upgrade this worker, which knows schema %d", name,
                   prefix, number, REDIS_SCHEMA);
     else

@@ -8,8 +8,8 @@
 
 enum { REDIS_SCHEMA = 2 };
 
-/* Whether keys of that schema ("": none are there yet) are ours; `name` is the server's, for the sentence. ERROR_REFUSED with what to
-   do if not. */
+/* Whether keys of that schema ("": none are there yet) are ours; `name` is the server's, for the sentence. If not: ERROR_NEWER if a
+   newer version wrote them, else ERROR_REFUSED, with what to do. */
 bool redis_schema_check(const char *schema, const char *prefix, const char *name, struct error *error);
 
 #endif

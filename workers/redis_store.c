@@ -2,6 +2,7 @@
 
 #include "../common/clock.h"
 #include "counting/counting.h"
+#include "redis_agreement.h"
 #include "redis_fitness.h"
 #include "redis_marks.h"
 #include "redis_replicas.h"
@@ -26,6 +27,8 @@ struct redis_store {
     struct redis_session *session;
     struct redis_marks marks;
     struct redis_risks risks;
+    struct redis_agreement agreement;
+    int64_t review_at_ms;
     struct counting *counting;
     struct redis_replicas replicas;
 
@@ -79,6 +82,8 @@ struct redis_store *redis_store_new(const struct redis_settings *settings, struc
         error_set(error, ERROR_NO_MEMORY, "no memory for counting");
         goto fail;
     }
+    redis_agreement_init(&store->agreement, settings->prefix, settings->result_ttl_s, settings->retention_s,
+                         settings->campaign_separator);
     redis_marks_init(&store->marks, store->session, settings->prefix);
     redis_replicas_init(&store->replicas, store->session, settings->wait_replicas);
     return store;
@@ -100,6 +105,26 @@ void redis_store_free(struct redis_store *store)
 
 /* --- The server ------------------------------------------------------------------------------------------------- */
 
+/* Leaves a connection, or not: to be asked afterwards. */
+static void review(struct redis_store *store)
+{
+    store->review_at_ms = clock_monotonic_ms() + store->settings.review_every_ms;
+    redis_risks_review(&store->risks, store->session, store->settings.wait_replicas);
+    redis_agreement_review(&store->agreement, store->session);
+    if (!store->unreplicated)
+        redis_replicas_look(&store->replicas);
+}
+
+static bool review_if_due(struct redis_store *store, struct error *error)
+{
+    if (clock_monotonic_ms() >= store->review_at_ms)
+        review(store);
+    if (redis_session_connected(store->session))
+        return true;
+    error_set(error, ERROR_UNAVAILABLE, "%s: the connection broke", redis_session_name(store->session));
+    return false;
+}
+
 static bool prepare(void *context, struct redis_session *session, struct error *error)
 {
     struct redis_store *store = context;
@@ -109,11 +134,8 @@ static bool prepare(void *context, struct redis_session *session, struct error *
         return false;
     store->unreplicated = false;
     redis_replicas_begin(&store->replicas);
-    redis_store_review(store);
-    if (redis_session_connected(session))
-        return true;
-    error_set(error, ERROR_UNAVAILABLE, "%s: the connection broke", redis_session_name(session));
-    return false;
+    store->review_at_ms = 0;
+    return review_if_due(store, error);
 }
 
 /* A write that changes nothing, for the key is never there, but that a replica, a full or a failing server refuses.
@@ -129,31 +151,23 @@ bool redis_store_check(struct redis_store *store, struct error *error)
     if (!redis_session_open(store->session, error))
         return false;
     snprintf(key, sizeof key, "%.256sdrops:probe", store->settings.prefix);
-    if (!redis_session_ask(store->session, "trying to write", 4, set, NULL, &ignored, error) ||
+    if (!counting_check(store->counting, error) ||
+        !redis_session_ask(store->session, "trying to write", 4, set, NULL, &ignored, error) ||
         !redis_replicas_check(&store->replicas, error))
         return false;
     if (!store->unreplicated && redis_session_has_sentinels(store->session))
         redis_replicas_look(&store->replicas);
-    return true;
+    return review_if_due(store, error);
 }
 
-void redis_store_review(struct redis_store *store)
+struct redis_findings redis_store_findings(const struct redis_store *store)
 {
-    if (store->under_way)
-        return;
-    redis_risks_review(&store->risks, store->session, store->settings.wait_replicas);
-    if (!store->unreplicated)
-        redis_replicas_look(&store->replicas);
-}
+    struct redis_findings findings = {.durability = store->risks.durability,
+                                      .eviction = store->risks.eviction,
+                                      .settings = store->agreement.sentence};
 
-const char *redis_store_durability(const struct redis_store *store)
-{
-    return store->risks.durability;
-}
-
-const char *redis_store_eviction(const struct redis_store *store)
-{
-    return store->risks.eviction;
+    counting_findings(store->counting, &findings);
+    return findings;
 }
 
 bool redis_store_connected(const struct redis_store *store)
@@ -260,7 +274,7 @@ static enum apply_progress begin(struct redis_store *store, const struct event *
     store->unreplicated = false;
     if (redis_session_has_sentinels(store->session))
         redis_replicas_look(&store->replicas);
-    if (!redis_session_open(store->session, error)) /* asking may have broken it */
+    if (!redis_session_open(store->session, error) || !review_if_due(store, error)) /* asking may have broken it */
         return APPLY_FAILED;
     remember_batch(store, events, count);
     store->late_at_ms = clock_monotonic_ms() + REDIS_CALL_TIMEOUT_MS;

@@ -1,4 +1,5 @@
-/* Redis, the live counters: counting/counting.h on the connection that redis_session.h keeps, and the replicas. One thread owns a store. Every call to a server that stands still returns within
+/* Redis, the live counters: counting/counting.h on the connection that redis_session.h keeps, and the replicas. One
+   thread owns a store. Every call to a server that stands still returns within
    REDIS_CALL_TIMEOUT_MS, twice at the most. */
 #ifndef DROPBRIDGE_REDIS_STORE_H
 #define DROPBRIDGE_REDIS_STORE_H
@@ -6,6 +7,7 @@
 #include "../common/error.h"
 #include "counting/merge.h"
 #include "event.h"
+#include "redis_findings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,6 +23,8 @@ struct redis_settings {
     int64_t result_ttl_s;
     int64_t results_stream_max;
     int64_t wait_replicas;
+    const char *campaign_separator; /* only compared with that of other workers; NULL: none */
+    int64_t review_every_ms;        /* how often what redis_store_findings tells is looked at; 0: at each chance */
 };
 
 struct redis_store;
@@ -34,16 +38,12 @@ void redis_store_free(struct redis_store *store);
 
 /* Connects if needed, and answers whether the server can be used now: the primary, logged in, the schema is ours, and
    `wait_replicas` replicas have what was written up to now.
-   ERROR_UNAVAILABLE (try again) or ERROR_REFUSED (wrong password, another schema, too old a server). */
+   ERROR_UNAVAILABLE (try again), ERROR_REFUSED (wrong password, another schema, too old a server) or ERROR_NEWER. */
 bool redis_store_check(struct redis_store *store, struct error *error);
 
-/* What the server's settings put at risk, a sentence each, empty if nothing: whether a crash of it, or a failover,
-   loses writes, and whether it may evict keys. Read at each connection and by redis_store_review; a new sentence is
-   logged. */
-const char *redis_store_durability(const struct redis_store *store);
-const char *redis_store_eviction(const struct redis_store *store);
-/* Reads those settings again; does nothing without a connection. */
-void redis_store_review(struct redis_store *store);
+/* What is wrong with it all the same: looked at with each connection, and every review_every_ms before a batch or with
+   redis_store_check. What is new is logged. */
+struct redis_findings redis_store_findings(const struct redis_store *store);
 
 /* Notes under {prefix}drops:marks:{name} that this process begins to read a message that may be deadly. *earlier_marks
    is how many other processes have begun to and died of it; if they are `enough` or more, ours is not set. The mark
@@ -67,8 +67,7 @@ bool redis_store_connected(const struct redis_store *store);
 enum apply_progress { APPLY_DONE, APPLY_WAITS, APPLY_FAILED };
 enum apply_progress redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count,
                                       enum applied *results, struct error *error);
-/* While a batch waits for Redis; else -1. Then nothing else can be asked: redis_store_check says what it said before, and
-   redis_store_review does nothing. */
+/* While a batch waits for Redis; else -1. Then nothing else can be asked: redis_store_check says what it said before. */
 int redis_store_fd(const struct redis_store *store);
 /* The batch under way is given up. */
 void redis_store_abandon(struct redis_store *store);

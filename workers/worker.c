@@ -38,6 +38,9 @@ enum {
     PARKED_SHARE = 4,                 /* at most so many-th of the prefetch waits for the rejected queue */
 };
 
+static const char waits_for_upgrade[] =
+    "a newer version wrote what is in Redis: no message is taken before this worker is upgraded";
+
 /* x-received-at past year 9999 is no time. */
 static const int64_t TIME_MAX_MS = INT64_C(253402300799999);
 
@@ -65,9 +68,9 @@ struct worker {
     size_t waiting;
     struct suspects suspects;
     struct absence absence;            /* of Redis */
-    bool paused;                       /* it was too long: nothing is consumed */
+    bool newer;                        /* a newer version wrote what is there */
+    bool paused;                       /* for either: nothing is consumed */
     int64_t redis_check_at_ms;
-    int64_t redis_review_at_ms;
     struct frequent_line remarks;
     struct frequent_line rejections;
     struct frequent_line alone;
@@ -110,7 +113,7 @@ static void print_lines(struct worker *worker, int64_t now_ms)
 }
 
 /* What a call that brings Redis nearer to the acknowledgement came to. */
-static void note_redis(struct worker *worker, bool done, const char *problem)
+static void note_redis(struct worker *worker, bool done, const struct error *problem)
 {
     int64_t now_ms = clock_monotonic_ms();
     if (done) {
@@ -120,8 +123,14 @@ static void note_redis(struct worker *worker, bool done, const char *problem)
     } else {
         absence_note(&worker->absence, now_ms);
         worker_count(worker->status, WORKER_REDIS_RETRIES, 1);
-        worker_part_bad(worker->status, PART_REDIS, problem, now_ms);
+        worker_redis_bad(worker->status, problem, now_ms);
     }
+}
+
+static void tell_findings(struct worker *worker)
+{
+    struct redis_findings findings = redis_store_findings(worker->store);
+    worker_note_redis(worker->status, &findings);
 }
 
 static enum apply_progress port_apply(void *context, const struct event *const *events, size_t count,
@@ -132,7 +141,7 @@ static enum apply_progress port_apply(void *context, const struct event *const *
     if (redis_store_fd(worker->store) >= 0 || suspects_settle(&worker->suspects, error))
         progress = redis_store_apply(worker->store, events, count, results, error);
     if (progress != APPLY_WAITS)
-        note_redis(worker, progress == APPLY_DONE, error->text);
+        note_redis(worker, progress == APPLY_DONE, error);
     if (progress == APPLY_DONE)
         worker_count_applied(worker->status, results, count);
     return progress;
@@ -148,7 +157,7 @@ static bool port_mark(void *context, const char *name, uint64_t *earlier_marks, 
 {
     struct worker *worker = context;
     bool done = suspects_mark(&worker->suspects, name, earlier_marks, error);
-    note_redis(worker, done, error->text);
+    note_redis(worker, done, error);
     return done;
 }
 
@@ -162,7 +171,7 @@ static bool port_unmark(void *context, const char *name, bool all, struct error 
 {
     struct worker *worker = context;
     bool done = suspects_unmark(&worker->suspects, name, all, error);
-    note_redis(worker, done, error->text);
+    note_redis(worker, done, error);
     return done;
 }
 
@@ -237,7 +246,9 @@ static struct redis_settings redis_settings_of(const struct worker_config *confi
                                    .retention_s = config->retention_s,
                                    .result_ttl_s = config->result_ttl_s,
                                    .results_stream_max = config->results_stream_max,
-                                   .wait_replicas = config->redis_wait_replicas};
+                                   .wait_replicas = config->redis_wait_replicas,
+                                   .campaign_separator = config->campaign_from_foreign_id,
+                                   .review_every_ms = REDIS_REVIEW_MS};
 }
 
 static bool build_rest(struct worker *worker)
@@ -383,14 +394,15 @@ static bool check_redis(struct worker *worker, struct error *error)
     bool done = suspects_settle(&worker->suspects, error) && redis_store_check(worker->store, error);
     int64_t now_ms = clock_monotonic_ms();
     worker->redis_check_at_ms = now_ms + REDIS_CHECK_MS;
+    worker->newer = !done && error->code == ERROR_NEWER;
     if (!done) {
         absence_note(&worker->absence, now_ms);
-        worker_part_bad(worker->status, PART_REDIS, error->text, now_ms);
+        worker_redis_bad(worker->status, error, now_ms);
         return false;
     }
     absence_end(&worker->absence);
     /* Before anybody may hear that it is ready. */
-    worker_note_redis(worker->status, redis_store_durability(worker->store), redis_store_eviction(worker->store));
+    tell_findings(worker);
     /* With a batch in hand it is the batch that tells whether we can count: a key of a wrong type stops only it. */
     if (in_batches(worker) == 0)
         worker_part_good(worker->status, PART_REDIS, now_ms);
@@ -436,7 +448,11 @@ bool worker_start(struct worker *worker, struct error *error)
     }
     worker->stop_thread_runs = true;
     bool refused = !check_redis(worker, error) && error->code == ERROR_REFUSED && !stopping(worker);
-    if (!refused && connect_first(worker, error))
+    /* Messages that it cannot count stay in the queue, for workers that can. */
+    worker->paused = worker->newer;
+    if (worker->paused)
+        worker_part_bad(worker->status, PART_BROKER, waits_for_upgrade, clock_monotonic_ms());
+    if (!refused && (worker->paused || connect_first(worker, error)))
         return true;
     atomic_store(&worker->exit_status, error_exit_status(error->code));
     return false;
@@ -598,18 +614,18 @@ static void tell_held(struct worker *worker)
 /* Gives everything back: other workers may have a Redis, and RabbitMQ ends a consumer that holds a message too long. */
 static void pause_consuming(struct worker *worker, int64_t now_ms)
 {
-    char problem[ERROR_TEXT];
+    char away[ERROR_TEXT];
     drop_all(worker);
     consumer_release(worker->consumer);
     worker->paused = true;
     tell_held(worker);
     worker_count(worker->status, WORKER_PAUSES, 1);
     snprintf(
-        problem, sizeof problem,
+        away, sizeof away,
         "Redis has been away for %lld s or more: all messages are back in the queue, and none is taken before it is "
         "back",
         (long long)worker->config->redis_away_s);
-    worker_part_bad(worker->status, PART_BROKER, problem, now_ms);
+    worker_part_bad(worker->status, PART_BROKER, worker->newer ? waits_for_upgrade : away, now_ms);
 }
 
 /* Returns whether Redis was asked something, which may have taken as long as a call to it can. */
@@ -618,19 +634,14 @@ static bool tend_redis(struct worker *worker, int64_t now_ms)
     struct error error = {0};
     /* A batch in hand goes to Redis by itself; but while it fails, something else must tell whether Redis is there. */
     bool looks = (in_batches(worker) == 0 || (worker->absence.away && !batch_waits(first_batch(worker)))) && now_ms >= worker->redis_check_at_ms;
-    bool reviews = !looks && !worker->absence.away && now_ms >= worker->redis_review_at_ms;
     if (looks && check_redis(worker, &error) && worker->paused) {
         worker->paused = false;
         log_info("Redis is back: consuming again");
     }
-    if (reviews) {
-        redis_store_review(worker->store);
-        worker->redis_review_at_ms = clock_monotonic_ms() + REDIS_REVIEW_MS;
-    }
-    worker_note_redis(worker->status, redis_store_durability(worker->store), redis_store_eviction(worker->store));
-    if (!worker->paused && absence_too_long(&worker->absence, clock_monotonic_ms()) && protection("pause"))
+    tell_findings(worker);
+    if (!worker->paused && (worker->newer || absence_too_long(&worker->absence, clock_monotonic_ms())) && protection("pause"))
         pause_consuming(worker, clock_monotonic_ms());
-    return looks || reviews;
+    return looks;
 }
 
 /* After a failure between the nodes of a cluster RabbitMQ may count messages as ours that never came, or whose

@@ -47,8 +47,14 @@ static const struct {
     [WORKER_RENEWALS] = {"dropworker_renewals_total", NULL, "Channels renewed because nothing had come for a while.",
                          METRIC_COUNTER},
     [WORKER_PAUSES] = {"dropworker_pauses_total", NULL,
-                       "Times that all messages were given back to the queue, for Redis was away for too long.",
+                       "Times that all messages were given back to the queue: Redis was away for too long, or a newer version "
+                       "wrote what is there.",
                        METRIC_COUNTER},
+    [WORKER_REDIS_EMPTIED] = {"dropworker_redis_emptied_total", NULL,
+                              "Times that what this worker had counted was gone from Redis.", METRIC_COUNTER},
+    [WORKER_REDIS_DAMAGED_KEYS] = {"dropworker_redis_damaged_keys", NULL,
+                                   "Keys in which counts were deleted or changed by hand, as /readyz names them.",
+                                   METRIC_GAUGE},
     [WORKER_HELD] =
         {"dropworker_held", NULL,
          "Messages read from the queue and not yet acknowledged. What arrives during a call to Redis is read after it.",
@@ -145,6 +151,14 @@ void worker_part_bad(struct worker_status *status, enum worker_part part, const 
                  problem);
 }
 
+void worker_redis_bad(struct worker_status *status, const struct error *problem, int64_t now_ms)
+{
+    pthread_mutex_lock(&status->mutex);
+    status->redis_newer = problem->code == ERROR_NEWER;
+    pthread_mutex_unlock(&status->mutex);
+    worker_part_bad(status, PART_REDIS, problem->text, now_ms);
+}
+
 void worker_note_room(struct worker_status *status, bool room)
 {
     pthread_mutex_lock(&status->mutex);
@@ -152,12 +166,17 @@ void worker_note_room(struct worker_status *status, bool room)
     pthread_mutex_unlock(&status->mutex);
 }
 
-void worker_note_redis(struct worker_status *status, const char *durability, const char *eviction)
+void worker_note_redis(struct worker_status *status, const struct redis_findings *findings)
 {
     pthread_mutex_lock(&status->mutex);
-    snprintf(status->durability, sizeof status->durability, "%s", durability);
-    snprintf(status->eviction, sizeof status->eviction, "%s", eviction);
+    snprintf(status->redis.durability, ERROR_TEXT, "%s", findings->durability);
+    snprintf(status->redis.eviction, ERROR_TEXT, "%s", findings->eviction);
+    snprintf(status->redis.settings, ERROR_TEXT, "%s", findings->settings);
+    snprintf(status->redis.emptied, ERROR_TEXT, "%s", findings->emptied);
+    status->redis.damage = *findings->damage;
     pthread_mutex_unlock(&status->mutex);
+    metric_set(&status->metrics[WORKER_REDIS_EMPTIED], (int64_t)findings->times_emptied);
+    metric_set(&status->metrics[WORKER_REDIS_DAMAGED_KEYS], (int64_t)findings->damage->count);
 }
 
 static void append_sentence(struct buf *members, const char *name, const char *sentence)
@@ -167,6 +186,26 @@ static void append_sentence(struct buf *members, const char *name, const char *s
     buf_printf(members, "\"%s\":", name);
     buf_append_json_string(members, sentence, strlen(sentence));
     buf_append_text(members, ",");
+}
+
+static void append_damage(struct buf *members, const struct damage *damage)
+{
+    if (damage->count == 0)
+        return;
+    buf_append_text(members, "\"redis_damaged\":");
+    for (size_t i = 0; i < damage->count; i++) {
+        buf_append_text(members, i == 0 ? "[" : ",");
+        buf_append_json_string(members, damage->keys[i].key, strlen(damage->keys[i].key));
+    }
+    buf_append_text(members, "],");
+}
+
+/* For people and for programs: one that is away comes back by itself, a newer one does not. */
+static const char *state_of(const struct worker_status *status, enum worker_part part)
+{
+    if (status->parts[part].good)
+        return "ready";
+    return part == PART_REDIS && status->redis_newer ? "newer_schema" : "away";
 }
 
 void worker_status_refresh(void *context)
@@ -188,13 +227,16 @@ bool worker_status_ready(void *context, struct buf *members)
     pthread_mutex_lock(&status->mutex);
     for (int i = 0; i < WORKER_PARTS; i++) {
         char name[32];
-        buf_printf(members, "\"%s\":\"%s\",", part_names[i], status->parts[i].good ? "ready" : "away");
+        buf_printf(members, "\"%s\":\"%s\",", part_names[i], state_of(status, (enum worker_part)i));
         ready = ready && goes_on(status, (enum worker_part)i);
         snprintf(name, sizeof name, "%s_problem", part_names[i]);
         append_sentence(members, name, status->parts[i].problem);
     }
-    append_sentence(members, "redis_durability", status->durability);
-    append_sentence(members, "redis_eviction", status->eviction);
+    append_sentence(members, "redis_durability", status->redis.durability);
+    append_sentence(members, "redis_eviction", status->redis.eviction);
+    append_sentence(members, "redis_settings", status->redis.settings);
+    append_sentence(members, "redis_emptied", status->redis.emptied);
+    append_damage(members, &status->redis.damage);
     pthread_mutex_unlock(&status->mutex);
     buf_printf(members, "\"held\":%lld", (long long)metric_get(&status->metrics[WORKER_HELD]));
     return ready;

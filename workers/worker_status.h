@@ -7,6 +7,7 @@
 #include "../common/error.h"
 #include "../common/metrics.h"
 #include "batch.h"
+#include "redis_findings.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -37,6 +38,8 @@ enum worker_metric {
     WORKER_RECONNECTS,
     WORKER_RENEWALS,
     WORKER_PAUSES,
+    WORKER_REDIS_EMPTIED,
+    WORKER_REDIS_DAMAGED_KEYS,
     WORKER_HELD,
     WORKER_PARKED,
     WORKER_LOG_LINES_DROPPED, /* as log_lines_dropped tells, when /metrics is read */
@@ -56,8 +59,11 @@ struct worker_status {
         int64_t logged_at_ms;
     } parts[WORKER_PARTS];
     bool no_room;                /* for another message that the rejected queue may have to take */
-    char durability[ERROR_TEXT]; /* empty: nothing is known to be wrong */
-    char eviction[ERROR_TEXT];
+    bool redis_newer;            /* of a Redis that is not good: a newer version wrote what is there */
+    struct {                     /* as struct redis_findings */
+        char durability[ERROR_TEXT], eviction[ERROR_TEXT], settings[ERROR_TEXT], emptied[ERROR_TEXT];
+        struct damage damage;
+    } redis;
 };
 
 /* The broker and Redis begin as away, "not connected yet"; the rejected queue as ready. */
@@ -76,13 +82,15 @@ void worker_count_rejected(struct worker_status *status, const char *slug);
 /* Notes the state of a part; a change is logged once, a new sentence for the same trouble at most every ten seconds. */
 void worker_part_good(struct worker_status *status, enum worker_part part, int64_t now_ms);
 void worker_part_bad(struct worker_status *status, enum worker_part part, const char *problem, int64_t now_ms);
+/* The same for Redis, which with ERROR_NEWER is told apart from one that is away. */
+void worker_redis_bad(struct worker_status *status, const struct error *problem, int64_t now_ms);
 
 /* Notes whether another message could wait for the rejected queue. While one could, the trouble of that queue is told,
    but keeps the worker from nothing. There is room at first. */
 void worker_note_room(struct worker_status *status, bool room);
 
-/* Notes what Redis's settings put at risk, a sentence each, empty for nothing. The worker is ready all the same. */
-void worker_note_redis(struct worker_status *status, const char *durability, const char *eviction);
+/* Notes what is wrong with Redis all the same. The worker is ready. */
+void worker_note_redis(struct worker_status *status, const struct redis_findings *findings);
 
 /* For admin_config.refresh. `status` is a struct worker_status. */
 void worker_status_refresh(void *status);

@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH_LIMIT = 1024, RECORD_LIMIT = 2 * 1024 * 1024, SETTINGS_SIZE = 28, COPY_SIZE = 11, SEPARATOR_SIZE = 64 };
+enum { REVIEW_MS = 30000, BATCH_LIMIT = 1024, RECORD_LIMIT = 2 * 1024 * 1024, SETTINGS_SIZE = 28, COPY_SIZE = 11, SEPARATOR_SIZE = 64 };
 
 struct driver {
     const char *url;
@@ -116,6 +116,7 @@ static bool driver_settings(struct driver *driver, struct bytes record, struct e
         .retention_s = (int64_t)read_big_endian(record.data, 8),
         .result_ttl_s = (int64_t)read_big_endian(record.data + 8, 8),
         .results_stream_max = (int64_t)read_big_endian(record.data + 16, 8),
+        .review_every_ms = REVIEW_MS,
     };
     driver->batch_size = read_big_endian(record.data + 24, 4);
     if (driver->batch_size == 0 || driver->batch_size > BATCH_LIMIT) {

@@ -163,8 +163,11 @@ def test_a_stream_without_ids_stops_nothing(driver):
 def test_a_schema_that_changes_under_a_worker_stops_the_batch(driver, schema, words):
     """A worker looks when it connects; another version may come later."""
     driver.run(SEQUENCE, SEQUENCE.copies)
+    numbers = driver.redis.client.hgetall("dc:drops:campaign_numbers")
     driver.redis.client.set("dc:schema", schema)
-    refused(driver, SEQUENCE.copies, "dc:schema", words)
+    for copies in ([copy("drop-3", campaign="autumn")], SEQUENCE.copies):
+        refused(driver, copies, "dc:schema", words)
+    assert driver.redis.client.hgetall("dc:drops:campaign_numbers") == numbers
     driver.redis.client.set("dc:schema", "2")
     assert driver.more(SEQUENCE, SEQUENCE.copies) == ["duplicate"] * 5
 
@@ -177,8 +180,8 @@ def spoil_record(client, spoil):
 
 
 @pytest.mark.parametrize("what, spoil, words", [
-    ("a version that only a newer worker knows", lambda r: bytes([r[0] + 1]) + r[1:], "start workers of that version"),
-    ("a reason that only a newer worker knows", lambda r: r[:2] + b"\xfa" + r[3:], "start workers of that version"),
+    ("a version that only a newer worker knows", lambda r: bytes([r[0] + 1]) + r[1:], "upgrade this worker"),
+    ("a reason that only a newer worker knows", lambda r: r[:2] + b"\xfa" + r[3:], "upgrade this worker"),
     ("a record cut short", lambda r: r[:-1], "none that a worker wrote"),
     ("a foreign text", lambda r: b"\0text", "none that a worker wrote"),
 ])

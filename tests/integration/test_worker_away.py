@@ -201,7 +201,7 @@ def test_a_server_that_does_not_sync_or_may_evict_is_named_on_readyz_and_ready_a
     assert "appendfsync everysec" in worker.stderr
     assert "may evict keys (maxmemory-policy allkeys-lru)" in worker.stderr
     redis_server.client.config_set("appendfsync", "always")
-    redis_server.client.config_set("maxmemory", "0")
+    redis_server.client.config_set("maxmemory-policy", "noeviction")
     other = start_worker()
     servers.wait_until(lambda: other.readyz()[0] == 200, lambda: other.stderr)
     assert "redis_durability" not in other.readyz()[1] and "redis_eviction" not in other.readyz()[1]

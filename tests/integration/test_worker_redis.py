@@ -93,13 +93,6 @@ def test_a_wrong_password_ends_it_with_69(rabbitmq, redis_server, names, queues,
     redis_server.client = servers.redis.Redis("127.0.0.1", redis_server.port, password="right")
 
 
-def test_another_schema_ends_it_with_69(rabbitmq, redis_server, names, queues, programs):
-    redis_server.client.set("dc:schema", "1")
-    worker = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": redis_server.url}, clean_exit=(69,))
-    assert worker.wait_exit() == 69
-    assert "schema" in worker.stderr
-
-
 def test_a_queue_with_other_arguments_ends_it_with_69(rabbitmq, redis_server, names, queues, programs):
     queues.channel.queue_declare(names["AMQP_QUEUE"], durable=True)
     worker = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": redis_server.url}, clean_exit=(69,))

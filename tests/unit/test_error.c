@@ -15,6 +15,7 @@ static void has_the_exit_status_of_each_code(void **state)
         {"no error", ERROR_NONE, 0},         {"usage", ERROR_USAGE, 64},
         {"configuration", ERROR_CONFIG, 78}, {"unavailable", ERROR_UNAVAILABLE, 69},
         {"not yet", ERROR_NOT_YET, 69},      {"refused", ERROR_REFUSED, 69},
+        {"newer", ERROR_NEWER, 69},
         {"memory", ERROR_NO_MEMORY, 70},     {"internal", ERROR_INTERNAL, 70},
     };
     for (size_t i = 0; i < COUNT(cases); i++)

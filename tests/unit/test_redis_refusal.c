@@ -56,6 +56,10 @@ static const struct {
      "do that, and read and write every key under REDIS_PREFIX"},
     {"a campaign with a permission for its name", "KEY dc:campaign:NOPERM:counters: WRONGTYPE it holds a string", false,
      ERROR_UNAVAILABLE, "do not move it away"},
+    {"a record of a newer version", "KEY dc:drops:1:7: ERR a record in it is one that only a newer worker knows", false,
+     ERROR_NEWER, "upgrade this worker"},
+    {"a prefix with that in it", "KEY newer worker:totals: WRONGTYPE it holds a string", false, ERROR_UNAVAILABLE,
+     "do not move it away"},
     {"a campaign that is a phone number", "KEY dc:campaign:5552224444:counters: WRONGTYPE it holds a string", false,
      ERROR_UNAVAILABLE, "dc:campaign:********44:counters"},
 };

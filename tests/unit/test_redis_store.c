@@ -4,6 +4,7 @@
 
 #include "cases.h"
 #include "workers/counting/counting.h"
+#include "workers/redis_agreement.h"
 #include "workers/redis_fitness.h"
 #include "workers/redis_session.h"
 
@@ -33,6 +34,8 @@ static struct {
     int64_t have;     /* the answer to WAIT */
     char wanted[24];  /* what the last WAIT asked for */
     size_t written;   /* how often a batch was */
+    size_t reviewed;  /* how often the settings were */
+    bool newer;       /* what is there */
 } world;
 
 struct redis_session *redis_session_new(const struct redis_session_settings *settings, struct error *error)
@@ -159,6 +162,20 @@ bool counting_prepare(struct counting *counting, struct error *error)
     return true;
 }
 
+bool counting_check(struct counting *counting, struct error *error)
+{
+    (void)counting;
+    if (world.newer)
+        error_set(error, ERROR_NEWER, "upgrade this worker");
+    return !world.newer;
+}
+
+void counting_findings(const struct counting *counting, struct redis_findings *findings)
+{
+    (void)counting;
+    findings->emptied = "emptied";
+}
+
 enum counting_progress counting_continue(struct counting *counting, struct error *error)
 {
     (void)counting;
@@ -194,16 +211,36 @@ bool redis_fitness_check(struct redis_session *asked, const char *prefix, int64_
 
 void redis_risks_review(struct redis_risks *risks, struct redis_session *asked, int64_t wait_replicas)
 {
-    (void)risks;
     (void)asked;
     (void)wait_replicas;
+    world.reviewed++;
+    snprintf(risks->eviction, sizeof risks->eviction, "may evict");
+}
+
+void redis_agreement_init(struct redis_agreement *agreement, const char *prefix, int64_t result_ttl_s, int64_t retention_s,
+                          const char *separator)
+{
+    (void)prefix;
+    snprintf(agreement->settings[0].value, REDIS_AGREEMENT_VALUE, "%d %d %s", (int)result_ttl_s, (int)retention_s, separator);
+}
+
+void redis_agreement_review(struct redis_agreement *agreement, struct redis_session *asked)
+{
+    (void)asked;
+    snprintf(agreement->sentence, sizeof agreement->sentence, "%s", agreement->settings[0].value);
 }
 
 /* ---- The cases ---- */
 
-static struct redis_store *open_store(bool sentinels, const char *info)
+static struct redis_store *open_store_reviewed(bool sentinels, const char *info, int64_t review_every_ms)
 {
-    const struct redis_settings settings = {.url = "redis://10.0.0.1/", .prefix = "dc:", .wait_replicas = 1};
+    const struct redis_settings settings = {.url = "redis://10.0.0.1/",
+                                            .prefix = "dc:",
+                                            .wait_replicas = 1,
+                                            .result_ttl_s = 60,
+                                            .retention_s = 600,
+                                            .campaign_separator = "/",
+                                            .review_every_ms = review_every_ms};
     struct error error = {0};
     struct redis_store *store;
 
@@ -213,6 +250,11 @@ static struct redis_store *open_store(bool sentinels, const char *info)
     store = redis_store_new(&settings, &error);
     assert_non_null(store);
     return store;
+}
+
+static struct redis_store *open_store(bool sentinels, const char *info)
+{
+    return open_store_reviewed(sentinels, info, FOREVER_MS);
 }
 
 /* A batch of `count` events, the first of which came at that time. */
@@ -326,7 +368,6 @@ static void no_replica_is_noted_while_a_batch_waits(void **state)
     world.info = FIRST THIRD HISTORY;
     world.have = 1;
     assert_true(redis_store_check(store, &error));
-    redis_store_review(store);
     assert_false(apply(store, 1, 1, 0));
     assert_string_equal(world.wanted, "1");
     assert_int_equal(world.written, 1);
@@ -346,6 +387,61 @@ static void a_redis_without_its_replicas_is_of_no_use(void **state)
     redis_store_free(store);
 }
 
+/* There is always a batch under load, and never one at rest. */
+static void settings_are_looked_at_with_each_connection_and_when_it_is_time_before_a_batch_or_a_check(void **state)
+{
+    (void)state;
+    struct redis_store *store = open_store_reviewed(false, FIRST HISTORY, 0);
+    struct error error = {0};
+
+    assert_true(apply(store, 1, 1, 1));
+    assert_int_equal(world.reviewed, 2);
+    assert_true(apply(store, 2, 1, 1));
+    assert_int_equal(world.reviewed, 3);
+    assert_true(redis_store_check(store, &error));
+    assert_int_equal(world.reviewed, 4);
+    redis_store_free(store);
+
+    store = open_store_reviewed(false, FIRST HISTORY, FOREVER_MS);
+    assert_true(apply(store, 1, 1, 1));
+    assert_true(apply(store, 2, 1, 1));
+    assert_true(redis_store_check(store, &error));
+    assert_int_equal(world.reviewed, 1);
+    redis_session_drop(&session);
+    assert_true(apply(store, 3, 1, 1));
+    assert_int_equal(world.reviewed, 2);
+    redis_store_free(store);
+}
+
+static void what_was_found_is_told(void **state)
+{
+    (void)state;
+    struct redis_store *store = open_store(false, FIRST HISTORY);
+    struct redis_findings findings;
+
+    assert_true(apply(store, 1, 1, 1));
+    findings = redis_store_findings(store);
+    assert_string_equal(findings.eviction, "may evict");
+    assert_string_equal(findings.durability, "");
+    assert_string_equal(findings.settings, "60 600 /");
+    assert_string_equal(findings.emptied, "emptied");
+    redis_store_free(store);
+}
+
+static void keys_of_a_newer_version_are_of_no_use(void **state)
+{
+    (void)state;
+    struct redis_store *store = open_store(false, FIRST HISTORY);
+    struct error error = {0};
+
+    world.have = 1;
+    assert_true(redis_store_check(store, &error));
+    world.newer = true;
+    assert_false(redis_store_check(store, &error));
+    assert_int_equal(error.code, ERROR_NEWER);
+    redis_store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +452,9 @@ int main(void)
         cmocka_unit_test(replicas_that_come_are_noted_before_a_batch_and_while_none_is_there),
         cmocka_unit_test(no_replica_is_noted_while_a_batch_waits),
         cmocka_unit_test(a_redis_without_its_replicas_is_of_no_use),
+        cmocka_unit_test(settings_are_looked_at_with_each_connection_and_when_it_is_time_before_a_batch_or_a_check),
+        cmocka_unit_test(what_was_found_is_told),
+        cmocka_unit_test(keys_of_a_newer_version_are_of_no_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

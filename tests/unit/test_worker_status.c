@@ -124,18 +124,21 @@ static void a_new_problem_is_logged_at_once_or_as_soon_as_ten_seconds_are_over(v
     worker_status_clear(&status);
 }
 
-static void what_redis_puts_at_risk_is_told_and_keeps_nobody_from_being_ready(void **state)
+static void what_is_wrong_with_redis_is_told_and_keeps_nobody_from_being_ready(void **state)
 {
     static const struct {
-        const char *durability, *eviction;
+        struct redis_findings found;
         const char *told;
     } cases[] = {
-        {"", "", "\"rejected_queue\":\"ready\",\"held\":0"},
-        {"it \"may\" lose", "", "\"redis_durability\":\"it \\\"may\\\" lose\",\"held\":0"},
-        {"", "may evict", "\"rejected_queue\":\"ready\",\"redis_eviction\":\"may evict\",\"held\":0"},
-        {"a", "b", "\"redis_durability\":\"a\",\"redis_eviction\":\"b\",\"held\":0"},
-        {"", "", "\"rejected_queue\":\"ready\",\"held\":0"},
+        {{"", "", "", "", 0, NULL}, "\"rejected_queue\":\"ready\",\"held\":0"},
+        {{"it \"may\" lose", "", "", "", 0, NULL}, "\"redis_durability\":\"it \\\"may\\\" lose\",\"held\":0"},
+        {{"", "may evict", "", "", 0, NULL}, "\"rejected_queue\":\"ready\",\"redis_eviction\":\"may evict\",\"held\":0"},
+        {{"a", "b", "", "", 0, NULL}, "\"redis_durability\":\"a\",\"redis_eviction\":\"b\",\"held\":0"},
+        {{"", "", "differ", "", 0, NULL}, "\"rejected_queue\":\"ready\",\"redis_settings\":\"differ\",\"held\":0"},
+        {{"", "", "", "gone", 1, NULL}, "\"rejected_queue\":\"ready\",\"redis_emptied\":\"gone\",\"held\":0"},
+        {{"", "", "", "", 0, NULL}, "\"rejected_queue\":\"ready\",\"held\":0"},
     };
+    static const struct damage none;
     struct worker_status status;
     struct buf members;
     (void)state;
@@ -144,8 +147,66 @@ static void what_redis_puts_at_risk_is_told_and_keeps_nobody_from_being_ready(vo
     worker_part_good(&status, PART_BROKER, 10);
     worker_part_good(&status, PART_REDIS, 10);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        worker_note_redis(&status, cases[i].durability, cases[i].eviction);
+        struct redis_findings found = cases[i].found;
+        found.damage = &none;
+        worker_note_redis(&status, &found);
         assert_true(readiness(&status, &members));
+        assert_non_null(strstr(members.data, cases[i].told));
+        assert_int_equal(metric_get(&status.metrics[WORKER_REDIS_EMPTIED]), found.times_emptied);
+    }
+    buf_clear(&members);
+    worker_status_clear(&status);
+}
+
+static void damaged_keys_are_listed(void **state)
+{
+    static struct damage damage;
+    struct redis_findings found = {"", "", "", "", 0, &damage};
+    struct worker_status status;
+    struct buf members;
+    (void)state;
+    worker_status_init(&status);
+    buf_init(&members, 65536);
+    (void)damage_note(&damage, "dc:", bytes_of_text("dc:totals"), 0);
+    (void)damage_note(&damage, "dc:", bytes_of_text("dc:a\"b"), 0);
+    worker_note_redis(&status, &found);
+    (void)readiness(&status, &members);
+    assert_non_null(strstr(members.data, "\"redis_damaged\":[\"dc:totals\",\"dc:a\\\"b\"],\"held\":0"));
+    assert_int_equal(metric_get(&status.metrics[WORKER_REDIS_DAMAGED_KEYS]), 2);
+    damage_forget(&damage);
+    worker_note_redis(&status, &found);
+    (void)readiness(&status, &members);
+    assert_null(strstr(members.data, "redis_damaged"));
+    assert_int_equal(metric_get(&status.metrics[WORKER_REDIS_DAMAGED_KEYS]), 0);
+    buf_clear(&members);
+    worker_status_clear(&status);
+}
+
+static void keys_of_a_newer_version_are_told_apart_from_a_redis_that_is_away(void **state)
+{
+    static const struct {
+        enum error_code code; /* ERROR_NONE: it is good */
+        const char *told;
+    } cases[] = {
+        {ERROR_UNAVAILABLE, "\"redis\":\"away\",\"redis_problem\":\"why\""},
+        {ERROR_NEWER, "\"redis\":\"newer_schema\",\"redis_problem\":\"why\""},
+        {ERROR_REFUSED, "\"redis\":\"away\",\"redis_problem\":\"why\""},
+        {ERROR_NEWER, "\"redis\":\"newer_schema\""},
+        {ERROR_NONE, "\"redis\":\"ready\",\"rejected_queue\""},
+    };
+    struct worker_status status;
+    struct buf members;
+    (void)state;
+    worker_status_init(&status);
+    buf_init(&members, 65536);
+    worker_part_good(&status, PART_BROKER, 10);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct error problem = {.code = cases[i].code, .text = "why"};
+        if (cases[i].code == ERROR_NONE)
+            worker_part_good(&status, PART_REDIS, 20);
+        else
+            worker_redis_bad(&status, &problem, 20);
+        assert_int_equal(readiness(&status, &members), cases[i].code == ERROR_NONE);
         assert_non_null(strstr(members.data, cases[i].told));
     }
     buf_clear(&members);
@@ -202,7 +263,9 @@ int main(void)
         cmocka_unit_test(ready_only_when_it_can_consume_and_count),
         cmocka_unit_test(a_rejected_queue_that_takes_nothing_is_told_and_stops_the_worker_only_without_room),
         cmocka_unit_test(a_new_problem_is_logged_at_once_or_as_soon_as_ten_seconds_are_over),
-        cmocka_unit_test(what_redis_puts_at_risk_is_told_and_keeps_nobody_from_being_ready),
+        cmocka_unit_test(what_is_wrong_with_redis_is_told_and_keeps_nobody_from_being_ready),
+        cmocka_unit_test(damaged_keys_are_listed),
+        cmocka_unit_test(keys_of_a_newer_version_are_told_apart_from_a_redis_that_is_away),
         cmocka_unit_test(what_was_consumed_is_the_sum_of_what_became_of_it),
         cmocka_unit_test(metrics_print_with_their_names),
     };

@@ -1,5 +1,6 @@
 #include "counting.h"
 
+#include "../../common/clock.h"
 #include "../../common/log.h"
 #include "../redis_schema.h"
 #include "arguments.h"
@@ -27,6 +28,7 @@ struct counting {
     struct redis_session *session; /* not owned */
     char sha[REDIS_SHA1_HEX + 1];
     struct known known;
+    struct damage damage; /* since the epoch began: an operator who mended it begins another */
     struct plan *plan;
     struct arguments arguments;
     enum stage stage;
@@ -77,8 +79,19 @@ static bool load_script(struct counting *counting, struct error *error)
 bool counting_prepare(struct counting *counting, struct error *error)
 {
     known_forget(&counting->known);
-    counting->known.wrote = false;
     return load_script(counting, error);
+}
+
+bool counting_check(struct counting *counting, struct error *error)
+{
+    return known_check(&counting->known, error);
+}
+
+void counting_findings(const struct counting *counting, struct redis_findings *findings)
+{
+    findings->emptied = counting->known.emptied;
+    findings->times_emptied = counting->known.times_emptied;
+    findings->damage = &counting->damage;
 }
 
 /* The names that the records of the groups which are left will be asked for. */
@@ -243,8 +256,11 @@ static enum counting_progress start(struct counting *counting, struct error *err
                   redis_session_name(counting->session), doing, TRIES);
         return fail(counting);
     }
-    if (!known_ready(&counting->known, error) || !fill_plan(counting, error) ||
-        !flush(counting, append_reads(counting, error), error))
+    if (!known_ready(&counting->known, error))
+        return fail(counting);
+    if (!fill_plan(counting, error))
+        return counting->known.epoch[0] == '\0' ? start(counting, error) : fail(counting);
+    if (!flush(counting, append_reads(counting, error), error))
         return fail(counting);
     return wait_in(counting, STAGE_READING);
 }
@@ -284,11 +300,44 @@ static enum counting_progress after_reading(struct counting *counting, struct er
     return start(counting, error);
 }
 
-static void tell_damaged(const struct counting *counting, struct bytes damaged)
+/* A batch has been counted under the epoch. */
+static void note_epoch(struct counting *counting)
 {
-    if (damaged.len > 0)
-        log_warn("%s: a count in %.*s was changed by hand: it is not what its drops add up to",
-                 redis_session_name(counting->session), (int)damaged.len, (const char *)damaged.data);
+    struct known *known = &counting->known;
+
+    if (strcmp(known->wrote, known->epoch) != 0)
+        damage_forget(&counting->damage);
+    memcpy(known->wrote, known->epoch, sizeof known->wrote);
+}
+
+static void tell_damaged_key(struct counting *counting, struct bytes key)
+{
+    const char *prefix = counting->known.prefix;
+    const char *named = damage_note(&counting->damage, prefix, key, clock_monotonic_ms());
+    size_t len = strlen(prefix);
+
+    if (named && strncmp(named, prefix, len) == 0 && strcmp(named + len, "results") == 0)
+        log_warn("%s: %s takes no more entries, for its last id is the greatest there can be. Counting goes on. Move it away "
+                 "(RENAME)",
+                 redis_session_name(counting->session), named);
+    else if (named)
+        log_warn("%s: counts were deleted or changed by hand in %s: its sums are not what the drops add up to. Counting goes "
+                 "on. Compare %stotals with the sums over all %scampaign:{id}:counters, and the failures of each with the sum "
+                 "of its reasons; restore what is wrong",
+                 redis_session_name(counting->session), named, prefix, prefix);
+}
+
+/* A line each. */
+static void tell_damaged(struct counting *counting, struct bytes damaged)
+{
+    while (damaged.len > 0) {
+        const uint8_t *end = memchr(damaged.data, '\n', damaged.len);
+        size_t len = end ? (size_t)(end - damaged.data) : damaged.len;
+        size_t used = end ? len + 1 : len;
+
+        tell_damaged_key(counting, bytes_of(damaged.data, len));
+        damaged = bytes_of(damaged.data + used, damaged.len - used);
+    }
 }
 
 static bool take_answer(struct counting *counting, const struct redis_answer *answer, enum applied *results,
@@ -300,6 +349,7 @@ static bool take_answer(struct counting *counting, const struct redis_answer *an
         return redis_session_unexpected(counting->session, doing, error);
     switch (plan_answer(counting->plan, bytes_of(answer->text, answer->len), results, &damaged)) {
     case PLAN_OK:
+        note_epoch(counting);
         tell_damaged(counting, damaged);
         return true;
     case PLAN_UNEXPECTED:
@@ -333,7 +383,6 @@ static enum counting_progress after_calling(struct counting *counting, struct er
     if (!redis_session_judge(counting->session, doing, &answer, error) ||
         !take_answer(counting, &answer, counting->results, error))
         return fail(counting);
-    counting->known.wrote = true;
     if (plan_left(counting->plan) > 0)
         return call(counting, error);
     counting->stage = STAGE_NONE;

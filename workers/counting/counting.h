@@ -6,6 +6,7 @@
 
 #include "../../common/error.h"
 #include "../event.h"
+#include "../redis_findings.h"
 #include "../redis_session.h"
 #include "merge.h"
 
@@ -30,6 +31,10 @@ void counting_free(struct counting *counting);
 
 /* There is a new connection: loads the script. What was learned on an older one is forgotten. */
 bool counting_prepare(struct counting *counting, struct error *error);
+/* For when no batch is there to tell: false with *error if the keys are no longer ours. As known_check. */
+bool counting_check(struct counting *counting, struct error *error);
+/* Fills in what was found out about the keys. */
+void counting_findings(const struct counting *counting, struct redis_findings *findings);
 
 enum counting_progress {
     COUNTING_DONE,   /* all events are in Redis; the results are set */

@@ -1,5 +1,6 @@
 #include "known.h"
 
+#include "../../common/clock.h"
 #include "../../common/hex.h"
 #include "../../common/log.h"
 #include "../redis_schema.h"
@@ -105,7 +106,9 @@ static bool next_epoch(const char *epoch, char out[CALL_EPOCH], struct error *er
 /* Begins a generation, and with it the next epoch, unless another worker was faster; either way it is loaded next. */
 static bool renew(struct known *known, const char *epoch, int64_t now_ms, struct error *error)
 {
-    static const char script[] = "if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end "
+    static const char script[] = "local schema = redis.call('GET', KEYS[2]) "
+                                 "if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] or (schema and schema ~= ARGV[3]) then "
+                                 "return 0 end "
                                  "redis.call('SET', KEYS[2], ARGV[3]) redis.call('SET', KEYS[3], ARGV[4]) "
                                  "redis.call('SET', KEYS[1], ARGV[2]) return 1";
     char next[CALL_EPOCH], text[GENERATIONS_TEXT], keys[3][CALL_KEY], drops[NUMBER_TEXT] = "0", last[NUMBER_TEXT];
@@ -131,40 +134,95 @@ static bool renew(struct known *known, const char *epoch, int64_t now_ms, struct
     return redis_session_ask(known->session, doing, 10, command, NULL, &ignored, error);
 }
 
-static bool check_schema(struct known *known, struct error *error)
-{
-    char schema[NUMBER_TEXT];
+/* --- Looking ------------------------------------------------------------------------------------------------------ */
 
-    if (!get(known, "schema", schema, sizeof schema, error))
+/* What Redis holds now; "" for what it does not hold. */
+struct look {
+    char schema[NUMBER_TEXT];
+    char epoch[CALL_EPOCH];
+    char generations[GENERATIONS_TEXT];
+    int64_t now_ms;
+};
+
+static bool same_incarnation(const char *a, const char *b)
+{
+    size_t len = strcspn(a, ":");
+
+    return len == strcspn(b, ":") && memcmp(a, b, len) == 0;
+}
+
+/* Keys that are gone under a worker which wrote them: said once, for then it is as a new one. */
+static void note_loss(struct known *known, const struct look *look)
+{
+    const char *lost = NULL;
+    char now[CLOCK_ISO_SIZE];
+
+    if (known->wrote[0] == '\0')
+        return;
+    if (look->schema[0] == '\0')
+        lost = "schema";
+    else if (look->generations[0] == '\0')
+        lost = "drops:generations";
+    else if (!same_incarnation(known->wrote, look->epoch))
+        lost = "drops:epoch";
+    if (!lost)
+        return;
+    snprintf(known->emptied, sizeof known->emptied,
+             "%s was emptied or replaced: %s%s is not what this worker wrote (noticed at %s). What was counted is gone, and so "
+             "is who opted out: phones that are no longer in %soptouts look as if they might be called. Restore a backup, or "
+             "add them again; messages that come again count again",
+             redis_session_name(known->session), known->prefix, lost, clock_iso8601_ms(look->now_ms, now), known->prefix);
+    log_warn("%s", known->emptied);
+    known->times_emptied++;
+    known->wrote[0] = '\0';
+}
+
+/* One that is of no use is left, so that nothing at all is written there: the next connection looks at the schema first. */
+static bool look_around(struct known *known, struct look *look, struct error *error)
+{
+    if (!get(known, "schema", look->schema, sizeof look->schema, error))
         return false;
-    return redis_schema_check(schema, known->prefix, redis_session_name(known->session), error);
+    if (!redis_schema_check(look->schema, known->prefix, redis_session_name(known->session), error)) {
+        redis_session_drop(known->session);
+        return false;
+    }
+    if (!get(known, "drops:epoch", look->epoch, sizeof look->epoch, error) ||
+        !get(known, "drops:generations", look->generations, sizeof look->generations, error) ||
+        !ask_time(known, &look->now_ms, error))
+        return false;
+    note_loss(known, look);
+    return true;
+}
+
+bool known_check(struct known *known, struct error *error)
+{
+    struct look look;
+
+    if (!look_around(known, &look, error))
+        return false;
+    if (strcmp(known->epoch, look.epoch) != 0)
+        known->epoch[0] = '\0';
+    return true;
 }
 
 /* Loads the epoch and the generations; renews them where they have ended. *done is false if that has to be done again. */
 static bool load(struct known *known, bool *done, struct error *error)
 {
-    char epoch[CALL_EPOCH], text[GENERATIONS_TEXT];
-    int64_t now_ms;
+    struct look look;
 
     *done = false;
-    if (!check_schema(known, error) || !get(known, "drops:epoch", epoch, sizeof epoch, error) ||
-        !get(known, "drops:generations", text, sizeof text, error) || !ask_time(known, &now_ms, error))
+    if (!look_around(known, &look, error))
         return false;
-    if (epoch[0] == '\0' && known->wrote) {
-        log_warn("%s was emptied: what it had counted and remembered is gone, and with it who opted out; messages that come "
-                 "again now count again",
-                 redis_session_name(known->session));
-        known->wrote = false;
-    }
     known->generations.count = 0;
-    if (text[0] != '\0' && !generations_read(text, &known->generations)) {
+    if (look.generations[0] != '\0' && !generations_read(look.generations, &known->generations)) {
         error_set(error, ERROR_UNAVAILABLE, "%s: %sdrops:generations is none that a worker wrote: restore it",
                   redis_session_name(known->session), known->prefix);
         return false;
     }
-    if (epoch[0] == '\0' || !generations_current(&known->generations, now_ms, known->retention_ms))
-        return renew(known, epoch, now_ms, error);
-    snprintf(known->epoch, sizeof known->epoch, "%s", epoch);
+    if (look.schema[0] == '\0' || look.epoch[0] == '\0' ||
+        !generations_current(&known->generations, look.now_ms, known->retention_ms))
+        return renew(known, look.epoch, look.now_ms, error);
+    memcpy(known->epoch, look.epoch, sizeof known->epoch);
     *done = true;
     return true;
 }
@@ -184,22 +242,35 @@ bool known_ready(struct known *known, struct error *error)
     return done;
 }
 
-/* Numbers are given once and for all, by whoever needs one first. */
+/* Numbers are given once and for all, by whoever needs one first; under the schema and the epoch that are known, as all that
+   is written. */
 bool known_learn_number(struct known *known, const char *name, struct error *error)
 {
     static const char script[] =
+        "if redis.call('GET', KEYS[3]) ~= ARGV[2] or redis.call('GET', KEYS[4]) ~= ARGV[3] then "
+        "return redis.error_reply('EPOCH is another') end "
         "local n = redis.call('HGET', KEYS[1], ARGV[1]) if n then return n end "
         "n = redis.call('HLEN', KEYS[2]) repeat n = n + 1 until redis.call('HSETNX', KEYS[2], n, ARGV[1]) == 1 "
         "redis.call('HSET', KEYS[1], ARGV[1], n) return tostring(n)";
-    char numbers[CALL_KEY], names[CALL_KEY], number[NUMBER_TEXT];
-    const char *command[] = {"EVAL", script, "2", numbers, names, name};
+    char numbers[CALL_KEY], names[CALL_KEY], schema_key[CALL_KEY], epoch_key[CALL_KEY];
+    char schema[NUMBER_TEXT], number[NUMBER_TEXT];
+    const char *command[] = {"EVAL", script, "4", numbers, names, schema_key, epoch_key, name, schema, known->epoch};
     struct redis_answer answer;
     char *end;
     long long value;
 
     snprintf(numbers, sizeof numbers, "%sdrops:campaign_numbers", known->prefix);
     snprintf(names, sizeof names, "%sdrops:campaign_names", known->prefix);
-    if (!redis_session_ask(known->session, doing, 6, command, NULL, &answer, error))
+    snprintf(schema_key, sizeof schema_key, "%sschema", known->prefix);
+    snprintf(epoch_key, sizeof epoch_key, "%sdrops:epoch", known->prefix);
+    snprintf(schema, sizeof schema, "%d", REDIS_SCHEMA);
+    if (!redis_session_try(known->session, doing, 10, command, NULL, &answer, error))
+        return false;
+    if (answer.kind == REDIS_ANSWER_ERROR && strncmp(answer.text, "EPOCH", 5) == 0) {
+        known->epoch[0] = '\0';
+        return false;
+    }
+    if (!redis_session_judge(known->session, doing, &answer, error))
         return false;
     snprintf(number, sizeof number, "%s", answer.kind == REDIS_ANSWER_TEXT ? answer.text : "");
     value = strtoll(number, &end, 10);

@@ -19,7 +19,9 @@ struct known {
     char epoch[CALL_EPOCH]; /* empty: nothing is known */
     struct generations generations;
     struct campaigns *campaigns;
-    bool wrote; /* on this connection: a Redis without an epoch was emptied since */
+    char wrote[CALL_EPOCH]; /* the epoch that this worker counted under last, on whatever connection; empty: none */
+    char emptied[ERROR_TEXT]; /* that what was counted under it is gone; empty: it never was */
+    uint64_t times_emptied;
 };
 
 /* False when out of memory. */
@@ -29,10 +31,15 @@ void known_clear(struct known *known);
 /* Another epoch has begun, or there is another connection. */
 void known_forget(struct known *known);
 
+/* Looks at the schema and the epoch, for when no batch asks: false, and the connection is dropped, if the schema is not ours;
+   what was learned under another epoch is forgotten. Logs it if Redis was emptied. The session must be connected, with
+   nothing owed. */
+bool known_check(struct known *known, struct error *error);
 /* Learns the epoch and the generations, if they are not known; begins a generation, and with it the next epoch, where the
-   last one has ended. The session must be connected, with nothing owed; false with *error. */
+   last one has ended. As known_check else; false with *error. */
 bool known_ready(struct known *known, struct error *error);
-/* Learns the number of a campaign, which gets one if it has none; or the name of a number. */
+/* Learns the number of a campaign, which gets one if it has none; or the name of a number. False with an empty `epoch`,
+   and no *error, if another has begun. */
 bool known_learn_number(struct known *known, const char *name, struct error *error);
 bool known_learn_name(struct known *known, uint32_t number, struct error *error);
 

@@ -1,0 +1,280 @@
+"""What a worker tells of its Redis: keys that people damaged, a Redis that was emptied, keys of a newer version, settings that
+differ between workers, a server that may lose or forget."""
+
+import pytest
+import servers
+from events import callback, counters, drop_id, message
+from waits import counted, duplicates, publish, wait_counted, wait_held, wait_not_ready, wait_ready, wait_said
+
+
+def told(worker, name):
+    """That member of /readyz of a worker that is ready; None without it."""
+    status, body = worker.readyz()
+    assert status == 200, body
+    return body.get(name)
+
+
+def wait_told(worker, name, *words):
+    servers.wait_until(lambda: all(word in (told(worker, name) or "") for word in words),
+                       lambda: f"{worker.readyz()}\n{worker.stderr[-3000:]}")
+
+
+def wait_untold(worker, name):
+    servers.wait_until(lambda: told(worker, name) is None, lambda: f"{worker.readyz()}\n{worker.stderr[-3000:]}")
+
+
+def everything(client):
+    return {key: client.dump(key) for key in client.keys("*")}
+
+
+# ---- keys that were damaged ----
+
+
+def revise(queues, drop, status, attempt, campaign):
+    queues.publish(*message(callback(status, drop_id=drop, attempt_date=f"2025-06-15T18:00:0{attempt}.000Z"), campaign))
+
+
+@pytest.mark.parametrize("campaign, shown", [("spring", "spring"), ("5552224444", "********44")])
+def test_a_damaged_key_is_named_once_and_counting_goes_on(start_worker, queues, redis_server, campaign, shown):
+    worker = start_worker()
+    drop = drop_id()
+    revise(queues, drop, "success", 0, campaign)
+    servers.wait_until(lambda: counted(redis_server) == 1, lambda: worker.stderr[-3000:])
+    assert told(worker, "redis_damaged") is None
+    for attempt, status in enumerate(("failure", "success", "failure"), 1):
+        redis_server.client.delete(f"dc:campaign:{campaign}:counters")
+        revise(queues, drop, status, attempt, campaign)
+        servers.wait_until(lambda attempt=attempt: counters(redis_server.client).get("revised") == attempt,
+                           lambda: worker.stderr[-3000:])
+    named = f"dc:campaign:{shown}:counters"
+    servers.wait_until(lambda: told(worker, "redis_damaged") == [named], lambda: f"{worker.readyz()}\n{worker.stderr[-3000:]}")
+    assert worker.metrics()["dropworker_redis_damaged_keys"] == 1
+    said = [line for line in worker.stderr.splitlines() if "by hand" in line]
+    assert len(said) == 1 and named in said[0] and "not what the drops add up to" in said[0], said
+    if shown != campaign:
+        assert campaign not in worker.stderr + worker.admin("/readyz")[1]
+    queues.publish(*message(callback(), "summer"))
+    servers.wait_until(lambda: counters(redis_server.client, "summer") == {"messages": 1, "success": 1}, lambda: worker.stderr)
+
+
+def test_damage_is_no_longer_told_once_an_operator_began_another_epoch(start_worker, queues, redis_server):
+    worker = start_worker()
+    drop = drop_id()
+    revise(queues, drop, "success", 0, "spring")
+    servers.wait_until(lambda: counted(redis_server) == 1, lambda: worker.stderr[-3000:])
+    redis_server.client.delete("dc:campaign:spring:counters")
+    revise(queues, drop, "failure", 1, "spring")
+    servers.wait_until(lambda: told(worker, "redis_damaged"), lambda: worker.stderr[-3000:])
+    incarnation, revision = redis_server.client.get("dc:drops:epoch").decode().split(":")
+    redis_server.client.set("dc:drops:epoch", f"{incarnation}:{int(revision) + 1}")
+    publish(queues, 1)
+    wait_untold(worker, "redis_damaged")
+    assert told(worker, "redis_emptied") is None
+
+
+def test_a_stream_that_takes_no_more_entries_is_named(start_worker, queues, redis_server):
+    worker = start_worker()
+    redis_server.client.xadd("dc:results", {"result": "{}"}, id="18446744073709551615-18446744073709551615")
+    publish(queues, 2)
+    wait_counted(redis_server, worker, 2)
+    servers.wait_until(lambda: told(worker, "redis_damaged") == ["dc:results"], lambda: worker.stderr[-3000:])
+    assert "dc:results takes no more entries" in worker.stderr
+
+
+# ---- a Redis that was emptied ----
+
+LOST = {
+    "all of it": lambda client: client.flushall(),
+    "the schema": lambda client: client.delete("dc:schema"),
+    "the epoch": lambda client: client.delete("dc:drops:epoch"),
+    "the generations": lambda client: client.delete("dc:drops:generations"),
+}
+
+
+@pytest.mark.parametrize("what", LOST)
+def test_a_redis_that_was_emptied_is_told_by_an_idle_worker_that_counted(start_worker, queues, redis_server, what):
+    worker = start_worker()
+    publish(queues, 3)
+    wait_counted(redis_server, worker, 3)
+    assert told(worker, "redis_emptied") is None
+    LOST[what](redis_server.client)
+    wait_told(worker, "redis_emptied", "was emptied or replaced", "dc:optouts")
+    assert worker.metrics()["dropworker_redis_emptied_total"] == 1
+    before = counted(redis_server)
+    publish(queues, 2)
+    wait_counted(redis_server, worker, before + 2)
+    assert told(worker, "redis_emptied")
+    assert worker.stderr.count("was emptied or replaced") == worker.metrics()["dropworker_redis_emptied_total"] == 1
+
+
+def test_every_worker_that_counted_tells_that_redis_was_emptied_whoever_counts_first_again(start_worker, queues, redis_server):
+    """The others find the epoch of another worker."""
+    workers = [start_worker(PREFETCH=1, BATCH_MAX=1) for _ in range(2)]
+
+    def both_counted():
+        publish(queues, 1)
+        return all(worker.metrics()["dropworker_counted_total"] >= 1 for worker in workers)
+
+    servers.wait_until(both_counted, lambda: workers[0].stderr[-3000:])
+    redis_server.client.flushall()
+    publish(queues, 1)
+    for worker in workers:
+        wait_told(worker, "redis_emptied", "was emptied or replaced")
+
+
+def test_a_redis_that_was_emptied_while_the_worker_had_no_connection_is_told(start_worker, queues, redis_server):
+    proxy = servers.CuttableProxy(redis_server.port)
+    try:
+        worker = start_worker(REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0")
+        publish(queues, 3)
+        wait_counted(redis_server, worker, 3)
+        proxy.cut()
+        redis_server.client.flushall()
+        wait_not_ready(worker)
+        proxy.restore()
+        wait_ready(worker)
+        wait_told(worker, "redis_emptied", "was emptied or replaced")
+    finally:
+        proxy.close()
+
+
+def test_an_empty_redis_that_nothing_was_counted_in_is_nothing_to_tell(start_worker, queues, redis_server):
+    worker = start_worker()
+    redis_server.client.flushall()
+    publish(queues, 1)
+    wait_counted(redis_server, worker, 1)
+    second = start_worker()
+    worker.finish()
+    publish(queues, 1)
+    wait_counted(redis_server, second, 2)
+    for one in (worker, second):
+        assert "emptied" not in one.stderr
+    assert told(second, "redis_emptied") is None and second.metrics()["dropworker_redis_emptied_total"] == 0
+
+
+# ---- keys of a newer version ----
+
+
+def wait_newer(worker):
+    wait_not_ready(worker, '"redis":"newer_schema"', "upgrade this worker")
+
+
+def test_keys_of_a_newer_version_at_the_start_stay_as_they_are_and_messages_in_the_queue(start_worker, queues, redis_server):
+    start_worker(REDIS_PREFIX="other:").finish()  # which makes the queues
+    redis_server.client.set("dc:schema", "3")
+    before = everything(redis_server.client)
+    publish(queues, 3)
+    worker = start_worker(wait_ready=False)
+    servers.wait_until(lambda: worker.admin_port, "the private listener")
+    wait_newer(worker)
+    assert worker.metrics()["dropworker_held"] == 0 and queues.depth("AMQP_QUEUE") == 3
+    assert everything(redis_server.client) == before
+    assert "upgrade this worker" in worker.stderr
+    redis_server.client.delete("dc:schema")
+    wait_ready(worker)
+    wait_counted(redis_server, worker, 3)
+
+
+def test_keys_that_become_those_of_a_newer_version_stay_as_they_are_and_messages_go_back(start_worker, queues, redis_server):
+    worker = start_worker()
+    publish(queues, 3)
+    wait_counted(redis_server, worker, 3)
+    redis_server.client.set("dc:schema", "3")
+    before = everything(redis_server.client)
+    queues.publish(*message(callback(), "summer"))  # a campaign that has no number yet
+    publish(queues, 4)
+    wait_newer(worker)
+    servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 5, lambda: f"{worker.readyz()}\n{worker.stderr[-3000:]}")
+    assert worker.running() and worker.metrics()["dropworker_held"] == 0
+    assert everything(redis_server.client) == before
+    redis_server.client.set("dc:schema", "2")
+    wait_ready(worker)
+    servers.wait_until(lambda: counted(redis_server) == 8, lambda: worker.stderr[-3000:])
+    assert counters(redis_server.client, "summer") == {"messages": 1, "success": 1}
+    assert told(worker, "redis_emptied") is None
+
+
+@pytest.mark.parametrize("what, spoil", [
+    ("a version that only a newer worker knows", lambda record: bytes([record[0] + 1]) + record[1:]),
+    ("a reason that only a newer worker knows", lambda record: record[:2] + b"\xfa" + record[3:]),
+])
+def test_a_record_of_a_newer_version_is_told_and_nothing_is_changed_or_acknowledged(
+        start_worker, queues, redis_server, what, spoil):
+    worker = start_worker()
+    body = callback("failure", "No Funds", foreign_id="")  # without one the reason is the third byte
+    queues.publish(*message(body, "spring"))
+    servers.wait_until(lambda: counted(redis_server) == 1, lambda: worker.stderr[-3000:])
+    client = redis_server.client
+    (key,) = client.keys("dc:drops:1:*")
+    ((field, record),) = client.hgetall(key).items()
+    client.hset(key, field, spoil(record))
+    before = everything(client)
+    queues.publish(*message(body, "spring"))
+    wait_newer(worker)
+    wait_held(worker, 1)
+    assert worker.running() and everything(client) == before
+    assert key.decode() in worker.stderr
+    client.hset(key, field, record)
+    wait_ready(worker)
+    servers.wait_until(lambda: duplicates(redis_server) == 1, lambda: worker.stderr[-3000:])
+
+
+def test_a_schema_of_no_released_version_ends_it_with_69_and_changes_nothing(
+        rabbitmq, redis_server, names, queues, programs):
+    for schema in ("1", "two"):
+        redis_server.client.set("dc:schema", schema)
+        worker = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": redis_server.url}, clean_exit=(69,))
+        assert worker.wait_exit() == 69
+        assert "use an empty Redis or another REDIS_PREFIX" in worker.stderr
+        assert redis_server.client.keys("*") == [b"dc:schema"]
+
+
+# ---- settings that must be alike ----
+
+
+def test_workers_with_other_settings_say_so_until_they_are_alike(start_worker, redis_server):
+    first = start_worker(RESULT_TTL_S=100)
+    assert told(first, "redis_settings") is None
+    other = start_worker(RESULT_TTL_S=200, CAMPAIGN_FROM_FOREIGN_ID="/")
+    for words in ('RESULT_TTL_S is "200" here and "100" at others', 'CAMPAIGN_FROM_FOREIGN_ID is "/" here and "" at others'):
+        assert words in other.stderr
+    wait_told(first, "redis_settings", 'RESULT_TTL_S is "100" here and "200" at others', "give all workers the same")
+    wait_untold(other, "redis_settings")
+    assert "RESULT_TTL_S is" in first.stderr
+    third = start_worker(RESULT_TTL_S=100)
+    assert 'RESULT_TTL_S is "100" here and "200" at others' in third.stderr
+    wait_untold(first, "redis_settings")
+    wait_said(first, "settings that all workers must share are this worker's now")
+    wait_told(other, "redis_settings", 'RESULT_TTL_S is "200" here and "100" at others')
+    assert first.stderr.count("RESULT_TTL_S is") == 1
+
+
+# ---- a server that may lose or forget ----
+
+
+def test_a_server_that_is_set_otherwise_is_noticed_at_rest_and_when_it_is_mended(start_worker, redis_server):
+    worker = start_worker()
+    assert told(worker, "redis_eviction") is None and told(worker, "redis_durability") is None
+    redis_server.client.config_set("maxmemory-policy", "allkeys-lru")
+    redis_server.client.config_set("appendfsync", "everysec")
+    wait_told(worker, "redis_eviction", "maxmemory-policy allkeys-lru")
+    wait_told(worker, "redis_durability", "appendfsync everysec")
+    wait_said(worker, "once it has a maxmemory")
+    redis_server.client.config_set("maxmemory", "1gb")
+    servers.wait_until(lambda: "once" not in told(worker, "redis_eviction"), lambda: worker.readyz())
+    redis_server.client.config_set("maxmemory-policy", "noeviction")
+    redis_server.client.config_set("appendfsync", "always")
+    for name in ("redis_eviction", "redis_durability"):
+        wait_untold(worker, name)
+    assert worker.stderr.count("mended: ") == 2
+
+
+def test_a_server_that_is_set_otherwise_is_noticed_while_events_flow(start_worker, queues, redis_server):
+    worker = start_worker(BATCH_MAX=1)
+    redis_server.client.config_set("maxmemory-policy", "volatile-ttl")
+
+    def noticed():
+        publish(queues, 20)
+        return told(worker, "redis_eviction")
+
+    servers.wait_until(noticed, lambda: worker.stderr[-3000:])
