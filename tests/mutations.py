@@ -474,6 +474,27 @@ COUNTING = [
         ["test_redis_damage.py::test_damage_stops_nothing_and_no_count_becomes_negative"],
     ),
     Mutation(
+        "numbers-under-a-newer-schema", "nothing is written into keys of a newer version, not even a campaign's number",
+        "workers/counting/known.c",
+        "if redis.call('GET', KEYS[3]) ~= ARGV[2] or redis.call('GET', KEYS[4]) ~= ARGV[3] then ",
+        "if false then ",
+        ["test_redis_damage.py::test_a_schema_that_changes_under_a_worker_stops_the_batch"],
+    ),
+    Mutation(
+        "emptied-not-told", "a worker that counted says when Redis was emptied",
+        "workers/counting/counting.c",
+        "    memcpy(known->wrote, known->epoch, sizeof known->wrote);\n",
+        "",
+        ["test_worker_tells.py::test_a_redis_that_was_emptied_while_the_worker_had_no_connection_is_told"],
+    ),
+    Mutation(
+        "not-reviewed-under-load", "Redis's settings are looked at while batches follow one another",
+        "workers/redis_store.c",
+        " || !review_if_due(store, error)) /* asking may have broken it */",
+        ") /* asking may have broken it */",
+        ["test_redis_store"],
+    ),
+    Mutation(
         "keys-not-tried", "a user who may not write a key is refused before the first batch",
         "workers/redis_fitness.c",
         "probe_keys(session, prefix, error) && ",
