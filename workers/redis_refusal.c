@@ -71,6 +71,12 @@ static bool by_newer_worker(const char *text)
     return starts_with(text, "KEY ") && strstr(reason_in(text), "newer worker");
 }
 
+/* It is what the key holds that stands in the way; a server may refuse any key, while it loads. */
+static bool by_key(const char *text)
+{
+    return starts_with(text, "KEY ") && (strstr(reason_in(text), "WRONGTYPE") || strstr(reason_in(text), "a record in it"));
+}
+
 static const char *key_name(const char *prefix, const char *key)
 {
     return starts_with(key, prefix) ? key + strlen(prefix) : key;
@@ -123,7 +129,7 @@ static const char *remedy(const char *text, const char *prefix, bool sentinels)
         return "; let the user of REDIS_URL do that, and read and write every key under REDIS_PREFIX";
     if (by_newer_worker(text))
         return "; upgrade this worker";
-    if (starts_with(text, "KEY "))
+    if (by_key(text))
         return key_remedy(key_name(prefix, text + strlen("KEY ")));
     if (starts_with(text, "OOM"))
         return "; raise maxmemory or free some";

@@ -97,11 +97,27 @@ static void knows_a_replica_from_what_it_says(void **state)
     }
 }
 
+static void a_key_that_is_not_the_trouble_is_left_alone(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "KEY dc:schema: LOADING Redis is loading the dataset in memory",
+        "KEY dc:drops:epoch: MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+        "KEY dc:campaign:WRONGTYPE:counters: LOADING Redis is loading the dataset in memory",
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct error error = {.text = ""};
+        redis_refusal_tell(cases[i], "Redis at h:1", "counting a batch", "dc:", false, &error);
+        CHECK_CASE(cases[i], !strstr(error.text, "restore"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_what_to_do),
         cmocka_unit_test(knows_a_replica_from_what_it_says),
+        cmocka_unit_test(a_key_that_is_not_the_trouble_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
