@@ -9,16 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum item_state { ITEM_UNPARSED, ITEM_EVENT, ITEM_REJECTED };
-
-struct item {
-    struct delivery *delivery;
-    enum item_state state;
-    const char *reason; /* of ITEM_REJECTED */
-    char detail[PARSE_DETAIL];
-    struct event event;
-};
-
 enum phase { PHASE_GATHER, PHASE_MARK, PHASE_UNMARK, PHASE_APPLY, PHASE_WAIT, PHASE_ACKNOWLEDGE };
 
 /* The delivery that is handled alone. */
@@ -41,8 +31,8 @@ struct batch {
     bool acknowledged; /* before its time: a control of the fault suite */
     int64_t due_ms;
     size_t count;
-    size_t may_reject;  /* of these, those that may have to be parked: each has a place reserved there */
-    struct item *items; /* settings.max of each of these */
+    size_t may_reject; /* of these, those that may have to be parked: each has a place reserved there */
+    struct delivery **deliveries; /* settings.max of each of these */
     const struct event **events;
     enum applied *results;
 };
@@ -55,10 +45,10 @@ struct batch *batch_new(const struct batch_settings *settings, const struct batc
     batch->settings = *settings;
     batch->ports = ports;
     batch->parked = parked;
-    batch->items = calloc(settings->max, sizeof *batch->items);
+    batch->deliveries = calloc(settings->max, sizeof(struct delivery *));
     batch->events = calloc(settings->max, sizeof(const struct event *));
     batch->results = calloc(settings->max, sizeof *batch->results);
-    if (!batch->items || !batch->events || !batch->results) {
+    if (!batch->deliveries || !batch->events || !batch->results) {
         batch_free(batch);
         return NULL;
     }
@@ -71,7 +61,7 @@ void batch_free(struct batch *batch)
     if (!batch)
         return;
     batch_drop(batch);
-    free(batch->items);
+    free(batch->deliveries);
     free(batch->events);
     free(batch->results);
     free(batch);
@@ -103,29 +93,21 @@ size_t batch_count(const struct batch *batch)
     return batch->count;
 }
 
-static void parse(struct batch *batch, struct item *item)
+/* False when out of memory. */
+static bool read_delivery(const struct batch *batch, struct delivery *delivery)
 {
-    const struct delivery *delivery = item->delivery;
-    enum parse_verdict verdict =
-        event_parse(delivery_body(delivery), &delivery->envelope, &batch->settings.parse, &item->event, item->detail);
-    switch (verdict) {
-    case PARSE_OK:
-        item->state = ITEM_EVENT;
-        if (item->detail[0] != '\0')
-            batch->ports->remark(batch->ports->context, item->detail);
-        break;
-    case PARSE_NO_MEMORY:
-        item->state = ITEM_UNPARSED;
-        break;
-    case PARSE_INVALID_JSON:
-    case PARSE_UNRECOGNIZED_SHAPE:
-    case PARSE_UNUSABLE_STATUS:
-    case PARSE_OPTOUT_WITHOUT_PHONE:
-    case PARSE_CAMPAIGN_UNNAMED:
-        item->state = ITEM_REJECTED;
-        item->reason = parse_verdict_slug(verdict);
-        break;
-    }
+    char remark[PARSE_DETAIL];
+    if (!delivery_read(delivery, &batch->settings.parse, remark))
+        return false;
+    if (remark[0] != '\0')
+        batch->ports->remark(batch->ports->context, remark);
+    return true;
+}
+
+void batch_read(const struct batch *batch, struct delivery *delivery)
+{
+    if (!suspicious(delivery))
+        (void)read_delivery(batch, delivery); /* without memory now, later */
 }
 
 static void may_reject(struct batch *batch)
@@ -136,9 +118,7 @@ static void may_reject(struct batch *batch)
 
 void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms)
 {
-    struct item *item = &batch->items[batch->count++];
-    item->delivery = delivery;
-    item->state = ITEM_UNPARSED;
+    batch->deliveries[batch->count++] = delivery;
     if (suspicious(delivery)) { /* reading it may be deadly: first the mark */
         batch->suspect = (struct suspect){.here = true};
         may_reject(batch);
@@ -146,8 +126,9 @@ void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms)
         batch->due_ms = now_ms;
         return;
     }
-    parse(batch, item);
-    if (item->state != ITEM_EVENT)
+    if (!delivery_was_read(delivery))
+        (void)read_delivery(batch, delivery);
+    if (!delivery->event || delivery->reason)
         may_reject(batch);
     if (batch->count == 1)
         batch->due_ms = now_ms + batch->settings.wait_ms;
@@ -173,7 +154,7 @@ void batch_drop(struct batch *batch)
     if (batch_waits(batch))
         batch->ports->abandon(batch->ports->context);
     for (size_t i = 0; i < batch->count; i++)
-        delivery_free(batch->items[i].delivery);
+        delivery_free(batch->deliveries[i]);
     parked_release(batch->parked, batch->may_reject);
     batch->count = 0;
     batch->may_reject = 0;
@@ -207,14 +188,13 @@ static bool name_suspect(struct suspect *suspect, const struct delivery *deliver
 }
 
 /* Two deaths, and nobody else is at it: this message it is. */
-static void condemn(struct item *item, uint64_t marks)
+static void condemn(struct delivery *delivery, uint64_t marks)
 {
-    item->state = ITEM_REJECTED;
-    item->reason = "crashed_worker";
-    snprintf(item->detail, sizeof item->detail,
+    delivery->reason = "crashed_worker";
+    snprintf(delivery->detail, sizeof delivery->detail,
              "%llu workers began to read this message alone and ended before they had read it; it was delivered %llu "
              "times",
-             (unsigned long long)marks, (unsigned long long)item->delivery->delivery_count + 1);
+             (unsigned long long)marks, (unsigned long long)delivery->delivery_count + 1);
 }
 
 /* What PHASE_MARK has left to do: the mark may be on only as long as our own code is at it. */
@@ -222,7 +202,7 @@ static enum batch_progress unmark(struct batch *batch, int64_t now_ms, struct er
 {
     struct suspect *suspect = &batch->suspect;
     const struct batch_ports *ports = batch->ports;
-    bool was_read = batch->items[0].state != ITEM_UNPARSED;
+    bool was_read = delivery_was_read(batch->deliveries[0]);
     struct error reason = {0};
     /* Whoever else died at it did not die of it: it can be read. */
     if (!ports->unmark(ports->context, suspect->name, was_read, &reason)) {
@@ -246,10 +226,9 @@ static enum batch_progress unmark(struct batch *batch, int64_t now_ms, struct er
 
 static enum batch_progress read_marked(struct batch *batch, int64_t now_ms, struct error *error)
 {
-    struct item *item = &batch->items[0];
-    parse(batch, item);
-    if (item->state == ITEM_EVENT)
-        batch->ports->rehearse(batch->ports->context, &item->event);
+    struct delivery *delivery = batch->deliveries[0];
+    if (read_delivery(batch, delivery) && delivery->event)
+        batch->ports->rehearse(batch->ports->context, delivery->event);
     batch->phase = PHASE_UNMARK;
     return unmark(batch, now_ms, error);
 }
@@ -257,9 +236,9 @@ static enum batch_progress read_marked(struct batch *batch, int64_t now_ms, stru
 static enum batch_progress mark(struct batch *batch, int64_t now_ms, struct error *error)
 {
     struct suspect *suspect = &batch->suspect;
-    struct item *item = &batch->items[0];
+    struct delivery *delivery = batch->deliveries[0];
     uint64_t earlier_marks = 0;
-    if (!name_suspect(suspect, item->delivery, error))
+    if (!name_suspect(suspect, delivery, error))
         return keep(batch, now_ms);
     suspect->marked = true; /* an answer that was lost may have left one */
     if (!batch->ports->mark(batch->ports->context, suspect->name, &earlier_marks, error))
@@ -274,19 +253,17 @@ static enum batch_progress mark(struct batch *batch, int64_t now_ms, struct erro
         return BATCH_FURTHER;
     }
     suspect->condemned = true;
-    condemn(item, earlier_marks);
+    condemn(delivery, earlier_marks);
     batch->phase = PHASE_GATHER;
     return BATCH_FURTHER;
 }
 
-/* Parses what lacked memory before. False if it still does. */
-static bool parse_rest(struct batch *batch, struct error *error)
+/* Reads what lacked memory before. False if it still does. */
+static bool read_rest(struct batch *batch, struct error *error)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        struct item *item = &batch->items[i];
-        if (item->state == ITEM_UNPARSED)
-            parse(batch, item);
-        if (item->state == ITEM_UNPARSED) {
+        struct delivery *delivery = batch->deliveries[i];
+        if (!delivery_was_read(delivery) && !read_delivery(batch, delivery)) {
             error_set(error, ERROR_NO_MEMORY, "out of memory while reading a message");
             return false;
         }
@@ -294,28 +271,37 @@ static bool parse_rest(struct batch *batch, struct error *error)
     return true;
 }
 
+static void park(struct batch *batch, size_t i)
+{
+    parked_add(batch->parked, batch->deliveries[i], batch->suspect.condemned ? batch->suspect.name : "");
+    batch->deliveries[i] = NULL;
+}
+
 /* From now on the batch takes no more. What is no event goes its own way: nothing here waits for it. */
 static void part(struct batch *batch)
 {
-    size_t kept = 0;
+    size_t kept = 0, kept_for_later = 0;
     parked_release(batch->parked, batch->may_reject);
-    batch->may_reject = 0;
     for (size_t i = 0; i < batch->count; i++) {
-        struct item *item = &batch->items[i];
-        if (item->state == ITEM_REJECTED)
-            parked_add(batch->parked, item->delivery, item->reason, item->detail,
-                       batch->suspect.condemned ? batch->suspect.name : "");
-        else if (kept++ != i)
-            batch->items[kept - 1] = *item;
+        struct delivery *delivery = batch->deliveries[i];
+        if (!delivery->event) {
+            park(batch, i);
+            continue;
+        }
+        batch->deliveries[kept++] = delivery;
+        kept_for_later += delivery->reason != NULL;
     }
     batch->count = kept;
+    batch->may_reject = 0;
+    while (batch->may_reject < kept_for_later)
+        may_reject(batch);
 }
 
 static enum batch_progress apply(struct batch *batch, int64_t now_ms, struct error *error)
 {
     const struct batch_ports *ports = batch->ports;
     for (size_t i = 0; i < batch->count; i++)
-        batch->events[i] = &batch->items[i].event;
+        batch->events[i] = batch->deliveries[i]->event;
     switch (ports->apply(ports->context, batch->events, batch->count, batch->results, error)) {
     case APPLY_DONE:
         batch->phase = PHASE_ACKNOWLEDGE;
@@ -333,26 +319,52 @@ static enum batch_progress apply(struct batch *batch, int64_t now_ms, struct err
     return keep(batch, now_ms);
 }
 
-/* All in one up to the oldest that is parked: before it everything is settled. Those behind it one by one. */
+/* The oldest that must not be acknowledged here: it is parked, or will be. */
+static uint64_t wall_of(const struct batch *batch)
+{
+    uint64_t wall = parked_oldest(batch->parked);
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct delivery *delivery = batch->deliveries[i];
+        if (delivery->reason && delivery->tag < wall)
+            wall = delivery->tag;
+    }
+    return wall;
+}
+
+/* All in one up to the wall: before it everything is settled. Those behind it one by one. */
 static bool acknowledge_all(struct batch *batch, struct error *error)
 {
     const struct batch_ports *ports = batch->ports;
-    uint64_t wall = parked_oldest(batch->parked);
+    uint64_t wall = wall_of(batch);
     size_t before = 0;
-    while (before < batch->count && batch->items[before].delivery->tag < wall)
+    while (before < batch->count && batch->deliveries[before]->tag < wall)
         before++;
-    if (before > 0 && !ports->acknowledge(ports->context, batch->items[before - 1].delivery->tag, true, error))
+    if (before > 0 && !ports->acknowledge(ports->context, batch->deliveries[before - 1]->tag, true, error))
         return false;
     for (size_t i = before; i < batch->count; i++) {
-        if (!ports->acknowledge(ports->context, batch->items[i].delivery->tag, false, error))
+        const struct delivery *delivery = batch->deliveries[i];
+        if (!delivery->reason && !ports->acknowledge(ports->context, delivery->tag, false, error))
             return false;
     }
     return true;
 }
 
+/* What tells of an opt-out, but is no event that counts: Redis has it now. */
+static void park_counted(struct batch *batch)
+{
+    parked_release(batch->parked, batch->may_reject);
+    batch->may_reject = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->deliveries[i]->reason)
+            park(batch, i);
+    }
+}
+
 static enum batch_progress acknowledge(struct batch *batch, struct error *error)
 {
     bool done = batch->acknowledged || acknowledge_all(batch, error);
+    if (done)
+        park_counted(batch);
     batch_drop(batch);
     return done ? BATCH_DONE : BATCH_LOST;
 }
@@ -370,7 +382,7 @@ static enum batch_progress acknowledge_too_early(struct batch *batch, struct err
 
 static enum batch_progress begin(struct batch *batch, int64_t now_ms, struct error *error)
 {
-    if (!parse_rest(batch, error))
+    if (!read_rest(batch, error))
         return keep(batch, now_ms);
     part(batch);
     if (batch->count == 0) {

@@ -1,6 +1,7 @@
 /* What to do with which delivery: gathers deliveries, parks those that are no events (parked.h brings them to the
    rejected queue), hands the others to Redis, and acknowledges them when it has taken them, whatever becomes of the
-   parked. Until then it keeps them and tries again. Takes none for which there might be no room where they are parked.
+   parked. Until then it keeps them and tries again. An event that belongs in the rejected queue, too (event.h:
+   rejected_as), is parked once Redis has it. Takes none for which there might be no room where they are parked.
    Does no I/O and reads no clock: ports and times are passed in. One thread owns a batch.
 
    A message that came back twice already may be what crashes workers: a suspect. It gets a batch of its own and is
@@ -45,7 +46,7 @@ struct batch_ports {
     /* Acknowledges the delivery with that tag, with `multiple` every one up to and including it. On failure the
        connection is lost: the batch is over, and its messages will be delivered again. */
     bool (*acknowledge)(void *context, uint64_t tag, bool multiple, struct error *error);
-    /* A message was parsed: `remark` is what event_parse ignored in it, never empty. */
+    /* A message was read: `remark` is what event_parse ignored in it, never empty. */
     void (*remark)(void *context, const char *remark);
 };
 
@@ -80,7 +81,11 @@ bool batch_open(const struct batch *batch);
 bool batch_takes(const struct batch *batch, const struct delivery *delivery);
 size_t batch_count(const struct batch *batch);
 
-/* Takes the delivery over. batch_takes must hold. Its envelope needs a received_at_ms. */
+/* Reads a delivery that is to be added later, unless it is a suspect, so that its body is not kept meanwhile. Its
+   envelope needs a received_at_ms. Without memory it stays as it is. */
+void batch_read(const struct batch *batch, struct delivery *delivery);
+/* Takes the delivery over, and reads it if that was not done. batch_takes must hold. Its envelope needs a
+   received_at_ms. */
 void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms);
 
 /* When batch_step has something to do (monotonic ms): now or earlier if it is due; INT64_MAX if the batch is empty. */

@@ -233,7 +233,7 @@ static enum frame_meaning on_header(struct consumer *consumer, const amqp_frame_
                   peer(consumer));
         return FRAME_LOST;
     }
-    consumer->pending = delivery_new((size_t)size);
+    consumer->pending = delivery_new((size_t)size, consumer->settings.held);
     if (!consumer->pending) {
         error_set(error, ERROR_NO_MEMORY, "out of memory for a message of %llu bytes", (unsigned long long)size);
         return FRAME_LOST;

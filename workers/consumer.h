@@ -19,6 +19,7 @@ struct consumer_settings {
     const char *name; /* of the connection, and the beginning of the consumer tag */
     uint64_t seed;    /* of the jitter */
     int wake_fd;      /* readable: consumer_next waits no more */
+    struct held *held; /* by all deliveries, and outlives them */
 };
 
 enum {

@@ -3,21 +3,69 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct delivery *delivery_new(size_t body_len)
+struct delivery *delivery_new(size_t body_len, struct held *held)
 {
-    if (body_len > SIZE_MAX - sizeof(struct delivery))
-        return NULL;
-    struct delivery *delivery = malloc(sizeof *delivery + body_len);
+    struct delivery *delivery = calloc(1, sizeof *delivery);
     if (!delivery)
         return NULL;
-    memset(delivery, 0, sizeof *delivery);
+    delivery->body = malloc(body_len > 0 ? body_len : 1);
+    if (!delivery->body) {
+        free(delivery);
+        return NULL;
+    }
     delivery->body_len = body_len;
+    delivery->held = held;
+    held->bytes += sizeof *delivery + body_len;
     return delivery;
+}
+
+static void drop_body(struct delivery *delivery)
+{
+    delivery->held->bytes -= delivery->body_len;
+    free(delivery->body);
+    delivery->body = NULL;
+    delivery->body_len = 0;
 }
 
 void delivery_free(struct delivery *delivery)
 {
+    if (!delivery)
+        return;
+    drop_body(delivery);
+    if (delivery->event)
+        delivery->held->bytes -= sizeof *delivery->event;
+    delivery->held->bytes -= sizeof *delivery;
+    free(delivery->event);
     free(delivery);
+}
+
+static void keep_event(struct delivery *delivery, struct event *event)
+{
+    delivery->event = event;
+    delivery->held->bytes += sizeof *event;
+    delivery->reason = event->rejected_as;
+    if (!delivery->reason)
+        drop_body(delivery);
+}
+
+bool delivery_read(struct delivery *delivery, const struct parse_settings *settings, char remark[PARSE_DETAIL])
+{
+    char detail[PARSE_DETAIL] = "";
+    struct event *event = malloc(sizeof *event);
+    enum parse_verdict verdict = PARSE_NO_MEMORY;
+    remark[0] = '\0';
+    if (event)
+        verdict = event_parse(delivery_body(delivery), &delivery->envelope, settings, event, detail);
+    if (verdict == PARSE_OK)
+        keep_event(delivery, event);
+    else
+        free(event);
+    if (verdict == PARSE_NO_MEMORY)
+        return false;
+    if (verdict != PARSE_OK)
+        delivery->reason = parse_verdict_slug(verdict);
+    memcpy(delivery->reason ? delivery->detail : remark, detail, PARSE_DETAIL);
+    return true;
 }
 
 /* The value, of whatever width; 0 for a negative one and for what is no integer. */

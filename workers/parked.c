@@ -13,7 +13,7 @@ struct parked {
     bool failing;
     size_t limit;
     size_t count, reserved;
-    struct rejection *rejections; /* in the order of their tags */
+    struct rejection *rejections; /* in the order of parking */
 };
 
 struct parked *parked_new(size_t limit, const struct parked_ports *ports, uint64_t seed)
@@ -69,15 +69,18 @@ void parked_release(struct parked *parked, size_t places)
 
 uint64_t parked_oldest(const struct parked *parked)
 {
-    return parked->count > 0 ? parked->rejections[0].delivery->tag : UINT64_MAX;
+    uint64_t oldest = UINT64_MAX;
+    for (size_t i = 0; i < parked->count; i++) {
+        if (parked->rejections[i].delivery->tag < oldest)
+            oldest = parked->rejections[i].delivery->tag;
+    }
+    return oldest;
 }
 
-void parked_add(struct parked *parked, struct delivery *delivery, const char *reason, const char *detail,
-                const char *marks)
+void parked_add(struct parked *parked, struct delivery *delivery, const char *marks)
 {
     struct rejection *rejection = &parked->rejections[parked->count++];
-    *rejection = (struct rejection){.delivery = delivery, .reason = reason};
-    snprintf(rejection->detail, sizeof rejection->detail, "%s", detail);
+    *rejection = (struct rejection){.delivery = delivery};
     snprintf(rejection->marks, sizeof rejection->marks, "%s", marks);
     if (!parked->failing) {
         parked->due_ms = 0; /* now */

@@ -7,7 +7,6 @@
 #include "../common/error.h"
 #include "../common/timers.h"
 #include "delivery.h"
-#include "event_parse.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,11 +23,8 @@ enum {
     PARKED_REST_MAX_MS = TIMER_MS(30000),
 };
 
-/* A message that is no event. */
 struct rejection {
-    struct delivery *delivery;
-    const char *reason; /* a slug that lives for ever */
-    char detail[PARSE_DETAIL];
+    struct delivery *delivery; /* with its body, a reason and a detail */
     char marks[PARKED_NAME]; /* whose marks go when it is confirmed; empty: none */
     uint64_t sent_tag;       /* for the port that publishes: 0 at first */
     int64_t sent_at_ms;      /* the same */
@@ -67,9 +63,8 @@ void parked_release(struct parked *parked, size_t places);
 /* The lowest delivery tag, which an acknowledgement of several must not reach; UINT64_MAX if it is empty. */
 uint64_t parked_oldest(const struct parked *parked);
 
-/* Takes the delivery over; there must be room. Its tag is higher than those before it. `marks` is a name or empty. */
-void parked_add(struct parked *parked, struct delivery *delivery, const char *reason, const char *detail,
-                const char *marks);
+/* Takes the delivery over, which has a reason and its body; there must be room. `marks` is a name or empty. */
+void parked_add(struct parked *parked, struct delivery *delivery, const char *marks);
 
 /* When parked_step has something to do; INT64_MAX if it is empty. */
 int64_t parked_due_ms(const struct parked *parked);

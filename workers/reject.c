@@ -131,7 +131,7 @@ static bool publish_one(struct rejecter *rejecter, struct rejection *rejection, 
     const char *queue = rejecter->settings.rejected_queue;
     struct envelope_properties properties;
     envelope_to_properties(&delivery->envelope, &properties);
-    envelope_add_rejection(&properties, rejection->reason, rejection->detail);
+    envelope_add_rejection(&properties, delivery->reason, delivery->detail);
     amqp_bytes_t body = {.len = delivery->body_len, .bytes = delivery->body};
     begin_call(rejecter, REJECT_STUCK_MS);
     int status = amqp_basic_publish(amqp_session_connection(rejecter->session), AMQP_CHANNEL, amqp_cstring_bytes(queue),

@@ -63,6 +63,7 @@ struct worker {
     struct batch_ports ports;
     struct parked *parked; /* rejections on their way */
     struct parked_ports parked_ports;
+    struct held held;               /* by all deliveries, wherever they are */
     struct delivery *waiting_first; /* delivered, not yet in the batch; the prefetch bounds them */
     struct delivery *waiting_last;
     size_t waiting;
@@ -133,6 +134,16 @@ static void tell_findings(struct worker *worker)
     worker_note_redis(worker->status, &findings);
 }
 
+/* What is rejected as well counts as that alone, so that every message becomes one thing. */
+static void count_applied(struct worker *worker, const struct event *const *events, const enum applied *results,
+                          size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!events[i]->rejected_as)
+            worker_count_applied(worker->status, &results[i], 1);
+    }
+}
+
 static enum apply_progress port_apply(void *context, const struct event *const *events, size_t count,
                                       enum applied *results, struct error *error)
 {
@@ -143,7 +154,7 @@ static enum apply_progress port_apply(void *context, const struct event *const *
     if (progress != APPLY_WAITS)
         note_redis(worker, progress == APPLY_DONE, error);
     if (progress == APPLY_DONE)
-        worker_count_applied(worker->status, results, count);
+        count_applied(worker, events, results, count);
     return progress;
 }
 
@@ -196,8 +207,8 @@ static bool port_reject(void *context, struct rejection *rejections, size_t coun
 static void port_rejected(void *context, const struct rejection *rejection)
 {
     struct worker *worker = context;
-    worker_count_rejected(worker->status, rejection->reason);
-    line_note(&worker->rejections, rejection->reason);
+    worker_count_rejected(worker->status, rejection->delivery->reason);
+    line_note(&worker->rejections, rejection->delivery->reason);
     if (rejection->marks[0] != '\0') /* the marks have told what they had to */
         suspects_unmark_later(&worker->suspects, rejection->marks, true);
 }
@@ -265,6 +276,7 @@ static bool build_rest(struct worker *worker)
                                           .dog = worker->dog,
                                           .prefetch = (uint16_t)config->prefetch,
                                           .name = "dropworker",
+                                          .held = &worker->held,
                                           .seed = seed,
                                           .wake_fd = worker->wake_fd};
     struct batch_settings batching = {.max = (size_t)config->batch_max,
@@ -482,6 +494,7 @@ static void take(struct worker *worker, struct delivery *delivery)
         log_debug("a message without x-received-at: the time of its delivery counts");
         delivery->envelope.received_at_ms = clock_wall_ms();
     }
+    batch_read(next_batch(worker), delivery);
     if (worker->waiting_last)
         worker->waiting_last->next = delivery;
     else

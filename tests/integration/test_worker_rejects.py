@@ -3,6 +3,7 @@
 import pytest
 import servers
 from events import callback, counters, guide, message
+from waits import publish, wait_counted, wait_settled
 
 REJECTED = [
     ("text", b"not json", "invalid_json"),
@@ -46,6 +47,33 @@ def test_good_ones_between_rejected_ones_are_counted(counting):
     kept = counting.take("AMQP_REJECTED_QUEUE", 20)
     assert sorted(body for _, body in kept) == sorted(b"broken %d" % number for number in range(0, 60, 3))
     servers.wait_until(lambda: counters(counting.redis).get("messages") == 40, lambda: counters(counting.redis))
+
+
+# An opt-out of what is no event, and the slug it is rejected under.
+REJECTED_OPT_OUTS = [
+    ("a status unheard of", {"status": "perhaps", "dnc": True}, "unusable_status"),
+    ("no status", {"status": "", "reason": "STOP received", "event": "contact.sms.status"}, "unusable_status"),
+]
+
+
+@pytest.mark.parametrize(("fields", "reason"), [one[1:] for one in REJECTED_OPT_OUTS], ids=[one[0] for one in REJECTED_OPT_OUTS])
+def test_what_is_no_event_but_opts_out_is_listed_and_rejected(start_worker, queues, redis_server, fields, reason):
+    worker = start_worker()
+    publish(queues, 1)
+    body, properties = message(callback(phone_number="+13125550147", **fields), "spring")
+    queues.publish(body, properties)
+    publish(queues, 1)
+    ((kept, kept_body),) = queues.take("AMQP_REJECTED_QUEUE", 1)
+    assert (kept_body, kept.headers["x-reject-reason"]) == (body, reason)
+    assert kept.headers["x-reject-detail"]
+    wait_counted(redis_server, worker, 2)
+    for key in ("dc:optouts", "dc:campaign:spring:optouts"):
+        assert redis_server.client.zcard(key) == 1 and redis_server.client.zscore(key, "+13125550147")
+    wait_settled(worker, queues)
+    told = worker.metrics()
+    assert told["dropworker_consumed_total"] == 3
+    assert told[f'dropworker_rejected_total{{reason="{reason}"}}'] == 1
+    assert told["dropworker_opt_out_events_total"] == 0
 
 
 def test_the_log_tells_of_rejects_without_phone_or_body(counting):

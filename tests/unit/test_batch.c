@@ -38,7 +38,7 @@ static enum apply_progress fake_apply(void *context, const struct event *const *
 {
     struct world *world = context;
     for (size_t i = 0; i < count; i++) {
-        assert_int_equal(events[i]->kind, EVENT_RESULT);
+        assert_int_equal(events[i]->kind, events[i]->rejected_as ? EVENT_OPT_OUT : EVENT_RESULT);
         results[i] = APPLIED_COUNTED;
     }
     if (world->apply_failures > 0) {
@@ -91,7 +91,7 @@ static bool fake_mark(void *context, const char *name, uint64_t *earlier_marks, 
 
 static void fake_rehearse(void *context, const struct event *event)
 {
-    assert_int_equal(event->kind, EVENT_RESULT);
+    assert_true(event->kind == EVENT_RESULT || event->rejected_as);
     note(context, "rehearse", 1);
 }
 
@@ -147,9 +147,11 @@ static bool parked_reject(void *context, struct rejection *rejections, size_t co
     (void)error;
     for (size_t i = 0; i < count; i++) {
         bool crashed = world->looks > 0 && world->earlier_marks[1] >= BATCH_MARKS_MAX;
-        assert_string_equal(rejections[i].reason, crashed ? "crashed_worker" : "unrecognized_shape");
+        const char *reason = rejections[i].delivery->event ? "unusable_status" : "unrecognized_shape";
+        assert_string_equal(rejections[i].delivery->reason, crashed ? "crashed_worker" : reason);
+        assert_non_null(rejections[i].delivery->body);
         assert_string_equal(rejections[i].marks, crashed ? world->name : "");
-        assert_true(strlen(rejections[i].detail) > 0);
+        assert_true(strlen(rejections[i].delivery->detail) > 0);
         rejections[i].confirmed = world->reject_confirms;
     }
     return true;
@@ -200,9 +202,11 @@ static void close_scene(struct scene *scene)
     parked_free(scene->parked);
 }
 
+static struct held held;
+
 static struct delivery *delivery_of(const char *body, uint64_t tag)
 {
-    struct delivery *delivery = delivery_new(strlen(body));
+    struct delivery *delivery = delivery_new(strlen(body), &held);
     assert_non_null(delivery);
     memcpy(delivery->body, body, strlen(body));
     delivery->tag = tag;
@@ -210,12 +214,16 @@ static struct delivery *delivery_of(const char *body, uint64_t tag)
     return delivery;
 }
 
-/* `kinds`: a letter for each delivery, g for a good one, b for a bad one; tags from 1. */
+static const char BOTH[] = "{\"status\":\"perhaps\",\"dnc\":true,\"phone\":\"+13125550146\"}";
+
+/* `kinds`: a letter for each delivery, g for a good one, b for a bad one, o for a bad one that tells of an opt-out; tags
+   from 1. */
 static void add_all(struct batch *batch, const char *kinds, int64_t now_ms)
 {
     for (size_t i = 0; kinds[i]; i++) {
+        const char *body = kinds[i] == 'g' ? "{\"status\":\"success\"}" : kinds[i] == 'o' ? BOTH : "{}";
         assert_true(batch_open(batch));
-        batch_add(batch, delivery_of(kinds[i] == 'g' ? "{\"status\":\"success\"}" : "{}", i + 1), now_ms);
+        batch_add(batch, delivery_of(body, i + 1), now_ms);
     }
 }
 
@@ -261,6 +269,14 @@ static void acknowledges_after_redis_and_never_what_is_parked(void **state)
         {"gb", {.apply_failures = 1, .apply_waits = 1}, BATCH_DONE, "apply!1 wait1 apply1 upto1", 1},
         {"gb", {.acknowledge_failures = 1}, BATCH_LOST, "apply1 upto!1", 1},
         {"gbgg", {.acknowledge_failures = 2}, BATCH_LOST, "apply3 upto1 ack!3", 1},
+        {"o", {0}, BATCH_DONE, "apply1", 1},
+        {"go", {0}, BATCH_DONE, "apply2 upto1", 1},
+        {"og", {0}, BATCH_DONE, "apply2 ack2", 1},
+        {"gogo", {0}, BATCH_DONE, "apply4 upto1 ack3", 2},
+        {"gobg", {0}, BATCH_DONE, "apply3 upto1 ack4", 2},
+        {"gbog", {0}, BATCH_DONE, "apply3 upto1 ack4", 2},
+        {"go", {.apply_failures = 1}, BATCH_DONE, "apply!2 apply2 upto1", 1},
+        {"go", {.acknowledge_failures = 1}, BATCH_LOST, "apply2 upto!1", 0},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -317,6 +333,82 @@ static void what_is_parked_is_on_its_way_before_redis_is_asked(void **state)
     assert_int_equal(run(batch, &now_ms), BATCH_DONE);
     assert_string_equal(world.journal, "parked1 apply2 upto3");
     close_scene(&scene);
+}
+
+/* The opt-out of a message that is rejected must not wait for anything but Redis, and the message is parked after it. */
+static void what_tells_of_an_opt_out_is_parked_once_redis_has_it(void **state)
+{
+    struct world world = {.apply_failures = 1, .reject_confirms = true};
+    struct scene scene;
+    struct batch *batch = open_scene(&scene, &world);
+    struct error error = {0};
+    int64_t now_ms = 1020;
+    (void)state;
+    add_all(batch, "gobg", 1000);
+    assert_int_equal(batch_step(batch, now_ms, &error), BATCH_FURTHER);
+    assert_int_equal(parked_count(scene.parked), 1);
+    assert_int_equal(batch_step(batch, now_ms, &error), BATCH_KEPT);
+    assert_int_equal(parked_count(scene.parked), 1);
+    assert_int_equal(parked_room(scene.parked), ROOM - 2);
+    assert_int_equal(run(batch, &now_ms), BATCH_DONE);
+    assert_int_equal(parked_count(scene.parked), 2);
+    assert_int_equal(parked_room(scene.parked), ROOM - 2);
+    assert_int_equal(parked_oldest(scene.parked), 2);
+    assert_int_equal(parked_step(scene.parked, &error), PARKED_SETTLED);
+    assert_string_equal(world.journal, "apply!3 apply3 upto1 ack4 parked3 parked2");
+    assert_int_equal(parked_room(scene.parked), ROOM);
+    close_scene(&scene);
+}
+
+static void what_is_dropped_gives_its_places_back(void **state)
+{
+    (void)state;
+    for (int steps = 0; steps < 3; steps++) {
+        struct world world = {0};
+        struct scene scene;
+        struct batch *batch = open_scene(&scene, &world);
+        struct error error = {0};
+        add_all(batch, "obg", 1000);
+        for (int i = 0; i < steps; i++)
+            assert_int_equal(batch_step(batch, 1020, &error), BATCH_FURTHER);
+        batch_drop(batch);
+        parked_drop(scene.parked);
+        assert_int_equal(parked_room(scene.parked), ROOM);
+        close_scene(&scene);
+    }
+}
+
+static void a_body_that_was_read_is_kept_only_for_the_rejected_queue(void **state)
+{
+    static const struct {
+        const char *body;
+        uint64_t delivery_count;
+        bool read, kept;
+    } cases[] = {
+        {"{\"status\":\"success\"}", 0, true, false},
+        {"{\"status\":\"success\"}", BATCH_SUSPECT_COUNT, false, true},
+        {"{}", 0, true, true},
+        {BOTH, 0, true, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world world = {0};
+        struct scene scene;
+        struct batch *batch = open_scene(&scene, &world);
+        struct delivery *delivery = delivery_of(cases[i].body, 1);
+        int64_t now_ms = 1000;
+        delivery->delivery_count = cases[i].delivery_count;
+        batch_read(batch, delivery);
+        assert_int_equal(delivery_was_read(delivery), cases[i].read);
+        assert_int_equal(delivery->body != NULL, cases[i].kept);
+        assert_int_equal(held.bytes, sizeof *delivery + (cases[i].kept ? strlen(cases[i].body) : 0) +
+                                         (delivery->event ? sizeof *delivery->event : 0));
+        batch_add(batch, delivery, now_ms);
+        assert_int_equal(run(batch, &now_ms), BATCH_DONE);
+        assert_int_equal(held.bytes == 0, parked_count(scene.parked) == 0);
+        close_scene(&scene);
+        assert_int_equal(held.bytes, 0);
+    }
 }
 
 static void takes_none_that_there_is_no_room_to_park(void **state)
@@ -509,6 +601,7 @@ static void a_third_delivery_is_marked_only_while_it_is_read(void **state)
         {"{\"status\":\"success\"}", {0}, BATCH_DONE, "mark0 rehearse1 unmark1 apply1 upto1"},
         {"{\"status\":\"success\"}", {.earlier_marks = {1, 1}}, BATCH_DONE, "mark1 rehearse1 unmark1 apply1 upto1"},
         {"{}", {0}, BATCH_DONE, "mark0 unmark1 parked1"},
+        {BOTH, {0}, BATCH_DONE, "mark0 rehearse1 unmark1 apply1 parked1"},
         {"{\"status\":\"success\"}",
          {.mark_failures = 2, .apply_failures = 1},
          BATCH_DONE,
@@ -683,6 +776,9 @@ int main(void)
         cmocka_unit_test(acknowledges_after_redis_and_never_what_is_parked),
         cmocka_unit_test(those_behind_a_parked_one_are_acknowledged_alone_until_it_is_gone),
         cmocka_unit_test(what_is_parked_is_on_its_way_before_redis_is_asked),
+        cmocka_unit_test(what_tells_of_an_opt_out_is_parked_once_redis_has_it),
+        cmocka_unit_test(what_is_dropped_gives_its_places_back),
+        cmocka_unit_test(a_body_that_was_read_is_kept_only_for_the_rejected_queue),
         cmocka_unit_test(takes_none_that_there_is_no_room_to_park),
         cmocka_unit_test(waits_for_more_until_full_or_late),
         cmocka_unit_test(takes_nothing_more_once_work_has_begun),

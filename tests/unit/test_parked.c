@@ -53,8 +53,7 @@ static bool fake_reject(void *context, struct rejection *rejections, size_t coun
 static void fake_rejected(void *context, const struct rejection *rejection)
 {
     assert_true(rejection->confirmed);
-    assert_string_equal(rejection->reason, "invalid_json");
-    assert_string_equal(rejection->detail, "a detail");
+    assert_string_equal(rejection->delivery->reason, "invalid_json");
     note(context, rejection->marks, rejection->delivery->tag);
 }
 
@@ -76,14 +75,17 @@ static struct parked_ports ports_of(struct world *world)
                                  .acknowledge = fake_acknowledge};
 }
 
+static struct held held;
+
 static void add(struct parked *parked, uint64_t first_tag, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct delivery *delivery = delivery_new(0);
+        struct delivery *delivery = delivery_new(0, &held);
         assert_non_null(delivery);
         delivery->tag = first_tag + i;
+        delivery->reason = "invalid_json";
         assert_true(parked_room(parked) > 0);
-        parked_add(parked, delivery, "invalid_json", "a detail", i == 0 ? "m" : "n");
+        parked_add(parked, delivery, i == 0 ? "m" : "n");
     }
 }
 
