@@ -23,6 +23,10 @@ enum {
     /* MAX_BODY_BYTES cannot be set past this: RabbitMQ's default message limit is 16 MiB and the vendor sends 1 MB at
        most. */
     LIMIT_BODY_MAX = 16 * 1024 * 1024,
+    /* What a worker holds of messages. An event takes 3 KB, so this bounds what cannot be dropped when it is read: bodies
+       for the rejected queue. A quarter of what the worker may take: reading one body of LIMIT_BODY_MAX takes up to
+       three times its size beside it. */
+    LIMIT_HELD_BYTES = 32 * 1024 * 1024,
 };
 
 #endif

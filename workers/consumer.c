@@ -35,6 +35,7 @@ struct consumer {
     struct delivery *pending;
     size_t pending_got;
     int watched_fd;
+    int64_t heartbeat_at_ms; /* when the next one is due, while nothing is read */
 };
 
 /* What one frame amounts to. */
@@ -288,18 +289,18 @@ static enum frame_meaning next_frame(struct consumer *consumer, int64_t timeout_
         meaning = on_frame(consumer, &frame, error);
     else
         amqp_error_of_status(error, "consuming from", peer(consumer), status);
-    if (meaning == FRAME_MESSAGE || (!consumer->pending && !consumer->expect_header))
-        amqp_maybe_release_buffers(connection); /* the message is a copy: nothing points into them */
+    amqp_maybe_release_buffers(connection); /* all of it was copied: nothing points into them */
     return meaning;
 }
 
-/* Sleeps until there may be something to read, somebody wakes us, or the time is up. -1: there is no connection. */
-static void sleep_until_woken(const struct consumer *consumer, int fd, int64_t timeout_ms)
+/* Sleeps until the connection has the event, or is broken, somebody wakes us, or the time is up. -1: there is no
+   connection. Returns what the connection has. */
+static short sleep_until_woken(const struct consumer *consumer, int fd, short event, int64_t timeout_ms)
 {
-    struct pollfd fds[3] = {{.fd = fd, .events = POLLIN},
+    struct pollfd fds[3] = {{.fd = fd, .events = event},
                             {.fd = consumer->settings.wake_fd, .events = POLLIN},
                             {.fd = consumer->watched_fd, .events = POLLIN}};
-    (void)poll(fds, 3, (int)timeout_ms);
+    return poll(fds, 3, (int)timeout_ms) > 0 ? fds[0].revents : 0;
 }
 
 void consumer_watch(struct consumer *consumer, int fd)
@@ -324,10 +325,45 @@ static enum consumer_result reconnect(struct consumer *consumer, int64_t timeout
 {
     int64_t wait_ms = consumer->retry_at_ms - clock_monotonic_ms();
     if (wait_ms > 0) {
-        sleep_until_woken(consumer, -1, wait_ms < timeout_ms ? wait_ms : timeout_ms);
+        (void)sleep_until_woken(consumer, -1, 0, wait_ms < timeout_ms ? wait_ms : timeout_ms);
         return CONSUMER_NOTHING;
     }
     return consumer_connect(consumer, error) ? CONSUMER_CONNECTED : CONSUMER_AWAY;
+}
+
+/* Whether there is no room for another message; what is being put together is read to its end. */
+static bool holds_enough(const struct consumer *consumer)
+{
+    return consumer->settings.held->bytes >= consumer->settings.held_max && !consumer->pending &&
+           !consumer->expect_header;
+}
+
+/* The library sends heartbeats only where it reads. */
+static int send_heartbeat(struct consumer *consumer)
+{
+    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
+    const int64_t every_ms = (int64_t)amqp_get_heartbeat(connection) * 1000 / 2;
+    const amqp_frame_t heartbeat = {.frame_type = AMQP_FRAME_HEARTBEAT};
+    const int64_t now_ms = clock_monotonic_ms();
+    if (every_ms == 0 || now_ms < consumer->heartbeat_at_ms)
+        return AMQP_STATUS_OK;
+    consumer->heartbeat_at_ms = now_ms + every_ms;
+    begin_call(consumer, CONSUMER_STUCK_MS);
+    int status = amqp_send_frame(connection, &heartbeat);
+    return watch_end(consumer->watch) ? AMQP_STATUS_HEARTBEAT_TIMEOUT : status;
+}
+
+static enum consumer_result wait_for_room(struct consumer *consumer, int64_t timeout_ms, struct error *error)
+{
+    int status = send_heartbeat(consumer);
+    if (status == AMQP_STATUS_OK &&
+        sleep_until_woken(consumer, amqp_session_fd(consumer->session), POLLRDHUP, timeout_ms) != 0)
+        status = AMQP_STATUS_CONNECTION_CLOSED;
+    if (status == AMQP_STATUS_OK)
+        return CONSUMER_NOTHING;
+    amqp_error_of_status(error, "consuming from", peer(consumer), status);
+    lose(consumer);
+    return CONSUMER_LOST;
 }
 
 enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, struct delivery **delivery,
@@ -335,10 +371,12 @@ enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms
 {
     if (!consumer->session)
         return reconnect(consumer, timeout_ms, error);
+    if (holds_enough(consumer))
+        return wait_for_room(consumer, timeout_ms, error);
     begin_call(consumer, timeout_ms + REST_MS + CONSUMER_STUCK_MS);
     enum frame_meaning meaning = read_frames(consumer, 0, error);
     if (meaning == FRAME_NONE && timeout_ms > 0) {
-        sleep_until_woken(consumer, amqp_session_fd(consumer->session), timeout_ms);
+        (void)sleep_until_woken(consumer, amqp_session_fd(consumer->session), POLLIN, timeout_ms);
         meaning = read_frames(consumer, 0, error);
     }
     if (watch_end(consumer->watch) && meaning != FRAME_LOST) {

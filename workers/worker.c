@@ -1,6 +1,7 @@
 #include "worker.h"
 
 #include "../common/clock.h"
+#include "../common/limits.h"
 #include "../common/log.h"
 #include "../common/protection.h"
 #include "../common/service_notify.h"
@@ -277,6 +278,7 @@ static bool build_rest(struct worker *worker)
                                           .prefetch = (uint16_t)config->prefetch,
                                           .name = "dropworker",
                                           .held = &worker->held,
+                                          .held_max = LIMIT_HELD_BYTES,
                                           .seed = seed,
                                           .wake_fd = worker->wake_fd};
     struct batch_settings batching = {.max = (size_t)config->batch_max,
@@ -583,10 +585,16 @@ static void step_batch(struct worker *worker, int64_t now_ms)
     }
 }
 
+/* Whether another message could wait for the rejected queue. */
+static bool has_room(const struct worker *worker)
+{
+    return !parked_full(worker->parked) && worker->held.bytes < LIMIT_HELD_BYTES;
+}
+
 static void note_rejecting(struct worker *worker, const struct error *problem)
 {
     struct error full = *problem;
-    if (parked_full(worker->parked))
+    if (!has_room(worker))
         error_set(&full, problem->code,
                   "%zu messages wait for the rejected queue, as many as may: no more is taken, nor counted; %s",
                   parked_count(worker->parked), problem->text);
@@ -619,8 +627,9 @@ static void tell_held(struct worker *worker)
     size_t held = in_batches(worker) + worker->waiting + parked;
     if (held > 0 || worker->paused)
         worker->idle_since_ms = clock_monotonic_ms();
-    worker_note_room(worker->status, !parked_full(worker->parked));
+    worker_note_room(worker->status, has_room(worker));
     metric_set(&worker->status->metrics[WORKER_HELD], (int64_t)held);
+    metric_set(&worker->status->metrics[WORKER_HELD_BYTES], (int64_t)worker->held.bytes);
     metric_set(&worker->status->metrics[WORKER_PARKED], (int64_t)parked);
 }
 

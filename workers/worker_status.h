@@ -41,6 +41,7 @@ enum worker_metric {
     WORKER_REDIS_EMPTIED,
     WORKER_REDIS_DAMAGED_KEYS,
     WORKER_HELD,
+    WORKER_HELD_BYTES,
     WORKER_PARKED,
     WORKER_LOG_LINES_DROPPED, /* as log_lines_dropped tells, when /metrics is read */
     WORKER_METRICS

@@ -1,0 +1,54 @@
+"""What a worker holds of messages has a bound in bytes: past it the broker keeps the others."""
+
+import json
+
+import servers
+from events import callback, message
+from test_worker_parked import full, rejected
+from waits import wait_counted, wait_metric, wait_settled
+
+MIB = 1 << 20
+HELD_MAX = 32 * MIB  # LIMIT_HELD_BYTES of common/limits.h
+POISON = 40
+
+
+def poison_of_a_mebibyte(number):
+    return json.dumps({"poison": number}).encode().ljust(MIB)
+
+
+def heartbeats_heard(rabbitmq):
+    """How often the broker has heard a worker's consumer that has nothing else to say. A frame of a heartbeat is 8 bytes."""
+    wanted = """[proplists:get_value(recv_oct, I)
+                 || I <- rabbit_networking:connection_info_all([client_properties, recv_oct]),
+                    lists:member({<<"connection_name">>, longstr, <<"dropworker">>}, proplists:get_value(client_properties, I))]."""
+    (octets,) = json.loads(rabbitmq.control("eval", wanted))
+    return octets / 8
+
+
+def test_past_the_bound_nothing_is_read_until_there_is_room(start_worker, queues, names, rabbitmq, redis_server):
+    assert start_worker().stop() == 0  # the queues are there
+    bodies = [poison_of_a_mebibyte(number) for number in range(POISON)]
+    for body in bodies:
+        queues.publish(*message(body))
+    queues.publish(*message(callback(), "spring"))
+    rabbitmq.control("eval", "application:set_env(rabbit, heartbeat, 1).")
+    try:
+        with full(rabbitmq, names, queues):
+            worker = start_worker(wait_ready=False)
+            wait_metric(worker, "held_bytes", HELD_MAX)
+            servers.wait_until(lambda: "as many as may" in json.dumps(worker.readyz()[1]), lambda: worker.readyz())
+            assert worker.readyz()[0] == 503
+            # Far more of them than the broker waits for before it gives a client up for dead.
+            heard = heartbeats_heard(rabbitmq)
+            servers.wait_until(lambda: heartbeats_heard(rabbitmq) >= heard + 10, lambda: worker.stderr[-2000:])
+            told = worker.metrics()
+            assert HELD_MAX <= told["dropworker_held_bytes"] < HELD_MAX + 2 * MIB
+            assert told["dropworker_held"] == HELD_MAX / MIB
+    finally:
+        rabbitmq.control("eval", "application:set_env(rabbit, heartbeat, 60).")
+    assert rejected(queues, POISON) == sorted(bodies)
+    wait_counted(redis_server, worker, 1)
+    wait_settled(worker, queues)
+    told = worker.metrics()
+    assert told["dropworker_held_bytes"] == 0
+    assert told["dropworker_redelivered_total"] == told["dropworker_reconnects_total"] == 0
