@@ -3,6 +3,7 @@
 #include "../common/backoff.h"
 #include "../common/clock.h"
 #include "../common/limits.h"
+#include "../common/log.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -13,12 +14,9 @@
 enum {
     CONSUMER_TAG = 128,
     RPC_TIMEOUT_S = 5,
+    GOODBYE_MS = 1000,
     REST_MS = 1000, /* how much later than asked consumer_next may return to have the whole of a message */
 };
-
-/* A message may be larger than ours ever are if another program publishes to the queue, but not without end: RabbitMQ
-   refuses more than 512 MiB. */
-static const uint64_t BODY_MAX = UINT64_C(512) * 1024 * 1024;
 
 struct consumer {
     struct consumer_settings settings;
@@ -28,12 +26,12 @@ struct consumer {
     size_t url_index;
     struct backoff backoff;
     int64_t retry_at_ms;
-    /* The message that is being put together; `pending` is set from its header on. */
+    /* The message that is being put together; `pending` is set from its header on, unless it is too large. */
     bool expect_header;
     uint64_t pending_tag;
     bool pending_redelivered;
     struct delivery *pending;
-    size_t pending_got;
+    uint64_t pending_left; /* bytes of its body that are to come */
     int watched_fd;
     int64_t heartbeat_at_ms; /* when the next one is due, while nothing is read */
 };
@@ -65,30 +63,18 @@ static void forget_message(struct consumer *consumer)
 {
     delivery_free(consumer->pending);
     consumer->pending = NULL;
-    consumer->pending_got = 0;
+    consumer->pending_left = 0;
     consumer->expect_header = false;
+}
+
+static bool within_message(const struct consumer *consumer)
+{
+    return consumer->expect_header || consumer->pending || consumer->pending_left > 0;
 }
 
 static void begin_call(struct consumer *consumer, int64_t limit_ms)
 {
     watch_begin(consumer->watch, amqp_session_fd(consumer->session), limit_ms);
-}
-
-void consumer_release(struct consumer *consumer)
-{
-    forget_message(consumer);
-    amqp_session_close(consumer->session);
-    consumer->session = NULL;
-    consumer->retry_at_ms = 0;
-}
-
-void consumer_free(struct consumer *consumer)
-{
-    if (!consumer)
-        return;
-    consumer_release(consumer);
-    watch_free(consumer->watch);
-    free(consumer);
 }
 
 static void lose(struct consumer *consumer)
@@ -102,6 +88,57 @@ static void lose(struct consumer *consumer)
 static const char *peer(const struct consumer *consumer)
 {
     return amqp_session_peer(consumer->session);
+}
+
+/* Closes the channel, and throws away what still comes on it, as RabbitMQ delivers it again: amqp_channel_close would keep
+   all that it sends before it answers, and that can be the whole prefetch. */
+static bool close_channel(struct consumer *consumer, struct error *error)
+{
+    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
+    amqp_channel_close_t close_it = {.reply_code = AMQP_REPLY_SUCCESS};
+    amqp_frame_t frame = {0};
+    int status = amqp_send_method(connection, AMQP_CHANNEL, AMQP_CHANNEL_CLOSE_METHOD, &close_it);
+    while (status == AMQP_STATUS_OK) {
+        struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
+        amqp_maybe_release_buffers(connection);
+        status = amqp_simple_wait_frame_noblock(connection, &frame, &timeout);
+        if (status != AMQP_STATUS_OK || frame.frame_type != AMQP_FRAME_METHOD)
+            continue;
+        if (frame.payload.method.id == AMQP_CHANNEL_CLOSE_OK_METHOD)
+            return true;
+        if (frame.payload.method.id == AMQP_CHANNEL_CLOSE_METHOD ||
+            frame.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD) {
+            amqp_error_of_close(error, "closing the channel to", peer(consumer), &frame.payload.method);
+            return false;
+        }
+    }
+    amqp_error_of_status(error, "closing the channel to", peer(consumer), status);
+    return false;
+}
+
+void consumer_release(struct consumer *consumer)
+{
+    struct error ignored = {0};
+    forget_message(consumer);
+    if (consumer->session) {
+        begin_call(consumer, GOODBYE_MS);
+        bool closed = close_channel(consumer, &ignored);
+        if (watch_end(consumer->watch) || !closed)
+            amqp_session_drop(consumer->session);
+        else
+            amqp_session_close(consumer->session);
+    }
+    consumer->session = NULL;
+    consumer->retry_at_ms = 0;
+}
+
+void consumer_free(struct consumer *consumer)
+{
+    if (!consumer)
+        return;
+    consumer_release(consumer);
+    watch_free(consumer->watch);
+    free(consumer);
 }
 
 /* Asks the broker to send messages. */
@@ -147,39 +184,12 @@ bool consumer_connect(struct consumer *consumer, struct error *error)
     return true;
 }
 
-/* What was on its way when the channel was closed would be taken for the next one's; RabbitMQ delivers it again. */
-static bool discard_frames(struct consumer *consumer, struct error *error)
-{
-    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
-    struct timeval at_once = {0};
-    amqp_frame_t frame;
-    int status = amqp_simple_wait_frame_noblock(connection, &frame, &at_once);
-    while (status == AMQP_STATUS_OK) {
-        if (frame.frame_type == AMQP_FRAME_METHOD && frame.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD) {
-            amqp_error_of_close(error, "consuming from", peer(consumer), &frame.payload.method);
-            return false;
-        }
-        status = amqp_simple_wait_frame_noblock(connection, &frame, &at_once);
-    }
-    if (status != AMQP_STATUS_TIMEOUT) {
-        amqp_error_of_status(error, "consuming from", peer(consumer), status);
-        return false;
-    }
-    amqp_maybe_release_buffers(connection);
-    return true;
-}
-
 static bool renew_watched(struct consumer *consumer, struct error *error)
 {
     amqp_connection_state_t connection = amqp_session_connection(consumer->session);
     struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
     amqp_set_rpc_timeout(connection, &timeout);
-    amqp_rpc_reply_t reply = amqp_channel_close(connection, AMQP_CHANNEL, AMQP_REPLY_SUCCESS);
-    if (reply.reply_type != AMQP_RESPONSE_NORMAL) {
-        amqp_error_of_reply(error, "closing the channel to", peer(consumer), reply);
-        return false;
-    }
-    if (!discard_frames(consumer, error))
+    if (!close_channel(consumer, error))
         return false;
     if (!amqp_channel_open(connection, AMQP_CHANNEL)) {
         amqp_error_of_reply(error, "opening a channel to", peer(consumer), amqp_get_rpc_reply(connection));
@@ -190,7 +200,7 @@ static bool renew_watched(struct consumer *consumer, struct error *error)
 
 bool consumer_renew(struct consumer *consumer, struct error *error)
 {
-    if (!consumer->session || consumer->pending || consumer->expect_header)
+    if (!consumer->session || within_message(consumer))
         return true;
     begin_call(consumer, CONSUMER_RENEW_MS);
     bool done = renew_watched(consumer, error);
@@ -229,18 +239,19 @@ static enum frame_meaning on_method(struct consumer *consumer, const amqp_method
 static enum frame_meaning on_header(struct consumer *consumer, const amqp_frame_t *frame, struct error *error)
 {
     uint64_t size = frame->payload.properties.body_size;
-    if (!consumer->expect_header || consumer->pending || size > BODY_MAX) {
-        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: a message's header came out of turn, or is too large",
-                  peer(consumer));
+    if (!consumer->expect_header || consumer->pending || consumer->pending_left > 0) {
+        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: a message's header came out of turn", peer(consumer));
         return FRAME_LOST;
     }
+    consumer->expect_header = false;
+    consumer->pending_left = size;
+    if (size > LIMIT_BODY_MAX)
+        return FRAME_PART;
     consumer->pending = delivery_new((size_t)size, consumer->settings.held);
     if (!consumer->pending) {
         error_set(error, ERROR_NO_MEMORY, "out of memory for a message of %llu bytes", (unsigned long long)size);
         return FRAME_LOST;
     }
-    consumer->expect_header = false;
-    consumer->pending_got = 0;
     consumer->pending->tag = consumer->pending_tag;
     consumer->pending->redelivered = consumer->pending_redelivered;
     consumer->pending->delivery_count = delivery_count_from_properties(frame->payload.properties.decoded);
@@ -248,17 +259,32 @@ static enum frame_meaning on_header(struct consumer *consumer, const amqp_frame_
     return size == 0 ? FRAME_MESSAGE : FRAME_PART;
 }
 
+/* Gives it to RabbitMQ to move to the rejected queue: whoever published it, no bridge took so much. */
+static enum frame_meaning refuse_too_large(struct consumer *consumer, struct error *error)
+{
+    log_warn("a message of more than %d bytes is not read: RabbitMQ moves it to the rejected queue", LIMIT_BODY_MAX);
+    int status =
+        amqp_basic_reject(amqp_session_connection(consumer->session), AMQP_CHANNEL, consumer->pending_tag, false);
+    if (status == AMQP_STATUS_OK)
+        return FRAME_PART;
+    amqp_error_of_status(error, "rejecting a message to", peer(consumer), status);
+    return FRAME_LOST;
+}
+
 static enum frame_meaning on_body(struct consumer *consumer, amqp_bytes_t fragment, struct error *error)
 {
     struct delivery *pending = consumer->pending;
-    if (!pending || fragment.len > pending->body_len - consumer->pending_got) {
+    if (fragment.len > consumer->pending_left) {
         error_set(error, ERROR_UNAVAILABLE, "consuming from %s: a message's body does not fit its header",
                   peer(consumer));
         return FRAME_LOST;
     }
-    memcpy(pending->body + consumer->pending_got, fragment.bytes, fragment.len);
-    consumer->pending_got += fragment.len;
-    return consumer->pending_got == pending->body_len ? FRAME_MESSAGE : FRAME_PART;
+    if (pending)
+        memcpy(pending->body + (pending->body_len - consumer->pending_left), fragment.bytes, fragment.len);
+    consumer->pending_left -= fragment.len;
+    if (consumer->pending_left > 0)
+        return FRAME_PART;
+    return pending ? FRAME_MESSAGE : refuse_too_large(consumer, error);
 }
 
 static enum frame_meaning on_frame(struct consumer *consumer, const amqp_frame_t *frame, struct error *error)
@@ -334,8 +360,7 @@ static enum consumer_result reconnect(struct consumer *consumer, int64_t timeout
 /* Whether there is no room for another message; what is being put together is read to its end. */
 static bool holds_enough(const struct consumer *consumer)
 {
-    return consumer->settings.held->bytes >= consumer->settings.held_max && !consumer->pending &&
-           !consumer->expect_header;
+    return consumer->settings.held->bytes >= consumer->settings.held_max && !within_message(consumer);
 }
 
 /* The library sends heartbeats only where it reads. */

@@ -55,7 +55,8 @@ void consumer_watch(struct consumer *consumer, int fd);
 /* Waits up to timeout_ms, or until wake_fd is readable, for the next message; connects if there is no connection and it
    is time to. A dead connection is noticed within two heartbeats and CONSUMER_STUCK_MS, if this is called at least
    every few seconds. While held_max is reached it reads nothing, so that RabbitMQ keeps what it would send, and sends our
-   heartbeats: CONSUMER_NOTHING. *error is set with AWAY and LOST. */
+   heartbeats: CONSUMER_NOTHING. A message of more than LIMIT_BODY_MAX bytes is rejected, so that RabbitMQ moves it to the
+   rejected queue, and never kept. *error is set with AWAY and LOST. */
 enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, struct delivery **delivery,
                                    struct error *error);
 

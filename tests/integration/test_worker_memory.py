@@ -5,7 +5,7 @@ import json
 import servers
 from events import callback, message
 from test_worker_parked import full, rejected
-from waits import wait_counted, wait_metric, wait_settled
+from waits import wait_counted, wait_metric, wait_said, wait_settled
 
 MIB = 1 << 20
 HELD_MAX = 32 * MIB  # LIMIT_HELD_BYTES of common/limits.h
@@ -52,3 +52,24 @@ def test_past_the_bound_nothing_is_read_until_there_is_room(start_worker, queues
     told = worker.metrics()
     assert told["dropworker_held_bytes"] == 0
     assert told["dropworker_redelivered_total"] == told["dropworker_reconnects_total"] == 0
+
+
+def test_what_is_larger_than_any_bridge_takes_is_moved_by_the_broker(start_worker, queues, redis_server):
+    worker = start_worker()
+    body = json.dumps(callback()).encode().ljust(16 * MIB + 1)
+    for one in (callback(), body, callback()):
+        queues.publish(*message(one, "spring"))
+    ((properties, kept),) = queues.take("AMQP_REJECTED_QUEUE", 1)
+    assert kept == body
+    assert properties.headers["x-first-death-reason"] == "rejected"
+    wait_counted(redis_server, worker, 2)
+    wait_settled(worker, queues)
+    wait_said(worker, "a message of more than 16777216 bytes is not read")
+    assert worker.metrics()["dropworker_reconnects_total"] == 0
+
+
+def test_one_as_large_as_a_bridge_may_take_is_counted(start_worker, queues, redis_server):
+    worker = start_worker()
+    queues.publish(*message(json.dumps(callback()).encode().ljust(16 * MIB), "spring"))
+    wait_counted(redis_server, worker, 1)
+    wait_settled(worker, queues)
