@@ -10,10 +10,11 @@
 #include "worker_config.h"
 #include "worker_status.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { HELP_LIMIT = 64 * 1024 };
+enum { HELP_LIMIT = 64 * 1024, MMAP_FROM = 128 * 1024 };
 
 static int print_help(void)
 {
@@ -93,8 +94,16 @@ static int load_and_run(const struct config_arguments *arguments)
     return exit_status;
 }
 
+/* Large bodies are given back to the system when they are freed. Left to itself the library raises this to the largest
+   one that was freed, and keeps what lies between others. */
+static void give_memory_back(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
+}
+
 int main(int argc, char **argv)
 {
+    give_memory_back();
     struct config_arguments arguments;
     struct error error = {0};
     if (!config_arguments_read(argc, argv, &arguments, &error)) {
