@@ -278,7 +278,7 @@ static bool build_rest(struct worker *worker)
                                           .prefetch = (uint16_t)config->prefetch,
                                           .name = "dropworker",
                                           .held = &worker->held,
-                                          .held_max = LIMIT_HELD_BYTES,
+                                          .held_max = protection("held-bound") ? LIMIT_HELD_BYTES : SIZE_MAX,
                                           .seed = seed,
                                           .wake_fd = worker->wake_fd};
     struct batch_settings batching = {.max = (size_t)config->batch_max,

@@ -1,10 +1,13 @@
 """Redis and messages that make trouble for a worker: nothing half-written, no innocent rejected."""
 
+import dataclasses
 import itertools
 import json
+import re
 import time
 
 import checker
+import sender
 import servers
 import stack as stack_module
 import traffic
@@ -17,6 +20,11 @@ DELIVERY_LIMIT = 10
 LET_GO_SECONDS = 30.0
 AGREE_SECONDS = 40.0
 LOOK_SECONDS = 0.5
+MEBIBYTE = 1 << 20
+WORKER_MAX_MIB = 128
+HELD_MAX_BYTES = 32 * MEBIBYTE  # LIMIT_HELD_BYTES of common/limits.h
+LARGE_POISON = 150  # mebibytes: more than a worker may take
+FILL_SECONDS = 40.0
 
 
 def scripts_flushed(stack, size):
@@ -221,6 +229,49 @@ def rejected_queue_deleted(stack, size):
     return findings
 
 
+def large_bodies(stack, size):
+    """Bodies of a mebibyte: events, what belongs in a rejected queue that is full for a while, and one of tiny values. One
+    worker meets them all at once, and is stopped in their midst."""
+    events = list(itertools.islice(traffic.Traffic(stack.rng.getrandbits(32)), size.events))
+    events += [traffic.Event("poison", traffic.wire.WEBHOOK, "guide", b'{"poison":%d}' % number) for number in range(LARGE_POISON)]
+    stack.rng.shuffle(events)
+    events = [dataclasses.replace(event, body=event.body.ljust(MEBIBYTE)) for event in events]
+    stack.start_bridge()
+    with load(stack, rate=1000, threads=8, events=iter(events)) as sending:
+        servers.wait_until(lambda: len(sending.log) == len(events), "all is sent")
+    log = sending.log + [sender.Sent(tiny_values(stack), 0.0, status=200)]
+    with stack.policy('{"max-length":1,"overflow":"reject-publish"}', "AMQP_REJECTED_QUEUE"):
+        first = stack.start_worker()
+        enough = WORKER_MAX_MIB * MEBIBYTE if stack.without else HELD_MAX_BYTES
+        full = waits_for(lambda: first.metrics()["dropworker_held_bytes"] >= enough, unless_taken_away(stack, FILL_SECONDS))
+        peaks = [peak_mib(first)]
+        first.stop()
+    stack.workers.remove(first)
+    stack.start_worker()
+    findings = checker.check_all(stack, log)
+    peaks.append(peak_mib(stack.workers[0]))
+    every_answer_good(findings)
+    findings.claim(full, "the worker never held as much as it may")
+    findings.claim(max(peaks) < WORKER_MAX_MIB, f"a worker took {max(peaks):.0f} MiB")
+    findings.notes["worker_mib"] = max(peaks)
+    return findings
+
+
+def tiny_values(stack):
+    """A mebibyte of them, published without a bridge, which would refuse it."""
+    body = b'{"a":[' + b"{}," * (MEBIBYTE // 3 - 4) + b"{}]}"
+    with stack.channel() as channel:
+        channel.confirm_delivery()
+        channel.basic_publish(stack.names["AMQP_EXCHANGE"], stack.names["AMQP_QUEUE"], body, mandatory=True)
+    return traffic.Event("poison", "", "", body)
+
+
+def peak_mib(program):
+    """The most memory that it had up to now."""
+    with open(f"/proc/{program.pid}/status", encoding="ascii") as status:
+        return int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1)) / 1024
+
+
 def poison_and_kills(stack, size):
     """1 % poison, workers killed, and one message that crashes whoever parses it."""
     stack.start_bridge()
@@ -286,6 +337,7 @@ CLAIMS = [
     Claim("redis-keys-of-a-wrong-type", wrong_typed_keys, 15),
     Claim("rejected-queue-full", rejected_queue_full, 15),
     Claim("rejected-queue-deleted", rejected_queue_deleted, 15),
+    Claim("large-bodies", large_bodies, 40),
     Claim("poison-and-kills", poison_and_kills, 25),
     Claim("crasher-among-innocents", crasher_among_innocents, 20),
 ]

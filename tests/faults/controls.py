@@ -52,6 +52,11 @@ def outgrown(findings):
     return f"a file of {size} bytes" if size > claims_spool.BOUND else ""
 
 
+def too_large(findings):
+    peak = findings.notes.get("worker_mib", 0)
+    return f"a worker of {peak:.0f} MiB" if peak > claims_worker.WORKER_MAX_MIB else ""
+
+
 def still_held(findings):
     return "" if findings.notes.get("let_go", True) else "messages still held"
 
@@ -119,6 +124,7 @@ CONTROLS = [
     Control("no-topology-watch", claims_topology.unbound_while_idle, still_unbound, "topology", 1, 35),
     Control("no-reject-confirm", claims_worker.rejected_queue_full, poison_lost, "reject-confirm", 1, 20),
     Control("no-ack-after-redis", functools.partial(claims_kill.kill_worker, kills=4), lost, "ack-after-redis", 3, 45),
+    Control("no-held-bound", claims_worker.large_bodies, too_large, "held-bound", 1, 60),
     Control("no-pause", claims_worker.redis_away(2), still_held, "pause", 1, 35),
     Control("no-serving", claims_worker.redis_stands_still, thrown_out, "serve", 1, 45),
     Control("redis-without-a-file", functools.partial(claims_kill.kill_redis, kills=1), lost, "nothing", 1, 15,
