@@ -413,29 +413,18 @@ static void settings_are_looked_at_with_each_connection_and_when_it_is_time_befo
     redis_store_free(store);
 }
 
-static void what_was_found_is_told(void **state)
-{
-    (void)state;
-    struct redis_store *store = open_store(false, FIRST HISTORY);
-    struct redis_findings findings;
-
-    assert_true(apply(store, 1, 1, 1));
-    findings = redis_store_findings(store);
-    assert_string_equal(findings.eviction, "may evict");
-    assert_string_equal(findings.durability, "");
-    assert_string_equal(findings.settings, "60 600 /");
-    assert_string_equal(findings.emptied, "emptied");
-    redis_store_free(store);
-}
-
-static void keys_of_a_newer_version_are_of_no_use(void **state)
+static void keys_of_a_newer_version_are_of_no_use_and_what_was_found_is_told(void **state)
 {
     (void)state;
     struct redis_store *store = open_store(false, FIRST HISTORY);
     struct error error = {0};
 
-    world.have = 1;
+    assert_true(apply(store, 1, 1, 1));
     assert_true(redis_store_check(store, &error));
+    assert_string_equal(redis_store_findings(store).eviction, "may evict");
+    assert_string_equal(redis_store_findings(store).durability, "");
+    assert_string_equal(redis_store_findings(store).settings, "60 600 /");
+    assert_string_equal(redis_store_findings(store).emptied, "emptied");
     world.newer = true;
     assert_false(redis_store_check(store, &error));
     assert_int_equal(error.code, ERROR_NEWER);
@@ -453,8 +442,7 @@ int main(void)
         cmocka_unit_test(no_replica_is_noted_while_a_batch_waits),
         cmocka_unit_test(a_redis_without_its_replicas_is_of_no_use),
         cmocka_unit_test(settings_are_looked_at_with_each_connection_and_when_it_is_time_before_a_batch_or_a_check),
-        cmocka_unit_test(what_was_found_is_told),
-        cmocka_unit_test(keys_of_a_newer_version_are_of_no_use),
+        cmocka_unit_test(keys_of_a_newer_version_are_of_no_use_and_what_was_found_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

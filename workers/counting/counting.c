@@ -197,7 +197,8 @@ static bool collect_reads(struct counting *counting, int64_t *now_ms, struct err
 
     if (!collect(counting, &answer, error))
         return false;
-    good = redis_session_judge(counting->session, doing, &answer, error) && known_read_time(&counting->known, &answer, now_ms, error);
+    good = redis_session_judge(counting->session, doing, &answer, error) &&
+           known_read_time(&counting->known, &answer, now_ms, error);
     for (size_t i = 0; i < plan_groups(counting->plan); i++)
         if (!collect_group(counting, i, &good, error))
             return false;
@@ -290,7 +291,7 @@ static enum counting_progress call(struct counting *counting, struct error *erro
 
 static enum counting_progress after_reading(struct counting *counting, struct error *error)
 {
-    int64_t now_ms;
+    int64_t now_ms = 0;
 
     if (!collect_reads(counting, &now_ms, error))
         return fail(counting);
