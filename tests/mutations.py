@@ -263,7 +263,6 @@ CONSUMING = [
         "consumer->settings.held->bytes >= consumer->settings.held_max &&",
         "!consumer->settings.held &&",
         ["test_worker_memory.py::test_past_the_bound_nothing_is_read_until_there_is_room"],
-        hangs=True,
     ),
     Mutation(
         "silent-while-full", "heartbeats are sent while nothing is read",
@@ -271,7 +270,6 @@ CONSUMING = [
         "if (every_ms == 0 || now_ms < consumer->heartbeat_at_ms)",
         "if (every_ms == 0 || now_ms > 0)",
         ["test_worker_memory.py::test_past_the_bound_nothing_is_read_until_there_is_room"],
-        hangs=True,
     ),
     Mutation(
         "quarantine-not-marked", "a suspect is marked before it is read",

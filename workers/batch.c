@@ -31,7 +31,7 @@ struct batch {
     bool acknowledged; /* before its time: a control of the fault suite */
     int64_t due_ms;
     size_t count;
-    size_t may_reject; /* of these, those that may have to be parked: each has a place reserved there */
+    size_t may_reject;            /* of these, those that may have to be parked: each has a place reserved there */
     struct delivery **deliveries; /* settings.max of each of these */
     const struct event **events;
     enum applied *results;

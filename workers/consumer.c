@@ -90,8 +90,8 @@ static const char *peer(const struct consumer *consumer)
     return amqp_session_peer(consumer->session);
 }
 
-/* Closes the channel, and throws away what still comes on it, as RabbitMQ delivers it again: amqp_channel_close would keep
-   all that it sends before it answers, and that can be the whole prefetch. */
+/* Closes the channel, and throws away what still comes on it, as RabbitMQ delivers it again: amqp_channel_close would
+   keep all that it sends before it answers, and that can be the whole prefetch. */
 static bool close_channel(struct consumer *consumer, struct error *error)
 {
     amqp_connection_state_t connection = amqp_session_connection(consumer->session);

@@ -1,5 +1,5 @@
-/* One message as RabbitMQ delivered it, owned (nothing of it points into the library's buffers), and what was read in it.
-   A body is dropped as soon as it was read, unless the message must go to the rejected queue. Pure. */
+/* One message as RabbitMQ delivered it, owned (nothing of it points into the library's buffers), and what was read in
+   it. A body is dropped as soon as it was read, unless the message must go to the rejected queue. Pure. */
 #ifndef DROPBRIDGE_DELIVERY_H
 #define DROPBRIDGE_DELIVERY_H
 
@@ -25,9 +25,9 @@ struct delivery {
     struct envelope envelope;
     uint8_t *body; /* NULL: dropped */
     size_t body_len;
-    struct event *event; /* what was read; NULL: it was not read yet, or is no event */
-    const char *reason;  /* a slug that lives for ever: the message belongs in the rejected queue, with an event once that
-                            is counted; NULL: it does not, or was not read yet */
+    struct event *event;       /* what was read; NULL: it was not read yet, or is no event */
+    const char *reason;        /* a slug that lives for ever: the message belongs in the rejected queue, with an event
+                                  once that is counted; NULL: it does not, or was not read yet */
     char detail[PARSE_DETAIL]; /* of the reason */
     struct held *held;         /* where its bytes are counted */
 };

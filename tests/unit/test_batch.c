@@ -99,7 +99,7 @@ static void what_is_parked_is_on_its_way_before_redis_is_asked(void **state)
     scene_close(&scene);
 }
 
-/* The opt-out of a message that is rejected must not wait for anything but Redis, and the message is parked after it. */
+/* The opt-out of a message that is rejected waits for nothing but Redis, and the message is parked after it. */
 static void what_tells_of_an_opt_out_is_parked_once_redis_has_it(void **state)
 {
     struct world world = {.apply_failures = 1, .reject_confirms = true};
