@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 /* When no message is in flight: consumed = counted + revised + duplicate + opt_out_events + campaign_events +
-   unrecognized + rejected. A message delivered again counts again; one that is rejected for more than its opt-out counts
-   as rejected. */
+   unrecognized + rejected. A message delivered again counts again; one that is rejected for more than its opt-out
+   counts as rejected. */
 enum worker_metric {
     WORKER_CONSUMED,
     WORKER_COUNTED,

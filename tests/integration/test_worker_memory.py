@@ -17,10 +17,12 @@ def poison_of_a_mebibyte(number):
 
 
 def heartbeats_heard(rabbitmq):
-    """How often the broker has heard a worker's consumer that has nothing else to say. A frame of a heartbeat is 8 bytes."""
+    """How often the broker has heard a worker's consumer that has nothing else to say. A frame of a heartbeat is 8 bytes. A
+    connection that is being opened has no properties yet."""
     wanted = """[proplists:get_value(recv_oct, I)
                  || I <- rabbit_networking:connection_info_all([client_properties, recv_oct]),
-                    lists:member({<<"connection_name">>, longstr, <<"dropworker">>}, proplists:get_value(client_properties, I))]."""
+                    Properties <- [proplists:get_value(client_properties, I)], is_list(Properties),
+                    lists:member({<<"connection_name">>, longstr, <<"dropworker">>}, Properties)]."""
     (octets,) = json.loads(rabbitmq.control("eval", wanted))
     return octets / 8
 
