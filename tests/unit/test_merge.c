@@ -2,11 +2,7 @@
 #include "workers/counting/merge.h"
 
 #include "cases.h"
-#include "copies.h"
-
-#include <string.h>
-
-enum { COPIES_MAX = 10, TEXT = 2048 };
+#include "merge_rows.h"
 
 #define SPRING COPIES_SPRING
 #define AUTUMN COPIES_AUTUMN
@@ -16,109 +12,7 @@ enum { COPIES_MAX = 10, TEXT = 2048 };
 #define FOREIGN CAMPAIGN_FROM_FOREIGN
 #define COSTS(...) .costs = {true, {__VA_ARGS__}}
 
-/* The record of these copies; `last` and `text` say what became of the last one, and what is remembered. */
-struct row {
-    const char *name;
-    struct given copies[COPIES_MAX]; /* as far as their times are given */
-    const char *last, *text;
-};
-
-static struct merge_settings keeping(bool keep_foreign_id)
-{
-    return (struct merge_settings){.keep_foreign_id = keep_foreign_id, .names = copies_names()};
-}
-
-static void add_what_became(struct buf *out, const struct merged *merged)
-{
-    buf_reset(out);
-    buf_append_text(out, merged->applied == APPLIED_COUNTED   ? "counted"
-                         : merged->applied == APPLIED_REVISED ? "revised"
-                                                              : "duplicate");
-    buf_append_text(out, merged->filled ? ", filled" : "");
-    if (merged->linked)
-        buf_printf(out, ", linked to %s", copies_names().name_of(NULL, merged->other));
-    buf_append_text(out, merged->list_opt_out ? ", listed" : "");
-}
-
-static size_t count_of(const struct given *copies)
-{
-    size_t count = 0;
-
-    while (count < COPIES_MAX && copies[count].at != 0)
-        count++;
-    return count;
-}
-
-/* Each copy changes what counted before it, so that the changes add up to what counts. */
-static struct merged merge_result(struct record *record, bool *exists, const struct given *given,
-                                  const struct merge_settings *settings, const char *name)
-{
-    struct event event = copies_event(given);
-    bool counted_before = *exists && !record->uncounted;
-    struct counted before = counted_before ? counted_as(record) : (struct counted){0};
-    struct merged merged = merge_copy(record, exists, &event, given->campaign, settings);
-    struct counted after = counted_as(record);
-
-    CHECK_CASE(name, *exists && !record->uncounted);
-    CHECK_CASE(name, (merged.applied == APPLIED_COUNTED) == !counted_before);
-    CHECK_CASE(name, !counted_before || counted_equal(&merged.before, &before));
-    CHECK_CASE(name, counted_equal(&merged.after, &after));
-    CHECK_CASE(name, !merged.filled || counted_before);
-    return merged;
-}
-
-/* An event that opts the drop out changes nothing of what counts. */
-static bool note(struct record *record, bool *exists, const struct given *given, const char *name)
-{
-    struct event event = copies_event(given);
-    bool counts = *exists && !record->uncounted;
-    struct counted before = counts ? counted_as(record) : (struct counted){0};
-    bool listed = merge_opt_out(record, exists, &event, given->campaign);
-    struct counted after = counts ? counted_as(record) : (struct counted){0};
-
-    CHECK_CASE(name, *exists && record->uncounted == !counts);
-    CHECK_CASE(name, counted_equal(&before, &after));
-    return listed;
-}
-
-/* What became of the copy is said in `became`. */
-static void merge_next(struct record *record, bool *exists, const struct given *given,
-                       const struct merge_settings *settings, struct buf *became, const char *name)
-{
-    struct merged merged;
-
-    if (given->kind == EVENT_OPT_OUT) {
-        buf_reset(became);
-        buf_append_text(became, note(record, exists, given, name) ? "noted, listed" : "noted");
-        return;
-    }
-    merged = merge_result(record, exists, given, settings, name);
-    add_what_became(became, &merged);
-}
-
-static void check_rows(const struct row *rows, size_t count, bool keep_foreign_id)
-{
-    const struct merge_settings settings = keeping(keep_foreign_id);
-    struct buf became, text;
-
-    buf_init(&became, TEXT);
-    buf_init(&text, TEXT);
-    for (size_t i = 0; i < count; i++) {
-        struct record record;
-        bool exists = false;
-
-        memset(&record, 0x55, sizeof record); /* the first copy makes it, of whatever was there */
-        for (size_t k = 0; k < count_of(rows[i].copies); k++)
-            merge_next(&record, &exists, &rows[i].copies[k], &settings, &became, rows[i].name);
-        copies_describe(&text, &record, true);
-        if (strcmp(became.data, rows[i].last) != 0 || strcmp(text.data, rows[i].text) != 0)
-            fail_msg("%s: %s; %s", rows[i].name, became.data, text.data);
-    }
-    buf_clear(&became);
-    buf_clear(&text);
-}
-
-static const struct row winners[] = {
+static const struct merge_row winners[] = {
     {"a first copy is counted", {{.at = 10}}, "counted", "success at 10 in unassigned"},
     {"so is a first failure", {{.at = 10, .failure = 9}}, "counted", "failure 9 at 10 in unassigned"},
     {"so is a first receipt", {{.at = 10, .receipt = true}}, "counted", "success at 10 in unassigned"},
@@ -153,10 +47,10 @@ static const struct row winners[] = {
 static void the_winner_decides_what_counts(void **state)
 {
     (void)state;
-    check_rows(winners, COUNT(winners), true);
+    merge_rows_check(winners, COUNT(winners), true);
 }
 
-static const struct row blocks[] = {
+static const struct merge_row blocks[] = {
     {"the winner's costs count", {{.at = 10, COSTS(1, 2, 3)}}, "counted",
      "success at 10 in unassigned, costs 1 2 3"},
     {"a winner without costs leaves those of the copy before", {{.at = 10, COSTS(1, 2, 3)}, {.at = 11}}, "duplicate",
@@ -213,10 +107,10 @@ static const struct row blocks[] = {
 static void costs_and_flags_are_each_a_block(void **state)
 {
     (void)state;
-    check_rows(blocks, COUNT(blocks), true);
+    merge_rows_check(blocks, COUNT(blocks), true);
 }
 
-static const struct row filled[] = {
+static const struct merge_row filled[] = {
     {"the first foreign_id", {{.at = 10, .foreign_id = "b"}}, "counted", "success at 10 in unassigned, id b"},
     {"a foreign_id that comes later", {{.at = 10}, {.at = 9, .foreign_id = "b"}}, "duplicate, filled",
      "success at 10 in unassigned, id b"},
@@ -259,10 +153,10 @@ static const struct row filled[] = {
 static void what_a_drop_is_known_by_is_filled_in_from_any_copy(void **state)
 {
     (void)state;
-    check_rows(filled, COUNT(filled), true);
+    merge_rows_check(filled, COUNT(filled), true);
 }
 
-static const struct row not_shown[] = {
+static const struct merge_row not_shown[] = {
     {"none", {{.at = 10}}, "counted", "success at 10 in unassigned"},
     {"the first copy's", {{.at = 10, .foreign_id = "b"}}, "counted", "success at 10 in unassigned, an id"},
     {"a later copy's", {{.at = 10}, {.at = 9, .foreign_id = "b"}}, "duplicate, filled",
@@ -273,23 +167,23 @@ static const struct row not_shown[] = {
 
 static void where_nothing_shows_a_foreign_id_only_that_there_is_one_is_kept(void **state)
 {
-    const struct merge_settings kept = keeping(true), not_kept = keeping(false);
+    const struct merge_settings kept = merge_rows_settings(true), not_kept = merge_rows_settings(false);
     const struct given first = {.at = 10, .foreign_id = "b"}, second = {.at = 11, .foreign_id = "c"};
     struct record record;
     struct merged merged;
     bool exists = false;
 
     (void)state;
-    check_rows(not_shown, COUNT(not_shown), false);
+    merge_rows_check(not_shown, COUNT(not_shown), false);
     /* A worker that shows it, and one that does not, over one record. */
-    (void)merge_result(&record, &exists, &first, &not_kept, "the first");
-    merged = merge_result(&record, &exists, &second, &kept, "the second");
+    (void)merge_rows_result(&record, &exists, &first, &not_kept, "the first");
+    merged = merge_rows_result(&record, &exists, &second, &kept, "the second");
     assert_true(merged.filled && record.foreign_id_kept == FOREIGN_ID_KEPT && record.foreign_id[0] == 'c');
-    merged = merge_result(&record, &exists, &first, &not_kept, "the third");
+    merged = merge_rows_result(&record, &exists, &first, &not_kept, "the third");
     assert_true(!merged.filled && record.foreign_id_kept == FOREIGN_ID_KEPT && record.foreign_id[0] == 'c');
 }
 
-static const struct row campaigns[] = {
+static const struct merge_row campaigns[] = {
     {"a first copy's", {{.at = 10, .campaign = SPRING}}, "counted", "success at 10 in spring"},
     {"any campaign is better than none", {{.at = 10}, {.at = 9, .campaign = SPRING, .rank = FOREIGN}},
      "duplicate, filled", "success at 10 in spring"},
@@ -315,8 +209,8 @@ static const struct row campaigns[] = {
      {{.at = 10, .received = 20, .campaign = SPRING}, {.at = 11, .received = 19, .campaign = AUTUMN}},
      "duplicate, filled, linked to spring", "success at 11 in autumn, also in spring"},
     {"of equal rank not the one received later",
-     {{.at = 10, .received = 20, .campaign = SPRING}, {.at = 9, .received = 21, .campaign = AUTUMN}}, "duplicate, linked to autumn",
-     "success at 10 in spring, also in autumn"},
+     {{.at = 10, .received = 20, .campaign = SPRING}, {.at = 9, .received = 21, .campaign = AUTUMN}},
+     "duplicate, linked to autumn", "success at 10 in spring, also in autumn"},
     {"received at once the smaller name, not the smaller number",
      {{.at = 10, .campaign = SPRING}, {.at = 10, .campaign = AUTUMN}}, "duplicate, filled, linked to spring",
      "success at 10 in autumn, also in spring"},
@@ -369,55 +263,7 @@ static const struct row campaigns[] = {
 static void the_campaign_is_that_of_the_highest_rank(void **state)
 {
     (void)state;
-    check_rows(campaigns, COUNT(campaigns), true);
-}
-
-static const struct row optouts[] = {
-    {"with a phone it is listed", {{.at = 10, .opts_out = true, .phone = "+2"}}, "counted, listed",
-     "success at 10 in unassigned, phone +2, opted out at 10"},
-    {"without a phone it is remembered", {{.at = 10, .opts_out = true}}, "counted",
-     "success at 10 in unassigned, opted out at 10"},
-    {"it is listed when a copy brings the phone", {{.at = 10, .opts_out = true}, {.at = 11, .phone = "+2"}},
-     "duplicate, filled, listed", "success at 11 in unassigned, phone +2, opted out at 10"},
-    {"it is listed when it comes after the phone", {{.at = 10, .phone = "+2"}, {.at = 9, .opts_out = true}},
-     "duplicate, listed", "success at 10 in unassigned, phone +2, opted out at 9"},
-    {"the earliest time holds",
-     {{.at = 10, .phone = "+2", .opts_out = true}, {.at = 9, .opts_out = true}, {.at = 11, .opts_out = true}},
-     "duplicate, listed", "success at 11 in unassigned, phone +2, opted out at 9"},
-    {"a loser's holds, too", {{.at = 10, .phone = "+2"}, {.at = 4, .receipt = true, .opts_out = true}},
-     "duplicate, listed", "success at 10 in unassigned, phone +2, opted out at 4"},
-    {"a later copy that does not opt out leaves it", {{.at = 10, .opts_out = true, .phone = "+2"}, {.at = 11}},
-     "duplicate", "success at 11 in unassigned, phone +2, opted out at 10"},
-    {"a later revision leaves it", {{.at = 10, .failure = 9, .opts_out = true, .phone = "+2"}, {.at = 11}}, "revised",
-     "success at 11 in unassigned, phone +2, opted out at 10"},
-    {"another phone is listed, too", {{.at = 10, .opts_out = true, .phone = "+2"}, {.at = 11, .phone = "+3"}},
-     "duplicate, listed", "success at 11 in unassigned, phone +2 +3, opted out at 10"},
-    {"a ninth phone that takes the first place is listed, too",
-     {{.at = 1, .phone = "+9", .opts_out = true}, {.at = 2, .phone = "+2"}, {.at = 3, .phone = "+3"},
-      {.at = 4, .phone = "+4"}, {.at = 5, .phone = "+5"}, {.at = 6, .phone = "+6"}, {.at = 7, .phone = "+7"},
-      {.at = 8, .phone = "+8"}, {.at = 9, .phone = "+1"}},
-     "duplicate, filled, listed",
-     "success at 9 in unassigned, phone +1 +9 +3 +4 +5 +6 +7 +8, opted out at 1"},
-    {"a ninth phone that is not kept is not listed",
-     {{.at = 1, .phone = "+1", .opts_out = true}, {.at = 2, .phone = "+2"}, {.at = 3, .phone = "+3"},
-      {.at = 4, .phone = "+4"}, {.at = 5, .phone = "+5"}, {.at = 6, .phone = "+6"}, {.at = 7, .phone = "+7"},
-      {.at = 8, .phone = "+8"}, {.at = 9, .phone = "+9"}},
-     "duplicate", "success at 9 in unassigned, phone +1 +2 +3 +4 +5 +6 +7 +8, opted out at 1"},
-    {"another campaign lists it, too",
-     {{.at = 10, .opts_out = true, .phone = "+2"}, {.at = 11, .campaign = SPRING}}, "duplicate, filled, listed",
-     "success at 11 in spring, phone +2, opted out at 10"},
-    {"so does one that is no better",
-     {{.at = 10, .opts_out = true, .phone = "+2", .campaign = SPRING}, {.at = 11, .campaign = AUTUMN, .rank = BODY}},
-     "duplicate, linked to autumn, listed", "success at 11 in spring, phone +2, also in autumn, opted out at 10"},
-    {"nothing new is not listed again",
-     {{.at = 10, .opts_out = true, .phone = "+2", .campaign = SPRING}, {.at = 11, .campaign = SPRING, .phone = "+2"}},
-     "duplicate", "success at 11 in spring, phone +2, opted out at 10"},
-};
-
-static void an_opt_out_is_never_taken_back(void **state)
-{
-    (void)state;
-    check_rows(optouts, COUNT(optouts), true);
+    merge_rows_check(campaigns, COUNT(campaigns), true);
 }
 
 int main(void)
@@ -428,7 +274,6 @@ int main(void)
         cmocka_unit_test(what_a_drop_is_known_by_is_filled_in_from_any_copy),
         cmocka_unit_test(where_nothing_shows_a_foreign_id_only_that_there_is_one_is_kept),
         cmocka_unit_test(the_campaign_is_that_of_the_highest_rank),
-        cmocka_unit_test(an_opt_out_is_never_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

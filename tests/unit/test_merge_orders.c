@@ -14,6 +14,7 @@ enum { COPIES_MAX = 10, TEXT = 2048 };
 #define URL CAMPAIGN_FROM_URL
 #define BODY CAMPAIGN_FROM_BODY
 #define FOREIGN CAMPAIGN_FROM_FOREIGN
+#define NOTE .kind = EVENT_OPT_OUT, .opts_out = true
 #define COSTS(...) .costs = {true, {__VA_ARGS__}}
 
 static const struct {
@@ -62,6 +63,24 @@ static const struct {
       {.at = 3, .phone = "+1", .foreign_id = "ab", .opts_out = true},
       {.at = 4, .receipt = true, .foreign_id = "c"},
       {.at = 5, .phone = "+9", .campaign = SPRING}}},
+    {"opt-out events among the copies",
+     {{NOTE, .at = 8, .campaign = WINTER},
+      {.at = 10, .campaign = SPRING, .rank = BODY, .phone = "+2"},
+      {NOTE, .at = 9, .phone = "+7"},
+      {.at = 11, .failure = 9, .campaign = AUTUMN, .phone = "+1", .opts_out = true, .blocked = true},
+      {NOTE, .at = 4, .campaign = SPRING, .blocked = true},
+      {.at = 12, .receipt = true, .campaign = WINTER, .rank = FOREIGN, COSTS(1, 0, 0)}}},
+    {"opt-out events alone",
+     {{NOTE, .at = 3, .campaign = SPRING},
+      {NOTE, .at = 2, .blocked = true},
+      {NOTE, .at = 4, .campaign = AUTUMN},
+      {NOTE, .at = 5}}},
+    {"sends that were blocked, and who told",
+     {{.at = 5, .opts_out = true, .blocked = true},
+      {.at = 7, .opts_out = true},
+      {.at = 6, .opts_out = true, .blocked = true},
+      {.at = 4, .receipt = true, .opts_out = true, .blocked = true},
+      {.at = 9, .opts_out = true}}},
     {"receipts alone",
      {{.at = 1, .receipt = true, .failure = 23, COSTS(1, 0, 0)},
       {.at = 2, .receipt = true, .failure = 22, .flags = "s"},
@@ -83,6 +102,10 @@ static void merge(struct record *record, bool *exists, const struct given *given
     const struct merge_settings settings = {.keep_foreign_id = true, .names = copies_names()};
     struct event event = copies_event(given);
 
+    if (given->kind == EVENT_OPT_OUT) {
+        (void)merge_opt_out(record, exists, &event, given->campaign);
+        return;
+    }
     (void)merge_copy(record, exists, &event, given->campaign, &settings);
 }
 
@@ -142,7 +165,8 @@ static void no_phone_and_no_campaign_of_a_few_is_lost(void **state)
                 merge(&record, &exists, &sets[i].copies[order[k]]);
             for (size_t k = 0; k < count; k++) {
                 const struct given *copy = &sets[i].copies[k];
-                struct phone phone = phone_pack(copy->phone ? copy->phone : "");
+                bool has_own = copy->phone && copy->kind == EVENT_RESULT; /* an event's is not the drop's */
+                struct phone phone = phone_pack(has_own ? copy->phone : "");
                 bool has_phone = phone.len == 0, has_campaign = copy->campaign == COPIES_UNASSIGNED;
 
                 for (size_t n = 0; n < record.phone_count; n++)

@@ -15,6 +15,7 @@ enum { MUTATIONS = 200000 };
 #define HEAD_MORE(bits) "c1" "80" bits T0_HEX "01" "b817"
 #define HEAD_PHONE_MORE(bits) "c1" "c0" bits T0_HEX "01" "b817"
 #define ONE_PHONE "06266633355550"
+#define LATER_HEX "0153c60b9d01" /* a millisecond after T0_HEX */
 #define SEVEN_PHONES "0120" "0130" "0140" "0150" "0160" "0170" "0180"
 
 static const struct {
@@ -56,7 +57,14 @@ static const struct {
     {"a foreign_id longer than memory", HEAD_MORE("06") "ffffffffffffffffff01" "6161", RECORD_DAMAGED},
     {"a foreign_id that is kept and is not there", HEAD_MORE("04") "01" "61", RECORD_DAMAGED},
     {"more, of which there is nothing", HEAD_MORE("00"), RECORD_DAMAGED},
-    {"more of what this version does not know", HEAD_MORE("20"), RECORD_DAMAGED},
+    {"an opt-out that was told of, for comparison", HEAD_MORE("21") T0_HEX, RECORD_OK},
+    {"told of, and no opt-out", HEAD_MORE("20"), RECORD_DAMAGED},
+    {"told of later, and no opt-out", HEAD_MORE("40") T0_HEX, RECORD_DAMAGED},
+    {"told of later, for comparison", HEAD_MORE("41") T0_HEX LATER_HEX, RECORD_OK},
+    {"told of before the opt-out", HEAD_MORE("41") LATER_HEX T0_HEX, RECORD_DAMAGED},
+    {"told of later, at the same moment", HEAD_MORE("41") T0_HEX T0_HEX, RECORD_DAMAGED},
+    {"told of at once, and later", HEAD_MORE("61") T0_HEX LATER_HEX, RECORD_DAMAGED},
+    {"no result, but an opt-out, for comparison", "01" "80" "81" "000000000000" "00" "00" T0_HEX, RECORD_OK},
     {"the greatest cost, for comparison", "c1" "01" T0_HEX "01" "b817" "ffffffffff1f" "00" "00", RECORD_OK},
     {"a cost past the greatest", "c1" "01" T0_HEX "01" "b817" "808080808020" "00" "00", RECORD_DAMAGED},
     {"a cost below nothing", "c1" "01" T0_HEX "01" "b817" "ffffffffffffffffff01" "00" "00", RECORD_DAMAGED},
