@@ -65,6 +65,14 @@ static void list_phone(struct effects *effects, const struct listing *listing, c
                                      listing->time_ms));
 }
 
+static bool has_campaign(const struct record *record, uint32_t campaign)
+{
+    for (size_t i = 0; i < record->campaign_count; i++)
+        if (record->campaigns[i] == campaign)
+            return true;
+    return false;
+}
+
 /* The phones of a drop that is opted out. An opting-out copy's own phone and campaign count even where the record has no
    room for them. */
 static void list_drop(struct effects *effects, const struct record *record, const struct event *event,
@@ -80,7 +88,7 @@ static void list_drop(struct effects *effects, const struct record *record, cons
     bool own_listed = event->kind != EVENT_RESULT || !event->opts_out || event->phone[0] == '\0';
 
     memcpy(listing.campaigns, record->campaigns, record->campaign_count * sizeof record->campaigns[0]);
-    if (event->opts_out)
+    if (event->opts_out && !has_campaign(record, campaign))
         listing.campaigns[listing.campaign_count++] = campaign;
     for (size_t i = 0; i < record->phone_count; i++) {
         char phone[LIMIT_PHONE + 1];
