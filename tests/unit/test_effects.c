@@ -11,12 +11,15 @@ enum { TEXT = 64 * 1024, GENERATION = 1, PARTS = 10 };
 #define SPRING COPIES_SPRING
 #define AUTUMN COPIES_AUTUMN
 #define OPT_OUT .kind = EVENT_OPT_OUT, .opts_out = true
+#define NOTE OPT_OUT, .id = "e", .drop = "d"
+#define OPT_IN .kind = EVENT_OTHER, .name = "contact.opted_in", .opts_in = true
 #define CAMPAIGN .kind = EVENT_CAMPAIGN
 #define COSTS(...) .costs = {true, {__VA_ARGS__}}
 #define T "1774019040"           /* COPIES_BEGIN_MS in seconds */
 #define ISO "2026-03-20T15:04:00" /* the same */
 #define MINUTE "dc:minute:202603201504"
 #define DAY "20260320"
+#define DAY_OF(name) "dc:campaign:" name ":day:" DAY
 
 /* After `earlier`, the lines of the batch's call that begin so. */
 struct row {
@@ -122,8 +125,10 @@ static void campaigns_are_told_of_times_and_states(void **state)
     "Z\"} +dc:totals opt_out +" MINUTE " opt_out\n"
 #define OF(name, phone, time, known)                                                                                   \
     "campaign's opt-out dc:campaign:" name ":optouts " phone " " T time " {" known "\"phone\":\"" phone               \
-    "\",\"campaign\":\"" name "\",\"at\":\"" ISO "." time "Z\"} +dc:campaign:" name ":counters opt_out +dc:campaign:" name ":day:" DAY \
-    " opt_out\n"
+    "\",\"campaign\":\"" name "\",\"at\":\"" ISO "." time                                                \
+    "Z\"} +dc:campaign:" name ":counters opt_out +" DAY_OF(name) " opt_out\n"
+#define IN(phone, time, known)                                                                                         \
+    "opt-in dc:optins " phone " " T time " {\"phone\":\"" phone "\"," known "\"at\":\"" ISO "." time "Z\"}\n"
 #define D "\"drop_id\":\"d\","
 
 static const struct row lists[] = {
@@ -150,9 +155,48 @@ static const struct row lists[] = {
                  {.at = 10, .campaign = AUTUMN, .rank = CAMPAIGN_FROM_BODY}},
      .batch = {{.at = 10, .opts_out = true}},
      .lines = OF("spring", "+2", "010", D) OF("autumn", "+2", "010", D)},
+    {"a drop's own campaign once", "campaign's opt-out ",
+     .batch = {{.at = 10, .opts_out = true, .phone = "+2", .campaign = SPRING}}, .lines = OF("spring", "+2", "010", D)},
+    {"a blocked send is in no campaign's list", "campaign's opt-out ",
+     .batch = {{.at = 10, .opts_out = true, .blocked = true, .phone = "+2", .campaign = SPRING}}, .lines = ""},
+    {"a blocked send is in the list of all", "opt-out ",
+     .batch = {{.at = 10, .opts_out = true, .blocked = true, .phone = "+2", .campaign = SPRING}},
+     .lines = ALL("+2", "010", D)},
+    {"so is an event that tells of one", "campaign's opt-out ",
+     .batch = {{OPT_OUT, .at = 10, .blocked = true, .phone = "+2", .campaign = SPRING}}, .lines = ""},
+    {"told of later, a campaign lists it with the time of that", "campaign's opt-out ",
+     .earlier = {{.at = 5, .opts_out = true, .blocked = true, .phone = "+2", .campaign = SPRING}},
+     .batch = {{.at = 9, .opts_out = true}}, .lines = OF("spring", "+2", "009", D)},
+    {"told of later, the list of all has the earlier time", "opt-out ",
+     .earlier = {{.at = 5, .opts_out = true, .blocked = true, .phone = "+2", .campaign = SPRING}},
+     .batch = {{.at = 9, .opts_out = true}}, .lines = ALL("+2", "005", D)},
+    {"a campaign that comes later has the time when it was told of", "campaign's opt-out ",
+     .earlier = {{.at = 5, .opts_out = true, .blocked = true, .phone = "+2"}, {.at = 9, .opts_out = true}},
+     .batch = {{.at = 7, .campaign = SPRING}}, .lines = OF("spring", "+2", "009", D)},
+    {"an opt-out event lists the phones of the drop that it names", "opt-out ",
+     .earlier = {{.at = 5, .phone = "+2"}, {.at = 5, .phone = "+3"}}, .batch = {{NOTE, .at = 10}},
+     .lines = ALL("+2", "010", D) ALL("+3", "010", D)},
+    {"and its own phone", "opt-out ", .earlier = {{.at = 5, .phone = "+2"}},
+     .batch = {{NOTE, .at = 10, .phone = "+4"}}, .lines = ALL("+4", "010", D) ALL("+2", "010", D)},
+    {"in the campaigns of the drop, and in its own", "campaign's opt-out ",
+     .earlier = {{.at = 5, .phone = "+2", .campaign = SPRING}}, .batch = {{NOTE, .at = 10, .campaign = AUTUMN}},
+     .lines = OF("spring", "+2", "010", D) OF("autumn", "+2", "010", D)},
+    {"of a drop that nobody knows it lists nobody", "opt-out ", .batch = {{NOTE, .at = 10}}, .lines = ""},
+    {"the drop's phone is listed when it comes", "opt-out ", .earlier = {{NOTE, .at = 10}},
+     .batch = {{.at = 20, .phone = "+2"}}, .lines = ALL("+2", "010", D)},
+    {"and then in the campaign that the event named, too", "campaign's opt-out ",
+     .earlier = {{NOTE, .at = 10, .campaign = AUTUMN}}, .batch = {{.at = 20, .phone = "+2", .campaign = SPRING}},
+     .lines = OF("spring", "+2", "010", D) OF("autumn", "+2", "010", D)},
+    {"an opt-in", "opt-in ", .batch = {{OPT_IN, .at = 10, .phone = "+2"}}, .lines = IN("+2", "010", "")},
+    {"an opt-in of a campaign", "opt-in ", .batch = {{OPT_IN, .at = 10, .phone = "+2", .campaign = SPRING}},
+     .lines = IN("+2", "010", "\"campaign\":\"spring\",")},
+    {"an opt-in that came before, with its own time", "opt-in ", .earlier = {{OPT_IN, .at = 10, .phone = "+2"}},
+     .batch = {{OPT_IN, .at = 12, .phone = "+2"}}, .lines = IN("+2", "012", "")},
+    {"an opt-in of nobody", "opt-in ", .batch = {{OPT_IN, .at = 10}}, .lines = ""},
+    {"an opt-in opts nobody out", "opt-out ", .batch = {{OPT_IN, .at = 10, .phone = "+2"}}, .lines = ""},
 };
 
-static void opt_outs_are_listed(void **state)
+static void opt_outs_and_opt_ins_are_listed(void **state)
 {
     (void)state;
     check_rows(lists, COUNT(lists));
@@ -214,6 +258,9 @@ static const struct row entries[] = {
      .lines = ENTRY("result", NOBODYS("success"), "010")
          ENTRY("revised", NOBODYS("failure") "\"reason\":\"opted_out\",", "011")
              ENTRY("filled", "\"phone\":\"+2\"," NOBODYS("failure") "\"reason\":\"opted_out\",", "011")},
+    {"a first result after an opt-out event", "  entry ", .earlier = {{NOTE, .at = 5}}, .batch = {{.at = 10}},
+     .lines = ENTRY("result", NOBODYS("success"), "010")},
+    {"an opt-out event of a drop", "  entry ", .earlier = {{.at = 10}}, .batch = {{NOTE, .at = 5}}, .lines = ""},
     {"a foreign_id is told where there are no lookups, too", "  entry ", .batch = {{.at = 10, .foreign_id = "8812"}},
      .lines = ENTRY("result", "\"foreign_id\":\"8812\"," NOBODYS("success"), "010"), .no_lookups = true},
     {"without a stream there are none", "  entry ", .batch = {{.at = 10}}, .lines = "", .no_stream = true},
@@ -249,6 +296,8 @@ static const struct row lookups[] = {
      .batch = {{.at = 10, .foreign_id = "8812"}}, .lines = ""},
     {"an event that is no result has none", "  lookup ",
      .batch = {{OPT_OUT, .at = 10, .phone = "+2", .foreign_id = "8812"}}, .lines = ""},
+    {"of a drop without a result there is none", "  lookup ", .batch = {{NOTE, .at = 10, .foreign_id = "8812"}},
+     .lines = ""},
     {"without lookups there are none", "  lookup ", .batch = {{.at = 10, .foreign_id = "8812"}}, .lines = "",
      .no_lookups = true},
 };
@@ -309,6 +358,55 @@ static const struct {
     {"a revision leaves the minute as it was", {{.at = 10}, {.at = 11, .failure = 9}}, MINUTE, "success 1"},
     {"a duplicate leaves it, too", {{.at = 10}, {.at = 11}}, MINUTE, "success 1"},
     {"a phone that is new in dc:optouts", {{OPT_OUT, .at = 10, .phone = "+2"}}, MINUTE, "opt_out 1"},
+    {"a campaign's day", {{.at = 10, .campaign = SPRING, COSTS(1, 2, 3)}}, DAY_OF("spring"), "cost_micros 6 success 1"},
+    {"the day of its receipt, not of the event", {{.at = 10, .received = 10 * 3600 * 1000, .campaign = SPRING}},
+     "dc:campaign:spring:day:20260321", "success 1"},
+    {"drops of two days",
+     {{.id = "a", .at = 10, COSTS(1, 0, 0)},
+      {.id = "b", .at = 10, .received = 10 * 3600 * 1000, COSTS(10, 0, 0)},
+      {.id = "c", .at = 10, .failure = 9, COSTS(100, 0, 0)}},
+     DAY_OF("unassigned"),
+     "cost_micros 101 failure 1 success 1"},
+    {"a revision leaves the day as it was",
+     {{.at = 10, .campaign = SPRING, COSTS(1, 2, 3)}, {.at = 11, .failure = 9, .campaign = SPRING, COSTS(9, 9, 9)}},
+     DAY_OF("spring"),
+     "cost_micros 6 success 1"},
+    {"a drop that moves stays in the day of its first campaign", {{.at = 10}, {.at = 9, .campaign = SPRING}},
+     DAY_OF("unassigned"), "success 1"},
+    {"and comes into no other", {{.at = 10}, {.at = 9, .campaign = SPRING}}, DAY_OF("spring"), ""},
+    {"a phone that is new in a campaign's list", {{OPT_OUT, .at = 10, .phone = "+2", .campaign = SPRING}},
+     DAY_OF("spring"), "opt_out 1"},
+    {"not one that a send was blocked for",
+     {{.at = 10, .failure = 9, .opts_out = true, .blocked = true, .phone = "+2", .campaign = SPRING}}, DAY_OF("spring"),
+     "failure 1"},
+    {"nor in the campaign's counters",
+     {{.at = 10, .failure = 9, .opts_out = true, .blocked = true, .phone = "+2", .campaign = SPRING}},
+     "dc:campaign:spring:counters",
+     "failure 1 messages 1"},
+    {"but in the totals",
+     {{.at = 10, .failure = 9, .opts_out = true, .blocked = true, .phone = "+2", .campaign = SPRING}}, "dc:totals",
+     "failure 1 messages 1 opt_out 1"},
+    {"two campaigns of a drop, once for each drop",
+     {{.id = "a", .at = 10, .campaign = SPRING},
+      {.id = "a", .at = 11, .campaign = AUTUMN, .rank = CAMPAIGN_FROM_BODY},
+      {.id = "a", .at = 12, .campaign = AUTUMN, .rank = CAMPAIGN_FROM_BODY},
+      {.id = "b", .at = 10, .campaign = SPRING},
+      {.id = "b", .at = 11, .campaign = AUTUMN, .rank = CAMPAIGN_FROM_BODY}},
+     "dc:campaign_links",
+     "spring|autumn 2"},
+    {"the one that counts is named first",
+     {{.at = 10, .campaign = SPRING, .rank = CAMPAIGN_FROM_BODY}, {.at = 11, .campaign = AUTUMN}},
+     "dc:campaign_links",
+     "autumn|spring 1"},
+    {"an opt-out event of another campaign",
+     {{.at = 10, .campaign = SPRING}, {NOTE, .at = 11, .campaign = AUTUMN}, {.at = 12, .campaign = AUTUMN}},
+     "dc:campaign_links",
+     ""},
+    {"an opt-out event that names a drop", {{NOTE, .at = 10}}, "dc:totals", ""},
+    {"the drop that it names, of its generation, once", {{NOTE, .at = 5}, {.at = 10}, {.at = 11}}, "dc:drops:sizes",
+     "1 1"},
+    {"an opt-in by its name", {{OPT_IN, .at = 10, .phone = "+2"}}, "dc:events", "contact.opted_in 1"},
+    {"an opt-in is no opt-out", {{OPT_IN, .at = 10, .phone = "+2"}}, "dc:totals", "unrecognized 1"},
     {"a failure for a reason that no row has",
      {{.id = "a", .at = 10, .failure = 1, .unknown_reason = "Moon"},
       {.id = "b", .at = 10, .failure = 1, .unknown_reason = "Moon"},
@@ -374,9 +472,11 @@ static const struct row hashes[] = {
      .batch = {{.id = "a", .at = 10, .failure = 1, .unknown_reason = "Moon", .campaign = SPRING},
                {.id = "b", .at = 10, .campaign = SPRING}},
      .lines = "hash dc:campaign:spring:counters\nhash dc:totals\nhash dc:campaign:spring:reasons\n"
-              "hash dc:totals:reasons\nhash dc:campaign:spring:day:" DAY " for 5356800 s\n"
+              "hash dc:totals:reasons\nhash " DAY_OF("spring") " for 5356800 s\n"
               "hash " MINUTE " for 86400 s\nhash dc:drops:sizes\n"
               "hash dc:unknown_reasons named\n"},
+    {"links have names from outside", "hash dc:campaign_links", .earlier = {{.at = 10, .campaign = AUTUMN}},
+     .batch = {{.at = 11, .campaign = SPRING, .rank = CAMPAIGN_FROM_BODY}}, .lines = "hash dc:campaign_links named\n"},
     {"events have names from outside", "hash ", .batch = {{.kind = EVENT_OTHER, .at = 10, .name = "x"}},
      .lines = "hash dc:campaign:unassigned:counters\nhash dc:totals\nhash dc:events named\n"},
     {"a duplicate that changes nothing takes nothing back", "  -", .earlier = {{.at = 10}}, .batch = {{.at = 10}},
@@ -395,7 +495,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(campaigns_are_told_of_times_and_states),
-        cmocka_unit_test(opt_outs_are_listed),
+        cmocka_unit_test(opt_outs_and_opt_ins_are_listed),
         cmocka_unit_test(an_opting_out_copys_own_phone_and_campaign_are_listed_all_the_same),
         cmocka_unit_test(the_stream_tells_what_changed),
         cmocka_unit_test(lookups_show_the_drop_as_it_is),

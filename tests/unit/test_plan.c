@@ -12,6 +12,8 @@ enum { TEXT = 64 * 1024, OLDER = 1, CURRENT = 2, PARTS = 8 };
 
 #define COSTS(...) .costs = {true, {__VA_ARGS__}}
 #define OPT_OUT .kind = EVENT_OPT_OUT, .opts_out = true, .phone = "+15552224444"
+#define NOTE .kind = EVENT_OPT_OUT, .opts_out = true, .id = "e", .drop = "a"
+#define OPT_IN .kind = EVENT_OTHER, .name = "contact.opted_in", .opts_in = true, .phone = "+2"
 #define OTHER .kind = EVENT_OTHER, .name = "contact.tag.added"
 
 /* `batch` is read after `earlier` was applied by another worker, and called for after `between` was. */
@@ -107,6 +109,59 @@ static const struct {
      .batch = {{.at = 10, .opts_out = true, .phone = "+2", .campaign = COPIES_SPRING}},
      .between = {{.at = 11, .phone = "+2"}}, .calls = 2, .results = "duplicate",
      .totals = "duplicate 1 messages 1 opt_out 1 success 1", .stream = "result opt_out filled ", .drops_here = 1},
+    {"an opt-out event that names a drop alone",
+     .batch = {{NOTE, .at = 10}}, .calls = 1, .results = "opt_out", .totals = "", .stream = "", .drops_here = 2},
+    {"an opt-out event that names a drop and a phone",
+     .batch = {{NOTE, .at = 10, .phone = "+2"}}, .calls = 1, .results = "opt_out", .totals = "opt_out 1",
+     .stream = "opt_out ", .drops_here = 2},
+    {"an opt-out event after its drop in a batch",
+     .batch = {{.id = "a", .at = 10, .phone = "+2"}, {NOTE, .at = 10}, {.id = "b", .at = 10}}, .calls = 1,
+     .results = "counted opt_out counted", .totals = "messages 2 opt_out 1 success 2",
+     .stream = "opt_out result result ", .drops_here = 3},
+    {"an opt-out event before its drop in a batch",
+     .batch = {{NOTE, .at = 10}, {.id = "b", .at = 10}, {.id = "a", .at = 10, .phone = "+2"}, {.id = "a", .at = 10}},
+     .calls = 1, .results = "opt_out counted counted duplicate",
+     .totals = "duplicate 1 messages 2 opt_out 1 success 2", .stream = "opt_out result result ", .drops_here = 3},
+    {"an opt-out event, and later its drop",
+     .earlier = {{NOTE, .at = 10}}, .batch = {{.id = "a", .at = 20, .phone = "+2"}}, .calls = 1, .results = "counted",
+     .totals = "messages 1 opt_out 1 success 1", .stream = "opt_out result ", .drops_here = 2},
+    {"a drop, and later its opt-out event",
+     .earlier = {{.id = "a", .at = 20, .phone = "+2"}}, .batch = {{NOTE, .at = 10}}, .calls = 1, .results = "opt_out",
+     .totals = "messages 1 opt_out 1 success 1", .stream = "opt_out ", .drops_here = 2},
+    {"an opt-out event of a drop, twice",
+     .earlier = {{NOTE, .at = 10}}, .batch = {{NOTE, .at = 10}, {NOTE, .at = 11}}, .calls = 1,
+     .results = "duplicate duplicate", .totals = "duplicate 2", .stream = "", .drops_here = 2},
+    {"an opt-out event of an older generation, and its drop",
+     .earlier = {{NOTE, .at = 10}}, .earlier_in = OLDER, .batch = {{.id = "a", .at = 20, .phone = "+2"}}, .calls = 1,
+     .results = "counted", .totals = "messages 1 opt_out 1 success 1", .stream = "opt_out result ", .drops_here = 1},
+    {"a drop without a result moves when its opt-out does",
+     .earlier = {{NOTE, .at = 10}}, .earlier_in = OLDER, .batch = {{NOTE, .at = 9}}, .calls = 1,
+     .results = "duplicate", .totals = "duplicate 1", .stream = "", .drops_here = 1},
+    {"a drop without a result stays where it is otherwise",
+     .earlier = {{NOTE, .at = 10}}, .earlier_in = OLDER, .batch = {{NOTE, .at = 11}}, .calls = 1,
+     .results = "duplicate", .totals = "duplicate 1", .stream = ""},
+    {"another was faster with the drop that an opt-out event names",
+     .batch = {{NOTE, .at = 10}}, .between = {{.id = "a", .at = 20, .phone = "+2"}}, .calls = 2, .results = "opt_out",
+     .totals = "messages 1 opt_out 1 success 1", .stream = "result opt_out ", .drops_here = 2},
+    {"another was faster with the opt-out event, and the drop has a phone",
+     .batch = {{.id = "a", .at = 20, .phone = "+2"}}, .between = {{NOTE, .at = 10}}, .calls = 2, .results = "counted",
+     .totals = "messages 1 opt_out 1 success 1", .stream = "opt_out result ", .drops_here = 2},
+    {"another was faster with an event of that id, that names no drop",
+     .batch = {{NOTE, .at = 10}}, .between = {{OPT_OUT, .id = "e", .at = 10}}, .calls = 2, .results = "duplicate",
+     .totals = "duplicate 1 opt_out 1", .stream = "opt_out ", .drops_here = 2},
+    {"another was faster with the same opt-out event of a drop",
+     .batch = {{NOTE, .at = 10}, {.id = "a", .at = 20}}, .between = {{NOTE, .at = 10}}, .calls = 2,
+     .results = "duplicate counted", .totals = "duplicate 1 messages 1 success 1", .stream = "result ",
+     .drops_here = 2},
+    {"another told of what a send was blocked for",
+     .batch = {{.at = 10, .opts_out = true, .blocked = true, .phone = "+2", .campaign = COPIES_SPRING}},
+     .between = {{.at = 11, .opts_out = true, .phone = "+2"}}, .calls = 2, .results = "duplicate",
+     .totals = "duplicate 1 messages 1 opt_out 1 success 1", .stream = "opt_out result opt_out filled ",
+     .drops_here = 1},
+    {"an opt-in, and a later one",
+     .batch = {{OPT_IN, .at = 10}, {OPT_IN, .at = 10}, {OPT_IN, .at = 11}}, .calls = 1,
+     .results = "unrecognized duplicate duplicate", .totals = "duplicate 2 unrecognized 1", .stream = "opt_in opt_in ",
+     .drops_here = 1},
     {"another opted out, and the copy has the phone",
      .batch = {{.at = 10, .phone = "+2"}}, .between = {{.at = 11, .opts_out = true}}, .calls = 2,
      .results = "duplicate", .totals = "duplicate 1 messages 1 opt_out 1 success 1",
@@ -289,7 +344,7 @@ static void a_record_that_is_gone_by_then_is_made_anew(void **state)
 
 static void results_are_told_of_what_applied_only(void **state)
 {
-    static const struct given batch[] = {{.id = "a", .at = 10}, {.id = "b", .at = 10}, {.id = "a", .at = 10}};
+    static const struct given batch[] = {{NOTE, .at = 10}, {.id = "b", .at = 10}, {.id = "a", .at = 10}};
     static const struct given between[PARTS] = {{.id = "a", .at = 10}};
     struct server *server = server_new();
     struct worker worker;
@@ -300,15 +355,15 @@ static void results_are_told_of_what_applied_only(void **state)
     worker_init(&worker, server);
     worker_read(&worker, batch, COUNT(batch), CURRENT);
     apply(server, between, CURRENT);
-    assert_int_equal(plan_left(worker.plan), 2);
+    assert_int_equal(plan_left(worker.plan), 3);
     assert_int_equal(worker_call(&worker), PLAN_OK);
     assert_int_equal(plan_left(worker.plan), 1);
     worker_results(&worker, &text);
-    assert_string_equal(text.data, "untold counted untold");
+    assert_string_equal(text.data, "opt_out counted untold");
     assert_int_equal(worker_call(&worker), PLAN_OK);
     assert_int_equal(plan_left(worker.plan), 0);
     worker_results(&worker, &text);
-    assert_string_equal(text.data, "duplicate counted duplicate");
+    assert_string_equal(text.data, "opt_out counted duplicate");
     worker_clear(&worker);
     server_free(server);
     buf_clear(&text);

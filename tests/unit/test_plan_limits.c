@@ -86,6 +86,18 @@ static struct event of_an_unknown_reason_each(size_t number, uint32_t *campaign)
     return an_event(number, &given);
 }
 
+/* Each of them is a copy of its drop, too. */
+static struct event opting_out_a_drop_each(size_t number, uint32_t *campaign)
+{
+    const struct given given = {
+        .kind = EVENT_OPT_OUT, .opts_out = true, .at = 1, .drop = "d", .phone = "+15552224444", .campaign = 1};
+    struct event event = an_event(number, &given);
+
+    event.drop = event.id;
+    *campaign = 1 + (uint32_t)number;
+    return event;
+}
+
 static const struct {
     const char *name;
     struct event (*make)(size_t number, uint32_t *campaign);
@@ -94,6 +106,7 @@ static const struct {
     {"drops that count in a campaign each", of_a_campaign_each, true},
     {"copies of one drop, each a revision", of_one_drop, false},
     {"opt-outs of many phones in many campaigns", of_many_lists, true},
+    {"opt-out events that name a drop each", opting_out_a_drop_each, false},
     {"drops with a long foreign_id", with_a_long_id, true},
     {"failures for a reason each that no row has", of_an_unknown_reason_each, false},
 };
