@@ -142,6 +142,14 @@ void server_hash_text(const struct server *server, const char *key, struct buf *
         buf_printf(out, "%s%s %lld", i > 0 ? " " : "", of_key[i]->field, (long long)of_key[i]->value);
 }
 
+int64_t server_listed(const struct server *server, const char *key, const char *phone)
+{
+    for (size_t i = 0; i < server->opt_out_count; i++)
+        if (strcmp(server->opt_outs[i].key, key) == 0 && strcmp(server->opt_outs[i].phone, phone) == 0)
+            return server->opt_outs[i].time_ms;
+    return INT64_MAX;
+}
+
 /* --- A call ------------------------------------------------------------------------------------------------------- */
 
 static void add_number(struct buf *out, size_t number)

@@ -45,6 +45,9 @@ void server_set_drop(struct server *server, const char *bucket, struct bytes fie
 void server_delete_drop(struct server *server, const char *bucket, struct bytes field);
 int64_t server_count(const struct server *server, const char *key, const char *field);
 
+/* When the phone is on that list; INT64_MAX: it is not. */
+int64_t server_listed(const struct server *server, const char *key, const char *phone);
+
 /* Does the call that begins at the argument `first`; the answer is added. */
 void server_call(struct server *server, struct arguments *arguments, size_t first, struct buf *answer);
 

@@ -19,7 +19,8 @@ struct merge_row {
 
 struct merge_settings merge_rows_settings(bool keep_foreign_id);
 
-/* Merges a copy that is a result, and checks that it changes what counted before it: so changes add up to what counts. */
+/* Merges a copy that is a result, and checks that it changes what counted before it:
+   so the changes add up to what counts. */
 struct merged merge_rows_result(struct record *record, bool *exists, const struct given *given,
                                 const struct merge_settings *settings, const char *name);
 

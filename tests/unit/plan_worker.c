@@ -192,24 +192,16 @@ static bool is_newest(const struct server *server, const struct server_drop *dro
     return true;
 }
 
-static int64_t listed_at(const struct server *server, const char *key, const char *phone)
-{
-    for (size_t i = 0; i < server->opt_out_count; i++)
-        if (strcmp(server->opt_outs[i].key, key) == 0 && strcmp(server->opt_outs[i].phone, phone) == 0)
-            return server->opt_outs[i].time_ms;
-    return INT64_MAX;
-}
-
 static void check_listed(const struct server *server, const struct record *record, const char *name)
 {
     for (size_t i = 0; record->opted_out && i < record->phone_count; i++) {
         char phone[LIMIT_PHONE + 1], key[KEY];
 
         phone_text(&record->phones[i], phone);
-        CHECK_CASE(name, listed_at(server, "dc:optouts", phone) <= record->opt_out_ms);
+        CHECK_CASE(name, server_listed(server, "dc:optouts", phone) <= record->opt_out_ms);
         for (size_t n = 0; record->told && n < record->campaign_count; n++) {
             snprintf(key, sizeof key, "dc:campaign:%s:optouts", copies_names().name_of(NULL, record->campaigns[n]));
-            CHECK_CASE(name, record->campaigns[n] == 0 || listed_at(server, key, phone) <= record->told_ms);
+            CHECK_CASE(name, record->campaigns[n] == 0 || server_listed(server, key, phone) <= record->told_ms);
         }
     }
 }

@@ -15,6 +15,7 @@ static const char *const ids[DROPS] = {"a", "b", "c"};
 static struct given random_copy(uint64_t *random)
 {
     static const uint8_t failures[] = {0, 0, 9, 23};
+    static const char *const events[] = {"x", "y", "z"};
     static const char *const flags[] = {NULL, "", "d", "s", "ds"};
     static const char *const phones[] = {NULL, "+15552224444", "+15552225555", "+4915112345678"};
     static const char *const foreign_ids[] = {NULL, "8811", "8812"};
@@ -29,8 +30,15 @@ static struct given random_copy(uint64_t *random)
         .foreign_id = foreign_ids[copies_random(random) % COUNT(foreign_ids)],
         .campaign = copies_random(random) % 4,
         .opts_out = copies_random(random) % 6 == 0,
+        .blocked = copies_random(random) % 2 == 0,
     };
 
+    if (copies_random(random) % 6 == 0) {
+        given.drop = given.id;
+        given.id = events[copies_random(random) % COUNT(events)];
+        given.kind = EVENT_OPT_OUT;
+        given.opts_out = true;
+    }
     given.rank = given.campaign > 0 ? 1 + copies_random(random) % 3 : 0;
     given.costs.given = copies_random(random) % 2 == 0;
     given.costs.value = (struct costs){copies_random(random) % 3, copies_random(random) % 3, copies_random(random) % 3};
@@ -46,7 +54,9 @@ static bool merged_alone(const struct given *copies, size_t count, const char *i
     for (size_t i = 0; i < count; i++) {
         struct event event = copies_event(&copies[i]);
 
-        if (strcmp(copies[i].id, id) == 0)
+        if (copies[i].drop && strcmp(copies[i].drop, id) == 0)
+            (void)merge_opt_out(record, &exists, &event, copies[i].campaign);
+        if (!copies[i].drop && strcmp(copies[i].id, id) == 0)
             (void)merge_copy(record, &exists, &event, copies[i].campaign, &settings);
     }
     return exists;
@@ -138,11 +148,106 @@ static size_t run_round(struct worker workers[WORKERS], const struct given *copi
     return taken;
 }
 
-/* What became of all copies together. */
+/* What became of all copies together; of an event it is remembered once that it came. */
 static int64_t told(const struct server *server)
 {
-    return server_count(server, "dc:totals", "messages") + server_count(server, "dc:totals", "duplicate") +
+    int64_t events = 0;
+
+    for (size_t i = 0; i < server->drop_count; i++)
+        events += strstr(server->drops[i].bucket, ":e") != NULL;
+    return events + server_count(server, "dc:totals", "messages") + server_count(server, "dc:totals", "duplicate") +
            server_count(server, "dc:totals", "revised");
+}
+
+/* --- The lists ----------------------------------------------------------------------------------------------------*/
+
+enum { PHONES = 3, CAMPAIGNS = 4 };
+
+static const char *const phones[PHONES] = {"+15552224444", "+15552225555", "+4915112345678"};
+
+/* When each phone is listed; INT64_MAX: it is not. Number 0 of the campaigns is the list of all. */
+struct lists {
+    int64_t at[CAMPAIGNS][PHONES];
+};
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool is_of(const struct given *copy, const char *drop)
+{
+    return strcmp(copy->drop ? copy->drop : copy->id, drop) == 0;
+}
+
+/* What the copies of one drop say of the lists: each phone of its results, in each campaign that any copy names. */
+static void add_drop(struct lists *lists, const struct given *copies, const char *drop)
+{
+    bool has_phone[PHONES] = {false}, named[CAMPAIGNS] = {false};
+    int64_t any_ms = INT64_MAX, told_ms = INT64_MAX;
+
+    for (size_t i = 0; i < COPIES; i++) {
+        const struct given *copy = &copies[i];
+
+        if (!is_of(copy, drop))
+            continue;
+        named[copy->campaign] = true;
+        for (size_t n = 0; n < PHONES; n++)
+            has_phone[n] |= !copy->drop && copy->phone && strcmp(copy->phone, phones[n]) == 0;
+        if (copy->opts_out)
+            any_ms = earlier(any_ms, COPIES_BEGIN_MS + copy->at);
+        if (copy->opts_out && !copy->blocked)
+            told_ms = earlier(told_ms, COPIES_BEGIN_MS + copy->at);
+    }
+    for (size_t n = 0; n < PHONES; n++) {
+        if (!has_phone[n])
+            continue;
+        lists->at[0][n] = earlier(lists->at[0][n], any_ms);
+        for (size_t c = 1; c < CAMPAIGNS; c++)
+            if (named[c])
+                lists->at[c][n] = earlier(lists->at[c][n], told_ms);
+    }
+}
+
+/* An event lists its own phone besides. */
+static void add_event(struct lists *lists, const struct given *copy)
+{
+    int64_t time_ms = COPIES_BEGIN_MS + copy->at;
+
+    for (size_t n = 0; copy->drop && copy->phone && n < PHONES; n++) {
+        if (strcmp(copy->phone, phones[n]) != 0)
+            continue;
+        lists->at[0][n] = earlier(lists->at[0][n], time_ms);
+        if (copy->campaign > 0 && !copy->blocked)
+            lists->at[copy->campaign][n] = earlier(lists->at[copy->campaign][n], time_ms);
+    }
+}
+
+static void check_lists(const struct server *server, const struct given *copies, const char *name)
+{
+    struct lists expected;
+    size_t count = 0;
+
+    for (size_t c = 0; c < CAMPAIGNS; c++)
+        for (size_t n = 0; n < PHONES; n++)
+            expected.at[c][n] = INT64_MAX;
+    for (size_t i = 0; i < DROPS; i++)
+        add_drop(&expected, copies, ids[i]);
+    for (size_t i = 0; i < COPIES; i++)
+        add_event(&expected, &copies[i]);
+    for (uint32_t c = 0; c < CAMPAIGNS; c++) {
+        char key[64];
+
+        snprintf(key, sizeof key, "dc:campaign:%s:optouts", copies_names().name_of(NULL, c));
+        for (size_t n = 0; n < PHONES; n++) {
+            int64_t listed = server_listed(server, c == 0 ? "dc:optouts" : key, phones[n]);
+
+            if (listed != expected.at[c][n])
+                fail_msg("%s: %s of %s: %lld", name, phones[n], key, (long long)(listed - COPIES_BEGIN_MS));
+            count += listed != INT64_MAX;
+        }
+    }
+    CHECK_CASE(name, server->opt_out_count == count);
 }
 
 static void any_number_of_workers_count_each_drop_once(void **state)
@@ -164,6 +269,7 @@ static void any_number_of_workers_count_each_drop_once(void **state)
             copies[n] = random_copy(&random);
         taken = run_round(workers, copies, &random, name);
         worker_check_sums(server, name);
+        check_lists(server, copies, name);
         CHECK_CASE(name, told(server) == (int64_t)taken);
         for (size_t n = 0; n < WORKERS; n++)
             worker_clear(&workers[n]);
