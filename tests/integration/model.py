@@ -45,7 +45,7 @@ class Model:
         self.reader = Reader(settings, self.reasons)
         self.drops = {}  # identity -> every copy of the drop
         self.events = {"opt_out": {}, "campaign": {}, "other": {}}  # kind -> identity -> every copy
-        self.rejected = []  # (body, envelope, reason)
+        self.rejected = []  # (body, envelope, reason); among them what was counted as an opt-out
         # What tells how it went.
         self.duplicates = {}  # campaign -> count
         self.revisions = {}
@@ -274,6 +274,8 @@ class Model:
         except Rejected as rejected:
             self.rejected.append((body, envelope, str(rejected)))
             return f"rejected:{rejected}"
+        if copy.rejected_as:
+            self.rejected.append((body, envelope, copy.rejected_as))
         before = self.optouts()
         if copy.kind == "result":
             outcome_ = self.apply_result(copy)

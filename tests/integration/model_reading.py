@@ -22,7 +22,7 @@ Reason = namedtuple("Reason", "number slug codes texts")
 Copy = namedtuple(
     "Copy",
     "kind id shown_id time received campaign rank success reason receipt costs flags opts_out told opts_in drop unknown "
-    "phone foreign_id state name",
+    "phone foreign_id state name rejected_as",
 )
 
 
@@ -216,7 +216,11 @@ class Reader:
             return "opt_out", None, name
         if status in INTERIM:
             return "other", None, f"status:{status}"
-        raise Rejected("unusable_status" if name or status_of(body) else "unrecognized_shape")
+        raise Rejected(self.refusal(body, name))
+
+    @staticmethod
+    def refusal(body, name):
+        return "unusable_status" if name or status_of(body) else "unrecognized_shape"
 
     def read(self, raw, envelope):
         body = read_json(raw)
@@ -224,8 +228,11 @@ class Reader:
         kind, success = kind_of(name, body), None
         about_a_send = kind == "result"
         phone = phone_of_result(body) if about_a_send else phone_of_contact(body)
+        rejected_as = ""
         if about_a_send:
             kind, success, name = self.result(body, name)
+        if about_a_send and kind == "opt_out" and fold(status_of(body)) not in INTERIM:
+            rejected_as = self.refusal(body, name)
         drop = drop_of(body) if about_a_send else first_nonempty(body, "drop_id")
         if kind == "opt_out" and not phone and not drop:
             raise Rejected("optout_without_phone")
@@ -259,4 +266,5 @@ class Reader:
             foreign_id=foreign_id,
             state=STATES[lower(name)] if kind == "campaign" else None,
             name=name,
+            rejected_as=rejected_as,
         )

@@ -52,7 +52,7 @@ def test_good_ones_between_rejected_ones_are_counted(counting):
 # An opt-out of what is no event, and the slug it is rejected under.
 REJECTED_OPT_OUTS = [
     ("a status unheard of", {"status": "perhaps", "dnc": True}, "unusable_status"),
-    ("no status", {"status": "", "reason": "STOP received", "event": "contact.sms.status"}, "unusable_status"),
+    ("no status", {"status": "", "reason": "Opt-in revoked", "event": "contact.sms.status"}, "unusable_status"),
 ]
 
 
