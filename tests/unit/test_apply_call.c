@@ -106,7 +106,7 @@ static void drops_with_a_lookup_each(struct apply_call *call)
     apply_call_drop_end(call, "b", text_of("h"), text_of(""), text_of(""));
 }
 
-static void campaigns_and_opt_outs(struct apply_call *call)
+static void campaigns_and_lists(struct apply_call *call)
 {
     struct tally *tally = apply_call_tally(call);
     unsigned totals = tally_key(tally, "dc:totals", TALLY_PLAIN, 0);
@@ -130,6 +130,22 @@ static void campaigns_and_opt_outs(struct apply_call *call)
                                                       .score_ms = 1774019040000});
     apply_call_opt_out(call, "spring", "+15552224444", 5, (const unsigned[2]){both[0], 0}, text_of("{s}"));
     apply_call_opt_out(call, NULL, "+15552224444", 1774019040000, both, text_of("{}"));
+    apply_call_opt_in(call, "+15552225555", 7, text_of("{i}"));
+}
+
+static void a_class_with_costs(struct apply_call *call)
+{
+    struct tally *tally = apply_call_tally(call);
+    unsigned totals = tally_key(tally, "dc:totals", TALLY_PLAIN, 0);
+    unsigned first = tally_field(tally, totals, "p");
+    unsigned class;
+
+    (void)tally_field(tally, totals, "c");
+    (void)tally_field(tally, totals, "t");
+    tally_class_costs(tally, tally_class_alone(tally), first, first);
+    class = tally_class_alone(tally);
+    tally_class_costs(tally, class, first, first);
+    tally_class_cost(tally, class, tally_field(tally, totals, "sum"));
 }
 
 #define HEAD_OF(stream, lookups)                                                                                       \
@@ -156,12 +172,15 @@ static const struct {
           "  entry filled {b}\n  lookup is dc:result:8812 mark {c}\n  lookup was dc:result:8811 mark\n"},
     {"drops with a lookup each", {"dc:", 60, 100}, drops_with_a_lookup_each,
      HEAD "drop b f - new\n  lookup is dc:result:a\nb m {}\ndrop b g old -\n  lookup was dc:result:c m\ndrop b h - -\n"},
-    {"campaigns and opt-outs", {"dc:", 60, 100}, campaigns_and_opt_outs,
+    {"campaigns, opt-outs and an opt-in", {"dc:", 60, 100}, campaigns_and_lists,
      HEAD "hash dc:totals\nhash dc:minute:1 for 86400 s\ncell 1 opt_out\ncell 2 opt_out\n"
           "campaign dc:campaign:spring spring F L paused S - 5 {}\n"
           "campaign dc:campaign:autumn autumn F L - - R 1774019040000 -\n"
           "campaign's opt-out dc:campaign:spring:optouts +15552224444 5 {s} +dc:totals opt_out\n"
-          "opt-out dc:optouts +15552224444 1774019040000 {} +dc:totals opt_out +dc:minute:1 opt_out\n"},
+          "opt-out dc:optouts +15552224444 1774019040000 {} +dc:totals opt_out +dc:minute:1 opt_out\n"
+          "opt-in dc:optins +15552225555 7 {i}\n"},
+    {"a class with costs", {"dc:", 60, 100}, a_class_with_costs,
+     HEAD "hash dc:totals\ncell 1 p\ncell 1 c\ncell 1 t\ncell 1 sum\nclass costs 1 1\nclass costs 1 1 cost 4\n"},
 };
 
 static void a_call_is_laid_out_as_the_script_reads_it(void **state)

@@ -279,49 +279,6 @@ static void a_drop_stands_in_its_bucket(void **state)
     server_free(server);
 }
 
-/* --- Conflicts that bring what cannot be used --------------------------------------------------------------------- */
-
-static const struct {
-    const char *name;
-    struct bytes there;
-    enum plan_verdict verdict;
-} conflicts[] = {
-    {"a record of a newer version", {(const uint8_t *)"\x02", 1}, PLAN_NEWER},
-    {"bytes that are no record", {(const uint8_t *)"\x01", 1}, PLAN_DAMAGED},
-};
-
-static void a_conflict_that_cannot_be_read_ends_the_batch(void **state)
-{
-    static const struct given batch[] = {{.id = "a", .at = 10}, {.id = "b", .at = 10}};
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(conflicts); i++) {
-        struct server *server = server_new();
-        struct worker worker;
-        char bucket[CALL_KEY];
-        struct buf text;
-
-        buf_init(&text, TEXT);
-        worker_init(&worker, server);
-        worker_read(&worker, batch, COUNT(batch), CURRENT);
-        worker_bucket(&worker, CURRENT, bucket);
-        server_set_drop(server, bucket, plan_field(worker.plan, 0), conflicts[i].there);
-        CHECK_CASE(conflicts[i].name, worker_call(&worker) == conflicts[i].verdict);
-        worker_results(&worker, &text);
-        check_text(conflicts[i].name, "results", text.data, "untold untold");
-        /* Once it is mended the batch comes again, and what had applied is a duplicate. */
-        server_delete_drop(server, bucket, plan_field(worker.plan, 0));
-        worker_read(&worker, batch, COUNT(batch), CURRENT);
-        CHECK_CASE(conflicts[i].name, worker_finish(&worker) == 1);
-        worker_results(&worker, &text);
-        check_text(conflicts[i].name, "results", text.data, "counted duplicate");
-        worker_check_sums(server, conflicts[i].name);
-        worker_clear(&worker);
-        server_free(server);
-        buf_clear(&text);
-    }
-}
-
 static void a_record_that_is_gone_by_then_is_made_anew(void **state)
 {
     static const struct given copies[PARTS] = {{.at = 10}};
@@ -398,61 +355,6 @@ static void what_is_found_is_judged(void **state)
     server_free(server);
 }
 
-static void an_answer_that_cannot_be_is_told_and_nothing_else(void **state)
-{
-    static const struct {
-        const char *name;
-        struct bytes answer;
-    } answers[] = {
-        {"nothing", {NULL, 0}},
-        {"more conflicts than drops", {(const uint8_t *)"\x03\0\x01\0\0\0\x02\0\0\0\x03\0\0\0", 14}},
-        {"a conflict of a drop that there is not", {(const uint8_t *)"\x01\0\x03\0\0\0", 6}},
-        {"a conflict that is cut", {(const uint8_t *)"\x01\0\x01\0\x05\0abc", 9}},
-    };
-    static const struct given batch[] = {{.id = "a", .at = 10}, {.id = "b", .at = 10}};
-    struct server *server = server_new();
-    struct worker worker;
-
-    (void)state;
-    worker_init(&worker, server);
-    for (size_t i = 0; i < COUNT(answers); i++) {
-        struct arguments arguments;
-        struct bytes damaged = {0};
-
-        worker_read(&worker, batch, COUNT(batch), CURRENT);
-        arguments_init(&arguments, TEXT);
-        assert_true(plan_write(worker.plan, &arguments));
-        CHECK_CASE(answers[i].name,
-                   plan_answer(worker.plan, answers[i].answer, worker.results, &damaged) == PLAN_UNEXPECTED);
-        CHECK_CASE(answers[i].name, (size_t)worker.results[0] == WORKER_UNTOLD && damaged.len == 0);
-        arguments_clear(&arguments);
-    }
-    worker_clear(&worker);
-    server_free(server);
-}
-
-static void damaged_keys_are_handed_on(void **state)
-{
-    static const struct given batch[] = {{.at = 10}};
-    static const uint8_t answer[] = "\0\0dc:totals\ndc:minute:1";
-    struct server *server = server_new();
-    struct worker worker;
-    struct arguments arguments;
-    struct bytes damaged = {0};
-
-    (void)state;
-    worker_init(&worker, server);
-    worker_read(&worker, batch, 1, CURRENT);
-    arguments_init(&arguments, TEXT);
-    assert_true(plan_write(worker.plan, &arguments));
-    assert_int_equal(plan_answer(worker.plan, bytes_of(answer, sizeof answer - 1), worker.results, &damaged), PLAN_OK);
-    assert_true(bytes_equal(damaged, bytes_of_text("dc:totals\ndc:minute:1")));
-    assert_int_equal(worker.results[0], APPLIED_COUNTED);
-    arguments_clear(&arguments);
-    worker_clear(&worker);
-    server_free(server);
-}
-
 static void a_rehearsal_does_as_much_as_a_call_and_keeps_nothing(void **state)
 {
     static const struct given copies[] = {
@@ -479,12 +381,9 @@ int main(void)
         cmocka_unit_test(a_batch_applies_exactly_once),
         cmocka_unit_test(a_moved_drop_counts_for_the_size_of_its_new_generation),
         cmocka_unit_test(a_drop_stands_in_its_bucket),
-        cmocka_unit_test(a_conflict_that_cannot_be_read_ends_the_batch),
         cmocka_unit_test(a_record_that_is_gone_by_then_is_made_anew),
         cmocka_unit_test(results_are_told_of_what_applied_only),
         cmocka_unit_test(what_is_found_is_judged),
-        cmocka_unit_test(an_answer_that_cannot_be_is_told_and_nothing_else),
-        cmocka_unit_test(damaged_keys_are_handed_on),
         cmocka_unit_test(a_rehearsal_does_as_much_as_a_call_and_keeps_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
