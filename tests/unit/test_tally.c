@@ -138,12 +138,13 @@ static void what_failed_stays_so_until_it_is_reset(void **state)
 {
     static const struct {
         const char *name;
-        unsigned class, cell, campaign_costs, totals_costs;
-        bool costs;
+        enum { CELL, COSTS, SUM } what;
+        unsigned class, cell, totals_cell;
     } rows[] = {
-        {"a cell of no class", 0, 1, 0, 0, false},    {"no cell of a class", 1, 0, 0, 0, false},
-        {"costs of no class", 0, 0, 1, 1, true},      {"no costs of a campaign", 1, 0, 0, 1, true},
-        {"no costs of the totals", 1, 0, 1, 0, true},
+        {"a cell of no class", CELL, 0, 1, 0},      {"no cell of a class", CELL, 1, 0, 0},
+        {"costs of no class", COSTS, 0, 1, 1},      {"no costs of a campaign", COSTS, 1, 0, 1},
+        {"no costs of the totals", COSTS, 1, 1, 0}, {"the sum of no class", SUM, 0, 1, 0},
+        {"no sum of a class", SUM, 1, 0, 0},
     };
     struct tally *tally = new_tally();
     struct arguments arguments;
@@ -155,10 +156,12 @@ static void what_failed_stays_so_until_it_is_reset(void **state)
         (void)tally_cell(tally, tally_key(tally, "k", TALLY_PLAIN, 0), "f", 1);
         (void)tally_class_alone(tally);
         CHECK_CASE(rows[i].name, tally_write(tally, &arguments));
-        if (rows[i].costs)
-            tally_class_costs(tally, rows[i].class, rows[i].campaign_costs, rows[i].totals_costs);
-        else
+        if (rows[i].what == CELL)
             tally_class_add(tally, rows[i].class, rows[i].cell);
+        else if (rows[i].what == COSTS)
+            tally_class_costs(tally, rows[i].class, rows[i].cell, rows[i].totals_cell);
+        else
+            tally_class_cost(tally, rows[i].class, rows[i].cell);
         CHECK_CASE(rows[i].name, !tally_write(tally, &arguments));
     }
     arguments_clear(&arguments);
