@@ -5,38 +5,18 @@
 #include "../common/log.h"
 #include "../common/protection.h"
 #include "../common/service_notify.h"
-#include "../common/stop_signal.h"
 #include "../common/timers.h"
-#include "../common/watchdog.h"
-#include "absence.h"
-#include "batch.h"
-#include "consumer.h"
-#include "counting/plan.h"
-#include "parked.h"
-#include "redis_store.h"
-#include "reject.h"
-#include "suspects.h"
+#include "worker_state.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 enum {
-    TAKE_MAX = 32,                     /* messages in a turn, so that Redis's answer is not kept waiting */
-    TICK_MS = 200,                     /* how often all is looked at when nothing happens */
-    REDIS_CHECK_MS = TIMER_MS(1000),   /* how often Redis is looked at when no batch goes there */
-    REDIS_REVIEW_MS = TIMER_MS(30000), /* how often its settings are */
-    LINE_EVERY_MS = 1000,
+    TAKE_MAX = 32,                    /* messages in a turn, so that Redis's answer is not kept waiting */
+    TICK_MS = 200,                    /* how often all is looked at when nothing happens */
     RENEW_AFTER_MS = TIMER_MS(20000), /* without a message: then RabbitMQ is made to give up what it may hold for us */
     RENEWED_MS = 5000, /* what comes again within this may come of it: a word in the log, so it is not scaled */
-    PARKED_SHARE = 4,                 /* at most so many-th of the prefetch waits for the rejected queue */
 };
 
 static const char waits_for_upgrade[] =
@@ -44,193 +24,6 @@ static const char waits_for_upgrade[] =
 
 /* x-received-at past year 9999 is no time. */
 static const int64_t TIME_MAX_MS = INT64_C(253402300799999);
-
-/* A log line for something frequent: at most one a second, with how often it came. */
-struct frequent_line {
-    uint64_t count;
-    int64_t next_ms;
-    char last[PARSE_DETAIL];
-};
-
-struct worker {
-    const struct worker_config *config;
-    struct worker_status *status;
-    struct watchdog *dog;
-    struct redis_store *store;
-    struct consumer *consumer;
-    struct rejecter *rejecter;
-    struct batch *batches[2]; /* one is with Redis while the other is gathered */
-    size_t first;             /* the one that goes to Redis, if it is not empty */
-    struct batch_ports ports;
-    struct parked *parked; /* rejections on their way */
-    struct parked_ports parked_ports;
-    struct held held;               /* by all deliveries, wherever they are */
-    struct delivery *waiting_first; /* delivered, not yet in the batch; the prefetch bounds them */
-    struct delivery *waiting_last;
-    size_t waiting;
-    struct suspects suspects;
-    struct absence absence;            /* of Redis */
-    bool newer;                        /* a newer version wrote what is there */
-    bool paused;                       /* for either: nothing is consumed */
-    int64_t redis_check_at_ms;
-    struct frequent_line remarks;
-    struct frequent_line rejections;
-    struct frequent_line alone;
-    struct frequent_line returned;
-    int64_t idle_since_ms; /* connected, consuming, and nothing in hand */
-    int64_t renewed_at_ms; /* 0: never */
-    bool connected_before;
-    pthread_t stop_thread;
-    bool stop_thread_runs;
-    int wake_fd;                    /* an eventfd: readable once a stop signal has come */
-    _Atomic int64_t stopping_at_ms; /* 0: no stop signal has come */
-    atomic_int exit_status;         /* that a stop which must be forced ends with */
-    atomic_bool over;               /* ends the thread that waits for one */
-};
-
-static void line_note(struct frequent_line *line, const char *text)
-{
-    line->count++;
-    snprintf(line->last, sizeof line->last, "%s", text);
-}
-
-/* Prints what was noted, if the last line is long enough ago. */
-static void line_print(struct frequent_line *line, const char *what, int64_t now_ms)
-{
-    if (line->count == 0 || now_ms < line->next_ms)
-        return;
-    log_warn("%s: %llu; the last: %s", what, (unsigned long long)line->count, line->last);
-    line->count = 0;
-    line->next_ms = now_ms + LINE_EVERY_MS;
-}
-
-static void print_lines(struct worker *worker, int64_t now_ms)
-{
-    line_print(&worker->remarks, "messages with values that were ignored", now_ms);
-    line_print(&worker->rejections, "messages sent to the rejected queue", now_ms);
-    line_print(&worker->alone, "messages delivered a third time or more, each handled alone", now_ms);
-    line_print(&worker->returned,
-               "messages that came again just after the channel was renewed by this worker, which had none in hand",
-               now_ms);
-}
-
-/* What a call that brings Redis nearer to the acknowledgement came to. */
-static void note_redis(struct worker *worker, bool done, const struct error *problem)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    if (done) {
-        worker->redis_check_at_ms = now_ms + REDIS_CHECK_MS;
-        absence_end(&worker->absence);
-        worker_part_good(worker->status, PART_REDIS, now_ms);
-    } else {
-        absence_note(&worker->absence, now_ms);
-        worker_count(worker->status, WORKER_REDIS_RETRIES, 1);
-        worker_redis_bad(worker->status, problem, now_ms);
-    }
-}
-
-static void tell_findings(struct worker *worker)
-{
-    struct redis_findings findings = redis_store_findings(worker->store);
-    worker_note_redis(worker->status, &findings);
-}
-
-/* What is rejected as well counts as that alone, so that every message becomes one thing. */
-static void count_applied(struct worker *worker, const struct event *const *events, const enum applied *results,
-                          size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!events[i]->rejected_as)
-            worker_count_applied(worker->status, &results[i], 1);
-    }
-}
-
-static enum apply_progress port_apply(void *context, const struct event *const *events, size_t count,
-                                      enum applied *results, struct error *error)
-{
-    struct worker *worker = context;
-    enum apply_progress progress = APPLY_FAILED;
-    if (redis_store_fd(worker->store) >= 0 || suspects_settle(&worker->suspects, error))
-        progress = redis_store_apply(worker->store, events, count, results, error);
-    if (progress != APPLY_WAITS)
-        note_redis(worker, progress == APPLY_DONE, error);
-    if (progress == APPLY_DONE)
-        count_applied(worker, events, results, count);
-    return progress;
-}
-
-static void port_abandon(void *context)
-{
-    struct worker *worker = context;
-    redis_store_abandon(worker->store);
-}
-
-static bool port_mark(void *context, const char *name, uint64_t *earlier_marks, struct error *error)
-{
-    struct worker *worker = context;
-    bool done = suspects_mark(&worker->suspects, name, earlier_marks, error);
-    note_redis(worker, done, error);
-    return done;
-}
-
-static void port_rehearse(void *context, const struct event *event)
-{
-    (void)context;
-    plan_rehearse(event);
-}
-
-static bool port_unmark(void *context, const char *name, bool all, struct error *error)
-{
-    struct worker *worker = context;
-    bool done = suspects_unmark(&worker->suspects, name, all, error);
-    note_redis(worker, done, error);
-    return done;
-}
-
-static void port_unmark_later(void *context, const char *name, bool all)
-{
-    struct worker *worker = context;
-    suspects_unmark_later(&worker->suspects, name, all);
-}
-
-static int64_t port_now_ms(void *context)
-{
-    (void)context;
-    return clock_monotonic_ms();
-}
-
-static bool port_reject(void *context, struct rejection *rejections, size_t count, struct error *error)
-{
-    struct worker *worker = context;
-    return rejecter_publish(worker->rejecter, rejections, count, error);
-}
-
-static void port_rejected(void *context, const struct rejection *rejection)
-{
-    struct worker *worker = context;
-    worker_count_rejected(worker->status, rejection->delivery->reason);
-    line_note(&worker->rejections, rejection->delivery->reason);
-    if (rejection->marks[0] != '\0') /* the marks have told what they had to */
-        suspects_unmark_later(&worker->suspects, rejection->marks, true);
-}
-
-static bool port_acknowledge_one(void *context, uint64_t tag, struct error *error)
-{
-    struct worker *worker = context;
-    return consumer_acknowledge(worker->consumer, tag, false, error);
-}
-
-static bool port_acknowledge(void *context, uint64_t tag, bool multiple, struct error *error)
-{
-    struct worker *worker = context;
-    return consumer_acknowledge(worker->consumer, tag, multiple, error);
-}
-
-static void port_remark(void *context, const char *remark)
-{
-    struct worker *worker = context;
-    line_note(&worker->remarks, remark);
-}
 
 static struct batch *first_batch(const struct worker *worker)
 {
@@ -248,149 +41,9 @@ static size_t in_batches(const struct worker *worker)
     return batch_count(worker->batches[0]) + batch_count(worker->batches[1]);
 }
 
-static struct redis_settings redis_settings_of(const struct worker_config *config)
-{
-    return (struct redis_settings){.url = config->redis_url,
-                                   .sentinel_password = config->redis_sentinel_password,
-                                   .ca_file = config->redis_ca_file,
-                                   .cert_file = config->redis_cert_file,
-                                   .prefix = config->redis_prefix,
-                                   .retention_s = config->retention_s,
-                                   .result_ttl_s = config->result_ttl_s,
-                                   .results_stream_max = config->results_stream_max,
-                                   .wait_replicas = config->redis_wait_replicas,
-                                   .campaign_separator = config->campaign_from_foreign_id,
-                                   .review_every_ms = REDIS_REVIEW_MS};
-}
-
-static bool build_rest(struct worker *worker)
-{
-    const struct worker_config *config = worker->config;
-    uint64_t seed = (uint64_t)clock_monotonic_us() ^ (uint64_t)getpid() << 32;
-    struct amqp_settings amqp = {.urls = config->amqp_url,
-                                 .exchange = config->amqp_exchange,
-                                 .queue = config->amqp_queue,
-                                 .rejected_queue = config->amqp_rejected_queue,
-                                 .ca_file = config->amqp_ca_file,
-                                 .cert_file = config->amqp_cert_file};
-    struct consumer_settings consuming = {.amqp = amqp,
-                                          .dog = worker->dog,
-                                          .prefetch = (uint16_t)config->prefetch,
-                                          .name = "dropworker",
-                                          .held = &worker->held,
-                                          .held_max = protection("held-bound") ? LIMIT_HELD_BYTES : SIZE_MAX,
-                                          .seed = seed,
-                                          .wake_fd = worker->wake_fd};
-    struct batch_settings batching = {.max = (size_t)config->batch_max,
-                                      .wait_ms = config->batch_wait_ms,
-                                      .parse = {.campaign_separator = config->campaign_from_foreign_id}};
-    worker->consumer = consumer_new(&consuming);
-    worker->rejecter = rejecter_new(&amqp, "dropworker rejected", worker->dog);
-    worker->parked = parked_new((size_t)config->prefetch / PARKED_SHARE, &worker->parked_ports, seed + 2);
-    for (size_t i = 0; worker->parked && i < 2; i++) {
-        batching.seed = seed + 3 + i;
-        worker->batches[i] = batch_new(&batching, &worker->ports, worker->parked);
-    }
-    return worker->consumer && worker->rejecter && worker->batches[0] && worker->batches[1];
-}
-
-static bool build(struct worker *worker, struct error *error)
-{
-    struct redis_settings redis = redis_settings_of(worker->config);
-    worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (worker->wake_fd < 0) {
-        error_set(error, ERROR_INTERNAL, "cannot make an eventfd: %s", strerror(errno));
-        return false;
-    }
-    worker->dog = watchdog_start(error);
-    if (!worker->dog)
-        return false;
-    worker->store = redis_store_new(&redis, error);
-    if (!worker->store)
-        return false;
-    suspects_init(&worker->suspects, worker->store);
-    absence_init(&worker->absence, worker->config->redis_away_s * 1000);
-    if (build_rest(worker))
-        return true;
-    error_set(error, ERROR_NO_MEMORY, "out of memory at the start");
-    return false;
-}
-
-struct worker *worker_new(const struct worker_config *config, struct worker_status *status, struct error *error)
-{
-    struct worker *worker = calloc(1, sizeof *worker);
-    if (!worker) {
-        error_set(error, ERROR_NO_MEMORY, "out of memory at the start");
-        return NULL;
-    }
-    worker->config = config;
-    worker->status = status;
-    worker->ports = (struct batch_ports){.context = worker,
-                                         .apply = port_apply,
-                                         .abandon = port_abandon,
-                                         .mark = port_mark,
-                                         .rehearse = port_rehearse,
-                                         .unmark = port_unmark,
-                                         .unmark_later = port_unmark_later,
-                                         .acknowledge = port_acknowledge,
-                                         .remark = port_remark};
-    worker->parked_ports = (struct parked_ports){.context = worker,
-                                                 .now_ms = port_now_ms,
-                                                 .reject = port_reject,
-                                                 .rejected = port_rejected,
-                                                 .acknowledge = port_acknowledge_one};
-    if (!build(worker, error)) {
-        worker_free(worker);
-        return NULL;
-    }
-    return worker;
-}
-
-static void drop_waiting(struct worker *worker)
-{
-    while (worker->waiting_first) {
-        struct delivery *delivery = worker->waiting_first;
-        worker->waiting_first = delivery->next;
-        delivery_free(delivery);
-    }
-    worker->waiting_last = NULL;
-    worker->waiting = 0;
-}
-
-void worker_free(struct worker *worker)
-{
-    if (!worker)
-        return;
-    atomic_store(&worker->over, true);
-    if (worker->stop_thread_runs)
-        pthread_join(worker->stop_thread, NULL);
-    drop_waiting(worker);
-    batch_free(worker->batches[0]);
-    batch_free(worker->batches[1]);
-    parked_free(worker->parked);
-    rejecter_free(worker->rejecter);
-    consumer_free(worker->consumer);
-    redis_store_free(worker->store);
-    watchdog_stop(worker->dog);
-    if (worker->wake_fd >= 0)
-        (void)close(worker->wake_fd);
-    free(worker);
-}
-
-static void *await_stop(void *context)
-{
-    struct worker *worker = context;
-    while (!atomic_load(&worker->over) && !stop_signal_wait(TICK_MS))
-        continue;
-    (void)stop_signal_guard(WORKER_GUARD_MS, atomic_load(&worker->exit_status));
-    (void)eventfd_write(worker->wake_fd, 1); /* first: who sees that it stops finds this done */
-    atomic_store(&worker->stopping_at_ms, clock_monotonic_ms());
-    return NULL;
-}
-
 static bool stopping(struct worker *worker)
 {
-    return atomic_load(&worker->stopping_at_ms) != 0;
+    return stop_listener_came_at_ms(&worker->stop) != 0;
 }
 
 static void note_connected(struct worker *worker)
@@ -400,27 +53,6 @@ static void note_connected(struct worker *worker)
     worker->connected_before = true;
     worker->idle_since_ms = clock_monotonic_ms();
     worker_part_good(worker->status, PART_BROKER, clock_monotonic_ms());
-}
-
-/* Whether Redis could be used now, for the status and for how long it has been away. */
-static bool check_redis(struct worker *worker, struct error *error)
-{
-    bool done = suspects_settle(&worker->suspects, error) && redis_store_check(worker->store, error);
-    int64_t now_ms = clock_monotonic_ms();
-    worker->redis_check_at_ms = now_ms + REDIS_CHECK_MS;
-    worker->newer = !done && error->code == ERROR_NEWER;
-    if (!done) {
-        absence_note(&worker->absence, now_ms);
-        worker_redis_bad(worker->status, error, now_ms);
-        return false;
-    }
-    absence_end(&worker->absence);
-    /* Before anybody may hear that it is ready. */
-    tell_findings(worker);
-    /* With a batch in hand it is the batch that tells whether we can count: a key of a wrong type stops only it. */
-    if (in_batches(worker) == 0)
-        worker_part_good(worker->status, PART_REDIS, now_ms);
-    return true;
 }
 
 /* Tries each URL once. False with *error, which is not logged yet, only if all of them refuse us. */
@@ -456,19 +88,17 @@ static bool connect_first(struct worker *worker, struct error *error)
 
 bool worker_start(struct worker *worker, struct error *error)
 {
-    if (pthread_create(&worker->stop_thread, NULL, await_stop, worker) != 0) {
-        error_set(error, ERROR_INTERNAL, "cannot start the thread that waits for stop signals");
+    if (!stop_listener_start(&worker->stop, error))
         return false;
-    }
-    worker->stop_thread_runs = true;
-    bool refused = !check_redis(worker, error) && error->code == ERROR_REFUSED && !stopping(worker);
+    bool refused =
+        !redis_health_check(&worker->redis, false, error) && error->code == ERROR_REFUSED && !stopping(worker);
     /* Messages that it cannot count stay in the queue, for workers that can. */
-    worker->paused = worker->newer;
+    worker->paused = worker->redis.newer;
     if (worker->paused)
         worker_part_bad(worker->status, PART_BROKER, waits_for_upgrade, clock_monotonic_ms());
     if (!refused && (worker->paused || connect_first(worker, error)))
         return true;
-    atomic_store(&worker->exit_status, error_exit_status(error->code));
+    atomic_store(&worker->stop.exit_status, error_exit_status(error->code));
     return false;
 }
 
@@ -477,7 +107,7 @@ static void drop_all(struct worker *worker)
     batch_drop(worker->batches[0]);
     batch_drop(worker->batches[1]);
     parked_drop(worker->parked);
-    drop_waiting(worker);
+    delivery_queue_clear(&worker->waiting);
 }
 
 static void lost(struct worker *worker, const struct error *error)
@@ -491,46 +121,30 @@ static void take(struct worker *worker, struct delivery *delivery)
     worker_count(worker->status, WORKER_REDELIVERED, delivery->redelivered);
     if (delivery->redelivered && worker->renewed_at_ms != 0 &&
         clock_monotonic_ms() - worker->renewed_at_ms < RENEWED_MS)
-        line_note(&worker->returned, "held for this worker, or given back by another");
+        frequent_log_note(&worker->log, FREQUENT_RETURNED, "held for this worker, or given back by another");
     if (delivery->envelope.received_at_ms <= 0 || delivery->envelope.received_at_ms > TIME_MAX_MS) {
         log_debug("a message without x-received-at: the time of its delivery counts");
         delivery->envelope.received_at_ms = clock_wall_ms();
     }
     batch_read(next_batch(worker), delivery);
-    if (worker->waiting_last)
-        worker->waiting_last->next = delivery;
-    else
-        worker->waiting_first = delivery;
-    worker->waiting_last = delivery;
-    worker->waiting++;
-}
-
-static struct delivery *next_waiting(struct worker *worker)
-{
-    struct delivery *delivery = worker->waiting_first;
-    worker->waiting_first = delivery->next;
-    if (!worker->waiting_first)
-        worker->waiting_last = NULL;
-    worker->waiting--;
-    delivery->next = NULL;
-    return delivery;
+    delivery_queue_push(&worker->waiting, delivery);
 }
 
 static void fill_batch(struct worker *worker, int64_t now_ms)
 {
     struct batch *batch = next_batch(worker);
-    while (worker->waiting_first && batch_takes(batch, worker->waiting_first)) {
-        struct delivery *delivery = next_waiting(worker);
+    while (worker->waiting.first && batch_takes(batch, worker->waiting.first)) {
+        struct delivery *delivery = delivery_queue_pop(&worker->waiting);
         if (delivery->delivery_count >= BATCH_SUSPECT_COUNT) {
             char which[64];
             snprintf(which, sizeof which, "its delivery %" PRIu64, delivery->delivery_count + 1);
             worker_count(worker->status, WORKER_SUSPECTS, 1);
-            line_note(&worker->alone, which);
+            frequent_log_note(&worker->log, FREQUENT_ALONE, which);
         }
         batch_add(batch, delivery, now_ms);
     }
     /* The next one must be handled alone: the batch waits for no more. */
-    if (worker->waiting_first && batch_open(batch))
+    if (worker->waiting.first && batch_open(batch))
         batch_hurry(batch, now_ms);
 }
 
@@ -624,7 +238,7 @@ static void step_parked(struct worker *worker)
 static void tell_held(struct worker *worker)
 {
     size_t parked = parked_count(worker->parked);
-    size_t held = in_batches(worker) + worker->waiting + parked;
+    size_t held = in_batches(worker) + worker->waiting.count + parked;
     if (held > 0 || worker->paused)
         worker->idle_since_ms = clock_monotonic_ms();
     worker_note_room(worker->status, has_room(worker));
@@ -647,7 +261,7 @@ static void pause_consuming(struct worker *worker, int64_t now_ms)
         "Redis has been away for %lld s or more: all messages are back in the queue, and none is taken before it is "
         "back",
         (long long)worker->config->redis_away_s);
-    worker_part_bad(worker->status, PART_BROKER, worker->newer ? waits_for_upgrade : away, now_ms);
+    worker_part_bad(worker->status, PART_BROKER, worker->redis.newer ? waits_for_upgrade : away, now_ms);
 }
 
 /* Returns whether Redis was asked something, which may have taken as long as a call to it can. */
@@ -655,13 +269,14 @@ static bool tend_redis(struct worker *worker, int64_t now_ms)
 {
     struct error error = {0};
     /* A batch in hand goes to Redis by itself; but while it fails, something else must tell whether Redis is there. */
-    bool looks = (in_batches(worker) == 0 || (worker->absence.away && !batch_waits(first_batch(worker)))) && now_ms >= worker->redis_check_at_ms;
-    if (looks && check_redis(worker, &error) && worker->paused) {
+    bool looks = now_ms >= worker->redis.look_at_ms &&
+                 (in_batches(worker) == 0 || (redis_health_away(&worker->redis) && !batch_waits(first_batch(worker))));
+    if (looks && redis_health_check(&worker->redis, in_batches(worker) > 0, &error) && worker->paused) {
         worker->paused = false;
         log_info("Redis is back: consuming again");
     }
-    tell_findings(worker);
-    if (!worker->paused && (worker->newer || absence_too_long(&worker->absence, clock_monotonic_ms())) && protection("pause"))
+    redis_health_tell(&worker->redis);
+    if (!worker->paused && redis_health_given_up(&worker->redis, clock_monotonic_ms()) && protection("pause"))
         pause_consuming(worker, clock_monotonic_ms());
     return looks;
 }
@@ -687,7 +302,7 @@ static void renew_if_idle(struct worker *worker, int64_t now_ms)
 /* Returns as tend_redis. */
 static bool tend(struct worker *worker, int64_t now_ms)
 {
-    print_lines(worker, now_ms);
+    frequent_log_print(&worker->log, now_ms);
     renew_if_idle(worker, now_ms);
     rejecter_tend(worker->rejecter);
     /* With nothing to reject nothing is known to be wrong with rejecting. */
@@ -719,10 +334,9 @@ static bool unfinished(const struct worker *worker)
    closes. */
 static void finish(struct worker *worker)
 {
-    int64_t deadline_ms = atomic_load(&worker->stopping_at_ms) + WORKER_STOP_MS;
+    int64_t deadline_ms = stop_listener_came_at_ms(&worker->stop) + WORKER_STOP_MS;
     int64_t now_ms = clock_monotonic_ms();
-    eventfd_t woken;
-    (void)eventfd_read(worker->wake_fd, &woken); /* from here on waits are waits */
+    stop_listener_heard(&worker->stop);
     log_info("stopping: finishing %zu messages", in_batches(worker) + parked_count(worker->parked));
     service_notify_stopping();
     batch_hurry(next_batch(worker), now_ms);
@@ -731,18 +345,13 @@ static void finish(struct worker *worker)
             step_parked(worker);
         step_batch(worker, clock_monotonic_ms());
         serve_connection(worker, patience_ms(worker, clock_monotonic_ms()));
-        drop_waiting(worker);
+        delivery_queue_clear(&worker->waiting);
         now_ms = clock_monotonic_ms();
     }
     tell_held(worker);
     if (in_batches(worker) + parked_count(worker->parked) > 0)
-        log_warn("stopping: %zu messages go back to the queue",
-                 in_batches(worker) + parked_count(worker->parked));
-    worker->remarks.next_ms = 0;
-    worker->rejections.next_ms = 0;
-    worker->alone.next_ms = 0;
-    worker->returned.next_ms = 0;
-    print_lines(worker, now_ms);
+        log_warn("stopping: %zu messages go back to the queue", in_batches(worker) + parked_count(worker->parked));
+    frequent_log_finish(&worker->log, now_ms);
 }
 
 /* Takes in what comes: some messages a turn as long as the batch waits for more. When it takes no more, or Redis is away,
@@ -752,16 +361,16 @@ static void consume(struct worker *worker, int64_t now_ms)
 {
     bool came = false;
     if (worker->paused) {
-        struct pollfd wake = {.fd = worker->wake_fd, .events = POLLIN};
+        struct pollfd wake = {.fd = worker->stop.wake_fd, .events = POLLIN};
         (void)poll(&wake, 1, TICK_MS);
         return;
     }
     fill_batch(worker, now_ms);
-    if (!(worker->waiting > 0 && batch_open(next_batch(worker))))
+    if (!(worker->waiting.first && batch_open(next_batch(worker))))
         came = serve_connection(worker, patience_ms(worker, now_ms));
     fill_batch(worker, clock_monotonic_ms());
     for (int taken = 1; came && protection("serve"); taken++) {
-        if (taken >= TAKE_MAX && !worker->absence.away && batch_open(next_batch(worker)))
+        if (taken >= TAKE_MAX && !redis_health_away(&worker->redis) && batch_open(next_batch(worker)))
             break;
         came = serve_connection(worker, 0);
     }

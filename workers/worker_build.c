@@ -1,0 +1,113 @@
+#include "../common/clock.h"
+#include "../common/limits.h"
+#include "../common/protection.h"
+#include "../common/timers.h"
+#include "worker_state.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    REDIS_REVIEW_MS = TIMER_MS(30000), /* how often its settings are looked at */
+    PARKED_SHARE = 4,                  /* at most so many-th of the prefetch waits for the rejected queue */
+};
+
+static struct redis_settings redis_settings_of(const struct worker_config *config)
+{
+    return (struct redis_settings){.url = config->redis_url,
+                                   .sentinel_password = config->redis_sentinel_password,
+                                   .ca_file = config->redis_ca_file,
+                                   .cert_file = config->redis_cert_file,
+                                   .prefix = config->redis_prefix,
+                                   .retention_s = config->retention_s,
+                                   .result_ttl_s = config->result_ttl_s,
+                                   .results_stream_max = config->results_stream_max,
+                                   .wait_replicas = config->redis_wait_replicas,
+                                   .campaign_separator = config->campaign_from_foreign_id,
+                                   .review_every_ms = REDIS_REVIEW_MS};
+}
+
+static bool build_rest(struct worker *worker)
+{
+    const struct worker_config *config = worker->config;
+    uint64_t seed = (uint64_t)clock_monotonic_us() ^ (uint64_t)getpid() << 32;
+    struct amqp_settings amqp = {.urls = config->amqp_url,
+                                 .exchange = config->amqp_exchange,
+                                 .queue = config->amqp_queue,
+                                 .rejected_queue = config->amqp_rejected_queue,
+                                 .ca_file = config->amqp_ca_file,
+                                 .cert_file = config->amqp_cert_file};
+    struct consumer_settings consuming = {.amqp = amqp,
+                                          .dog = worker->dog,
+                                          .prefetch = (uint16_t)config->prefetch,
+                                          .name = "dropworker",
+                                          .held = &worker->held,
+                                          .held_max = protection("held-bound") ? LIMIT_HELD_BYTES : SIZE_MAX,
+                                          .seed = seed,
+                                          .wake_fd = worker->stop.wake_fd};
+    struct batch_settings batching = {.max = (size_t)config->batch_max,
+                                      .wait_ms = config->batch_wait_ms,
+                                      .parse = {.campaign_separator = config->campaign_from_foreign_id}};
+    worker->consumer = consumer_new(&consuming);
+    worker->rejecter = rejecter_new(&amqp, "dropworker rejected", worker->dog);
+    worker->parked = parked_new((size_t)config->prefetch / PARKED_SHARE, &worker->parked_ports, seed + 2);
+    for (size_t i = 0; worker->parked && i < 2; i++) {
+        batching.seed = seed + 3 + i;
+        worker->batches[i] = batch_new(&batching, &worker->batch_ports, worker->parked);
+    }
+    return worker->consumer && worker->rejecter && worker->batches[0] && worker->batches[1];
+}
+
+static bool build(struct worker *worker, struct error *error)
+{
+    struct redis_settings redis = redis_settings_of(worker->config);
+    if (!stop_listener_init(&worker->stop, WORKER_GUARD_MS, error))
+        return false;
+    worker->dog = watchdog_start(error);
+    if (!worker->dog)
+        return false;
+    worker->store = redis_store_new(&redis, error);
+    if (!worker->store)
+        return false;
+    suspects_init(&worker->suspects, worker->store);
+    redis_health_init(&worker->redis, worker->store, &worker->suspects, worker->status,
+                      worker->config->redis_away_s * 1000);
+    if (build_rest(worker))
+        return true;
+    error_set(error, ERROR_NO_MEMORY, "out of memory at the start");
+    return false;
+}
+
+struct worker *worker_new(const struct worker_config *config, struct worker_status *status, struct error *error)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+    if (!worker) {
+        error_set(error, ERROR_NO_MEMORY, "out of memory at the start");
+        return NULL;
+    }
+    worker->config = config;
+    worker->status = status;
+    worker->batch_ports = worker_batch_ports(worker);
+    worker->parked_ports = worker_parked_ports(worker);
+    if (!build(worker, error)) {
+        worker_free(worker);
+        return NULL;
+    }
+    return worker;
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker)
+        return;
+    stop_listener_clear(&worker->stop);
+    delivery_queue_clear(&worker->waiting);
+    batch_free(worker->batches[0]);
+    batch_free(worker->batches[1]);
+    parked_free(worker->parked);
+    rejecter_free(worker->rejecter);
+    consumer_free(worker->consumer);
+    redis_store_free(worker->store);
+    watchdog_stop(worker->dog);
+    free(worker);
+}

@@ -1,0 +1,122 @@
+#include "../common/clock.h"
+#include "counting/plan.h"
+#include "worker_state.h"
+
+/* What is rejected as well counts as that alone, so that every message becomes one thing. */
+static void count_applied(struct worker *worker, const struct event *const *events, const enum applied *results,
+                          size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!events[i]->rejected_as)
+            worker_count_applied(worker->status, &results[i], 1);
+    }
+}
+
+static enum apply_progress port_apply(void *context, const struct event *const *events, size_t count,
+                                      enum applied *results, struct error *error)
+{
+    struct worker *worker = context;
+    enum apply_progress progress = APPLY_FAILED;
+    if (redis_store_fd(worker->store) >= 0 || suspects_settle(&worker->suspects, error))
+        progress = redis_store_apply(worker->store, events, count, results, error);
+    if (progress != APPLY_WAITS)
+        redis_health_note(&worker->redis, progress == APPLY_DONE, error);
+    if (progress == APPLY_DONE)
+        count_applied(worker, events, results, count);
+    return progress;
+}
+
+static void port_abandon(void *context)
+{
+    struct worker *worker = context;
+    redis_store_abandon(worker->store);
+}
+
+static bool port_mark(void *context, const char *name, uint64_t *earlier_marks, struct error *error)
+{
+    struct worker *worker = context;
+    bool done = suspects_mark(&worker->suspects, name, earlier_marks, error);
+    redis_health_note(&worker->redis, done, error);
+    return done;
+}
+
+static void port_rehearse(void *context, const struct event *event)
+{
+    (void)context;
+    plan_rehearse(event);
+}
+
+static bool port_unmark(void *context, const char *name, bool all, struct error *error)
+{
+    struct worker *worker = context;
+    bool done = suspects_unmark(&worker->suspects, name, all, error);
+    redis_health_note(&worker->redis, done, error);
+    return done;
+}
+
+static void port_unmark_later(void *context, const char *name, bool all)
+{
+    struct worker *worker = context;
+    suspects_unmark_later(&worker->suspects, name, all);
+}
+
+static int64_t port_now_ms(void *context)
+{
+    (void)context;
+    return clock_monotonic_ms();
+}
+
+static bool port_reject(void *context, struct rejection *rejections, size_t count, struct error *error)
+{
+    struct worker *worker = context;
+    return rejecter_publish(worker->rejecter, rejections, count, error);
+}
+
+static void port_rejected(void *context, const struct rejection *rejection)
+{
+    struct worker *worker = context;
+    worker_count_rejected(worker->status, rejection->delivery->reason);
+    frequent_log_note(&worker->log, FREQUENT_REJECTION, rejection->delivery->reason);
+    if (rejection->marks[0] != '\0') /* the marks have told what they had to */
+        suspects_unmark_later(&worker->suspects, rejection->marks, true);
+}
+
+static bool port_acknowledge_one(void *context, uint64_t tag, struct error *error)
+{
+    struct worker *worker = context;
+    return consumer_acknowledge(worker->consumer, tag, false, error);
+}
+
+static bool port_acknowledge(void *context, uint64_t tag, bool multiple, struct error *error)
+{
+    struct worker *worker = context;
+    return consumer_acknowledge(worker->consumer, tag, multiple, error);
+}
+
+static void port_remark(void *context, const char *remark)
+{
+    struct worker *worker = context;
+    frequent_log_note(&worker->log, FREQUENT_REMARK, remark);
+}
+
+struct batch_ports worker_batch_ports(struct worker *worker)
+{
+    return (struct batch_ports){.context = worker,
+                                .apply = port_apply,
+                                .abandon = port_abandon,
+                                .mark = port_mark,
+                                .rehearse = port_rehearse,
+                                .unmark = port_unmark,
+                                .unmark_later = port_unmark_later,
+                                .acknowledge = port_acknowledge,
+                                .remark = port_remark};
+}
+
+struct parked_ports worker_parked_ports(struct worker *worker)
+{
+    return (struct parked_ports){.context = worker,
+                                 .now_ms = port_now_ms,
+                                 .reject = port_reject,
+                                 .rejected = port_rejected,
+                                 .acknowledge = port_acknowledge_one};
+}

@@ -1,0 +1,53 @@
+/* What a worker is made of: for worker.c (the loop), worker_build.c (which makes and frees it) and worker_ports.c
+   (through which batches and rejections reach it), and for nobody else. The worker's thread owns all of it, except what
+   stop_listener.h leaves to others. */
+#ifndef DROPBRIDGE_WORKER_STATE_H
+#define DROPBRIDGE_WORKER_STATE_H
+
+#include "../common/watchdog.h"
+#include "batch.h"
+#include "consumer.h"
+#include "delivery.h"
+#include "delivery_queue.h"
+#include "frequent_log.h"
+#include "parked.h"
+#include "redis_health.h"
+#include "redis_store.h"
+#include "reject.h"
+#include "stop_listener.h"
+#include "suspects.h"
+#include "worker.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct worker {
+    const struct worker_config *config;
+    struct worker_status *status;
+    struct watchdog *dog;
+    struct stop_listener stop;
+    struct redis_store *store;
+    struct suspects suspects;
+    struct redis_health redis;
+    struct consumer *consumer;
+    struct rejecter *rejecter;
+    struct batch_ports batch_ports;
+    struct parked_ports parked_ports;
+    struct batch *batches[2];      /* one is with Redis while the other is gathered */
+    size_t first;                  /* the one that goes to Redis, if it is not empty */
+    struct parked *parked;         /* rejections on their way */
+    struct held held;              /* by all deliveries, wherever they are */
+    struct delivery_queue waiting; /* for a batch */
+    struct frequent_log log;
+    bool paused;           /* Redis was given up: nothing is consumed */
+    int64_t idle_since_ms; /* connected, consuming, and nothing in hand */
+    int64_t renewed_at_ms; /* 0: never */
+    bool connected_before;
+};
+
+/* worker_ports.c: what a batch and the parked do to the world is done to this worker. */
+struct batch_ports worker_batch_ports(struct worker *worker);
+struct parked_ports worker_parked_ports(struct worker *worker);
+
+#endif
