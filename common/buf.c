@@ -108,6 +108,17 @@ static size_t append_json_character(struct buf *buf, struct bytes rest)
     return buf_append(buf, rest.data, len) ? len : 0;
 }
 
+/* How many ASCII characters at its beginning stand in a JSON string as they are. */
+static size_t plain_run(struct bytes text)
+{
+    size_t run = 0;
+
+    while (run < text.len && text.data[run] >= 0x20 && text.data[run] < 0x7f && text.data[run] != '"' &&
+           text.data[run] != '\\')
+        run++;
+    return run;
+}
+
 bool buf_append_json_string(struct buf *buf, const char *text, size_t len)
 {
     const size_t before = buf->len;
@@ -115,7 +126,9 @@ bool buf_append_json_string(struct buf *buf, const char *text, size_t len)
     bool ok = buf_append(buf, "\"", 1);
 
     while (ok && done < len) {
-        const size_t took = append_json_character(buf, bytes_of(text + done, len - done));
+        const struct bytes rest = bytes_of(text + done, len - done);
+        const size_t run = plain_run(rest);
+        const size_t took = run == 0 ? append_json_character(buf, rest) : buf_append(buf, rest.data, run) ? run : 0;
         ok = took > 0;
         done += took;
     }

@@ -16,6 +16,7 @@ enum {
     RPC_TIMEOUT_S = 5,
     GOODBYE_MS = 1000,
     REST_MS = 1000, /* how much later than asked consumer_next may return to have the whole of a message */
+    FEW_FRAMES = 4, /* the usual message has its method, its header, and a body of one frame */
 };
 
 struct consumer {
@@ -301,11 +302,11 @@ static enum frame_meaning on_frame(struct consumer *consumer, const amqp_frame_t
     }
 }
 
-/* Waits for one frame and takes it in. */
-static enum frame_meaning next_frame(struct consumer *consumer, int64_t timeout_ms, struct error *error)
+/* Takes in one frame, if it has come. */
+static enum frame_meaning next_frame(struct consumer *consumer, struct error *error)
 {
     amqp_connection_state_t connection = amqp_session_connection(consumer->session);
-    struct timeval timeout = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    struct timeval timeout = {0};
     amqp_frame_t frame;
     int status = amqp_simple_wait_frame_noblock(connection, &frame, &timeout);
     if (status == AMQP_STATUS_TIMEOUT)
@@ -334,15 +335,18 @@ void consumer_watch(struct consumer *consumer, int fd)
     consumer->watched_fd = fd;
 }
 
-/* Reads until a message is whole or the time is up. */
-static enum frame_meaning read_frames(struct consumer *consumer, int64_t timeout_ms, struct error *error)
+/* Reads what has come, until a message is whole or, of one in many frames, the time is up. Most have three: these are
+   read without a look at the clock. */
+static enum frame_meaning read_frames(struct consumer *consumer, struct error *error)
 {
-    int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-    int64_t left_ms = timeout_ms;
+    int64_t end_ms = INT64_MAX;
     enum frame_meaning meaning = FRAME_PART;
-    while (meaning == FRAME_PART && left_ms > -REST_MS) {
-        meaning = next_frame(consumer, left_ms > 0 ? left_ms : 0, error);
-        left_ms = deadline_ms - clock_monotonic_ms();
+    for (int frames = 0; meaning == FRAME_PART; frames++) {
+        if (frames == FEW_FRAMES)
+            end_ms = clock_monotonic_ms() + REST_MS;
+        if (frames > FEW_FRAMES && clock_monotonic_ms() >= end_ms)
+            break;
+        meaning = next_frame(consumer, error);
     }
     return meaning;
 }
@@ -399,10 +403,10 @@ enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms
     if (holds_enough(consumer))
         return wait_for_room(consumer, timeout_ms, error);
     begin_call(consumer, timeout_ms + REST_MS + CONSUMER_STUCK_MS);
-    enum frame_meaning meaning = read_frames(consumer, 0, error);
+    enum frame_meaning meaning = read_frames(consumer, error);
     if (meaning == FRAME_NONE && timeout_ms > 0) {
         (void)sleep_until_woken(consumer, amqp_session_fd(consumer->session), POLLIN, timeout_ms);
-        meaning = read_frames(consumer, 0, error);
+        meaning = read_frames(consumer, error);
     }
     if (watch_end(consumer->watch) && meaning != FRAME_LOST) {
         error_set(error, ERROR_UNAVAILABLE, "consuming from %s: the connection was stuck", peer(consumer));

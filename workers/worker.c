@@ -112,6 +112,7 @@ static void drop_all(struct worker *worker)
 
 static void lost(struct worker *worker, const struct error *error)
 {
+    worker->idle_since_ms = clock_monotonic_ms();
     drop_all(worker);
     worker_part_bad(worker->status, PART_BROKER, error->text, clock_monotonic_ms());
 }
@@ -155,10 +156,8 @@ static bool serve_connection(struct worker *worker, int64_t timeout_ms)
     struct error error = {0};
     consumer_watch(worker->consumer, redis_store_fd(worker->store));
     enum consumer_result result = consumer_next(worker->consumer, timeout_ms, &delivery, &error);
-    if (result != CONSUMER_NOTHING)
-        worker->idle_since_ms = clock_monotonic_ms();
     switch (result) {
-    case CONSUMER_DELIVERY:
+    case CONSUMER_DELIVERY: /* tell_held sees that the worker is not idle */
         take(worker, delivery);
         return true;
     case CONSUMER_NOTHING:
@@ -167,6 +166,7 @@ static bool serve_connection(struct worker *worker, int64_t timeout_ms)
         note_connected(worker);
         return false;
     case CONSUMER_AWAY:
+        worker->idle_since_ms = clock_monotonic_ms();
         worker_part_bad(worker->status, PART_BROKER, error.text, clock_monotonic_ms());
         return false;
     case CONSUMER_LOST:

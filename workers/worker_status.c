@@ -164,6 +164,8 @@ void worker_redis_bad(struct worker_status *status, const struct error *problem,
 
 void worker_note_room(struct worker_status *status, bool room)
 {
+    if (status->no_room == !room) /* only this thread writes it, and it is called all the time */
+        return;
     pthread_mutex_lock(&status->mutex);
     status->no_room = !room;
     pthread_mutex_unlock(&status->mutex);

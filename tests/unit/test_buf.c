@@ -58,6 +58,8 @@ static void writes_json_strings(void **state)
     } cases[] = {
         {"empty", "", 0, "\"\""},
         {"plain", "abc", 3, "\"abc\""},
+        {"plain characters around others", "ab\"cd\nef\xc3\xa9gh", 12, "\"ab\\\"cd\\nef\xc3\xa9gh\""},
+        {"the first and the last plain character", " ~", 2, "\" ~\""},
         {"quote and backslash", "a\"\\", 3, "\"a\\\"\\\\\""},
         {"short escapes", "\b\f\n\r\t", 5, "\"\\b\\f\\n\\r\\t\""},
         {"NUL and other controls", "\0\x1f\x7f", 3, "\"\\u0000\\u001f\\u007f\""},

@@ -13,7 +13,9 @@ static void begin(struct buf *out)
 
 static void put(struct buf *out, const char *name, const char *text, size_t len)
 {
-    buf_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
+    buf_append_text(out, out->len > 1 ? ",\"" : "\"");
+    buf_append_text(out, name);
+    buf_append_text(out, "\":");
     buf_append_json_string(out, text, len);
 }
 
