@@ -272,6 +272,27 @@ CONSUMING = [
         ["test_worker_memory.py::test_past_the_bound_nothing_is_read_until_there_is_room"],
     ),
     Mutation(
+        "queue-keeps-its-tail", "a queue of deliveries that was emptied begins anew",
+        "workers/delivery_queue.c",
+        "if (!queue->first)\n        queue->last = NULL;",
+        "",
+        ["test_delivery_queue"],
+    ),
+    Mutation(
+        "frequent-lines-for-each", "what comes often costs a line a second",
+        "workers/frequent_log.c",
+        "next_ms = now_ms + LINE_EVERY_MS;",
+        "next_ms = now_ms;",
+        ["test_frequent_log"],
+    ),
+    Mutation(
+        "frequent-lines-wait-for-ever", "what came often is told before the worker ends",
+        "workers/frequent_log.c",
+        "log->lines[kind].next_ms = 0;",
+        "log->lines[kind].next_ms += 0;",
+        ["test_frequent_log"],
+    ),
+    Mutation(
         "quarantine-not-marked", "a suspect is marked before it is read",
         "workers/batch.c",
         "batch->phase = PHASE_MARK;\n        batch->due_ms = now_ms;\n        return;",
