@@ -354,9 +354,9 @@ static void finish(struct worker *worker)
     frequent_log_finish(&worker->log, now_ms);
 }
 
-/* Takes in what comes: some messages a turn as long as the batch waits for more. When it takes no more, or Redis is away,
-   all that have arrived: a call to Redis may then take seconds, and the library sends our heartbeats, and finds the end of
-   the connection, only behind the last message. The prefetch bounds them. */
+/* Takes in what comes, some messages a turn. While Redis is away all that have arrived: a call to it may then take seconds,
+   and the library sends our heartbeats, and finds the end of the connection, only behind the last message. The prefetch
+   bounds them. */
 static void consume(struct worker *worker, int64_t now_ms)
 {
     bool came = false;
@@ -370,7 +370,7 @@ static void consume(struct worker *worker, int64_t now_ms)
         came = serve_connection(worker, patience_ms(worker, now_ms));
     fill_batch(worker, clock_monotonic_ms());
     for (int taken = 1; came && protection("serve"); taken++) {
-        if (taken >= TAKE_MAX && !redis_health_away(&worker->redis) && batch_open(next_batch(worker)))
+        if (taken >= TAKE_MAX && !redis_health_away(&worker->redis))
             break;
         came = serve_connection(worker, 0);
     }
