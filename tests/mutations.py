@@ -420,8 +420,8 @@ COUNTING = [
     Mutation(
         "duplicates-counted", "a drop that was counted is not counted again",
         "workers/counting/plan.c",
-        "bool exists = group->has_record;",
-        "bool exists = false;",
+        "bool exists = group->has_record,",
+        "bool exists = false,",
         [GENERATIONS],
     ),
     Mutation(
