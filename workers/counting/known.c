@@ -50,7 +50,8 @@ static bool ask_text(struct known *known, int argc, const char **argv, char *out
     if (answer.kind == REDIS_ANSWER_ERROR) {
         snprintf(text, sizeof text, "KEY %s: %s", argv[1], answer.text);
         told = (struct redis_answer){.kind = REDIS_ANSWER_ERROR, .text = text, .len = strlen(text)};
-        return redis_session_judge(known->session, doing, &told, error);
+        (void)redis_session_judge(known->session, doing, &told, error);
+        return false;
     }
     snprintf(out, size, "%s", answer.kind == REDIS_ANSWER_TEXT ? answer.text : "");
     return true;
