@@ -1,6 +1,4 @@
--- Writes what a worker has computed, if Redis still holds what it was computed from: one compare-and-set for a batch. It
--- decides nothing about events; apply_call.c lays out what comes here.
---
+-- Writes what a worker has computed, if Redis still holds what it was computed from. apply_call.c lays out what comes here.
 -- ARGV: 1 epoch key, 2 epoch, 3 schema key, 4 schema, 5 campaigns key, 6 stream key (empty: off), 7 RESULTS_STREAM_MAX,
 -- 8 RESULT_TTL_S, 9 end of the current generation (ms), 10 how many of each of what follows ('<I2I2I2I2I2I2'):
 --   hashes     key, '<BI4' (1: at most 255 fields, named from outside; its TTL in seconds, 0 none)
@@ -14,7 +12,6 @@
 --              lookup's key, mark and JSON, another's key and mark
 -- Answers '<I2' how many drops conflict; for each '<I2I2' its number and the length of what is there now, and that; then
 -- the keys that were damaged by hand, a line each.
---
 -- A drop applies whole or conflicts alone. Redis does not roll back: what may refuse is looked at before the first write.
 
 local call, try, read_struct = redis.call, redis.pcall, struct.unpack
@@ -22,7 +19,6 @@ local stream_key, stream_max, result_ttl, generation_end = ARGV[6], ARGV[7], ARG
 local hashes, cells, classes, campaigns, optouts, drops = read_struct('<I2I2I2I2I2I2', ARGV[10])
 local STATE_ORDER = {scheduled = 0, running = 1, paused = 2, completed = 3}
 local TIMES = {'first_event_at', 'last_event_at', 'event_state', 'event_at', 'last_result_at'}
-local NAMES_MAX = 255
 
 local function read(key, ...)
   local reply = try(...)
@@ -91,7 +87,7 @@ end
 local function write_cell(hash, field, by)
   local key = hash_key[hash]
   if hash_named[hash] == 1 and call('HEXISTS', key, field) == 0
-    and call('HLEN', key) - call('HEXISTS', key, '(more)') >= NAMES_MAX then
+    and call('HLEN', key) - call('HEXISTS', key, '(more)') >= 255 then
     field = '(more)'
   end
   local sum = try('HINCRBY', key, field, by)
