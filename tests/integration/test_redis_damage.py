@@ -3,6 +3,7 @@ and the sentence names the key and what to do about it, and no phone number. A c
 nothing, and never becomes negative."""
 
 import json
+import struct
 
 import model_harness
 import pytest
@@ -170,6 +171,23 @@ def test_a_schema_that_changes_under_a_worker_stops_the_batch(driver, schema, wo
     assert driver.redis.client.hgetall("dc:drops:campaign_numbers") == numbers
     driver.redis.client.set("dc:schema", "2")
     assert driver.more(SEQUENCE, SEQUENCE.copies) == ["duplicate"] * 5
+
+
+@pytest.mark.parametrize("schema, epoch, refusal", [("3", "e:1", "SCHEMA"), ("2", "e:2", "EPOCH"), ("2", "e:1", None)])
+def test_a_call_made_for_another_schema_or_epoch_writes_nothing(driver, schema, epoch, refusal):
+    """Both may change between a worker's last look and its call."""
+    driver.run(SEQUENCE, [])
+    client = driver.redis.client
+    client.mset({"dc:schema": schema, "dc:drops:epoch": epoch})
+    script = (model_harness.servers.ROOT / "workers" / "counting" / "apply.lua").read_text()
+    arguments = ["dc:drops:epoch", "e:1", "dc:schema", "2", "dc:campaigns", "", "0", "0", "0", struct.pack("<6H", 0, 0, 0, 1, 0, 0),
+                 "dc:campaign:spring", "spring", "first", "last", "", "", "", "1", ""]  # fmt: skip
+    if refusal:
+        with pytest.raises(model_harness.servers.redis.ResponseError, match=refusal):
+            client.eval(script, 0, *arguments)
+    else:
+        assert client.eval(script, 0, *arguments) == b"\0\0"
+    assert client.exists("dc:campaigns", "dc:campaign:spring") == (0 if refusal else 2)
 
 
 def spoil_record(client, spoil):
