@@ -280,7 +280,7 @@ def test_a_user_who_may_read_a_key_and_not_write_it_is_refused_before_anything_i
     driver.run(SEQUENCE, [])
     client.acl_setuser("operator", enabled=True, nopass=True, keys=["*"], commands=["+@all"], channels=["*"])
     operator = model_harness.servers.redis.Redis("127.0.0.1", driver.redis.port, username="operator", password="any")
-    operator.execute_command("ACL", "SETUSER", "default", "resetkeys", "%R~*", *[f"%W~{glob}" for glob in READ_ONLY[what]])
+    operator.execute_command("ACL", "SETUSER", "default", "resetkeys", "%R~*", *[f"%RW~{glob}" for glob in READ_ONLY[what]])
     operator.client_kill_filter(_type="normal", skipme=True)  # a worker looks when it connects
     try:
         for _ in range(3):
