@@ -610,6 +610,20 @@ REPLICAS = [
         ["test_redis_store"],
     ),
     Mutation(
+        "given-up-batch-believed", "no batch is taken for one that was given up",
+        "workers/redis_store.c",
+        "    store->unreplicated = false;\n    if (!store->under_way)",
+        "    if (!store->under_way)",
+        ["test_redis_store"],
+    ),
+    Mutation(
+        "given-up-batch-kept", "a batch that is dropped after a failure is given up at Redis",
+        "workers/batch.c",
+        "if (batch->phase == PHASE_APPLY || batch_waits(batch))",
+        "if (batch_waits(batch))",
+        ["test_batch"],
+    ),
+    Mutation(
         "forgotten-batch-not-resent", "a batch that a primary forgot is counted there again",
         "workers/redis_store.c",
         "same_batch(store, events, count) && !redis_replicas_forgotten(&store->replicas);",

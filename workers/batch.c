@@ -151,7 +151,8 @@ void batch_drop(struct batch *batch)
 {
     if (batch->suspect.marked)
         batch->ports->unmark_later(batch->ports->context, batch->suspect.name, false);
-    if (batch_waits(batch))
+    /* Redis may have it, and wait for replicas: another batch of the same drops must not be taken for it. */
+    if (batch->phase == PHASE_APPLY || batch_waits(batch))
         batch->ports->abandon(batch->ports->context);
     for (size_t i = 0; i < batch->count; i++)
         delivery_free(batch->deliveries[i]);

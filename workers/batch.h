@@ -30,7 +30,7 @@ struct batch_ports {
     /* As redis_store_apply. */
     enum apply_progress (*apply)(void *context, const struct event *const *events, size_t count, enum applied *results,
                                  struct error *error);
-    /* What waits for Redis is given up. */
+    /* The batch that apply was called for, or is about to be, is given up. */
     void (*abandon)(void *context);
     /* Marks the message of that name, unless *earlier_marks are BATCH_MARKS_MAX or more: so many other workers began to
        read it and did not end. Marking again after a failure, which may have left a mark, counts once. After a mark was

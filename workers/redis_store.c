@@ -320,6 +320,7 @@ int redis_store_fd(const struct redis_store *store)
 
 void redis_store_abandon(struct redis_store *store)
 {
+    store->unreplicated = false;
     if (!store->under_way)
         return;
     counting_abandon(store->counting);

@@ -69,7 +69,7 @@ enum apply_progress redis_store_apply(struct redis_store *store, const struct ev
                                       enum applied *results, struct error *error);
 /* While a batch waits for Redis; else -1. Then nothing else can be asked: redis_store_check says what it said before. */
 int redis_store_fd(const struct redis_store *store);
-/* The batch under way is given up. */
+/* The last batch is given up, whether it waits for Redis or for replicas: none is taken for it from now on. */
 void redis_store_abandon(struct redis_store *store);
 
 #endif

@@ -244,6 +244,22 @@ def test_damage_stops_nothing_and_no_count_becomes_negative(driver, what):
     assert client.hgetall("dc:campaign:summer:counters") == {b"messages": b"1", b"success": b"1"}
 
 
+@pytest.mark.parametrize("field", ["event_state", "event_at", "state", "last_result_at", "first_event_at"])
+@pytest.mark.parametrize("state", ["scheduled", "paused"])
+def test_a_lost_field_of_a_campaign_stops_nothing(driver, state, field):
+    event = {"type": f"campaign.{state}", "event_id": "one", "timestamp": RECEIVED}
+    campaign = json.dumps(event).encode(), copy("drop-1")[1]
+    driver.run(SEQUENCE, [campaign, copy("drop-1", attempt_date=RECEIVED - 5)])
+    driver.redis.client.hdel("dc:campaign:spring", field)
+    late = [copy("drop-2", attempt_date=RECEIVED + 5), copy("drop-3", campaign="autumn")]
+    assert driver.more(SEQUENCE, late) == ["counted", "counted"]
+    assert totals(driver.redis.client)["messages"] == 3
+    again = json.dumps({**event, "event_id": "two", "timestamp": RECEIVED + 9}).encode(), campaign[1]
+    assert driver.more(SEQUENCE, [again]) == ["campaign"]
+    found = driver.redis.client.hgetall("dc:campaign:spring")
+    assert (found[b"state"], found[b"state_source"]) == (state.encode(), b"event")
+
+
 def test_a_lost_name_of_a_campaign_stops_nothing(driver):
     driver.run(SEQUENCE, [copy("drop-1", campaign="summer"), copy("drop-2")])
     client = driver.redis.client

@@ -270,6 +270,22 @@ static void waits_for_redis_without_being_due_and_looks_now_and_then(void **stat
     scene_close(&scene);
 }
 
+/* It may be in Redis already, and not on enough replicas. */
+static void gives_up_at_redis_what_is_dropped_after_a_failure(void **state)
+{
+    struct world world = {.apply_failures = 1};
+    struct scene scene;
+    struct batch *batch = scene_open(&scene, &world);
+    struct error error = {0};
+    (void)state;
+    scene_add(batch, "g", 1000);
+    assert_int_equal(batch_step(batch, 1020, &error), BATCH_FURTHER);
+    assert_int_equal(batch_step(batch, 1020, &error), BATCH_KEPT);
+    batch_drop(batch);
+    assert_string_equal(world.journal, "apply!1 abandon0");
+    scene_close(&scene);
+}
+
 static void backs_off_with_jitter_and_not_past_its_longest_pause(void **state)
 {
     struct world world = {.apply_failures = 20};
@@ -359,6 +375,7 @@ int main(void)
         cmocka_unit_test(waits_for_more_until_full_or_late),
         cmocka_unit_test(takes_nothing_more_once_work_has_begun),
         cmocka_unit_test(waits_for_redis_without_being_due_and_looks_now_and_then),
+        cmocka_unit_test(gives_up_at_redis_what_is_dropped_after_a_failure),
         cmocka_unit_test(backs_off_with_jitter_and_not_past_its_longest_pause),
         cmocka_unit_test(a_lost_connection_drops_all_in_any_phase),
         cmocka_unit_test(hurrying_makes_a_waiting_batch_due),

@@ -131,7 +131,7 @@ static void what_is_dropped_leaves_no_mark(void **state)
     } cases[] = {
         {{0}, 0, ""},
         {{0}, 1, "mark0 rehearse1 unmark1"},
-        {{0}, 2, "mark0 rehearse1 unmark1"},
+        {{0}, 2, "mark0 rehearse1 unmark1 abandon0"},
         {{0}, 3, "mark0 rehearse1 unmark1 apply1"},
         /* An attempt whose answer was lost may have left one. */
         {{.mark_failures = 1}, 1, "mark!1 later0"},

@@ -292,6 +292,19 @@ static void a_batch_that_waits_for_its_replicas_is_written_once(void **state)
     redis_store_free(store);
 }
 
+/* A copy that came in the same instant may look like it. */
+static void a_batch_that_was_given_up_is_not_waited_for_again(void **state)
+{
+    (void)state;
+    struct redis_store *store = open_store(false, FIRST HISTORY);
+
+    assert_false(apply(store, 1, 2, 0));
+    redis_store_abandon(store);
+    assert_true(apply(store, 1, 2, 1));
+    assert_int_equal(world.written, 2);
+    redis_store_free(store);
+}
+
 static void another_batch_is_written(void **state)
 {
     (void)state;
@@ -435,6 +448,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_that_waits_for_its_replicas_is_written_once),
+        cmocka_unit_test(a_batch_that_was_given_up_is_not_waited_for_again),
         cmocka_unit_test(another_batch_is_written),
         cmocka_unit_test(a_batch_is_written_again_on_another_connection),
         cmocka_unit_test(a_batch_is_written_again_at_a_primary_that_forgot_it),

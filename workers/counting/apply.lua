@@ -113,9 +113,10 @@ end
 local function touch(key, name, first, last, state, state_at, result, score, json)
   call('ZADD', ARGV[5], 'GT', score, name)
   local was = call('HMGET', key, unpack(TIMES))
-  local now = {pick(was[1], first, false), pick(was[2], last, true), was[3], was[4],
+  local stated = STATE_ORDER[was[3]] and was[4] -- a state without its time is none
+  local now = {pick(was[1], first, false), pick(was[2], last, true), stated and was[3] or false, stated or false,
     result ~= '' and pick(was[5], result, true) or was[5]}
-  if state ~= '' and (not STATE_ORDER[was[3]] or not was[4] or state_at > was[4]
+  if state ~= '' and (not stated or state_at > was[4]
     or (state_at == was[4] and STATE_ORDER[state] > STATE_ORDER[was[3]])) then
     if was[3] ~= state then add_entry('campaign', json) end
     now[3], now[4] = state, state_at
