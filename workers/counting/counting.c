@@ -162,7 +162,10 @@ static const char *record_problem(enum record_verdict verdict)
 
 static bool collect(struct counting *counting, struct redis_answer *answer, struct error *error)
 {
-    if (redis_connection_collect(redis_session_connection(counting->session), doing, answer, error))
+    struct redis_connection *connection = redis_session_connection(counting->session);
+
+    /* None: an answer before this one has ended it, and *error says why. */
+    if (connection && redis_connection_collect(connection, doing, answer, error))
         return true;
     redis_session_drop(counting->session);
     return false;
