@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -129,7 +130,7 @@ static void keeps_to_its_level(void **state)
 
 /* ---- a stderr that does not take lines ---- */
 
-enum { NOT_STUCK_S = 110, SMALL_PIPE = 4096 };
+enum { NOT_STUCK_S = 110, SMALL_PIPE = 4096, SETTLED_MS = 100 };
 
 /* What stands in for stderr, and the end that reads it. */
 struct reader {
@@ -185,16 +186,20 @@ static void set_blocking(int fd, bool blocking)
     assert_int_equal(fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK), 0);
 }
 
-/* Until not one more byte fits; blocking again then, as pipes are. */
+/* Until not one more byte fits, and none does after a moment: the kernel carries what a terminal was given on to its reader's
+   side by itself, which makes room again. Blocking again then, as pipes are. */
 static void fill(int fd)
 {
     char chunk[512];
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
     memset(chunk, '#', sizeof chunk);
     set_blocking(fd, false);
-    for (size_t size = sizeof chunk; size > 0; size = size > 1 ? 1 : 0) {
-        while (write(fd, chunk, size) > 0)
-            continue;
-    }
+    do {
+        for (size_t size = sizeof chunk; size > 0; size = size > 1 ? 1 : 0) {
+            while (write(fd, chunk, size) > 0)
+                continue;
+        }
+    } while (poll(&room, 1, SETTLED_MS) > 0);
     set_blocking(fd, true);
 }
 
