@@ -1,8 +1,8 @@
 #include "callback_url.h"
 
-#include "../common/callback_token.h"
-#include "../common/limits.h"
-#include "../common/uri.h"
+#include "common/callback_token.h"
+#include "common/limits.h"
+#include "common/uri.h"
 
 #include <stdio.h>
 #include <string.h>

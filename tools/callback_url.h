@@ -2,9 +2,9 @@
 #ifndef DROPBRIDGE_CALLBACK_URL_H
 #define DROPBRIDGE_CALLBACK_URL_H
 
-#include "../common/buf.h"
-#include "../common/error.h"
-#include "../common/sha256.h"
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/sha256.h"
 #include "tool_config.h"
 
 #include <stdbool.h>

@@ -2,9 +2,9 @@
 #ifndef DROPBRIDGE_HTTP_CLIENT_H
 #define DROPBRIDGE_HTTP_CLIENT_H
 
-#include "../common/buf.h"
-#include "../common/bytes.h"
-#include "../common/error.h"
+#include "common/buf.h"
+#include "common/bytes.h"
+#include "common/error.h"
 
 #include <stdbool.h>
 #include <stddef.h>

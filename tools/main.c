@@ -1,5 +1,5 @@
 /* dropctl: the operator's command. One file a subcommand. */
-#include "../common/log.h"
+#include "common/log.h"
 #include "callback_url.h"
 #include "send.h"
 #include "tool_config.h"

@@ -1,8 +1,8 @@
 #include "send.h"
 
-#include "../common/clock.h"
-#include "../common/limits.h"
-#include "../common/signature.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/signature.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -2,8 +2,8 @@
 #ifndef DROPBRIDGE_SEND_H
 #define DROPBRIDGE_SEND_H
 
-#include "../common/bytes.h"
-#include "../common/sha256.h"
+#include "common/bytes.h"
+#include "common/sha256.h"
 #include "http_client.h"
 #include "tool_config.h"
 

@@ -1,6 +1,6 @@
 #include "tool_config.h"
 
-#include "../common/amqp_session.h"
+#include "common/amqp_session.h"
 
 #include <unistd.h>
 

@@ -2,9 +2,9 @@
 #ifndef DROPBRIDGE_TOOL_CONFIG_H
 #define DROPBRIDGE_TOOL_CONFIG_H
 
-#include "../common/env_config.h"
-#include "../common/error.h"
-#include "../common/sha256.h"
+#include "common/env_config.h"
+#include "common/error.h"
+#include "common/sha256.h"
 
 #include <stdbool.h>
 #include <stddef.h>

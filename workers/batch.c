@@ -1,9 +1,9 @@
 #include "batch.h"
 
-#include "../common/backoff.h"
-#include "../common/hex.h"
-#include "../common/protection.h"
-#include "../common/sha256.h"
+#include "common/backoff.h"
+#include "common/hex.h"
+#include "common/protection.h"
+#include "common/sha256.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,13 +12,13 @@
 #ifndef DROPBRIDGE_BATCH_H
 #define DROPBRIDGE_BATCH_H
 
-#include "../common/error.h"
-#include "../common/timers.h"
-#include "delivery.h"
-#include "event.h"
-#include "event_parse.h"
-#include "parked.h"
-#include "redis_store.h"
+#include "common/error.h"
+#include "common/timers.h"
+#include "workers/queue/delivery.h"
+#include "workers/event/event.h"
+#include "workers/event/parse.h"
+#include "workers/queue/pending_rejects.h"
+#include "workers/redis/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 #include "frequent_log.h"
 
-#include "../common/log.h"
+#include "common/log.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #ifndef DROPBRIDGE_FREQUENT_LOG_H
 #define DROPBRIDGE_FREQUENT_LOG_H
 
-#include "event_parse.h"
+#include "workers/event/parse.h"
 
 #include <stdint.h>
 

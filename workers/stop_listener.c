@@ -1,7 +1,7 @@
 #include "stop_listener.h"
 
-#include "../common/clock.h"
-#include "../common/stop_signal.h"
+#include "common/clock.h"
+#include "common/stop_signal.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef DROPBRIDGE_STOP_LISTENER_H
 #define DROPBRIDGE_STOP_LISTENER_H
 
-#include "../common/error.h"
+#include "common/error.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,11 +1,11 @@
 #include "worker.h"
 
-#include "../common/clock.h"
-#include "../common/limits.h"
-#include "../common/log.h"
-#include "../common/protection.h"
-#include "../common/service_notify.h"
-#include "../common/timers.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/protection.h"
+#include "common/service_notify.h"
+#include "common/timers.h"
 #include "worker_state.h"
 
 #include <inttypes.h>

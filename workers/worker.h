@@ -3,7 +3,7 @@
 #ifndef DROPBRIDGE_WORKER_H
 #define DROPBRIDGE_WORKER_H
 
-#include "../common/error.h"
+#include "common/error.h"
 #include "worker_config.h"
 #include "worker_status.h"
 

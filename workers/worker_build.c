@@ -1,7 +1,7 @@
-#include "../common/clock.h"
-#include "../common/limits.h"
-#include "../common/protection.h"
-#include "../common/timers.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/protection.h"
+#include "common/timers.h"
 #include "worker_state.h"
 
 #include <stdlib.h>

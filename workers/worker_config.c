@@ -1,11 +1,11 @@
 #include "worker_config.h"
 
-#include "../common/amqp_session.h"
-#include "../common/amqp_tls.h"
-#include "../common/development_secret.h"
-#include "../common/tls_peer.h"
-#include "redis_store.h"
-#include "redis_tls.h"
+#include "common/amqp_session.h"
+#include "common/amqp_tls.h"
+#include "common/development_secret.h"
+#include "common/tls_peer.h"
+#include "workers/redis/store.h"
+#include "common/redis/tls.h"
 
 #include <stddef.h>
 #include <string.h>

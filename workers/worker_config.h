@@ -2,8 +2,8 @@
 #ifndef DROPBRIDGE_WORKER_CONFIG_H
 #define DROPBRIDGE_WORKER_CONFIG_H
 
-#include "../common/buf.h"
-#include "../common/env_config.h"
+#include "common/buf.h"
+#include "common/env_config.h"
 
 #include <stdbool.h>
 #include <stdint.h>

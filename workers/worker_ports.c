@@ -1,5 +1,5 @@
-#include "../common/clock.h"
-#include "counting/plan.h"
+#include "common/clock.h"
+#include "workers/counting/plan.h"
 #include "worker_state.h"
 
 /* What is rejected as well counts as that alone, so that every message becomes one thing. */

@@ -4,18 +4,18 @@
 #ifndef DROPBRIDGE_WORKER_STATE_H
 #define DROPBRIDGE_WORKER_STATE_H
 
-#include "../common/watchdog.h"
+#include "common/watchdog.h"
 #include "batch.h"
-#include "consumer.h"
-#include "delivery.h"
-#include "delivery_queue.h"
+#include "workers/queue/consumer.h"
+#include "workers/queue/delivery.h"
+#include "workers/queue/delivery_queue.h"
 #include "frequent_log.h"
-#include "parked.h"
-#include "redis_health.h"
-#include "redis_store.h"
-#include "reject.h"
+#include "workers/queue/pending_rejects.h"
+#include "workers/redis/health.h"
+#include "workers/redis/store.h"
+#include "workers/queue/reject.h"
 #include "stop_listener.h"
-#include "suspects.h"
+#include "workers/queue/suspects.h"
 #include "worker.h"
 
 #include <stdbool.h>

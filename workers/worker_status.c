@@ -1,6 +1,6 @@
 #include "worker_status.h"
 
-#include "../common/log.h"
+#include "common/log.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,11 +3,11 @@
 #ifndef DROPBRIDGE_WORKER_STATUS_H
 #define DROPBRIDGE_WORKER_STATUS_H
 
-#include "../common/buf.h"
-#include "../common/error.h"
-#include "../common/metrics.h"
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/metrics.h"
 #include "batch.h"
-#include "redis_findings.h"
+#include "workers/redis/findings.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 #include "campaign.h"
 
-#include "../../common/clock.h"
+#include "common/clock.h"
 
 #include <inttypes.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #ifndef DROPBRIDGE_BENCH_CAMPAIGN_H
 #define DROPBRIDGE_BENCH_CAMPAIGN_H
 
-#include "../../common/buf.h"
+#include "common/buf.h"
 
 #include <stdbool.h>
 #include <stdint.h>

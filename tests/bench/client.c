@@ -1,6 +1,6 @@
 #include "client.h"
 
-#include "../../common/clock.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>

@@ -2,8 +2,8 @@
 #ifndef DROPBRIDGE_BENCH_CLIENT_H
 #define DROPBRIDGE_BENCH_CLIENT_H
 
-#include "../../common/bytes.h"
-#include "../../common/error.h"
+#include "common/bytes.h"
+#include "common/error.h"
 #include "histogram.h"
 
 #include <netinet/in.h>

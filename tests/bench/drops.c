@@ -1,6 +1,6 @@
 #include "drops.h"
 
-#include "../../common/clock.h"
+#include "common/clock.h"
 
 #include <inttypes.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
 #ifndef DROPBRIDGE_BENCH_DROPS_H
 #define DROPBRIDGE_BENCH_DROPS_H
 
-#include "../../common/buf.h"
-#include "../../common/envelope.h"
+#include "common/buf.h"
+#include "common/envelope.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* Fills a queue with callbacks, or with a callback and a status webhook of each drop. Prints one JSON object: what has to
    be counted. Used by scripts/bench. Uses AMQP_URL. */
-#include "../../common/clock.h"
+#include "common/clock.h"
 #include "drops.h"
 #include "publishing.h"
 

@@ -1,7 +1,7 @@
 /* Load on a bridge: distinct signed events over keep-alive connections. Prints "sending", then one JSON object. Used by
    scripts/bench. The secret comes from WEBHOOK_SECRET. */
-#include "../../common/clock.h"
-#include "../../common/signature.h"
+#include "common/clock.h"
+#include "common/signature.h"
 #include "campaign.h"
 #include "client.h"
 

@@ -1,6 +1,6 @@
 /* How much one quorum queue carries in and out at once: publishes events and takes and acknowledges them meanwhile.
    Prints one JSON object. Uses AMQP_URL. */
-#include "../../common/clock.h"
+#include "common/clock.h"
 #include "campaign.h"
 #include "publishing.h"
 #include "taking.h"

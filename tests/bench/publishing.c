@@ -1,6 +1,6 @@
 #include "publishing.h"
 
-#include "../../common/clock.h"
+#include "common/clock.h"
 
 #include <inttypes.h>
 #include <netinet/in.h>

@@ -2,10 +2,10 @@
 #ifndef DROPBRIDGE_BENCH_PUBLISHING_H
 #define DROPBRIDGE_BENCH_PUBLISHING_H
 
-#include "../../common/amqp_session.h"
-#include "../../common/buf.h"
-#include "../../common/envelope.h"
-#include "../../common/error.h"
+#include "common/amqp_session.h"
+#include "common/buf.h"
+#include "common/envelope.h"
+#include "common/error.h"
 
 #include <stdbool.h>
 #include <stdint.h>

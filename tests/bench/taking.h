@@ -3,8 +3,8 @@
 #ifndef DROPBRIDGE_BENCH_TAKING_H
 #define DROPBRIDGE_BENCH_TAKING_H
 
-#include "../../common/amqp_session.h"
-#include "../../common/error.h"
+#include "common/amqp_session.h"
+#include "common/error.h"
 
 #include <stdbool.h>
 #include <stdint.h>

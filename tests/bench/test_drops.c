@@ -1,7 +1,7 @@
 #include "drops.h"
 
-#include "../../common/strict_json.h"
-#include "../unit/cases.h"
+#include "common/strict_json.h"
+#include "tests/unit/cases.h"
 
 #include <stdio.h>
 #include <stdlib.h>

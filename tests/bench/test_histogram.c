@@ -1,6 +1,6 @@
 #include "histogram.h"
 
-#include "../unit/cases.h"
+#include "tests/unit/cases.h"
 
 struct row {
     const char *name;

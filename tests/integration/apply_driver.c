@@ -16,8 +16,8 @@
 #include "common/envelope.h"
 #include "common/error.h"
 #include "workers/batch.h"
-#include "workers/event_parse.h"
-#include "workers/redis_store.h"
+#include "workers/event/parse.h"
+#include "workers/redis/store.h"
 
 #include <poll.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 """What one copy says by docs/classification.md: its kind, outcome, reason, opt-out, campaign and identity. Shares no code with
-the worker and was written from the documents alone; of the worker it reads one table, workers/reasons.def, which the
+the worker and was written from the documents alone; of the worker it reads one table, common/drops/reasons.def, which the
 documents name as the definition of slugs, codes and texts."""
 
 import hashlib

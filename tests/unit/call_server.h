@@ -5,7 +5,7 @@
 #include "common/buf.h"
 #include "common/bytes.h"
 #include "workers/counting/arguments.h"
-#include "workers/counting/record.h"
+#include "common/drops/record.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -10,7 +10,7 @@
 /* cmocka comes after the four above. */
 #include <cmocka.h>
 
-#include "../../common/clock.h"
+#include "common/clock.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -4,8 +4,8 @@
 
 #include "common/buf.h"
 #include "workers/counting/merge.h"
-#include "workers/counting/record.h"
-#include "workers/event.h"
+#include "common/drops/record.h"
+#include "workers/event/event.h"
 
 #include <stdbool.h>
 #include <stddef.h>

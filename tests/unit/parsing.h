@@ -4,8 +4,8 @@
 
 #include "cases.h"
 
-#include "workers/event_parse.h"
-#include "workers/reasons.h"
+#include "workers/event/parse.h"
+#include "common/drops/reasons.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 
 #include "call_reader.h"
 #include "cases.h"
-#include "workers/reasons.h"
+#include "common/drops/reasons.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ uint32_t worker_buckets(uint32_t generation)
     return 3 + generation;
 }
 
-void worker_bucket(const struct worker *worker, uint32_t generation, char key[CALL_KEY])
+void worker_bucket(const struct worker *worker, uint32_t generation, char key[KEY_TEXT])
 {
     plan_bucket(worker->plan, 0, generation, worker_buckets(generation), key);
 }
@@ -61,7 +61,7 @@ void worker_read(struct worker *worker, const struct given *copies, size_t count
         struct bytes found = {0};
 
         for (uint32_t n = generation; n > 0 && found.len == 0; n--) {
-            char bucket[CALL_KEY];
+            char bucket[KEY_TEXT];
 
             plan_bucket(worker->plan, i, n, worker_buckets(n), bucket);
             found = server_drop(worker->server, bucket, plan_field(worker->plan, i));

@@ -40,7 +40,7 @@ size_t worker_finish(struct worker *worker);
 /* The number of buckets of a generation. */
 uint32_t worker_buckets(uint32_t generation);
 /* The bucket of that generation in which the first group of the batch stands. */
-void worker_bucket(const struct worker *worker, uint32_t generation, char key[CALL_KEY]);
+void worker_bucket(const struct worker *worker, uint32_t generation, char key[KEY_TEXT]);
 
 /* "counted duplicate": the results of the batch. */
 void worker_results(const struct worker *worker, struct buf *out);

@@ -1,5 +1,5 @@
 /* The numbers that stand for the names of campaigns in records, as far as a worker has learned them. */
-#include "workers/counting/campaigns.h"
+#include "common/drops/campaigns.h"
 
 #include "cases.h"
 

@@ -1,5 +1,5 @@
 /* The part of the classification that does not see JSON: edges that a body cannot easily make. */
-#include "workers/classify.h"
+#include "workers/event/classify.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* How often a message came back, from what the broker says of it. */
 #include "cases.h"
-#include "workers/delivery.h"
+#include "workers/queue/delivery.h"
 
 static amqp_table_entry_t count_of(uint8_t kind)
 {

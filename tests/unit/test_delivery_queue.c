@@ -1,6 +1,6 @@
 /* Deliveries keep their order of arrival until a batch takes them. */
 #include "cases.h"
-#include "workers/delivery_queue.h"
+#include "workers/queue/delivery_queue.h"
 
 #include <string.h>
 

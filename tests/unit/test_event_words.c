@@ -1,6 +1,6 @@
 /* Event names, statuses and texts of contacts against the vendor's documents. The rows are written out here, not taken
    from the table. */
-#include "workers/event_words.h"
+#include "workers/event/words.h"
 
 #include "cases.h"
 

@@ -1,5 +1,5 @@
 /* Generations of remembered drops: their text in Redis, and when the next one begins. */
-#include "workers/counting/generations.h"
+#include "common/drops/generations.h"
 
 #include "cases.h"
 

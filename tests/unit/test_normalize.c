@@ -1,5 +1,5 @@
 /* Phones, money, campaign names and identities. */
-#include "workers/normalize.h"
+#include "workers/event/normalize.h"
 
 #include "cases.h"
 #include "common/hex.h"

@@ -1,5 +1,5 @@
 /* What becomes of messages that wait for the rejected queue: in which order, how often, and when each is let go. */
-#include "workers/parked.h"
+#include "workers/queue/pending_rejects.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -269,7 +269,7 @@ static void a_drop_stands_in_its_bucket(void **state)
     (void)state;
     worker_init(&worker, server);
     for (size_t i = 0; i < COUNT(buckets); i++) {
-        char bucket[CALL_KEY];
+        char bucket[KEY_TEXT];
 
         worker_read(&worker, &buckets[i].copy, 1, CURRENT);
         plan_bucket(worker.plan, 0, 7, 32768, bucket);
@@ -284,7 +284,7 @@ static void a_record_that_is_gone_by_then_is_made_anew(void **state)
     static const struct given copies[PARTS] = {{.at = 10}};
     struct server *server = server_new();
     struct worker worker;
-    char bucket[CALL_KEY];
+    char bucket[KEY_TEXT];
 
     (void)state;
     worker_init(&worker, server);

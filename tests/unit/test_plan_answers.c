@@ -25,7 +25,7 @@ static void a_conflict_that_cannot_be_read_ends_the_batch(void **state)
     for (size_t i = 0; i < COUNT(conflicts); i++) {
         struct server *server = server_new();
         struct worker worker;
-        char bucket[CALL_KEY];
+        char bucket[KEY_TEXT];
         struct buf text;
 
         buf_init(&text, TEXT);

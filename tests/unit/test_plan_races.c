@@ -70,7 +70,7 @@ static bool stored(struct worker *worker, const char *id, uint32_t generation, s
 
     worker_read(worker, &copy, 1, generation);
     for (uint32_t n = generation; n > 0 && found.len == 0; n--) {
-        char bucket[CALL_KEY];
+        char bucket[KEY_TEXT];
 
         worker_bucket(worker, n, bucket);
         found = server_drop(worker->server, bucket, plan_field(worker->plan, 0));

@@ -1,5 +1,5 @@
 /* The table of failure reasons against the vendor's documents. */
-#include "workers/reasons.h"
+#include "common/drops/reasons.h"
 
 #include "cases.h"
 
@@ -300,7 +300,7 @@ static void each_text_and_code_of_the_table_finds_its_own_row(void **state)
         const char *texts[8];
         int codes[4];
     } rows[] = {
-#include "workers/reasons.def"
+#include "common/drops/reasons.def"
     };
     (void)state;
     assert_int_equal(COUNT(rows), reason_count());

@@ -1,5 +1,5 @@
 /* What Redis holds of a drop for weeks: every byte of it is a promise to later versions. */
-#include "workers/counting/record.h"
+#include "common/drops/record.h"
 
 #include "cases.h"
 #include "common/hex.h"

@@ -1,10 +1,10 @@
 /* Bytes in place of a record that no worker wrote, or only a newer one: never a crash, never a guess. */
-#include "workers/counting/record.h"
+#include "common/drops/record.h"
 
 #include "cases.h"
 #include "common/hex.h"
 #include "records.h"
-#include "workers/reasons.h"
+#include "common/drops/reasons.h"
 
 #include <string.h>
 

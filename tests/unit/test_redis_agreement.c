@@ -1,5 +1,5 @@
 /* What workers with other settings than each other's are told. The session is this test's: one hash. */
-#include "workers/redis_agreement.h"
+#include "workers/redis/agreement.h"
 
 #include "cases.h"
 
@@ -13,19 +13,19 @@ static struct {
     size_t count, writes;
 } hash;
 
-bool redis_session_connected(const struct redis_session *session)
+bool redis_primary_connected(const struct redis_primary *session)
 {
     (void)session;
     return !hash.away;
 }
 
-const char *redis_session_name(const struct redis_session *session)
+const char *redis_primary_name(const struct redis_primary *session)
 {
     (void)session;
     return "Redis at h:1";
 }
 
-bool redis_session_ask(struct redis_session *session, const char *doing, int argc, const char **argv,
+bool redis_primary_ask(struct redis_primary *session, const char *doing, int argc, const char **argv,
                        const size_t *argv_len, struct redis_answer *answer, struct error *error)
 {
     (void)session;

@@ -1,5 +1,5 @@
 /* What Redis refuses, and what people are told to do about it. */
-#include "workers/redis_refusal.h"
+#include "common/redis/refusal.h"
 
 #include "cases.h"
 

@@ -1,6 +1,6 @@
 /* Which of a primary's replicas a sentinel may promote, which are the same, and when a batch counts as done. The
    session and the clock are this test's: it says what INFO and WAIT answer, and what time it is. */
-#include "workers/redis_replicas.h"
+#include "workers/redis/replicas.h"
 
 #include "cases.h"
 #include "common/clock.h"
@@ -37,7 +37,7 @@ int64_t clock_monotonic_ms(void)
     return world.now_ms;
 }
 
-bool redis_session_try(struct redis_session *session, const char *doing, int argc, const char **argv,
+bool redis_primary_try(struct redis_primary *session, const char *doing, int argc, const char **argv,
                        const size_t *argv_len, struct redis_answer *answer, struct error *error)
 {
     (void)session;
@@ -53,7 +53,7 @@ bool redis_session_try(struct redis_session *session, const char *doing, int arg
     return true;
 }
 
-bool redis_session_ask(struct redis_session *session, const char *doing, int argc, const char **argv,
+bool redis_primary_ask(struct redis_primary *session, const char *doing, int argc, const char **argv,
                        const size_t *argv_len, struct redis_answer *answer, struct error *error)
 {
     (void)session;
@@ -68,32 +68,32 @@ bool redis_session_ask(struct redis_session *session, const char *doing, int arg
     return true;
 }
 
-bool redis_session_unexpected(const struct redis_session *session, const char *doing, struct error *error)
+bool redis_primary_unexpected(const struct redis_primary *session, const char *doing, struct error *error)
 {
     (void)session;
     error_set(error, ERROR_UNAVAILABLE, "%s: unexpected", doing);
     return false;
 }
 
-bool redis_session_connected(const struct redis_session *session)
+bool redis_primary_connected(const struct redis_primary *session)
 {
     (void)session;
     return true;
 }
 
-bool redis_session_has_sentinels(const struct redis_session *session)
+bool redis_primary_has_sentinels(const struct redis_primary *session)
 {
     (void)session;
     return world.sentinels;
 }
 
-const char *redis_session_name(const struct redis_session *session)
+const char *redis_primary_name(const struct redis_primary *session)
 {
     (void)session;
     return "Redis at 10.0.0.1:6379";
 }
 
-void redis_session_doubt(struct redis_session *session)
+void redis_primary_invalidate(struct redis_primary *session)
 {
     (void)session;
     world.doubts++;

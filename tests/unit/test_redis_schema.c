@@ -1,5 +1,5 @@
 /* Which keys are ours by their schema, and what people are told of others. */
-#include "workers/redis_schema.h"
+#include "common/redis/schema.h"
 
 #include "cases.h"
 

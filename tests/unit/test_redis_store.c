@@ -1,12 +1,12 @@
 /* When a batch is written again and when it only waits for its replicas. The session is this test's: it says what Redis
    answers. */
-#include "workers/redis_store.h"
+#include "workers/redis/store.h"
 
 #include "cases.h"
 #include "workers/counting/counting.h"
-#include "workers/redis_agreement.h"
-#include "workers/redis_fitness.h"
-#include "workers/redis_session.h"
+#include "workers/redis/agreement.h"
+#include "workers/redis/preflight.h"
+#include "common/redis/primary.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,12 +21,12 @@ enum { MOST = 3 };
 
 /* ---- The session ---- */
 
-struct redis_session {
-    struct redis_session_settings settings;
+struct redis_primary {
+    struct redis_primary_settings settings;
     bool connected;
 };
 
-static struct redis_session session;
+static struct redis_primary session;
 
 static struct {
     bool sentinels;
@@ -38,19 +38,19 @@ static struct {
     bool newer;       /* what is there */
 } world;
 
-struct redis_session *redis_session_new(const struct redis_session_settings *settings, struct error *error)
+struct redis_primary *redis_primary_new(const struct redis_primary_settings *settings, struct error *error)
 {
     (void)error;
-    session = (struct redis_session){.settings = *settings};
+    session = (struct redis_primary){.settings = *settings};
     return &session;
 }
 
-void redis_session_free(struct redis_session *gone)
+void redis_primary_free(struct redis_primary *gone)
 {
     (void)gone;
 }
 
-bool redis_session_open(struct redis_session *opened, struct error *error)
+bool redis_primary_open(struct redis_primary *opened, struct error *error)
 {
     if (opened->connected)
         return true;
@@ -58,40 +58,40 @@ bool redis_session_open(struct redis_session *opened, struct error *error)
     return opened->settings.prepare(opened->settings.context, opened, error);
 }
 
-void redis_session_drop(struct redis_session *dropped)
+void redis_primary_drop(struct redis_primary *dropped)
 {
     dropped->connected = false;
 }
 
-bool redis_session_connected(const struct redis_session *asked)
+bool redis_primary_connected(const struct redis_primary *asked)
 {
     return asked->connected;
 }
 
-bool redis_session_has_sentinels(const struct redis_session *asked)
+bool redis_primary_has_sentinels(const struct redis_primary *asked)
 {
     (void)asked;
     return world.sentinels;
 }
 
-const char *redis_session_name(const struct redis_session *asked)
+const char *redis_primary_name(const struct redis_primary *asked)
 {
     (void)asked;
     return "Redis at 10.0.0.1:6379";
 }
 
-struct redis_connection *redis_session_connection(struct redis_session *asked)
+struct redis_connection *redis_primary_connection(struct redis_primary *asked)
 {
     (void)asked;
     return NULL;
 }
 
-void redis_session_doubt(struct redis_session *doubted)
+void redis_primary_invalidate(struct redis_primary *doubted)
 {
     (void)doubted;
 }
 
-bool redis_session_try(struct redis_session *asked, const char *doing, int argc, const char **argv,
+bool redis_primary_try(struct redis_primary *asked, const char *doing, int argc, const char **argv,
                        const size_t *argv_len, struct redis_answer *answer, struct error *error)
 {
     (void)asked;
@@ -110,13 +110,13 @@ bool redis_session_try(struct redis_session *asked, const char *doing, int argc,
     return true;
 }
 
-bool redis_session_ask(struct redis_session *asked, const char *doing, int argc, const char **argv,
+bool redis_primary_ask(struct redis_primary *asked, const char *doing, int argc, const char **argv,
                        const size_t *argv_len, struct redis_answer *answer, struct error *error)
 {
-    return redis_session_try(asked, doing, argc, argv, argv_len, answer, error);
+    return redis_primary_try(asked, doing, argc, argv, argv_len, answer, error);
 }
 
-bool redis_session_judge(struct redis_session *asked, const char *doing, const struct redis_answer *answer,
+bool redis_primary_judge(struct redis_primary *asked, const char *doing, const struct redis_answer *answer,
                          struct error *error)
 {
     (void)asked;
@@ -125,7 +125,7 @@ bool redis_session_judge(struct redis_session *asked, const char *doing, const s
     return answer->kind != REDIS_ANSWER_ERROR;
 }
 
-bool redis_session_load(struct redis_session *asked, const char *doing, const char *script, size_t len,
+bool redis_primary_load(struct redis_primary *asked, const char *doing, const char *script, size_t len,
                         char sha[REDIS_SHA1_HEX + 1], struct error *error)
 {
     (void)asked;
@@ -137,14 +137,14 @@ bool redis_session_load(struct redis_session *asked, const char *doing, const ch
     return true;
 }
 
-bool redis_session_unexpected(const struct redis_session *asked, const char *doing, struct error *error)
+bool redis_primary_unexpected(const struct redis_primary *asked, const char *doing, struct error *error)
 {
     (void)asked;
     error_set(error, ERROR_UNAVAILABLE, "%s: unexpected", doing);
     return false;
 }
 
-struct counting *counting_new(const struct counting_settings *settings, struct redis_session *counted)
+struct counting *counting_new(const struct counting_settings *settings, struct redis_primary *counted)
 {
     (void)settings;
     return (struct counting *)counted; /* any that is not NULL */
@@ -200,7 +200,7 @@ enum counting_progress counting_begin(struct counting *counting, const struct ev
     return COUNTING_DONE;
 }
 
-bool redis_fitness_check(struct redis_session *asked, const char *prefix, int64_t wait_replicas, struct error *error)
+bool redis_preflight_check(struct redis_primary *asked, const char *prefix, int64_t wait_replicas, struct error *error)
 {
     (void)asked;
     (void)prefix;
@@ -209,7 +209,7 @@ bool redis_fitness_check(struct redis_session *asked, const char *prefix, int64_
     return true;
 }
 
-void redis_risks_review(struct redis_risks *risks, struct redis_session *asked, int64_t wait_replicas)
+void redis_risks_review(struct redis_risks *risks, struct redis_primary *asked, int64_t wait_replicas)
 {
     (void)asked;
     (void)wait_replicas;
@@ -224,7 +224,7 @@ void redis_agreement_init(struct redis_agreement *agreement, const char *prefix,
     snprintf(agreement->settings[0].value, REDIS_AGREEMENT_VALUE, "%d %d %s", (int)result_ttl_s, (int)retention_s, separator);
 }
 
-void redis_agreement_review(struct redis_agreement *agreement, struct redis_session *asked)
+void redis_agreement_review(struct redis_agreement *agreement, struct redis_primary *asked)
 {
     (void)asked;
     snprintf(agreement->sentence, sizeof agreement->sentence, "%s", agreement->settings[0].value);
@@ -326,7 +326,7 @@ static void a_batch_is_written_again_on_another_connection(void **state)
     struct redis_store *store = open_store(false, FIRST HISTORY);
 
     assert_false(apply(store, 1, 1, 0));
-    redis_session_drop(&session);
+    redis_primary_drop(&session);
     assert_true(apply(store, 1, 1, 1));
     assert_int_equal(world.written, 2);
     redis_store_free(store);
@@ -420,7 +420,7 @@ static void settings_are_looked_at_with_each_connection_and_when_it_is_time_befo
     assert_true(apply(store, 2, 1, 1));
     assert_true(redis_store_check(store, &error));
     assert_int_equal(world.reviewed, 1);
-    redis_session_drop(&session);
+    redis_primary_drop(&session);
     assert_true(apply(store, 3, 1, 1));
     assert_int_equal(world.reviewed, 2);
     redis_store_free(store);

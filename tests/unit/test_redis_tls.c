@@ -1,6 +1,6 @@
 /* rediss://: what can be told of a handshake without a certificate. tests/integration/test_redis_tls.py has the rest.
  */
-#include "workers/redis_tls.h"
+#include "common/redis/tls.h"
 
 #include "cases.h"
 #include "common/clock.h"

@@ -1,5 +1,5 @@
 /* REDIS_URL: one server, or sentinels and a name. */
-#include "workers/redis_url.h"
+#include "common/redis/url.h"
 
 #include "cases.h"
 

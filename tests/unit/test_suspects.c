@@ -1,4 +1,4 @@
-#include "workers/suspects.h"
+#include "workers/queue/suspects.h"
 
 #include "cases.h"
 

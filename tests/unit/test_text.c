@@ -1,5 +1,5 @@
 /* Texts compared without what does not matter. */
-#include "workers/text.h"
+#include "common/text.h"
 
 #include "cases.h"
 

@@ -167,7 +167,7 @@ void apply_call_entry(struct apply_call *call, const char *kind, struct bytes js
 
 static void add_lookup(struct apply_call *call, struct bytes foreign_id)
 {
-    char key[CALL_KEY + LIMIT_FOREIGN_ID];
+    char key[KEY_TEXT + LIMIT_FOREIGN_ID];
     size_t len = strlen(call->settings.prefix);
 
     memcpy(key, call->settings.prefix, len);

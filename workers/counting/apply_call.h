@@ -2,21 +2,20 @@
 #ifndef DROPBRIDGE_APPLY_CALL_H
 #define DROPBRIDGE_APPLY_CALL_H
 
-#include "../../common/bytes.h"
+#include "common/bytes.h"
+#include "common/drops/generations.h"
 #include "arguments.h"
-#include "record.h"
+#include "common/drops/record.h"
 #include "tally.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CALL_EPOCH = 64, CALL_KEY = 512 };
-
 /* Where drops are written now, as long as the epoch is that one. */
 struct call_place {
     int schema;
-    char epoch[CALL_EPOCH];
+    char epoch[EPOCH_TEXT];
     uint32_t generation;
     uint32_t buckets;
     int64_t end_ms; /* when the generation is forgotten */

@@ -2,7 +2,7 @@
 #ifndef DROPBRIDGE_ARGUMENTS_H
 #define DROPBRIDGE_ARGUMENTS_H
 
-#include "../../common/buf.h"
+#include "common/buf.h"
 
 #include <stdbool.h>
 #include <stddef.h>

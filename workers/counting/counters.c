@@ -1,7 +1,7 @@
 #include "counters.h"
 
-#include "../../common/clock.h"
-#include "../reasons.h"
+#include "common/clock.h"
+#include "common/drops/reasons.h"
 
 #include <inttypes.h>
 #include <stdio.h>

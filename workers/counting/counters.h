@@ -3,7 +3,7 @@
 #ifndef DROPBRIDGE_COUNTERS_H
 #define DROPBRIDGE_COUNTERS_H
 
-#include "../event.h"
+#include "workers/event/event.h"
 #include "merge.h"
 #include "tally.h"
 

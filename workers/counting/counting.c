@@ -1,10 +1,10 @@
 #include "counting.h"
 
-#include "../../common/clock.h"
-#include "../../common/log.h"
-#include "../redis_schema.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/redis/schema.h"
 #include "arguments.h"
-#include "known.h"
+#include "common/drops/known.h"
 #include "plan.h"
 
 #include <stdio.h>
@@ -25,7 +25,7 @@ static const char doing[] = "counting a batch";
 enum stage { STAGE_NONE, STAGE_READING, STAGE_CALLING };
 
 struct counting {
-    struct redis_session *session; /* not owned */
+    struct redis_primary *session; /* not owned */
     char sha[REDIS_SHA1_HEX + 1];
     struct known known;
     struct damage damage; /* since the epoch began: an operator who mended it begins another */
@@ -38,7 +38,7 @@ struct counting {
     int tries;
 };
 
-struct counting *counting_new(const struct counting_settings *settings, struct redis_session *session)
+struct counting *counting_new(const struct counting_settings *settings, struct redis_primary *session)
 {
     struct counting *counting = calloc(1, sizeof *counting);
     struct plan_settings planning = {.call = {.prefix = settings->prefix,
@@ -72,7 +72,7 @@ void counting_free(struct counting *counting)
 
 static bool load_script(struct counting *counting, struct error *error)
 {
-    return redis_session_load(counting->session, "loading the script", apply_lua, apply_lua_length, counting->sha,
+    return redis_primary_load(counting->session, "loading the script", apply_lua, apply_lua_length, counting->sha,
                               error);
 }
 
@@ -112,7 +112,7 @@ static bool learn_names(struct counting *counting, struct error *error)
 /* Redis's time first: the generation may have ended. */
 static bool append_reads(struct counting *counting, struct error *error)
 {
-    struct redis_connection *connection = redis_session_connection(counting->session);
+    struct redis_connection *connection = redis_primary_connection(counting->session);
     const char *time[] = {"TIME"};
 
     if (!redis_connection_append(connection, doing, 1, time, NULL, error))
@@ -122,7 +122,7 @@ static bool append_reads(struct counting *counting, struct error *error)
 
         for (size_t n = 0; n < counting->known.generations.count; n++) {
             const struct generation *generation = &counting->known.generations.list[n];
-            char key[CALL_KEY];
+            char key[KEY_TEXT];
             const char *command[] = {"HGET", key, (const char *)field.data};
             size_t lens[] = {4, 0, field.len};
 
@@ -138,13 +138,13 @@ static bool append_reads(struct counting *counting, struct error *error)
 static bool unreadable(struct counting *counting, size_t group, const struct generation *generation, const char *why,
                        struct error *error)
 {
-    char key[CALL_KEY], text[CALL_KEY + ERROR_TEXT];
+    char key[KEY_TEXT], text[KEY_TEXT + ERROR_TEXT];
     struct redis_answer told;
 
     plan_bucket(counting->plan, group, generation->number, generation->buckets, key);
     snprintf(text, sizeof text, "KEY %s: %s", key, why);
     told = (struct redis_answer){.kind = REDIS_ANSWER_ERROR, .text = text, .len = strlen(text)};
-    return redis_session_judge(counting->session, doing, &told, error);
+    return redis_primary_judge(counting->session, doing, &told, error);
 }
 
 static const char *record_problem(enum record_verdict verdict)
@@ -162,12 +162,12 @@ static const char *record_problem(enum record_verdict verdict)
 
 static bool collect(struct counting *counting, struct redis_answer *answer, struct error *error)
 {
-    struct redis_connection *connection = redis_session_connection(counting->session);
+    struct redis_connection *connection = redis_primary_connection(counting->session);
 
     /* None: an answer before this one has ended it, and *error says why. */
     if (connection && redis_connection_collect(connection, doing, answer, error))
         return true;
-    redis_session_drop(counting->session);
+    redis_primary_drop(counting->session);
     return false;
 }
 
@@ -200,7 +200,7 @@ static bool collect_reads(struct counting *counting, int64_t *now_ms, struct err
 
     if (!collect(counting, &answer, error))
         return false;
-    good = redis_session_judge(counting->session, doing, &answer, error) &&
+    good = redis_primary_judge(counting->session, doing, &answer, error) &&
            known_read_time(&counting->known, &answer, now_ms, error);
     for (size_t i = 0; i < plan_groups(counting->plan); i++)
         if (!collect_group(counting, i, &good, error))
@@ -225,9 +225,9 @@ static enum counting_progress fail(struct counting *counting)
 /* Hands over what was prepared; a connection that broke is dropped. */
 static bool flush(struct counting *counting, bool prepared, struct error *error)
 {
-    if (prepared && redis_connection_flush(redis_session_connection(counting->session), doing, error))
+    if (prepared && redis_connection_flush(redis_primary_connection(counting->session), doing, error))
         return true;
-    redis_session_drop(counting->session);
+    redis_primary_drop(counting->session);
     return false;
 }
 
@@ -257,7 +257,7 @@ static enum counting_progress start(struct counting *counting, struct error *err
 {
     if (++counting->tries > TRIES) {
         error_set(error, ERROR_UNAVAILABLE, "%s: %s: others came in between %d times",
-                  redis_session_name(counting->session), doing, TRIES);
+                  redis_primary_name(counting->session), doing, TRIES);
         return fail(counting);
     }
     if (!known_ready(&counting->known, error))
@@ -281,7 +281,7 @@ static bool append_call(struct counting *counting, struct error *error)
         error_set(error, ERROR_NO_MEMORY, "no memory for a batch");
         return false;
     }
-    return redis_connection_append(redis_session_connection(counting->session), doing, (int)arguments->count,
+    return redis_connection_append(redis_primary_connection(counting->session), doing, (int)arguments->count,
                                    arguments->argv, arguments->argv_len, error);
 }
 
@@ -323,12 +323,12 @@ static void tell_damaged_key(struct counting *counting, struct bytes key)
     if (named && strncmp(named, prefix, len) == 0 && strcmp(named + len, "results") == 0)
         log_warn("%s: %s takes no more entries, for its last id is the greatest there can be. Counting goes on. Move it away "
                  "(RENAME)",
-                 redis_session_name(counting->session), named);
+                 redis_primary_name(counting->session), named);
     else if (named)
         log_warn("%s: counts were deleted or changed by hand in %s: its sums are not what the drops add up to. Counting goes "
                  "on. Compare %stotals with the sums over all %scampaign:{id}:counters, and the failures of each with the sum "
                  "of its reasons; restore what is wrong",
-                 redis_session_name(counting->session), named, prefix, prefix);
+                 redis_primary_name(counting->session), named, prefix, prefix);
 }
 
 /* A line each. */
@@ -350,14 +350,14 @@ static bool take_answer(struct counting *counting, const struct redis_answer *an
     struct bytes damaged = {0};
 
     if (answer->kind != REDIS_ANSWER_TEXT)
-        return redis_session_unexpected(counting->session, doing, error);
+        return redis_primary_unexpected(counting->session, doing, error);
     switch (plan_answer(counting->plan, bytes_of(answer->text, answer->len), results, &damaged)) {
     case PLAN_OK:
         note_epoch(counting);
         tell_damaged(counting, damaged);
         return true;
     case PLAN_UNEXPECTED:
-        return redis_session_unexpected(counting->session, doing, error);
+        return redis_primary_unexpected(counting->session, doing, error);
     case PLAN_NEWER:
         return unreadable(counting, 0, &counting->known.generations.list[0], record_problem(RECORD_NEWER), error);
     case PLAN_DAMAGED:
@@ -384,7 +384,7 @@ static enum counting_progress after_calling(struct counting *counting, struct er
     }
     if (starts_with(&answer, "NOSCRIPT")) /* after SCRIPT FLUSH */
         return load_script(counting, error) ? start(counting, error) : fail(counting);
-    if (!redis_session_judge(counting->session, doing, &answer, error) ||
+    if (!redis_primary_judge(counting->session, doing, &answer, error) ||
         !take_answer(counting, &answer, counting->results, error))
         return fail(counting);
     if (plan_left(counting->plan) > 0)

@@ -4,10 +4,10 @@
 #ifndef DROPBRIDGE_COUNTING_H
 #define DROPBRIDGE_COUNTING_H
 
-#include "../../common/error.h"
-#include "../event.h"
-#include "../redis_findings.h"
-#include "../redis_session.h"
+#include "common/error.h"
+#include "workers/event/event.h"
+#include "workers/redis/findings.h"
+#include "common/redis/primary.h"
 #include "merge.h"
 
 #include <stdbool.h>
@@ -26,7 +26,7 @@ struct counting_settings {
 struct counting;
 
 /* The session and the settings' strings must outlive it. NULL when out of memory. */
-struct counting *counting_new(const struct counting_settings *settings, struct redis_session *session);
+struct counting *counting_new(const struct counting_settings *settings, struct redis_primary *session);
 void counting_free(struct counting *counting);
 
 /* There is a new connection: loads the script. What was learned on an older one is forgotten. */

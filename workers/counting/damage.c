@@ -1,13 +1,13 @@
 #include "damage.h"
 
-#include "../redis_refusal.h"
+#include "common/redis/refusal.h"
 
 #include <stdio.h>
 #include <string.h>
 
 const char *damage_note(struct damage *damage, const char *prefix, struct bytes key, int64_t now_ms)
 {
-    char name[CALL_KEY];
+    char name[KEY_TEXT];
     size_t i = 0;
 
     snprintf(name, sizeof name, "%.*s", (int)key.len, (const char *)key.data);

@@ -2,7 +2,7 @@
 #ifndef DROPBRIDGE_DAMAGE_H
 #define DROPBRIDGE_DAMAGE_H
 
-#include "../../common/bytes.h"
+#include "common/bytes.h"
 #include "apply_call.h"
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@ enum {
 struct damage {
     size_t count;
     struct {
-        char key[CALL_KEY]; /* what may be a phone number in it is masked */
+        char key[KEY_TEXT]; /* what may be a phone number in it is masked */
         int64_t told_ms;
     } keys[DAMAGE_KEYS + 1];
 };

@@ -1,6 +1,6 @@
 #include "effects.h"
 
-#include "../../common/clock.h"
+#include "common/clock.h"
 #include "shown.h"
 
 #include <stdio.h>

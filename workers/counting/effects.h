@@ -3,12 +3,12 @@
 #ifndef DROPBRIDGE_EFFECTS_H
 #define DROPBRIDGE_EFFECTS_H
 
-#include "../../common/buf.h"
-#include "../event.h"
+#include "common/buf.h"
+#include "workers/event/event.h"
 #include "apply_call.h"
 #include "counters.h"
 #include "merge.h"
-#include "record.h"
+#include "common/drops/record.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,9 @@
 #ifndef DROPBRIDGE_MERGE_H
 #define DROPBRIDGE_MERGE_H
 
-#include "../event.h"
-#include "record.h"
+#include "workers/event/event.h"
+#include "common/drops/campaigns.h"
+#include "common/drops/record.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,13 +39,6 @@ struct merged {
     uint32_t other; /* the one that it does not count under */
     /* The copy's opt-out, or an earlier one, may concern a phone or a campaign that is not listed yet. */
     bool list_opt_out;
-};
-
-/* Decides between two campaigns of equal standing: their names, for numbers differ from one Redis to another. */
-struct campaign_names {
-    const void *context;
-    /* Never NULL; valid until the next call. */
-    const char *(*name_of)(const void *context, uint32_t number);
 };
 
 struct merge_settings {

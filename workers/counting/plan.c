@@ -182,11 +182,11 @@ struct bytes plan_field(struct plan *plan, size_t group)
     return bytes_of(plan->groups[group].field, plan->groups[group].field_len);
 }
 
-void plan_bucket(const struct plan *plan, size_t group, uint32_t generation, uint32_t buckets, char key[CALL_KEY])
+void plan_bucket(const struct plan *plan, size_t group, uint32_t generation, uint32_t buckets, char key[KEY_TEXT])
 {
     const struct group *of = &plan->groups[group];
 
-    snprintf(key, CALL_KEY, "%sdrops:%" PRIu32 ":%s%" PRIu32, plan->settings.call.prefix, generation,
+    snprintf(key, KEY_TEXT, "%sdrops:%" PRIu32 ":%s%" PRIu32, plan->settings.call.prefix, generation,
              of->of_drop ? "" : "e", of->hash % buckets);
 }
 
@@ -336,7 +336,7 @@ bool plan_write(struct plan *plan, struct arguments *arguments)
     touch_campaigns(plan);
     for (size_t i = 0; i < plan->group_count && !apply_call_full(plan->call); i++) {
         struct group *group = &plan->groups[i];
-        char bucket[CALL_KEY];
+        char bucket[KEY_TEXT];
 
         if (group->applied)
             continue;

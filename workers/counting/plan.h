@@ -7,11 +7,11 @@
 #ifndef DROPBRIDGE_PLAN_H
 #define DROPBRIDGE_PLAN_H
 
-#include "../../common/bytes.h"
-#include "../event.h"
+#include "common/bytes.h"
+#include "workers/event/event.h"
 #include "apply_call.h"
 #include "merge.h"
-#include "record.h"
+#include "common/drops/record.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,7 +37,7 @@ void plan_copy(struct plan *plan, const struct event *copy, uint32_t campaign);
 size_t plan_groups(const struct plan *plan);
 /* The field that remembers the group, and the bucket of a generation in which it stands. */
 struct bytes plan_field(struct plan *plan, size_t group);
-void plan_bucket(const struct plan *plan, size_t group, uint32_t generation, uint32_t buckets, char key[CALL_KEY]);
+void plan_bucket(const struct plan *plan, size_t group, uint32_t generation, uint32_t buckets, char key[KEY_TEXT]);
 
 /* What Redis holds of a group; of several generations the newest that has it. `current` is whether that is the one that
    is written. */

@@ -1,7 +1,7 @@
 #include "shown.h"
 
-#include "../../common/clock.h"
-#include "../reasons.h"
+#include "common/clock.h"
+#include "common/drops/reasons.h"
 
 #include <string.h>
 

@@ -2,9 +2,9 @@
 #ifndef DROPBRIDGE_SHOWN_H
 #define DROPBRIDGE_SHOWN_H
 
-#include "../../common/buf.h"
-#include "../../common/bytes.h"
-#include "record.h"
+#include "common/buf.h"
+#include "common/bytes.h"
+#include "common/drops/record.h"
 
 #include <stdint.h>
 

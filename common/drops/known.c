@@ -1,0 +1,309 @@
+#include "known.h"
+
+#include "common/clock.h"
+#include "common/hex.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/redis/schema.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+    TRIES = 8, /* that others may come in between before it is put off */
+    INCARNATION = 8,
+    NUMBER_TEXT = 24,
+};
+
+static const char doing[] = "counting a batch";
+
+bool known_init(struct known *known, struct redis_primary *session, const char *prefix, int64_t retention_s)
+{
+    *known = (struct known){.session = session, .prefix = prefix, .retention_ms = retention_s * 1000};
+    known->campaigns = campaigns_new();
+    return known->campaigns != NULL;
+}
+
+void known_clear(struct known *known)
+{
+    campaigns_free(known->campaigns);
+}
+
+void known_forget(struct known *known)
+{
+    known->epoch[0] = '\0';
+    campaigns_forget(known->campaigns);
+}
+
+/* Asks for one text; *out is its copy, "" if there is none. */
+static bool ask_text(struct known *known, int argc, const char **argv, char *out, size_t size,
+                     struct error *error)
+{
+    struct redis_answer answer, told;
+    char text[KEY_TEXT + ERROR_TEXT];
+
+    if (!redis_primary_try(known->session, doing, argc, argv, NULL, &answer, error))
+        return false;
+    if (answer.kind == REDIS_ANSWER_ERROR) {
+        snprintf(text, sizeof text, "KEY %s: %s", argv[1], answer.text);
+        told = (struct redis_answer){.kind = REDIS_ANSWER_ERROR, .text = text, .len = strlen(text)};
+        (void)redis_primary_judge(known->session, doing, &told, error);
+        return false;
+    }
+    snprintf(out, size, "%s", answer.kind == REDIS_ANSWER_TEXT ? answer.text : "");
+    return true;
+}
+
+static bool get(struct known *known, const char *name, char *out, size_t size, struct error *error)
+{
+    char key[KEY_TEXT];
+    const char *command[] = {"GET", key};
+
+    snprintf(key, sizeof key, "%s%s", known->prefix, name);
+    return ask_text(known, 2, command, out, size, error);
+}
+
+bool known_read_time(struct known *known, const struct redis_answer *answer, int64_t *now_ms, struct error *error)
+{
+    if (answer->kind != REDIS_ANSWER_LIST || answer->count != 2 || !answer->items[0] || !answer->items[1])
+        return redis_primary_unexpected(known->session, doing, error);
+    *now_ms = strtoll(answer->items[0], NULL, 10) * 1000 + strtoll(answer->items[1], NULL, 10) / 1000;
+    return true;
+}
+
+/* By Redis's clock: those of workers differ. */
+static bool ask_time(struct known *known, int64_t *now_ms, struct error *error)
+{
+    const char *command[] = {"TIME"};
+    struct redis_answer answer;
+
+    return redis_primary_ask(known->session, doing, 1, command, NULL, &answer, error) &&
+           known_read_time(known, &answer, now_ms, error);
+}
+
+/* "incarnation:revision": another incarnation is another Redis, or an emptied one. */
+static bool next_epoch(const char *epoch, char out[EPOCH_TEXT], struct error *error)
+{
+    const char *colon = strchr(epoch, ':');
+    uint8_t random[INCARNATION];
+    char incarnation[2 * INCARNATION + 1];
+
+    if (colon && strlen(epoch) < EPOCH_TEXT / 2) {
+        snprintf(out, EPOCH_TEXT, "%.*s:%lld", (int)(colon - epoch), epoch, strtoll(colon + 1, NULL, 10) + 1);
+        return true;
+    }
+    if (getrandom(random, sizeof random, 0) != sizeof random) {
+        error_set(error, ERROR_INTERNAL, "the system gives no random bytes");
+        return false;
+    }
+    hex_encode(random, sizeof random, incarnation);
+    snprintf(out, EPOCH_TEXT, "%s:1", incarnation);
+    return true;
+}
+
+/* Begins a generation, and with it the next epoch, unless another worker was faster; either way it is loaded next. */
+static bool renew(struct known *known, const char *epoch, int64_t now_ms, struct error *error)
+{
+    static const char script[] = "local schema = redis.call('GET', KEYS[2]) "
+                                 "if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] or (schema and schema ~= ARGV[3]) then "
+                                 "return 0 end "
+                                 "redis.call('SET', KEYS[2], ARGV[3]) redis.call('SET', KEYS[3], ARGV[4]) "
+                                 "redis.call('SET', KEYS[1], ARGV[2]) return 1";
+    char next[EPOCH_TEXT], text[GENERATIONS_TEXT], keys[3][KEY_TEXT], drops[NUMBER_TEXT] = "0", last[NUMBER_TEXT];
+    char schema[NUMBER_TEXT];
+    const char *command[] = {"EVAL", script, "3", keys[0], keys[1], keys[2], epoch, next, schema, text};
+    const char *size[] = {"HGET", keys[0], last};
+    struct redis_answer ignored;
+
+    if (known->generations.count > 0) {
+        snprintf(keys[0], KEY_TEXT, "%sdrops:sizes", known->prefix);
+        snprintf(last, sizeof last, "%" PRIu32, known->generations.list[0].number);
+        if (!ask_text(known, 3, size, drops, sizeof drops, error))
+            return false;
+    }
+    if (!next_epoch(epoch, next, error))
+        return false;
+    generations_renew(&known->generations, now_ms, known->retention_ms, strtoull(drops, NULL, 10));
+    generations_write(&known->generations, text);
+    snprintf(schema, sizeof schema, "%d", REDIS_SCHEMA);
+    snprintf(keys[0], KEY_TEXT, "%sdrops:epoch", known->prefix);
+    snprintf(keys[1], KEY_TEXT, "%sschema", known->prefix);
+    snprintf(keys[2], KEY_TEXT, "%sdrops:generations", known->prefix);
+    return redis_primary_ask(known->session, doing, 10, command, NULL, &ignored, error);
+}
+
+/* --- Looking ------------------------------------------------------------------------------------------------------ */
+
+/* What Redis holds now; "" for what it does not hold. */
+struct look {
+    char schema[NUMBER_TEXT];
+    char epoch[EPOCH_TEXT];
+    char generations[GENERATIONS_TEXT];
+    int64_t now_ms;
+};
+
+static bool same_incarnation(const char *a, const char *b)
+{
+    size_t len = strcspn(a, ":");
+
+    return len == strcspn(b, ":") && memcmp(a, b, len) == 0;
+}
+
+/* Keys that are gone under a worker which wrote them: said once, for then it is as a new one. */
+static void note_loss(struct known *known, const struct look *look)
+{
+    const char *lost = NULL;
+    char now[CLOCK_ISO_SIZE];
+
+    if (known->wrote[0] == '\0')
+        return;
+    if (look->schema[0] == '\0')
+        lost = "schema";
+    else if (look->generations[0] == '\0')
+        lost = "drops:generations";
+    else if (!same_incarnation(known->wrote, look->epoch))
+        lost = "drops:epoch";
+    if (!lost)
+        return;
+    snprintf(known->emptied, sizeof known->emptied,
+             "%s was emptied or replaced: %s%s is not what this worker wrote (noticed at %s). What was counted is gone, and so "
+             "is who opted out: phones that are no longer in %soptouts look as if they might be called. Restore a backup, or "
+             "add them again; messages that come again count again",
+             redis_primary_name(known->session), known->prefix, lost, clock_iso8601_ms(look->now_ms, now), known->prefix);
+    log_warn("%s", known->emptied);
+    known->times_emptied++;
+    known->wrote[0] = '\0';
+}
+
+/* One that is of no use is left, so that nothing at all is written there: the next connection looks at the schema first. */
+static bool look_around(struct known *known, struct look *look, struct error *error)
+{
+    if (!get(known, "schema", look->schema, sizeof look->schema, error))
+        return false;
+    if (!redis_schema_check(look->schema, known->prefix, redis_primary_name(known->session), error)) {
+        redis_primary_drop(known->session);
+        return false;
+    }
+    if (!get(known, "drops:epoch", look->epoch, sizeof look->epoch, error) ||
+        !get(known, "drops:generations", look->generations, sizeof look->generations, error) ||
+        !ask_time(known, &look->now_ms, error))
+        return false;
+    note_loss(known, look);
+    return true;
+}
+
+bool known_check(struct known *known, struct error *error)
+{
+    struct look look;
+
+    if (!look_around(known, &look, error))
+        return false;
+    if (strcmp(known->epoch, look.epoch) != 0)
+        known->epoch[0] = '\0';
+    return true;
+}
+
+/* Loads the epoch and the generations; renews them where they have ended. *done is false if that has to be done again. */
+static bool load(struct known *known, bool *done, struct error *error)
+{
+    struct look look;
+
+    *done = false;
+    if (!look_around(known, &look, error))
+        return false;
+    known->generations.count = 0;
+    if (look.generations[0] != '\0' && !generations_read(look.generations, &known->generations)) {
+        error_set(error, ERROR_UNAVAILABLE, "%s: %sdrops:generations is none that a worker wrote: restore it",
+                  redis_primary_name(known->session), known->prefix);
+        return false;
+    }
+    if (look.schema[0] == '\0' || look.epoch[0] == '\0' ||
+        !generations_current(&known->generations, look.now_ms, known->retention_ms))
+        return renew(known, look.epoch, look.now_ms, error);
+    memcpy(known->epoch, look.epoch, sizeof known->epoch);
+    *done = true;
+    return true;
+}
+
+bool known_ready(struct known *known, struct error *error)
+{
+    bool done = known->epoch[0] != '\0';
+
+    for (int tries = 0; !done && tries < TRIES; tries++) {
+        known_forget(known);
+        if (!load(known, &done, error))
+            return false;
+    }
+    if (!done)
+        error_set(error, ERROR_UNAVAILABLE, "%s: %s: others came in between %d times",
+                  redis_primary_name(known->session), doing, TRIES);
+    return done;
+}
+
+/* Numbers are given once and for all, by whoever needs one first; under the schema and the epoch that are known, as all that
+   is written. */
+bool known_learn_number(struct known *known, const char *name, struct error *error)
+{
+    static const char script[] =
+        "if redis.call('GET', KEYS[3]) ~= ARGV[2] or redis.call('GET', KEYS[4]) ~= ARGV[3] then "
+        "return redis.error_reply('EPOCH is another') end "
+        "local n = redis.call('HGET', KEYS[1], ARGV[1]) if n then return n end "
+        "n = redis.call('HLEN', KEYS[2]) repeat n = n + 1 until redis.call('HSETNX', KEYS[2], n, ARGV[1]) == 1 "
+        "redis.call('HSET', KEYS[1], ARGV[1], n) return tostring(n)";
+    char numbers[KEY_TEXT], names[KEY_TEXT], schema_key[KEY_TEXT], epoch_key[KEY_TEXT];
+    char schema[NUMBER_TEXT], number[NUMBER_TEXT];
+    const char *command[] = {"EVAL", script, "4", numbers, names, schema_key, epoch_key, name, schema, known->epoch};
+    struct redis_answer answer;
+    char *end;
+    long long value;
+
+    snprintf(numbers, sizeof numbers, "%sdrops:campaign_numbers", known->prefix);
+    snprintf(names, sizeof names, "%sdrops:campaign_names", known->prefix);
+    snprintf(schema_key, sizeof schema_key, "%sschema", known->prefix);
+    snprintf(epoch_key, sizeof epoch_key, "%sdrops:epoch", known->prefix);
+    snprintf(schema, sizeof schema, "%d", REDIS_SCHEMA);
+    if (!redis_primary_try(known->session, doing, 10, command, NULL, &answer, error))
+        return false;
+    if (answer.kind == REDIS_ANSWER_ERROR && strncmp(answer.text, "EPOCH", 5) == 0) {
+        known->epoch[0] = '\0';
+        return false;
+    }
+    if (!redis_primary_judge(known->session, doing, &answer, error))
+        return false;
+    snprintf(number, sizeof number, "%s", answer.kind == REDIS_ANSWER_TEXT ? answer.text : "");
+    value = strtoll(number, &end, 10);
+    if (end == number || *end != '\0' || value < 1 || value > UINT32_MAX) {
+        error_set(error, ERROR_UNAVAILABLE, "%s: KEY %s: one of its fields is no campaign number: restore it",
+                  redis_primary_name(known->session), numbers);
+        return false;
+    }
+    if (campaigns_learn(known->campaigns, (uint32_t)value, name))
+        return true;
+    error_set(error, ERROR_NO_MEMORY, "no memory for the names of campaigns");
+    return false;
+}
+
+bool known_learn_name(struct known *known, uint32_t number, struct error *error)
+{
+    char key[KEY_TEXT], field[NUMBER_TEXT], name[LIMIT_CAMPAIGN + 1];
+    const char *command[] = {"HGET", key, field};
+
+    if (campaigns_name(known->campaigns, number))
+        return true;
+    snprintf(key, sizeof key, "%sdrops:campaign_names", known->prefix);
+    snprintf(field, sizeof field, "%" PRIu32, number);
+    if (!ask_text(known, 3, command, name, sizeof name, error))
+        return false;
+    if (name[0] == '\0') {
+        log_warn("%s: %s has lost the name of campaign %" PRIu32 ": its drops count under unassigned",
+                 redis_primary_name(known->session), key, number);
+        snprintf(name, sizeof name, "unassigned");
+    }
+    if (campaigns_learn(known->campaigns, number, name))
+        return true;
+    error_set(error, ERROR_NO_MEMORY, "no memory for the names of campaigns");
+    return false;
+}

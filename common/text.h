@@ -1,0 +1,31 @@
+/* Texts as people and vendors write them, compared without what does not matter. ASCII letters only; every other byte
+   stands for itself. Pure. */
+#ifndef DROPBRIDGE_TEXT_H
+#define DROPBRIDGE_TEXT_H
+
+#include "bytes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Without the white space around it. */
+struct bytes text_trim(struct bytes text);
+
+/* Letter case aside; `word` is in lower case. */
+bool text_is(struct bytes text, const char *word);
+bool text_begins(struct bytes text, const char *word);
+bool text_ends(struct bytes text, const char *word);
+bool text_holds(struct bytes text, const char *word);
+
+enum { TEXT_FOLDED = 256 };
+
+/* The words alone: letters in lower case, white space and punctuation as one space between words, apostrophes left out,
+   a NUL as the byte 1. False if that is empty or longer than TEXT_FOLDED - 1 bytes; `out` then holds its beginning. */
+bool text_fold(struct bytes text, char out[TEXT_FOLDED]);
+
+/* Whether `words`, one or several, stand in a folded text as whole words. */
+bool folded_holds(const char *folded, const char *words);
+/* How many words a folded text has; 0 if it is empty. */
+size_t folded_count(const char *folded);
+
+#endif

@@ -1,0 +1,36 @@
+/* A message → an event. With strict_json the only place that sees json-c. Pure: no I/O, no clock. Any thread. */
+#ifndef DROPBRIDGE_EVENT_PARSE_H
+#define DROPBRIDGE_EVENT_PARSE_H
+
+#include "common/bytes.h"
+#include "common/envelope.h"
+#include "event.h"
+
+enum { PARSE_DETAIL = 256 };
+
+enum parse_verdict {
+    PARSE_OK,
+    PARSE_INVALID_JSON,         /* rejected as invalid_json */
+    PARSE_UNRECOGNIZED_SHAPE,   /* unrecognized_shape */
+    PARSE_UNUSABLE_STATUS,      /* unusable_status */
+    PARSE_OPTOUT_WITHOUT_PHONE, /* optout_without_phone */
+    PARSE_CAMPAIGN_UNNAMED,     /* campaign_unnamed */
+    PARSE_NO_MEMORY,            /* not the message's fault: try again */
+};
+
+struct parse_settings {
+    const char *campaign_separator; /* CAMPAIGN_FROM_FOREIGN_ID; NULL or empty: off */
+};
+
+/* Reads and classifies one message by docs/classification.md. envelope->received_at_ms must be set (the caller puts a
+   time there if the message had none). On PARSE_OK *event is filled; else it is untouched and `detail` gets a sentence.
+   What the log should tell of an event (absurd money was ignored, its name sounds like an opt-out) is a sentence in
+   `detail` with PARSE_OK; else detail is "". A message that is no event but opts somebody out becomes an EVENT_OPT_OUT
+   with rejected_as set. */
+enum parse_verdict event_parse(struct bytes body, const struct envelope *envelope,
+                               const struct parse_settings *settings, struct event *event, char detail[PARSE_DETAIL]);
+
+/* The slug of a rejection ("invalid_json"); NULL for PARSE_OK and PARSE_NO_MEMORY. */
+const char *parse_verdict_slug(enum parse_verdict verdict);
+
+#endif

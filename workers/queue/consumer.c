@@ -1,0 +1,442 @@
+#include "consumer.h"
+
+#include "common/backoff.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/log.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    CONSUMER_TAG = 128,
+    RPC_TIMEOUT_S = 5,
+    GOODBYE_MS = 1000,
+    REST_MS = 1000, /* how much later than asked consumer_next may return to have the whole of a message */
+    FEW_FRAMES = 4, /* the usual message has its method, its header, and a body of one frame */
+};
+
+struct consumer {
+    struct consumer_settings settings;
+    char tag[CONSUMER_TAG];
+    struct watch *watch;
+    struct amqp_session *session; /* NULL: not connected */
+    size_t url_index;
+    struct backoff backoff;
+    int64_t retry_at_ms;
+    /* The message that is being put together; `pending` is set from its header on, unless it is too large. */
+    bool expect_header;
+    uint64_t pending_tag;
+    bool pending_redelivered;
+    struct delivery *pending;
+    uint64_t pending_left; /* bytes of its body that are to come */
+    int watched_fd;
+    int64_t heartbeat_at_ms; /* when the next one is due, while nothing is read */
+};
+
+/* What one frame amounts to. */
+enum frame_meaning { FRAME_NONE, FRAME_PART, FRAME_MESSAGE, FRAME_LOST };
+
+struct consumer *consumer_new(const struct consumer_settings *settings)
+{
+    struct consumer *consumer = calloc(1, sizeof *consumer);
+    if (!consumer)
+        return NULL;
+    consumer->watched_fd = -1;
+    consumer->settings = *settings;
+    consumer->watch = watch_new(settings->dog);
+    if (!consumer->watch) {
+        free(consumer);
+        return NULL;
+    }
+    char host[64] = "";
+    if (gethostname(host, sizeof host - 1) != 0)
+        snprintf(host, sizeof host, "localhost");
+    snprintf(consumer->tag, sizeof consumer->tag, "%.32s-%s-%ld", settings->name, host, (long)getpid());
+    backoff_init(&consumer->backoff, CONSUMER_RETRY_FIRST_MS, CONSUMER_RETRY_MAX_MS, settings->seed);
+    return consumer;
+}
+
+static void forget_message(struct consumer *consumer)
+{
+    delivery_free(consumer->pending);
+    consumer->pending = NULL;
+    consumer->pending_left = 0;
+    consumer->expect_header = false;
+}
+
+static bool within_message(const struct consumer *consumer)
+{
+    return consumer->expect_header || consumer->pending || consumer->pending_left > 0;
+}
+
+static void begin_call(struct consumer *consumer, int64_t limit_ms)
+{
+    watch_begin(consumer->watch, amqp_session_fd(consumer->session), limit_ms);
+}
+
+static void lose(struct consumer *consumer)
+{
+    forget_message(consumer);
+    amqp_session_drop(consumer->session);
+    consumer->session = NULL;
+    consumer->retry_at_ms = clock_monotonic_ms() + backoff_next_ms(&consumer->backoff);
+}
+
+static const char *peer(const struct consumer *consumer)
+{
+    return amqp_session_peer(consumer->session);
+}
+
+/* Closes the channel, and throws away what still comes on it, as RabbitMQ delivers it again: amqp_channel_close would
+   keep all that it sends before it answers, and that can be the whole prefetch. */
+static bool close_channel(struct consumer *consumer, struct error *error)
+{
+    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
+    amqp_channel_close_t close_it = {.reply_code = AMQP_REPLY_SUCCESS};
+    amqp_frame_t frame = {0};
+    int status = amqp_send_method(connection, AMQP_CHANNEL, AMQP_CHANNEL_CLOSE_METHOD, &close_it);
+    while (status == AMQP_STATUS_OK) {
+        struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
+        amqp_maybe_release_buffers(connection);
+        status = amqp_simple_wait_frame_noblock(connection, &frame, &timeout);
+        if (status != AMQP_STATUS_OK || frame.frame_type != AMQP_FRAME_METHOD)
+            continue;
+        if (frame.payload.method.id == AMQP_CHANNEL_CLOSE_OK_METHOD)
+            return true;
+        if (frame.payload.method.id == AMQP_CHANNEL_CLOSE_METHOD ||
+            frame.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD) {
+            amqp_error_of_close(error, "closing the channel to", peer(consumer), &frame.payload.method);
+            return false;
+        }
+    }
+    amqp_error_of_status(error, "closing the channel to", peer(consumer), status);
+    return false;
+}
+
+void consumer_release(struct consumer *consumer)
+{
+    struct error ignored = {0};
+    forget_message(consumer);
+    if (consumer->session) {
+        begin_call(consumer, GOODBYE_MS);
+        bool closed = close_channel(consumer, &ignored);
+        if (watch_end(consumer->watch) || !closed)
+            amqp_session_drop(consumer->session);
+        else
+            amqp_session_close(consumer->session);
+    }
+    consumer->session = NULL;
+    consumer->retry_at_ms = 0;
+}
+
+void consumer_free(struct consumer *consumer)
+{
+    if (!consumer)
+        return;
+    consumer_release(consumer);
+    watch_free(consumer->watch);
+    free(consumer);
+}
+
+/* Asks the broker to send messages. */
+static bool subscribe_watched(struct consumer *consumer, struct error *error)
+{
+    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
+    struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
+    amqp_set_rpc_timeout(connection, &timeout);
+    if (!amqp_basic_qos(connection, AMQP_CHANNEL, 0, consumer->settings.prefetch, 0)) {
+        amqp_error_of_reply(error, "setting the prefetch on", peer(consumer), amqp_get_rpc_reply(connection));
+        return false;
+    }
+    if (!amqp_basic_consume(connection, AMQP_CHANNEL, amqp_cstring_bytes(consumer->settings.amqp.queue),
+                            amqp_cstring_bytes(consumer->tag), 0, 0, 0, amqp_empty_table)) {
+        amqp_error_of_reply(error, "consuming from", peer(consumer), amqp_get_rpc_reply(connection));
+        return false;
+    }
+    return true;
+}
+
+static bool subscribe(struct consumer *consumer, struct error *error)
+{
+    begin_call(consumer, RPC_TIMEOUT_S * 1000 + CONSUMER_STUCK_MS);
+    bool done = subscribe_watched(consumer, error);
+    (void)watch_end(consumer->watch);
+    return done;
+}
+
+bool consumer_connect(struct consumer *consumer, struct error *error)
+{
+    if (consumer->session)
+        return true;
+    consumer->session = amqp_session_open(&consumer->settings.amqp, consumer->url_index++, consumer->settings.name,
+                                          consumer->watch, error);
+    if (!consumer->session) {
+        consumer->retry_at_ms = clock_monotonic_ms() + backoff_next_ms(&consumer->backoff);
+        return false;
+    }
+    if (!subscribe(consumer, error)) {
+        lose(consumer);
+        return false;
+    }
+    return true;
+}
+
+static bool renew_watched(struct consumer *consumer, struct error *error)
+{
+    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
+    struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
+    amqp_set_rpc_timeout(connection, &timeout);
+    if (!close_channel(consumer, error))
+        return false;
+    if (!amqp_channel_open(connection, AMQP_CHANNEL)) {
+        amqp_error_of_reply(error, "opening a channel to", peer(consumer), amqp_get_rpc_reply(connection));
+        return false;
+    }
+    return subscribe_watched(consumer, error);
+}
+
+bool consumer_renew(struct consumer *consumer, struct error *error)
+{
+    if (!consumer->session || within_message(consumer))
+        return true;
+    begin_call(consumer, CONSUMER_RENEW_MS);
+    bool done = renew_watched(consumer, error);
+    if (watch_end(consumer->watch)) {
+        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: the connection was stuck", peer(consumer));
+        done = false;
+    }
+    if (!done)
+        lose(consumer);
+    return done;
+}
+
+static enum frame_meaning on_method(struct consumer *consumer, const amqp_method_t *method, struct error *error)
+{
+    switch (method->id) {
+    case AMQP_BASIC_DELIVER_METHOD: {
+        const amqp_basic_deliver_t *deliver = method->decoded;
+        consumer->pending_tag = deliver->delivery_tag;
+        consumer->pending_redelivered = deliver->redelivered;
+        consumer->expect_header = true;
+        return FRAME_PART;
+    }
+    case AMQP_BASIC_CANCEL_METHOD:
+        error_set(error, ERROR_UNAVAILABLE, "%s cancelled our consumer: the queue %s was deleted or has moved",
+                  peer(consumer), consumer->settings.amqp.queue);
+        return FRAME_LOST;
+    case AMQP_CHANNEL_CLOSE_METHOD:
+    case AMQP_CONNECTION_CLOSE_METHOD:
+        amqp_error_of_close(error, "consuming from", peer(consumer), method);
+        return FRAME_LOST;
+    default: /* connection.blocked and the like: they do not concern a consumer */
+        return FRAME_PART;
+    }
+}
+
+static enum frame_meaning on_header(struct consumer *consumer, const amqp_frame_t *frame, struct error *error)
+{
+    uint64_t size = frame->payload.properties.body_size;
+    if (!consumer->expect_header || consumer->pending || consumer->pending_left > 0) {
+        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: a message's header came out of turn", peer(consumer));
+        return FRAME_LOST;
+    }
+    consumer->expect_header = false;
+    consumer->pending_left = size;
+    if (size > LIMIT_BODY_MAX)
+        return FRAME_PART;
+    consumer->pending = delivery_new((size_t)size, consumer->settings.held);
+    if (!consumer->pending) {
+        error_set(error, ERROR_NO_MEMORY, "out of memory for a message of %llu bytes", (unsigned long long)size);
+        return FRAME_LOST;
+    }
+    consumer->pending->tag = consumer->pending_tag;
+    consumer->pending->redelivered = consumer->pending_redelivered;
+    consumer->pending->delivery_count = delivery_count_from_properties(frame->payload.properties.decoded);
+    envelope_from_properties(frame->payload.properties.decoded, &consumer->pending->envelope);
+    return size == 0 ? FRAME_MESSAGE : FRAME_PART;
+}
+
+/* Gives it to RabbitMQ to move to the rejected queue: whoever published it, no bridge took so much. */
+static enum frame_meaning refuse_too_large(struct consumer *consumer, struct error *error)
+{
+    log_warn("a message of more than %d bytes is not read: RabbitMQ moves it to the rejected queue", LIMIT_BODY_MAX);
+    int status =
+        amqp_basic_reject(amqp_session_connection(consumer->session), AMQP_CHANNEL, consumer->pending_tag, false);
+    if (status == AMQP_STATUS_OK)
+        return FRAME_PART;
+    amqp_error_of_status(error, "rejecting a message to", peer(consumer), status);
+    return FRAME_LOST;
+}
+
+static enum frame_meaning on_body(struct consumer *consumer, amqp_bytes_t fragment, struct error *error)
+{
+    struct delivery *pending = consumer->pending;
+    if (fragment.len > consumer->pending_left) {
+        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: a message's body does not fit its header",
+                  peer(consumer));
+        return FRAME_LOST;
+    }
+    if (pending)
+        memcpy(pending->body + (pending->body_len - consumer->pending_left), fragment.bytes, fragment.len);
+    consumer->pending_left -= fragment.len;
+    if (consumer->pending_left > 0)
+        return FRAME_PART;
+    return pending ? FRAME_MESSAGE : refuse_too_large(consumer, error);
+}
+
+static enum frame_meaning on_frame(struct consumer *consumer, const amqp_frame_t *frame, struct error *error)
+{
+    switch (frame->frame_type) {
+    case AMQP_FRAME_METHOD:
+        return on_method(consumer, &frame->payload.method, error);
+    case AMQP_FRAME_HEADER:
+        return on_header(consumer, frame, error);
+    case AMQP_FRAME_BODY:
+        return on_body(consumer, frame->payload.body_fragment, error);
+    default:
+        return FRAME_PART;
+    }
+}
+
+/* Takes in one frame, if it has come. */
+static enum frame_meaning next_frame(struct consumer *consumer, struct error *error)
+{
+    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
+    struct timeval timeout = {0};
+    amqp_frame_t frame;
+    int status = amqp_simple_wait_frame_noblock(connection, &frame, &timeout);
+    if (status == AMQP_STATUS_TIMEOUT)
+        return FRAME_NONE;
+    enum frame_meaning meaning = FRAME_LOST;
+    if (status == AMQP_STATUS_OK)
+        meaning = on_frame(consumer, &frame, error);
+    else
+        amqp_error_of_status(error, "consuming from", peer(consumer), status);
+    amqp_maybe_release_buffers(connection); /* all of it was copied: nothing points into them */
+    return meaning;
+}
+
+/* Sleeps until the connection has the event, or is broken, somebody wakes us, or the time is up. -1: there is no
+   connection. Returns what the connection has. */
+static short sleep_until_woken(const struct consumer *consumer, int fd, short event, int64_t timeout_ms)
+{
+    struct pollfd fds[3] = {{.fd = fd, .events = event},
+                            {.fd = consumer->settings.wake_fd, .events = POLLIN},
+                            {.fd = consumer->watched_fd, .events = POLLIN}};
+    return poll(fds, 3, (int)timeout_ms) > 0 ? fds[0].revents : 0;
+}
+
+void consumer_watch(struct consumer *consumer, int fd)
+{
+    consumer->watched_fd = fd;
+}
+
+/* Reads what has come, until a message is whole or, of one in many frames, the time is up. Most have three: these are
+   read without a look at the clock. */
+static enum frame_meaning read_frames(struct consumer *consumer, struct error *error)
+{
+    int64_t end_ms = INT64_MAX;
+    enum frame_meaning meaning = FRAME_PART;
+    for (int frames = 0; meaning == FRAME_PART; frames++) {
+        if (frames == FEW_FRAMES)
+            end_ms = clock_monotonic_ms() + REST_MS;
+        if (frames > FEW_FRAMES && clock_monotonic_ms() >= end_ms)
+            break;
+        meaning = next_frame(consumer, error);
+    }
+    return meaning;
+}
+
+static enum consumer_result reconnect(struct consumer *consumer, int64_t timeout_ms, struct error *error)
+{
+    int64_t wait_ms = consumer->retry_at_ms - clock_monotonic_ms();
+    if (wait_ms > 0) {
+        (void)sleep_until_woken(consumer, -1, 0, wait_ms < timeout_ms ? wait_ms : timeout_ms);
+        return CONSUMER_NOTHING;
+    }
+    return consumer_connect(consumer, error) ? CONSUMER_CONNECTED : CONSUMER_AWAY;
+}
+
+/* Whether there is no room for another message; what is being put together is read to its end. */
+static bool holds_enough(const struct consumer *consumer)
+{
+    return consumer->settings.held->bytes >= consumer->settings.held_max && !within_message(consumer);
+}
+
+/* The library sends heartbeats only where it reads. */
+static int send_heartbeat(struct consumer *consumer)
+{
+    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
+    const int64_t every_ms = (int64_t)amqp_get_heartbeat(connection) * 1000 / 2;
+    const amqp_frame_t heartbeat = {.frame_type = AMQP_FRAME_HEARTBEAT};
+    const int64_t now_ms = clock_monotonic_ms();
+    if (every_ms == 0 || now_ms < consumer->heartbeat_at_ms)
+        return AMQP_STATUS_OK;
+    consumer->heartbeat_at_ms = now_ms + every_ms;
+    begin_call(consumer, CONSUMER_STUCK_MS);
+    int status = amqp_send_frame(connection, &heartbeat);
+    return watch_end(consumer->watch) ? AMQP_STATUS_HEARTBEAT_TIMEOUT : status;
+}
+
+static enum consumer_result wait_for_room(struct consumer *consumer, int64_t timeout_ms, struct error *error)
+{
+    int status = send_heartbeat(consumer);
+    if (status == AMQP_STATUS_OK &&
+        sleep_until_woken(consumer, amqp_session_fd(consumer->session), POLLRDHUP, timeout_ms) != 0)
+        status = AMQP_STATUS_CONNECTION_CLOSED;
+    if (status == AMQP_STATUS_OK)
+        return CONSUMER_NOTHING;
+    amqp_error_of_status(error, "consuming from", peer(consumer), status);
+    lose(consumer);
+    return CONSUMER_LOST;
+}
+
+enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, struct delivery **delivery,
+                                   struct error *error)
+{
+    if (!consumer->session)
+        return reconnect(consumer, timeout_ms, error);
+    if (holds_enough(consumer))
+        return wait_for_room(consumer, timeout_ms, error);
+    begin_call(consumer, timeout_ms + REST_MS + CONSUMER_STUCK_MS);
+    enum frame_meaning meaning = read_frames(consumer, error);
+    if (meaning == FRAME_NONE && timeout_ms > 0) {
+        (void)sleep_until_woken(consumer, amqp_session_fd(consumer->session), POLLIN, timeout_ms);
+        meaning = read_frames(consumer, error);
+    }
+    if (watch_end(consumer->watch) && meaning != FRAME_LOST) {
+        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: the connection was stuck", peer(consumer));
+        meaning = FRAME_LOST;
+    }
+    if (meaning == FRAME_LOST) {
+        lose(consumer);
+        return CONSUMER_LOST;
+    }
+    if (meaning != FRAME_MESSAGE)
+        return CONSUMER_NOTHING;
+    *delivery = consumer->pending;
+    consumer->pending = NULL;
+    backoff_reset(&consumer->backoff);
+    return CONSUMER_DELIVERY;
+}
+
+bool consumer_acknowledge(struct consumer *consumer, uint64_t tag, bool multiple, struct error *error)
+{
+    if (!consumer->session) {
+        error_set(error, ERROR_UNAVAILABLE, "the connection that the messages came by is gone");
+        return false;
+    }
+    begin_call(consumer, CONSUMER_STUCK_MS);
+    int status = amqp_basic_ack(amqp_session_connection(consumer->session), AMQP_CHANNEL, tag, multiple);
+    if (watch_end(consumer->watch))
+        status = AMQP_STATUS_TIMEOUT;
+    if (status == AMQP_STATUS_OK)
+        return true;
+    amqp_error_of_status(error, "acknowledging to", peer(consumer), status);
+    lose(consumer);
+    return false;
+}

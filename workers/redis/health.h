@@ -1,0 +1,50 @@
+/* What the worker knows of its Redis: whether the last call went through, for how long none has, when to look next.
+   Tells worker_status of it. The calls of batches are made elsewhere, and noted here. One thread owns it. */
+#ifndef DROPBRIDGE_REDIS_HEALTH_H
+#define DROPBRIDGE_REDIS_HEALTH_H
+
+#include "common/error.h"
+#include "workers/outage.h"
+#include "store.h"
+#include "workers/queue/suspects.h"
+#include "workers/worker_status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct redis_health {
+    struct redis_store *store;    /* not owned */
+    struct suspects *suspects;    /* not owned: what is owed is settled before any other call */
+    struct worker_status *status; /* not owned */
+    struct outage outage;
+    bool newer;         /* a newer version wrote what is there */
+    int64_t look_at_ms; /* when it is to be looked at, if no batch goes there meanwhile */
+};
+
+/* `away_ms`: how long a Redis that is away is waited for (redis_health_given_up). */
+void redis_health_init(struct redis_health *health, struct redis_store *store, struct suspects *suspects,
+                       struct worker_status *status, int64_t away_ms);
+
+/* What a call that brings Redis nearer to the acknowledgement came to. `problem` is read only if it is not done. */
+void redis_health_note(struct redis_health *health, bool done, const struct error *problem);
+
+/* Asks whether Redis could be used now, which may take as long as a call to it can. False with *error if it could not.
+   With a batch in hand it is the batch that tells whether we can count (a key of a wrong type stops only it): then a
+   success here leaves the status as it is. */
+bool redis_health_check(struct redis_health *health, bool batch_in_hand, struct error *error);
+
+/* Tells what is wrong with a Redis that is used all the same. */
+void redis_health_tell(struct redis_health *health);
+
+static inline bool redis_health_away(const struct redis_health *health)
+{
+    return health->outage.away;
+}
+
+/* Whether its messages are better given back: it has been away for too long, or waits for an upgrade of this worker. */
+static inline bool redis_health_given_up(const struct redis_health *health, int64_t now_ms)
+{
+    return health->newer || outage_too_long(&health->outage, now_ms);
+}
+
+#endif

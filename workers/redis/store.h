@@ -1,0 +1,75 @@
+/* Redis, the live counters: counting/counting.h on the connection that redis_primary.h keeps, and the replicas. One
+   thread owns a store. Every call to a server that stands still returns within
+   REDIS_CALL_TIMEOUT_MS, twice at the most. */
+#ifndef DROPBRIDGE_REDIS_STORE_H
+#define DROPBRIDGE_REDIS_STORE_H
+
+#include "common/error.h"
+#include "workers/counting/merge.h"
+#include "workers/event/event.h"
+#include "findings.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct redis_settings {
+    const char *url;               /* REDIS_URL */
+    const char *sentinel_password; /* NULL or empty: none */
+    const char *ca_file;           /* REDIS_CA_FILE and REDIS_CERT_FILE, for rediss://; NULL or empty: none */
+    const char *cert_file;
+    const char *prefix;
+    int64_t retention_s;
+    int64_t result_ttl_s;
+    int64_t results_stream_max;
+    int64_t wait_replicas;
+    const char *campaign_separator; /* only compared with that of other workers; NULL: none */
+    int64_t review_every_ms;        /* how often what redis_store_findings tells is looked at; 0: at each chance */
+};
+
+struct redis_store;
+
+/* False with ERROR_CONFIG if the URL cannot be used. For --check-config. */
+bool redis_url_check(const char *url, struct error *error);
+
+/* Does not connect. The settings' strings must outlive the store. */
+struct redis_store *redis_store_new(const struct redis_settings *settings, struct error *error);
+void redis_store_free(struct redis_store *store);
+
+/* Connects if needed, and answers whether the server can be used now: the primary, logged in, the schema is ours, and
+   `wait_replicas` replicas have what was written up to now.
+   ERROR_UNAVAILABLE (try again), ERROR_REFUSED (wrong password, another schema, too old a server) or ERROR_NEWER. */
+bool redis_store_check(struct redis_store *store, struct error *error);
+
+/* What is wrong with it all the same: looked at with each connection, and every review_every_ms before a batch or with
+   redis_store_check. What is new is logged. */
+struct redis_findings redis_store_findings(const struct redis_store *store);
+
+/* Notes under {prefix}drops:marks:{name} that this process begins to read a message that may be deadly. *earlier_marks
+   is how many other processes have begun to and died of it; if they are `enough` or more, ours is not set. The mark
+   lies in the system's send buffer, which outlives this process: Redis gets it together with the redis_store_unmark
+   that must be the next call, or alone, when the process dies before. So nothing that happens to Redis meanwhile makes
+   a mark out of any other death. *error as redis_store_apply's: there may be a mark. Connects if needed. */
+bool redis_store_mark(struct redis_store *store, const char *name, uint64_t enough, uint64_t *earlier_marks,
+                      struct error *error);
+/* Takes our mark off, or, with `all`, those of others too. False with *error: it may be there still. Connects if
+   needed. */
+bool redis_store_unmark(struct redis_store *store, const char *name, bool all, struct error *error);
+/* Whether the last call left a connection: without one Redis could not be used at all. */
+bool redis_store_connected(const struct redis_store *store);
+
+/* Applies the events, at most COUNTING_BATCH_MAX, which stay where they are until it is over. Connects if needed.
+   APPLY_WAITS: for Redis; to be called again with the same batch when redis_store_fd is readable, and every now and then,
+   for an answer that does not come in time is a failure. APPLY_DONE: all are in Redis, and on `wait_replicas` replicas;
+   results[i] says what became of events[i]. APPLY_FAILED: each may be applied or not; the caller waits and tries the same
+   batch again, which is harmless; *error says why, and names the key if one has a wrong type. A batch that is in Redis and
+   waits for replicas counts no `duplicate` by trying again, as long as the connection holds; on another one it may. */
+enum apply_progress { APPLY_DONE, APPLY_WAITS, APPLY_FAILED };
+enum apply_progress redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count,
+                                      enum applied *results, struct error *error);
+/* While a batch waits for Redis; else -1. Then nothing else can be asked: redis_store_check says what it said before. */
+int redis_store_fd(const struct redis_store *store);
+/* The last batch is given up, whether it waits for Redis or for replicas: none is taken for it from now on. */
+void redis_store_abandon(struct redis_store *store);
+
+#endif
