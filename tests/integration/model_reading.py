@@ -26,7 +26,7 @@ Copy = namedtuple(
 )
 
 
-def read_reasons(path=ROOT / "workers" / "reasons.def"):
+def read_reasons(path=ROOT / "common" / "drops" / "reasons.def"):
     """The rows of reasons.def, by slug; without number 0, which is success."""
     rows = re.split(r"^REASON\(", re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL), flags=re.MULTILINE)[1:]
     reasons = {}
