@@ -1,6 +1,8 @@
 #include "tool_config.h"
 
 #include "common/amqp_session.h"
+#include "common/redis/settings.h"
+#include "common/tls_peer.h"
 
 #include <unistd.h>
 
@@ -51,12 +53,30 @@ static const struct setting settings[] = {
      .default_text = "redis://127.0.0.1:6379/0",
      .file_variant = true,
      .secret = true,
-     .meaning = "Redis with the counters"},
+     .meaning = "Redis with the counters; rediss:// with TLS; redis-sentinel:// with the primary's name",
+     .check = redis_check_url},
+    {.name = "REDIS_CA_FILE",
+     .type = SETTING_TEXT,
+     PLACE(redis_ca_file),
+     .meaning = "PEM with the authorities trusted for rediss://; empty: the system's",
+     .check = tls_peer_check_ca},
+    {.name = "REDIS_CERT_FILE",
+     .type = SETTING_TEXT,
+     PLACE(redis_cert_file),
+     .meaning = "PEM with key and certificate to show to a rediss:// server that asks for one",
+     .check = tls_peer_check_certificate},
+    {.name = "REDIS_SENTINEL_PASSWORD",
+     .type = SETTING_TEXT,
+     PLACE(redis_sentinel_password),
+     .file_variant = true,
+     .secret = true,
+     .meaning = "the sentinels' own password; that of REDIS_URL is for Redis only"},
     {.name = "REDIS_PREFIX",
      .type = SETTING_TEXT,
      PLACE(redis_prefix),
      .default_text = "dc:",
-     .meaning = "what the keys begin with"},
+     .meaning = "what the keys begin with",
+     .check = redis_check_prefix},
     {.name = "LOG_LEVEL",
      .type = SETTING_CHOICE,
      PLACE(log_level),

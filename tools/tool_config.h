@@ -16,6 +16,9 @@ struct tool_config {
     char *amqp_exchange;
     char *amqp_rejected_queue;
     char *redis_url;
+    char *redis_sentinel_password;
+    char *redis_ca_file;
+    char *redis_cert_file;
     char *redis_prefix;
     int log_level;
     int log_format;

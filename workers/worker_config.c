@@ -4,7 +4,7 @@
 #include "common/amqp_tls.h"
 #include "common/development_secret.h"
 #include "common/tls_peer.h"
-#include "workers/redis/store.h"
+#include "common/redis/settings.h"
 #include "common/redis/tls.h"
 
 #include <stddef.h>
@@ -13,7 +13,6 @@
 
 enum {
     AMQP_NAME_MAX = 255, /* AMQP 0-9-1: a short string */
-    PREFIX_MAX = 128,
     SEPARATOR_MAX = 32,
     YEAR_S = 366 * 86400,
 };
@@ -21,18 +20,6 @@ enum {
 static bool check_amqp_url(const char *value, struct error *error)
 {
     return amqp_urls_count(value, error) > 0;
-}
-
-/* The store's sentences name the setting; so does the report. */
-static bool check_redis_url(const char *value, struct error *error)
-{
-    static const char name[] = "REDIS_URL: ";
-    struct error inner = {0};
-    if (redis_url_check(value, &inner))
-        return true;
-    bool named = strncmp(inner.text, name, strlen(name)) == 0;
-    error_set(error, ERROR_CONFIG, "cannot be used: %.450s", inner.text + (named ? strlen(name) : 0));
-    return false;
 }
 
 static bool check_amqp_name(const char *value, struct error *error)
@@ -53,15 +40,6 @@ static bool check_admin_listen(const char *value, struct error *error)
     size_t len = strlen(value);
     if (len > 0 && value[len - 1] == 's') {
         error_set(error, ERROR_CONFIG, "asks for TLS, which the admin listener does not have");
-        return false;
-    }
-    return true;
-}
-
-static bool check_prefix(const char *value, struct error *error)
-{
-    if (strlen(value) > PREFIX_MAX || strpbrk(value, "{} \t\r\n")) {
-        error_set(error, ERROR_CONFIG, "has braces or white space, or is longer than %d bytes", PREFIX_MAX);
         return false;
     }
     return true;
@@ -151,7 +129,7 @@ static const struct setting rows[] = {
      .file_variant = true,
      .secret = true,
      .default_text = "redis://127.0.0.1:6379/0",
-     .check = check_redis_url,
+     .check = redis_check_url,
      .meaning =
          "Redis, with user, password and database; rediss:// with TLS; redis-sentinel:// with the primary's name"},
     {.name = "REDIS_CA_FILE",
@@ -174,7 +152,7 @@ static const struct setting rows[] = {
      .type = SETTING_TEXT,
      .offset = AT(redis_prefix),
      .default_text = "dc:",
-     .check = check_prefix,
+     .check = redis_check_prefix,
      .meaning = "what every key begins with"},
     {.name = "REDIS_WAIT_REPLICAS",
      .type = SETTING_INTEGER,

@@ -68,9 +68,10 @@ static bool get(struct known *known, const char *name, char *out, size_t size, s
 
 bool known_read_time(struct known *known, const struct redis_answer *answer, int64_t *now_ms, struct error *error)
 {
-    if (answer->kind != REDIS_ANSWER_LIST || answer->count != 2 || !answer->items[0] || !answer->items[1])
+    if (answer->kind != REDIS_ANSWER_LIST || answer->count != 2)
         return redis_primary_unexpected(known->session, doing, error);
-    *now_ms = strtoll(answer->items[0], NULL, 10) * 1000 + strtoll(answer->items[1], NULL, 10) / 1000;
+    *now_ms = strtoll(redis_answer_item(answer, 0).text, NULL, 10) * 1000 +
+              strtoll(redis_answer_item(answer, 1).text, NULL, 10) / 1000;
     return true;
 }
 

@@ -180,11 +180,6 @@ bool redis_connection_is_to(const struct redis_connection *connection, const str
     return connection->address.port == address->port && strcmp(connection->address.host, address->host) == 0;
 }
 
-static const char *text_of(const redisReply *reply)
-{
-    return reply->type == REDIS_REPLY_STRING && reply->str ? reply->str : NULL;
-}
-
 static struct redis_answer answer_of(const redisReply *reply)
 {
     struct redis_answer answer = {.kind = REDIS_ANSWER_OTHER, .text = ""};
@@ -207,13 +202,21 @@ static struct redis_answer answer_of(const redisReply *reply)
     case REDIS_REPLY_ARRAY:
         answer.kind = REDIS_ANSWER_LIST;
         answer.count = reply->elements;
-        for (size_t i = 0; i < answer.count && i < sizeof answer.items / sizeof answer.items[0]; i++)
-            answer.items[i] = text_of(reply->element[i]);
+        answer.list = reply;
         break;
     default:
         break;
     }
     return answer;
+}
+
+struct redis_answer redis_answer_item(const struct redis_answer *answer, size_t place)
+{
+    const redisReply *list = answer->list;
+
+    if (place >= answer->count)
+        return (struct redis_answer){.kind = REDIS_ANSWER_NIL, .text = ""};
+    return answer_of(list->element[place]);
 }
 
 static void begin_call(struct redis_connection *connection)

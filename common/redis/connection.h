@@ -37,9 +37,12 @@ struct redis_answer {
     int64_t integer;
     const char *text; /* of TEXT and ERROR, NUL-terminated; else empty */
     size_t len;
-    size_t count;         /* of a LIST, how many members it has */
-    const char *items[2]; /* of a LIST, the first two, where they are texts; else NULL */
+    size_t count;     /* of a LIST, how many members it has */
+    const void *list; /* for redis_answer_item */
 };
+
+/* The member at that place, which may be a LIST too; NIL past the end, and of what is no LIST. Valid as long as *answer. */
+struct redis_answer redis_answer_item(const struct redis_answer *answer, size_t place);
 
 /* NULL with ERROR_UNAVAILABLE (or ERROR_NO_MEMORY) if nobody is there. */
 struct redis_connection *redis_connection_open(const struct redis_target *target, struct error *error);

@@ -179,7 +179,7 @@ static bool check_role(struct redis_primary *session, struct error *error)
     if (answer.kind == REDIS_ANSWER_ERROR)
         return strncmp(answer.text, "NOPERM", 6) == 0 ||
                redis_primary_judge(session, "asking for its role", &answer, error);
-    if (answer.kind == REDIS_ANSWER_LIST && answer.items[0] && strcmp(answer.items[0], "master") == 0)
+    if (strcmp(redis_answer_item(&answer, 0).text, "master") == 0)
         return true;
     error_set(
         error, ERROR_UNAVAILABLE,
@@ -216,9 +216,10 @@ static bool connect_session(struct redis_primary *session, struct error *error)
         return false;
     if (log_in(session, error) && check_role(session, error) &&
         session->settings.prepare(session->settings.context, session, error)) {
-        log_info("connected to %s%s, database %d%s%s", session->name, session->url.tls ? " over TLS" : "",
-                 session->url.db, redis_primary_has_sentinels(session) ? ", the primary of " : "",
-                 session->url.primary);
+        if (!session->settings.quiet)
+            log_info("connected to %s%s, database %d%s%s", session->name, session->url.tls ? " over TLS" : "",
+                     session->url.db, redis_primary_has_sentinels(session) ? ", the primary of " : "",
+                     session->url.primary);
         return true;
     }
     redis_primary_drop(session);

@@ -30,6 +30,7 @@ struct redis_primary_settings {
     const char *sentinel_password;    /* NULL or empty: none */
     const char *prefix;               /* REDIS_PREFIX, for what is said about keys */
     struct redis_tls_files tls_files; /* for rediss:// */
+    bool quiet;                       /* that it is connected is no news */
     void *context;
     /* Called for each new connection, before it is used for anything else: whether the server will do. False with
      *error: the connection is given up. */

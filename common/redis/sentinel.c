@@ -46,8 +46,8 @@ static bool log_in(struct redis_connection *connection, const char *password, st
 static bool read_primary(const struct redis_answer *answer, const char *name, const char *primary_name,
                          struct redis_address *primary, struct error *error)
 {
-    const char *host = answer->items[0], *port_text = answer->items[1];
-    unsigned long port = port_text ? strtoul(port_text, NULL, 10) : 0;
+    const char *host = redis_answer_item(answer, 0).text;
+    unsigned long port = strtoul(redis_answer_item(answer, 1).text, NULL, 10);
 
     if (answer->kind == REDIS_ANSWER_ERROR) {
         tell_refusal(answer->text, name, error);
@@ -60,7 +60,7 @@ static bool read_primary(const struct redis_answer *answer, const char *name, co
                   name, primary_name);
         return false;
     }
-    if (answer->kind != REDIS_ANSWER_LIST || !host || host[0] == '\0' || strlen(host) >= sizeof primary->host ||
+    if (answer->kind != REDIS_ANSWER_LIST || host[0] == '\0' || strlen(host) >= sizeof primary->host ||
         port < 1 || port > UINT16_MAX) {
         error_set(error, ERROR_UNAVAILABLE, "%s: asking for the primary: an answer that names none", name);
         return false;

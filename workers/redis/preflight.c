@@ -167,9 +167,9 @@ static bool read_config(struct redis_primary *session, const char *name, char *o
 
     if (!redis_primary_connected(session) ||
         !redis_primary_try(session, "asking for a setting", 3, get, NULL, &answer, &ignored) ||
-        answer.kind != REDIS_ANSWER_LIST || answer.count != 2 || !answer.items[1])
+        answer.kind != REDIS_ANSWER_LIST || answer.count != 2)
         return false;
-    snprintf(out, size, "%s", answer.items[1]);
+    snprintf(out, size, "%s", redis_answer_item(&answer, 1).text);
     return true;
 }
 

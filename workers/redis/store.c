@@ -43,13 +43,6 @@ struct redis_store {
     enum applied *batch_results;
 };
 
-bool redis_url_check(const char *url, struct error *error)
-{
-    struct redis_url ignored;
-
-    return redis_url_read(url, &ignored, error);
-}
-
 /* --- Life ------------------------------------------------------------------------------------------------------- */
 
 static bool prepare(void *context, struct redis_primary *session, struct error *error);

@@ -29,9 +29,6 @@ struct redis_settings {
 
 struct redis_store;
 
-/* False with ERROR_CONFIG if the URL cannot be used. For --check-config. */
-bool redis_url_check(const char *url, struct error *error);
-
 /* Does not connect. The settings' strings must outlive the store. */
 struct redis_store *redis_store_new(const struct redis_settings *settings, struct error *error);
 void redis_store_free(struct redis_store *store);
