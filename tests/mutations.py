@@ -395,10 +395,10 @@ CLASSIFYING = [
     ),
     Mutation(
         "country-by-count", "a number with a plus sign has its country code, however many digits it has",
-        "workers/event/normalize.c",
+        "common/drops/phone.c",
         "bool national = !from && count == NORTH_AMERICAN_DIGITS;",
         "bool national = count == NORTH_AMERICAN_DIGITS;",
-        ["test_normalize"],
+        ["test_phone"],
     ),
     Mutation(
         "values-unbounded", "a body of more than 10,000 values is no event",

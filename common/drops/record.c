@@ -30,51 +30,11 @@ enum {
     BIT_UNCOUNTED = 0x80,
 };
 
-enum { TIME_WIDTH = 6, VARINT_MAX = 10, PHONE_DIGITS = LIMIT_PHONE - 1 };
+enum { TIME_WIDTH = 6, VARINT_MAX = 10 };
 
 static const int64_t TIME_MAX = (INT64_C(1) << 8 * TIME_WIDTH) - 1;
 
-/* --- Phones and costs ------------------------------------------------------------------------------------------- */
-
-struct phone phone_pack(const char *text)
-{
-    struct phone phone = {0};
-    unsigned digits = 0;
-
-    for (const char *at = text; *at && digits < PHONE_DIGITS; at++) {
-        unsigned value;
-
-        if (*at < '0' || *at > '9')
-            continue;
-        value = (unsigned)(*at - '0') + 1;
-        if (digits++ % 2 == 0)
-            phone.packed[phone.len++] = (uint8_t)(value << 4);
-        else
-            phone.packed[phone.len - 1] |= (uint8_t)value;
-    }
-    return phone;
-}
-
-void phone_text(const struct phone *phone, char out[LIMIT_PHONE + 1])
-{
-    size_t len = 0;
-
-    if (phone->len > 0)
-        out[len++] = '+';
-    for (size_t i = 0; i < phone->len; i++) {
-        unsigned high = phone->packed[i] >> 4, low = phone->packed[i] & 0x0f;
-
-        out[len++] = (char)('0' + high - 1);
-        if (low > 0)
-            out[len++] = (char)('0' + low - 1);
-    }
-    out[len] = '\0';
-}
-
-int phone_compare(const struct phone *a, const struct phone *b)
-{
-    return bytes_compare(bytes_of(a->packed, a->len), bytes_of(b->packed, b->len));
-}
+/* --- Costs ------------------------------------------------------------------------------------------------------ */
 
 static int compare(int64_t a, int64_t b)
 {

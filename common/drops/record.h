@@ -4,6 +4,7 @@
 
 #include "common/bytes.h"
 #include "common/limits.h"
+#include "phone.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,8 +14,6 @@ enum outcome { OUTCOME_SUCCESS, OUTCOME_FAILURE };
 
 /* CAMPAIGN_FROM_FOREIGN_ID is somebody's order, so it outranks what a body happens to hold. */
 enum campaign_rank { CAMPAIGN_UNASSIGNED, CAMPAIGN_FROM_BODY, CAMPAIGN_FROM_FOREIGN, CAMPAIGN_FROM_URL };
-
-enum { PHONE_PACKED = 8 };
 
 enum {
     RECORD_VERSION = 1,
@@ -29,12 +28,6 @@ enum {
 
 struct costs {
     int64_t product, compliance, tts; /* micros, 0 to RECORD_COST_MAX */
-};
-
-/* Digits, two a byte, each as digit + 1, so that packed numbers sort as their texts do. */
-struct phone {
-    uint8_t len; /* bytes; 0: none */
-    uint8_t packed[PHONE_PACKED];
 };
 
 /* Of costs and flags the winner's own are kept and those of the latest copy that has any: which of them counts can change
@@ -93,13 +86,6 @@ enum record_verdict {
 
 /* On RECORD_OK *record is filled, else untouched. */
 enum record_verdict record_read(struct bytes data, struct record *record);
-
-/* "+15552224444" → packed; of other bytes than digits none are kept. */
-struct phone phone_pack(const char *text);
-/* With its NUL; "" for none. */
-void phone_text(const struct phone *phone, char out[LIMIT_PHONE + 1]);
-/* <0, 0, >0 in the order of the texts. */
-int phone_compare(const struct phone *a, const struct phone *b);
 
 int costs_compare(const struct costs *a, const struct costs *b);
 

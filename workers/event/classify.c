@@ -2,6 +2,7 @@
 
 #include "event_time.h"
 #include "normalize.h"
+#include "common/drops/phone.h"
 #include "common/drops/reasons.h"
 
 #include <inttypes.h>
