@@ -4,6 +4,7 @@
 #include "common/hex.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/protection.h"
 #include "common/redis/schema.h"
 
 #include <inttypes.h>
@@ -35,7 +36,8 @@ void known_clear(struct known *known)
 void known_forget(struct known *known)
 {
     known->epoch[0] = '\0';
-    campaigns_forget(known->campaigns);
+    if (protection("forget"))
+        campaigns_forget(known->campaigns);
 }
 
 /* Asks for one text; *out is its copy, "" if there is none. */

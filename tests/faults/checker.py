@@ -64,13 +64,17 @@ def count_answers(findings, log):
     findings.claim(not +strange, f"answers that nobody expects: {dict(strange)}")
 
 
-def distinct_events(log):
-    """event → whether any request that carried it was acknowledged."""
+def was_acknowledged(sent):
+    return sent.acknowledged
+
+
+def distinct_events(log, must_be_there=was_acknowledged):
+    """event → whether it must be there by any of the requests that carried it."""
     events = {}
     for sent in log:
         if sent.event.kind != "poison":
             known = events.get(sent.event.body)
-            events[sent.event.body] = (sent.event, bool(known and known[1]) or sent.acknowledged)
+            events[sent.event.body] = (sent.event, bool(known and known[1]) or must_be_there(sent))
     return list(events.values())
 
 
@@ -209,12 +213,12 @@ def compare_counts(findings, keys, there):
 
 def missing(client, events):
     held = Held(client, events)
-    return [event for event, acknowledged in events if acknowledged and not held.has(event)]
+    return [event for event, must in events if must and not held.has(event)]
 
 
-def check_events(findings, client, log):
+def check_events(findings, client, log, must_be_there=was_acknowledged):
     """Sets lost and doubled, and says what else is wrong."""
-    events = distinct_events(log)
+    events = distinct_events(log, must_be_there)
     lost = [(event, True) for event in missing(client, events)]
     try:
         servers.wait_until(lambda: not missing(client, lost), within=APPEAR_SECONDS)

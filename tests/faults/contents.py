@@ -3,6 +3,7 @@ field and every time of what does not depend on the order of arrival, and what c
 drop and event of the suite's traffic has one body, so what is counted is a function of which bodies are there."""
 
 import collections
+import itertools
 import json
 import time
 
@@ -32,7 +33,7 @@ def models_of(events):
     now = int(time.time() * 1000)
     models = collections.defaultdict(lambda: Model(DEFAULTS, now, model_harness.REASONS))
     reader = Model(DEFAULTS, now, model_harness.REASONS).reader
-    for event in events:
+    for event in itertools.chain.from_iterable((*event.earlier, event) for event in events):
         copy = reader.read(event.body, {"received_at": now, "campaign": traffic.campaign_in_url(event)})
         model = models[copy.campaign]
         if copy.kind == "result":

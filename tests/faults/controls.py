@@ -5,6 +5,7 @@ import functools
 import claims_broker
 import claims_counting
 import claims_kill
+import claims_memory
 import claims_spool
 import claims_stop
 import claims_topology
@@ -91,6 +92,9 @@ def found(word):
     return catches
 
 
+miscounted = found("what is there makes")
+
+
 def unanswered(findings):
     count = findings.notes.get("in_flight_unanswered", 0)
     return f"{count} in flight unanswered" if count else ""
@@ -131,12 +135,14 @@ CONTROLS = [
             ("--appendonly", "no"), smoke=True),
     Control("drops-forgotten", functools.partial(claims_counting.each_request_thrice,
                                                  between=claims_counting.forget_drops), doubled, "nothing", 1, 15, smoke=True),
-    Control("half-an-event", by_hand(claims_counting.half_an_event), found("what is there makes"), "nothing", 1, 10),
+    Control("half-an-event", by_hand(claims_counting.half_an_event), miscounted, "nothing", 1, 10),
     Control("totals-without-a-campaign", by_hand(claims_counting.counts_without_campaign),
             found("not the sum of the campaigns"), "nothing", 1, 10),
     Control("optout-swapped", by_hand(claims_counting.swap_a_phone), lost, "nothing", 1, 10),
     Control("contents-altered", claims_counting.altered_contents, all_seen, "nothing", 1, 15),
     Control("figures-altered", claims_counting.altered_figures, all_seen, "nothing", 1, 10),
+    Control("nothing-forgotten-when-flushed", claims_memory.redis_flushed, miscounted, "forget", 2, 25),
+    Control("nothing-forgotten-when-restored", claims_memory.redis_restored, miscounted, "forget", 2, 30),
     Control("not-alone", crasher, innocents, "alone", 2, 60),
     Control("not-graceful", functools.partial(claims_stop.stop_bridge, stops=2), unanswered, "graceful", 3, 15,
             smoke=True),

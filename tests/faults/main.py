@@ -23,6 +23,7 @@ import checker  # noqa: E402
 import claims_broker  # noqa: E402
 import claims_counting  # noqa: E402
 import claims_kill  # noqa: E402
+import claims_memory  # noqa: E402
 import claims_spool  # noqa: E402
 import claims_stop  # noqa: E402
 import claims_topology  # noqa: E402
@@ -34,7 +35,8 @@ from suite import FULL, QUICK, SMOKE, Claim  # noqa: E402
 
 SIZES = {"smoke": SMOKE, "quick": QUICK, "full": FULL}
 LANES = {"smoke": 3, "quick": 2, "full": 2}
-THEMES = (claims_kill, claims_broker, claims_spool, claims_topology, claims_counting, claims_worker, claims_stop)
+THEMES = (claims_kill, claims_broker, claims_spool, claims_topology, claims_counting, claims_memory, claims_worker,
+          claims_stop)
 TASKS = [claim for theme in THEMES for claim in theme.CLAIMS] + controls.CONTROLS
 LINE = "{:<31} {:>5} {:>7} {:>12} {:>6} {:>7} {:>10}  {}"
 LATE_TRIES = 2

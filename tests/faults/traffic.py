@@ -3,6 +3,7 @@ opt-outs; campaign events, two for each campaign that they are about; events of 
 campaign of its own. All say when they happened, so that every time in Redis is known beforehand."""
 
 import dataclasses
+import functools
 import itertools
 import json
 import random
@@ -24,6 +25,9 @@ REASONS = (
     ("Internal DNC", "internal_dnc"),
     ("a reason that nobody documented", "other"),
 )
+# A drop that failed for one of these may turn out to have failed for another: nothing but the reason changes.
+REVISABLE = ("invalid_message", "no_funds", "known_litigator", "temporarily_unreachable", "too_many")
+TIME_FIELDS = ("attempt_date", "timestamp", "event_at")
 OPTING_OUT = {"opted_out", "internal_dnc"}
 CAMPAIGN_STEPS = (("scheduled", "started"), ("started", "stopped"), ("paused", "resumed"), ("started", "completed"))
 OTHER_EVENTS = ("contact.created", "list.imported", "brand.verified", "pool.rotated")
@@ -49,6 +53,7 @@ class Event:
     dnc: bool = False
     spam: bool = False
     at: int = 0  # ms, of a campaign event
+    earlier: tuple = ()  # other copies of its drop, which this one outdoes
 
     @property
     def opts_out(self):
@@ -77,6 +82,11 @@ def iso_ms(ms):
     return f"{iso(ms // 1000)[:-4]}{ms % 1000:03d}Z"
 
 
+@functools.cache
+def callback_path(campaign):
+    return wire.callback_path("" if campaign == "unassigned" else campaign)
+
+
 def now_ms():
     return int(time.time() * 1000)
 
@@ -89,12 +99,25 @@ def dollars(micros):
     return micros / 1_000_000
 
 
+def revised(event):
+    """A later copy of the same failure that gives another reason; None if this one cannot be told so."""
+    if event.reason not in REVISABLE:
+        return None
+    slug = REVISABLE[REVISABLE.index(event.reason) - 1]
+    news = {"reason": next(text for text, known in REASONS if known == slug)}
+    news.update(dict.fromkeys(TIME_FIELDS, iso(time.time() + 1)))
+    body = json.loads(event.body)
+    for part in (body, body.get("data", {})):
+        part.update({name: value for name, value in news.items() if name in part})
+    return dataclasses.replace(event, reason=slug, body=json.dumps(body).encode(), earlier=(event,))
+
+
 class Traffic:
     """Endless events of a seed. Any thread may take the next one. No two of one process share a phone number."""
 
     MADE = itertools.count(1)
 
-    def __init__(self, seed, poison=0.0, no_json=0.5):
+    def __init__(self, seed, poison=0.0, no_json=0.5, campaigns=CAMPAIGNS):
         """`poison`: the share of what is no event; `no_json`: the share of that which is not even JSON."""
         self.rng = random.Random(seed)
         self.poison = poison
@@ -104,7 +127,7 @@ class Traffic:
         self.made = next(self.MADE) % 10_000
         self.lock = threading.Lock()
         self.last_at = 0
-        self.paths = {name: wire.callback_path("" if name == "unassigned" else name) for name in CAMPAIGNS}
+        self.campaigns = campaigns  # may be changed meanwhile
 
     def __iter__(self):
         return self
@@ -130,7 +153,7 @@ class Traffic:
             "drop_id": f"{number:014x}{self.salt}",
             "foreign_id": f"f-{self.salt}-{number}",
             "phone": self._phone(number),
-            "campaign": rng.choice(CAMPAIGNS),
+            "campaign": rng.choice(self.campaigns),
             "success": success,
             "reason": slug,
             "costs": (rng.randrange(100_000), rng.choice((0, 2_900)), rng.choice((0, 0, 1_500))),
@@ -160,7 +183,8 @@ class Traffic:
             "network": {"name": "Some Carrier", "type": "mobile"},
             "foreign_id": facts["foreign_id"],
         }
-        return self._event(facts, path=self.paths[facts["campaign"]], scheme="callback", body=json.dumps(body).encode())
+        path = callback_path(facts["campaign"])
+        return self._event(facts, path=path, scheme="callback", body=json.dumps(body).encode())
 
     def _webhook(self, facts, body, scheme):
         """The dialects without costs and flags; the suite's foreign_id finds the result in Redis."""
@@ -187,7 +211,7 @@ class Traffic:
         return self._webhook(facts, {**head, "data": data}, "v1")
 
     def _opt_out(self, number):
-        phone, campaign = self._phone(number), self.rng.choice(CAMPAIGNS)
+        phone, campaign = self._phone(number), self.rng.choice(self.campaigns)
         data = {"phone": phone}
         if campaign != "unassigned":
             data["campaign_id"] = campaign

@@ -1,0 +1,150 @@
+"""Redis loses what it held while events come in. What is right then is written in docs/correctness.md, "A Redis that has
+lost what it held"."""
+
+import dataclasses
+import itertools
+import shutil
+import time
+
+import checker
+import claims_counting
+import sender
+import servers
+import traffic
+from claims_kill import pause_somewhere
+from suite import POISON, Claim, every_answer_good, load, wait_for_answers
+
+WORKERS = 3
+KILLS_A_ROUND = 5  # of size.kills
+NAMED = 4  # campaigns that come up together
+APPEND_ONLY = "appendonlydir"
+
+
+class Memory:
+    """Which events Redis must hold still: those that it was seen to hold, and those sent since it lost any."""
+
+    def __init__(self):
+        self.lost_at = 0.0
+        self.seen = set()  # bodies
+
+    def lost(self, all_but=()):
+        """All but these bodies and what comes from now on may be gone."""
+        self.lost_at, self.seen = time.monotonic(), set(all_but)
+
+    def must_hold(self, sent):
+        return sent.acknowledged and (sent.began > self.lost_at or sent.event.body in self.seen)
+
+
+# ---- what is lost ----
+
+
+def flushed(stack, memory, sending, events):
+    """What was counted is gone; what comes from now on has its campaigns' numbers anew."""
+    stack.redis.client.flushall()
+    memory.lost()
+
+
+def restored(stack, memory, sending, events):
+    """Redis has again what its file held a moment ago; the campaigns that came up since have no number there."""
+    events_sent = [event for event, _ in checker.distinct_events(list(sending.log))]
+    held = checker.Held(stack.redis.client, [(event, True) for event in events_sent])
+    seen = {event.body for event in events_sent if held.has(event)}
+    folder, backup = stack.redis.folder / APPEND_ONLY, stack.folder / "backup"
+    shutil.rmtree(backup, ignore_errors=True)
+    shutil.copytree(folder, backup)
+    events.campaigns = new_campaigns()
+    wait_until_each_counted(stack)
+    pause_somewhere(stack)
+    stack.redis.kill()
+    memory.lost(seen)
+    shutil.rmtree(folder)
+    shutil.copytree(backup, folder)
+    stack.redis.start()
+
+
+def new_campaigns(numbers=itertools.count(1)):
+    made = next(numbers)
+    return [f"late-{made}-{letter}" for letter in "abcdefgh"[:NAMED]]
+
+
+def wait_until_each_counted(stack):
+    """Each worker has written under what it knows."""
+    def counted():
+        return [worker.metrics()["dropworker_counted_total"] for worker in stack.workers]
+
+    before = counted()
+    servers.wait_until(lambda: all(now > was for was, now in zip(before, counted())), "each worker counts")
+
+
+# ---- the claims ----
+
+
+def under_loss(lose, told):
+    """A claim: `lose` happens again and again; `told`: each worker says so each time."""
+
+    def run(stack, size):
+        memory = Memory()
+        stack.start_bridge()
+        stack.start_workers(WORKERS)
+        rounds, problems = max(2, size.kills // KILLS_A_ROUND), []
+        events = traffic.Traffic(stack.rng.getrandbits(32), POISON)
+        with load(stack, events=events) as sending:
+            for number in range(1, rounds + 1):
+                events.campaigns = new_campaigns()
+                wait_until_each_counted(stack)
+                pause_somewhere(stack)
+                lose(stack, memory, sending, events)
+                wait_until_each_counted(stack)
+                problems += unsaid(stack, number if told else 0)
+        return judge(stack, memory, sending.log, problems)
+
+    return run
+
+
+def unsaid(stack, times):
+    """Each worker has said so often that Redis was emptied."""
+    def said():
+        return [worker.metrics()["dropworker_redis_emptied_total"] for worker in stack.workers]
+
+    servers.wait_until(lambda: min(said()) >= times, lambda: f"every worker says that Redis was emptied: {said()}, not {times}")
+    named = all(("redis_emptied" in worker.readyz()[1]) == (times > 0) for worker in stack.workers)
+    return [] if max(said()) == times and named else [f"Redis was emptied {times} times; the workers say {said()}"]
+
+
+def judge(stack, memory, log, problems):
+    """First what is left, then that it is all there once the vendor has told all of it again, and of some drops more."""
+    stack.wait_for_rest()
+    left = checker.Findings(problems=problems)
+    checker.check_events(left, stack.redis.client, log, memory.must_hold)
+    told = checker.distinct_events(log)
+    gone = len(checker.missing(stack.redis.client, told))
+    findings = told_again(stack, log, [event for event, _ in told])
+    findings.lost, findings.doubled = findings.lost + left.lost, findings.doubled + left.doubled
+    findings.problems = [f"before all was told again: {problem}" for problem in left.problems] + findings.problems
+    every_answer_good(findings)
+    findings.claim(gone > 0, "nothing was lost: this was no test")
+    findings.claim(len(stack.started) == 1 + WORKERS, "a worker ended")
+    findings.notes["gone"] = gone
+    return findings
+
+
+def told_again(stack, log, events):
+    """As the vendor's repeats, of which the bridge lets through what it has not seen before."""
+    latest = {event.body: traffic.revised(event) or event for event in events}
+    copies = {copy.body: copy for event in events for copy in (event, latest[event.body])}
+    messages = [(copy.body, claims_counting.published(copy)) for copy in copies.values()]
+    stack.rng.shuffle(messages)
+    claims_counting.publish_all(stack, messages)
+    log = [dataclasses.replace(sent, event=latest.get(sent.event.body, sent.event)) for sent in log]
+    again = [sender.Sent(event, time.monotonic(), status=200) for event in latest.values()]
+    findings = checker.check_all(stack, log + again)
+    findings.notes["revised"] = sum(1 for event in latest.values() if event.earlier)
+    return findings
+
+
+redis_flushed = under_loss(flushed, told=True)
+redis_restored = under_loss(restored, told=False)
+CLAIMS = [
+    Claim("redis-flushed", redis_flushed, 25),
+    Claim("redis-restored-older-backup", redis_restored, 30),
+]
