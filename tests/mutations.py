@@ -530,6 +530,20 @@ COUNTING = [
         ["test_redis_damage.py::test_a_schema_that_changes_under_a_worker_stops_the_batch"],
     ),
     Mutation(
+        "generations-numbered-from-one", "where the list of generations was deleted, a new one takes no number of before",
+        "common/drops/known.c",
+        "(uint32_t)strtoul(strchr(next, ':') + 1, NULL, 10)",
+        "1",
+        [GENERATIONS],
+    ),
+    Mutation(
+        "numbers-not-forgotten", "campaigns' numbers of another epoch or connection are forgotten",
+        "common/drops/known.c",
+        "        campaigns_forget(known->campaigns);\n",
+        "        known->epoch[0] = '\\0';\n",
+        ["test_redis_damage.py::test_an_emptied_redis_gives_campaigns_other_numbers"],
+    ),
+    Mutation(
         "emptied-not-told", "a worker that counted says when Redis was emptied",
         "workers/counting/counting.c",
         "    memcpy(known->wrote, known->epoch, sizeof known->wrote);\n",

@@ -105,13 +105,14 @@ static uint32_t buckets_for(const struct generation *last, int64_t now_ms, uint6
     return buckets > BUCKETS_MAX ? BUCKETS_MAX : (uint32_t)buckets;
 }
 
-void generations_renew(struct generations *generations, int64_t now_ms, int64_t retention_ms, uint64_t drops)
+void generations_renew(struct generations *generations, uint32_t first, int64_t now_ms, int64_t retention_ms,
+                       uint64_t drops)
 {
     struct generations renewed = {.count = 1};
     struct generation *born = &renewed.list[0];
 
     *born = (struct generation){
-        .number = 1, .birth_ms = now_ms, .length_ms = retention_ms, .keep_ms = retention_ms, .buckets = BUCKETS_FIRST};
+        .number = first, .birth_ms = now_ms, .length_ms = retention_ms, .keep_ms = retention_ms, .buckets = BUCKETS_FIRST};
     if (generations->count > 0) {
         born->number = generations->list[0].number + 1;
         born->buckets = buckets_for(&generations->list[0], now_ms, drops);

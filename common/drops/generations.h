@@ -35,7 +35,8 @@ int64_t generation_end_ms(const struct generation *generation);
 /* Whether the newest still takes drops, and keeps them as long as it should. */
 bool generations_current(const struct generations *generations, int64_t now_ms, int64_t retention_ms);
 /* Begins a new one and drops those that are forgotten. `drops` is how many the last one took; the new one gets buckets for
-   as many. Numbers are never used again. */
-void generations_renew(struct generations *generations, int64_t now_ms, int64_t retention_ms, uint64_t drops);
+   as many. Numbers are never used again; `first` is that of one before which there is none. */
+void generations_renew(struct generations *generations, uint32_t first, int64_t now_ms, int64_t retention_ms,
+                       uint64_t drops);
 
 #endif

@@ -129,7 +129,9 @@ static bool renew(struct known *known, const char *epoch, int64_t now_ms, struct
     }
     if (!next_epoch(epoch, next, error))
         return false;
-    generations_renew(&known->generations, now_ms, known->retention_ms, strtoull(drops, NULL, 10));
+    /* Each generation had a revision of its own: where their list was deleted, the revision is a number that none had. */
+    generations_renew(&known->generations, (uint32_t)strtoul(strchr(next, ':') + 1, NULL, 10), now_ms, known->retention_ms,
+                      strtoull(drops, NULL, 10));
     generations_write(&known->generations, text);
     snprintf(schema, sizeof schema, "%d", REDIS_SCHEMA);
     snprintf(keys[0], KEY_TEXT, "%sdrops:epoch", known->prefix);

@@ -8,6 +8,7 @@ import time
 
 import checker
 import claims_counting
+import model_harness
 import sender
 import servers
 import traffic
@@ -95,10 +96,17 @@ def under_loss(lose, told):
                 pause_somewhere(stack)
                 lose(stack, memory, sending, events)
                 wait_until_each_counted(stack)
+                problems += broken_at_this_moment(stack)
                 problems += unsaid(stack, number if told else 0)
         return judge(stack, memory, sending.log, problems)
 
     return run
+
+
+def broken_at_this_moment(stack):
+    """One script reads all of it."""
+    dump = stack.redis.client.eval(model_harness.DUMP, 0, checker.PREFIX)
+    return model_harness.broken_invariants(model_harness.keys_of(dump)[0])
 
 
 def unsaid(stack, times):

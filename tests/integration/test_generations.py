@@ -113,6 +113,19 @@ def test_numbers_are_never_used_again(drops):
         drops.age(number, 2 * KEEP + 1)
 
 
+def test_a_deleted_list_of_generations_begins_behind_all_numbers_there_were(drops):
+    """The buckets of before end before the new generation does."""
+    for number in range(1, 4):
+        assert drops.tell(f"drop-{number}") == "counted"
+        drops.age(number, KEEP)
+    assert drops.tell("drop-4") == "counted"
+    drops.client.delete(REGISTRY)
+    model_harness.new_epoch(drops.client)
+    assert drops.tell("drop-4") == "counted"
+    (number,) = drops.generations()
+    assert number > 4 and len(drops.buckets(number)) == 1
+
+
 def test_a_longer_retention_starts_a_generation_at_once_and_a_shorter_one_does_not(drops):
     assert drops.tell("drop-1") == "counted"
     assert drops.tell("drop-2", retention=2 * KEEP) == "counted"

@@ -275,6 +275,15 @@ def test_an_emptied_redis_is_counted_into_anew(driver):
     assert driver.more(SEQUENCE, SEQUENCE.copies) == APPLIED
 
 
+def test_an_emptied_redis_gives_campaigns_other_numbers(driver):
+    """Both campaigns are known to the worker by what they were in the Redis of before."""
+    spring, summer = copy("drop-1", "failure", reason="No Funds"), copy("drop-2", campaign="summer")
+    driver.run(SEQUENCE, [spring, summer])
+    driver.redis.client.flushall()
+    assert driver.more(SEQUENCE, [copy("drop-2", campaign="summer")]) == ["counted"]
+    assert driver.redis.client.hmget("dc:drops:campaign_numbers", "spring", "summer") == [None, b"1"]
+
+
 # ---- a user who may read and not write ----
 
 READ_ONLY = {

@@ -225,7 +225,7 @@ static void a_new_one_begins(void **state)
     for (size_t i = 0; i < COUNT(renewals); i++) {
         struct generations generations = renewals[i].before;
 
-        generations_renew(&generations, renewals[i].now_ms, renewals[i].retention_ms, renewals[i].drops);
+        generations_renew(&generations, 1, renewals[i].now_ms, renewals[i].retention_ms, renewals[i].drops);
         if (!equal(&generations, &renewals[i].after)) {
             char text[GENERATIONS_TEXT];
 
@@ -245,7 +245,7 @@ static void of_too_many_the_oldest_goes(void **state)
 
     (void)state;
     for (int64_t i = 1; i <= 3 * GENERATIONS_MAX; i++) {
-        generations_renew(&generations, SINCE + i, WEEK + i, 0);
+        generations_renew(&generations, 1, SINCE + i, WEEK + i, 0);
         assert_int_equal(generations.list[0].number, i);
         generations_write(&generations, text);
         assert_true(generations_read(text, &read) && equal(&read, &generations));
@@ -265,7 +265,7 @@ static void a_drop_is_kept_for_as_long_as_was_asked(void **state)
         int64_t retention_ms = HOUR * (1 + i % 7);
 
         if (!generations_current(&generations, now_ms, retention_ms))
-            generations_renew(&generations, now_ms, retention_ms, 0);
+            generations_renew(&generations, 1, now_ms, retention_ms, 0);
         assert_true(generation_end_ms(&generations.list[0]) > now_ms + retention_ms);
     }
 }
