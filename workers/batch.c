@@ -1,25 +1,11 @@
 #include "batch.h"
 
 #include "common/backoff.h"
-#include "common/hex.h"
 #include "common/protection.h"
-#include "common/sha256.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum phase { PHASE_GATHER, PHASE_MARK, PHASE_UNMARK, PHASE_APPLY, PHASE_WAIT, PHASE_ACKNOWLEDGE };
-
-/* The delivery that is handled alone. */
-struct suspect {
-    bool here;      /* the batch is that one delivery */
-    bool marked;    /* our mark is there, or may be */
-    bool looked;    /* it had too many marks a moment ago */
-    bool condemned; /* and has them still */
-    unsigned unmark_failures;
-    char name[BATCH_MARK_NAME]; /* empty: not yet known */
-};
+enum phase { PHASE_GATHER, PHASE_APPLY, PHASE_WAIT, PHASE_ACKNOWLEDGE };
 
 struct batch {
     struct batch_settings settings;
@@ -27,7 +13,6 @@ struct batch {
     struct parked *parked;
     struct backoff backoff;
     enum phase phase;
-    struct suspect suspect;
     bool acknowledged; /* before its time: a control of the fault suite */
     int64_t due_ms;
     size_t count;
@@ -72,20 +57,10 @@ bool batch_waits(const struct batch *batch)
     return batch->phase == PHASE_WAIT;
 }
 
-static bool suspicious(const struct delivery *delivery)
-{
-    return delivery->delivery_count >= BATCH_SUSPECT_COUNT && protection("alone");
-}
-
 bool batch_open(const struct batch *batch)
 {
-    return batch->phase == PHASE_GATHER && !batch->suspect.here && batch->count < batch->settings.max &&
+    return batch->phase == PHASE_GATHER && batch->count < batch->settings.max &&
            parked_room(batch->parked) > 0;
-}
-
-bool batch_takes(const struct batch *batch, const struct delivery *delivery)
-{
-    return batch_open(batch) && (batch->count == 0 || !suspicious(delivery));
 }
 
 size_t batch_count(const struct batch *batch)
@@ -106,8 +81,7 @@ static bool read_delivery(const struct batch *batch, struct delivery *delivery)
 
 void batch_read(const struct batch *batch, struct delivery *delivery)
 {
-    if (!suspicious(delivery))
-        (void)read_delivery(batch, delivery); /* without memory now, later */
+    (void)read_delivery(batch, delivery); /* without memory now, later */
 }
 
 static void may_reject(struct batch *batch)
@@ -119,13 +93,6 @@ static void may_reject(struct batch *batch)
 void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms)
 {
     batch->deliveries[batch->count++] = delivery;
-    if (suspicious(delivery)) { /* reading it may be deadly: first the mark */
-        batch->suspect = (struct suspect){.here = true};
-        may_reject(batch);
-        batch->phase = PHASE_MARK;
-        batch->due_ms = now_ms;
-        return;
-    }
     if (!delivery_was_read(delivery))
         (void)read_delivery(batch, delivery);
     if (!delivery->event || delivery->reason)
@@ -149,8 +116,6 @@ void batch_hurry(struct batch *batch, int64_t now_ms)
 
 void batch_drop(struct batch *batch)
 {
-    if (batch->suspect.marked)
-        batch->ports->unmark_later(batch->ports->context, batch->suspect.name, false);
     /* Redis may have it, and wait for replicas: another batch of the same drops must not be taken for it. */
     if (batch->phase == PHASE_APPLY || batch_waits(batch))
         batch->ports->abandon(batch->ports->context);
@@ -160,7 +125,6 @@ void batch_drop(struct batch *batch)
     batch->count = 0;
     batch->may_reject = 0;
     batch->phase = PHASE_GATHER;
-    batch->suspect = (struct suspect){0};
     batch->acknowledged = false;
     backoff_reset(&batch->backoff);
 }
@@ -169,94 +133,6 @@ static enum batch_progress keep(struct batch *batch, int64_t now_ms)
 {
     batch->due_ms = now_ms + backoff_next_ms(&batch->backoff);
     return BATCH_KEPT;
-}
-
-static bool name_suspect(struct suspect *suspect, const struct delivery *delivery, struct error *error)
-{
-    uint8_t digest[SHA256_SIZE];
-    if (suspect->name[0] != '\0')
-        return true;
-    if (delivery->envelope.message_id[0] != '\0') {
-        snprintf(suspect->name, sizeof suspect->name, "%s", delivery->envelope.message_id);
-        return true;
-    }
-    if (!sha256(delivery_body(delivery), digest)) {
-        error_set(error, ERROR_NO_MEMORY, "out of memory while naming a message");
-        return false;
-    }
-    hex_encode(digest, sizeof digest, suspect->name);
-    return true;
-}
-
-/* Two deaths, and nobody else is at it: this message it is. */
-static void condemn(struct delivery *delivery, uint64_t marks)
-{
-    delivery->reason = "crashed_worker";
-    snprintf(delivery->detail, sizeof delivery->detail,
-             "%llu workers began to read this message alone and ended before they had read it; it was delivered %llu "
-             "times",
-             (unsigned long long)marks, (unsigned long long)delivery->delivery_count + 1);
-}
-
-/* What PHASE_MARK has left to do: the mark may be on only as long as our own code is at it. */
-static enum batch_progress unmark(struct batch *batch, int64_t now_ms, struct error *error)
-{
-    struct suspect *suspect = &batch->suspect;
-    const struct batch_ports *ports = batch->ports;
-    bool was_read = delivery_was_read(batch->deliveries[0]);
-    struct error reason = {0};
-    /* Whoever else died at it did not die of it: it can be read. */
-    if (!ports->unmark(ports->context, suspect->name, was_read, &reason)) {
-        if (++suspect->unmark_failures < BATCH_UNMARK_TRIES) {
-            *error = reason;
-            return keep(batch, now_ms);
-        }
-        ports->unmark_later(ports->context, suspect->name, was_read);
-    }
-    suspect->marked = false;
-    suspect->unmark_failures = 0;
-    if (!was_read) {
-        batch->phase = PHASE_MARK;
-        error_set(error, ERROR_NO_MEMORY, "out of memory while reading a message");
-        return keep(batch, now_ms);
-    }
-    backoff_reset(&batch->backoff);
-    batch->phase = PHASE_GATHER;
-    return BATCH_FURTHER;
-}
-
-static enum batch_progress read_marked(struct batch *batch, int64_t now_ms, struct error *error)
-{
-    struct delivery *delivery = batch->deliveries[0];
-    if (read_delivery(batch, delivery) && delivery->event)
-        batch->ports->rehearse(batch->ports->context, delivery->event);
-    batch->phase = PHASE_UNMARK;
-    return unmark(batch, now_ms, error);
-}
-
-static enum batch_progress mark(struct batch *batch, int64_t now_ms, struct error *error)
-{
-    struct suspect *suspect = &batch->suspect;
-    struct delivery *delivery = batch->deliveries[0];
-    uint64_t earlier_marks = 0;
-    if (!name_suspect(suspect, delivery, error))
-        return keep(batch, now_ms);
-    suspect->marked = true; /* an answer that was lost may have left one */
-    if (!batch->ports->mark(batch->ports->context, suspect->name, &earlier_marks, error))
-        return keep(batch, now_ms);
-    if (earlier_marks < BATCH_MARKS_MAX)
-        return read_marked(batch, now_ms, error);
-    suspect->marked = false;
-    backoff_reset(&batch->backoff);
-    if (!suspect->looked) {
-        suspect->looked = true;
-        batch->due_ms = now_ms + BATCH_LOOK_AGAIN_MS;
-        return BATCH_FURTHER;
-    }
-    suspect->condemned = true;
-    condemn(delivery, earlier_marks);
-    batch->phase = PHASE_GATHER;
-    return BATCH_FURTHER;
 }
 
 /* Reads what lacked memory before. False if it still does. */
@@ -274,7 +150,7 @@ static bool read_rest(struct batch *batch, struct error *error)
 
 static void park(struct batch *batch, size_t i)
 {
-    parked_add(batch->parked, batch->deliveries[i], batch->suspect.condemned ? batch->suspect.name : "");
+    parked_add(batch->parked, batch->deliveries[i]);
     batch->deliveries[i] = NULL;
 }
 
@@ -399,10 +275,6 @@ enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error
     if (batch_due_ms(batch) > now_ms && !batch_waits(batch))
         return BATCH_NOT_DUE;
     switch (batch->phase) {
-    case PHASE_MARK:
-        return mark(batch, now_ms, error);
-    case PHASE_UNMARK:
-        return unmark(batch, now_ms, error);
     case PHASE_GATHER:
         return begin(batch, now_ms, error);
     case PHASE_APPLY:

@@ -2,13 +2,7 @@
    rejected queue), hands the others to Redis, and acknowledges them when it has taken them, whatever becomes of the
    parked. Until then it keeps them and tries again. An event that belongs in the rejected queue, too (event.h:
    rejected_as), is parked once Redis has it. Takes none for which there might be no room where they are parked.
-   Does no I/O and reads no clock: ports and times are passed in. One thread owns a batch.
-
-   A message that came back twice already may be what crashes workers: a suspect. It gets a batch of its own and is
-   marked before anything reads it. All that depends on its content is then done at once, and the mark is taken off
-   before the batch waits for anything else with it: only a death within that moment leaves a mark, not one while Redis
-   or the broker stands still (redis_store.h says how). A suspect with two marks of others goes to the rejected queue.
-   So a neighbour of a deadly message is never rejected in its stead: alone it leaves no mark. */
+   Does no I/O and reads no clock: ports and times are passed in. One thread owns a batch. */
 #ifndef DROPBRIDGE_BATCH_H
 #define DROPBRIDGE_BATCH_H
 
@@ -32,17 +26,6 @@ struct batch_ports {
                                  struct error *error);
     /* The batch that apply was called for, or is about to be, is given up. */
     void (*abandon)(void *context);
-    /* Marks the message of that name, unless *earlier_marks are BATCH_MARKS_MAX or more: so many other workers began to
-       read it and did not end. Marking again after a failure, which may have left a mark, counts once. After a mark was
-       set unmark is the next call that has to do with Redis. */
-    bool (*mark)(void *context, const char *name, uint64_t *earlier_marks, struct error *error);
-    /* Between mark and unmark: does to the event what apply will do to it, and keeps nothing of it. */
-    void (*rehearse)(void *context, const struct event *event);
-    /* Takes our mark off, or, with `all`, those of others too. */
-    bool (*unmark)(void *context, const char *name, bool all, struct error *error);
-    /* The same at a time when nothing may wait for it. Cannot fail: what cannot be done at once the port does before
-       anything else that it does with Redis. */
-    void (*unmark_later)(void *context, const char *name, bool all);
     /* Acknowledges the delivery with that tag, with `multiple` every one up to and including it. On failure the
        connection is lost: the batch is over, and its messages will be delivered again. */
     bool (*acknowledge)(void *context, uint64_t tag, bool multiple, struct error *error);
@@ -61,11 +44,6 @@ enum {
     BATCH_RETRY_FIRST_MS = TIMER_MS(100),
     BATCH_RETRY_MAX_MS = TIMER_MS(5000),
     BATCH_LOOK_MS = 200, /* how often to look whether an answer of Redis is late */
-    BATCH_SUSPECT_COUNT = 2,       /* a delivery_count from which a message is a suspect: the third delivery */
-    BATCH_MARKS_MAX = 2,           /* marks of others with which it is rejected */
-    BATCH_LOOK_AGAIN_MS = 1000,    /* a copy of the message may be in another worker's hands: its mark is off by then */
-    BATCH_UNMARK_TRIES = 20,       /* over a minute: a mark that Redis does not let go stops the message no longer */
-    BATCH_MARK_NAME = PARKED_NAME, /* the message_id, without one the SHA-256 of the body in hex */
 };
 
 struct batch;
@@ -75,16 +53,14 @@ struct batch;
 struct batch *batch_new(const struct batch_settings *settings, const struct batch_ports *ports, struct parked *parked);
 void batch_free(struct batch *batch);
 
-/* Whether another delivery may be added: not full, not yet being worked on, no suspect in it, and room to park it. */
+/* Whether another delivery may be added: not full, not yet being worked on, and room to park it. */
 bool batch_open(const struct batch *batch);
-/* Whether this one may be added: the batch is open and, for a suspect, empty. */
-bool batch_takes(const struct batch *batch, const struct delivery *delivery);
 size_t batch_count(const struct batch *batch);
 
-/* Reads a delivery that is to be added later, unless it is a suspect, so that its body is not kept meanwhile. Its
-   envelope needs a received_at_ms. Without memory it stays as it is. */
+/* Reads a delivery that is to be added later, so that its body is not kept meanwhile. Its envelope needs a
+   received_at_ms. Without memory it stays as it is. */
 void batch_read(const struct batch *batch, struct delivery *delivery);
-/* Takes the delivery over, and reads it if that was not done. batch_takes must hold. Its envelope needs a
+/* Takes the delivery over, and reads it if that was not done. batch_open must hold. Its envelope needs a
    received_at_ms. */
 void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms);
 
@@ -100,8 +76,7 @@ enum batch_progress {
     BATCH_LOST,    /* acknowledging failed, *error says why; the batch is empty */
 };
 
-/* Does one part of the work: one port is called, so that the caller can serve its connection between two parts; but a
-   mark is taken off in the step that set it. */
+/* Does one part of the work: one port is called, so that the caller can serve its connection between two parts. */
 enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error *error);
 
 /* Whether batch_step would go on, were Redis to answer. */
@@ -111,7 +86,7 @@ bool batch_waits(const struct batch *batch);
 void batch_hurry(struct batch *batch, int64_t now_ms);
 
 /* The connection is lost: forgets all deliveries. They will be delivered again, and applying an event twice is
-   harmless. A mark that is there, or may be, is taken off. */
+   harmless. */
 void batch_drop(struct batch *batch);
 
 #endif

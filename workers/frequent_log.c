@@ -10,7 +10,7 @@ enum { LINE_EVERY_MS = 1000 };
 static const char *const sentences[FREQUENT_KINDS] = {
     [FREQUENT_REMARK] = "messages with values that were ignored",
     [FREQUENT_REJECTION] = "messages sent to the rejected queue",
-    [FREQUENT_ALONE] = "messages delivered a third time or more, each handled alone",
+    [FREQUENT_SUSPECT] = "messages delivered a third time or more, read in a process of their own first",
     [FREQUENT_RETURNED] =
         "messages that came again just after the channel was renewed by this worker, which had none in hand",
 };

@@ -10,7 +10,7 @@
 enum frequent {
     FREQUENT_REMARK,    /* a value that was ignored */
     FREQUENT_REJECTION, /* a message in the rejected queue */
-    FREQUENT_ALONE,     /* a suspect */
+    FREQUENT_SUSPECT,   /* a message that may be what crashes workers */
     FREQUENT_RETURNED,  /* a message that came again after the channel was renewed */
     FREQUENT_KINDS,
 };

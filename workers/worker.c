@@ -127,26 +127,34 @@ static void take(struct worker *worker, struct delivery *delivery)
         log_debug("a message without x-received-at: the time of its delivery counts");
         delivery->envelope.received_at_ms = clock_wall_ms();
     }
-    batch_read(next_batch(worker), delivery);
+    delivery->suspect = delivery->delivery_count >= QUARANTINE_COUNT && protection("quarantine");
+    if (delivery->suspect) {
+        char which[64];
+        snprintf(which, sizeof which, "its delivery %" PRIu64, delivery->delivery_count + 1);
+        worker_count(worker->status, WORKER_SUSPECTS, 1);
+        frequent_log_note(&worker->log, FREQUENT_SUSPECT, which);
+    } else {
+        batch_read(next_batch(worker), delivery);
+    }
     delivery_queue_push(&worker->waiting, delivery);
+}
+
+/* One child a turn, as each can take seconds to die. */
+static void read_suspects(struct worker *worker)
+{
+    struct quarantine quarantine = worker_quarantine(worker);
+    struct error error = {0};
+    if (!quarantine_read(&quarantine, worker->waiting.first, &error))
+        frequent_log_note(&worker->log, FREQUENT_SUSPECT, error.text);
 }
 
 static void fill_batch(struct worker *worker, int64_t now_ms)
 {
     struct batch *batch = next_batch(worker);
-    while (worker->waiting.first && batch_takes(batch, worker->waiting.first)) {
-        struct delivery *delivery = delivery_queue_pop(&worker->waiting);
-        if (delivery->delivery_count >= BATCH_SUSPECT_COUNT) {
-            char which[64];
-            snprintf(which, sizeof which, "its delivery %" PRIu64, delivery->delivery_count + 1);
-            worker_count(worker->status, WORKER_SUSPECTS, 1);
-            frequent_log_note(&worker->log, FREQUENT_ALONE, which);
-        }
-        batch_add(batch, delivery, now_ms);
-    }
-    /* The next one must be handled alone: the batch waits for no more. */
-    if (worker->waiting.first && batch_open(batch))
-        batch_hurry(batch, now_ms);
+    if (worker->waiting.first && worker->waiting.first->suspect && batch_open(batch))
+        read_suspects(worker);
+    while (worker->waiting.first && !worker->waiting.first->suspect && batch_open(batch))
+        batch_add(batch, delivery_queue_pop(&worker->waiting), now_ms);
 }
 
 /* One look at the connection. Returns whether a message came. */

@@ -47,7 +47,7 @@ static bool build_rest(struct worker *worker)
                                           .wake_fd = worker->stop.wake_fd};
     struct batch_settings batching = {.max = (size_t)config->batch_max,
                                       .wait_ms = config->batch_wait_ms,
-                                      .parse = {.campaign_separator = config->campaign_from_foreign_id}};
+                                      .parse = worker_parse_settings(config)};
     worker->consumer = consumer_new(&consuming);
     worker->rejecter = rejecter_new(&amqp, "dropworker rejected", worker->dog);
     worker->parked = parked_new((size_t)config->prefetch / PARKED_SHARE, &worker->parked_ports, seed + 2);
@@ -69,9 +69,7 @@ static bool build(struct worker *worker, struct error *error)
     worker->store = redis_store_new(&redis, error);
     if (!worker->store)
         return false;
-    suspects_init(&worker->suspects, worker->store);
-    redis_health_init(&worker->redis, worker->store, &worker->suspects, worker->status,
-                      worker->config->redis_away_s * 1000);
+    redis_health_init(&worker->redis, worker->store, worker->status, worker->config->redis_away_s * 1000);
     if (build_rest(worker))
         return true;
     error_set(error, ERROR_NO_MEMORY, "out of memory at the start");

@@ -16,9 +16,7 @@ static enum apply_progress port_apply(void *context, const struct event *const *
                                       enum applied *results, struct error *error)
 {
     struct worker *worker = context;
-    enum apply_progress progress = APPLY_FAILED;
-    if (redis_store_fd(worker->store) >= 0 || suspects_settle(&worker->suspects, error))
-        progress = redis_store_apply(worker->store, events, count, results, error);
+    enum apply_progress progress = redis_store_apply(worker->store, events, count, results, error);
     if (progress != APPLY_WAITS)
         redis_health_note(&worker->redis, progress == APPLY_DONE, error);
     if (progress == APPLY_DONE)
@@ -30,34 +28,6 @@ static void port_abandon(void *context)
 {
     struct worker *worker = context;
     redis_store_abandon(worker->store);
-}
-
-static bool port_mark(void *context, const char *name, uint64_t *earlier_marks, struct error *error)
-{
-    struct worker *worker = context;
-    bool done = suspects_mark(&worker->suspects, name, earlier_marks, error);
-    redis_health_note(&worker->redis, done, error);
-    return done;
-}
-
-static void port_rehearse(void *context, const struct event *event)
-{
-    (void)context;
-    plan_rehearse(event);
-}
-
-static bool port_unmark(void *context, const char *name, bool all, struct error *error)
-{
-    struct worker *worker = context;
-    bool done = suspects_unmark(&worker->suspects, name, all, error);
-    redis_health_note(&worker->redis, done, error);
-    return done;
-}
-
-static void port_unmark_later(void *context, const char *name, bool all)
-{
-    struct worker *worker = context;
-    suspects_unmark_later(&worker->suspects, name, all);
 }
 
 static int64_t port_now_ms(void *context)
@@ -77,8 +47,6 @@ static void port_rejected(void *context, const struct rejection *rejection)
     struct worker *worker = context;
     worker_count_rejected(worker->status, rejection->delivery->reason);
     frequent_log_note(&worker->log, FREQUENT_REJECTION, rejection->delivery->reason);
-    if (rejection->marks[0] != '\0') /* the marks have told what they had to */
-        suspects_unmark_later(&worker->suspects, rejection->marks, true);
 }
 
 static bool port_acknowledge_one(void *context, uint64_t tag, struct error *error)
@@ -99,15 +67,25 @@ static void port_remark(void *context, const char *remark)
     frequent_log_note(&worker->log, FREQUENT_REMARK, remark);
 }
 
+static void read_first(const void *context, struct delivery *delivery)
+{
+    const struct worker *worker = context;
+    const struct parse_settings settings = worker_parse_settings(worker->config);
+    char ignored[PARSE_DETAIL];
+    if (delivery_read(delivery, &settings, ignored) && delivery->event)
+        plan_rehearse(delivery->event);
+}
+
+struct quarantine worker_quarantine(const struct worker *worker)
+{
+    return (struct quarantine){.read = read_first, .context = worker, .limit_s = QUARANTINE_S};
+}
+
 struct batch_ports worker_batch_ports(struct worker *worker)
 {
     return (struct batch_ports){.context = worker,
                                 .apply = port_apply,
                                 .abandon = port_abandon,
-                                .mark = port_mark,
-                                .rehearse = port_rehearse,
-                                .unmark = port_unmark,
-                                .unmark_later = port_unmark_later,
                                 .acknowledge = port_acknowledge,
                                 .remark = port_remark};
 }

@@ -11,11 +11,11 @@
 #include "workers/queue/delivery_queue.h"
 #include "frequent_log.h"
 #include "workers/queue/pending_rejects.h"
+#include "workers/queue/quarantine.h"
 #include "workers/redis/health.h"
 #include "workers/redis/store.h"
 #include "workers/queue/reject.h"
 #include "stop_listener.h"
-#include "workers/queue/suspects.h"
 #include "worker.h"
 
 #include <stdbool.h>
@@ -28,7 +28,6 @@ struct worker {
     struct watchdog *dog;
     struct stop_listener stop;
     struct redis_store *store;
-    struct suspects suspects;
     struct redis_health redis;
     struct consumer *consumer;
     struct rejecter *rejecter;
@@ -49,5 +48,12 @@ struct worker {
 /* worker_ports.c: what a batch and the parked do to the world is done to this worker. */
 struct batch_ports worker_batch_ports(struct worker *worker);
 struct parked_ports worker_parked_ports(struct worker *worker);
+/* How its suspects are read first. */
+struct quarantine worker_quarantine(const struct worker *worker);
+
+static inline struct parse_settings worker_parse_settings(const struct worker_config *config)
+{
+    return (struct parse_settings){.campaign_separator = config->campaign_from_foreign_id};
+}
 
 #endif

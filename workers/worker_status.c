@@ -35,7 +35,7 @@ static const struct {
     [WORKER_REJECTED_CRASHED_WORKER] = {"dropworker_rejected_total", "reason=\"crashed_worker\"",
                                         "Messages sent to the rejected queue.", METRIC_COUNTER},
     [WORKER_SUSPECTS] = {"dropworker_suspects_total", NULL,
-                         "Messages delivered a third time or more, and so marked and handled alone.", METRIC_COUNTER},
+                         "Messages delivered a third time or more, and so read in a child process first.", METRIC_COUNTER},
     [WORKER_REDELIVERED] = {"dropworker_redelivered_total", NULL,
                             "Messages that the broker marked as delivered before.", METRIC_COUNTER},
     [WORKER_BATCHES] = {"dropworker_batches_total", NULL, "Batches acknowledged.", METRIC_COUNTER},

@@ -8,12 +8,9 @@
 #ifdef DROPBRIDGE_REDIS_TLS
 #include <hiredis/hiredis_ssl.h>
 #endif
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 
 enum { NAME_SIZE = URI_PART + 40, BEFORE_SIZE = NAME_SIZE + 64 };
@@ -268,13 +265,6 @@ bool redis_connection_flush(struct redis_connection *connection, const char *doi
     return true;
 }
 
-bool redis_connection_post(struct redis_connection *connection, const char *doing, int argc, const char **argv,
-                           struct error *error)
-{
-    return redis_connection_append(connection, doing, argc, argv, NULL, error) &&
-           redis_connection_flush(connection, doing, error);
-}
-
 int redis_connection_fd(const struct redis_connection *connection)
 {
     return connection->context->fd;
@@ -295,11 +285,4 @@ bool redis_connection_collect(struct redis_connection *connection, const char *d
 size_t redis_connection_owed(const struct redis_connection *connection)
 {
     return connection->owed;
-}
-
-void redis_connection_hold_back(struct redis_connection *connection, bool on)
-{
-    int value = on;
-
-    (void)setsockopt(connection->context->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
 }

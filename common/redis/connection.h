@@ -58,23 +58,17 @@ bool redis_connection_is_to(const struct redis_connection *connection, const str
 bool redis_connection_ask(struct redis_connection *connection, const char *doing, int argc, const char **argv,
                           const size_t *argv_len, struct redis_answer *answer, struct error *error);
 
-/* Prepares a command behind others; the next post or collect hands them over together. Its answer is owed. */
+/* Prepares a command behind others; the next flush or collect hands them over together. As many answers as were prepared
+   must be collected before anything else is asked. All fail as redis_connection_ask does. */
 bool redis_connection_append(struct redis_connection *connection, const char *doing, int argc, const char **argv,
                              const size_t *argv_len, struct error *error);
-/* Hands a command over to the system without waiting for its answer. As many answers as were posted or prepared must be
-   collected before anything else is asked. All fail as redis_connection_ask does. */
-bool redis_connection_post(struct redis_connection *connection, const char *doing, int argc, const char **argv,
-                           struct error *error);
 bool redis_connection_collect(struct redis_connection *connection, const char *doing, struct redis_answer *answer,
                               struct error *error);
 /* Hands over what was prepared. */
 bool redis_connection_flush(struct redis_connection *connection, const char *doing, struct error *error);
 /* Readable when an answer comes, or the connection ends. */
 int redis_connection_fd(const struct redis_connection *connection);
-/* Answers that were posted for and not collected. */
+/* Answers that were asked for and not collected. */
 size_t redis_connection_owed(const struct redis_connection *connection);
-/* While it is on, what is posted stays in the system's send buffer, for 200 ms at the most; a socket that is closed
-   sends it. */
-void redis_connection_hold_back(struct redis_connection *connection, bool on);
 
 #endif

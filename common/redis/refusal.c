@@ -95,7 +95,6 @@ static const char *key_remedy(const char *name)
         {"unknown_reasons:", movable},
         {"events:", movable},
         {"drops:sizes:", movable},
-        {"drops:marks:", movable},
         {"campaigns:", "; move that key away (RENAME) and the batch goes on by itself; then add the campaigns that get "
                        "no more events again (ZADD)"},
         {"optouts:", "; restore it, or add its phones again to a new one, and the batch goes on by itself: without it "

@@ -57,48 +57,6 @@ static bool fake_acknowledge(void *context, uint64_t tag, bool multiple, struct 
     return !fails;
 }
 
-static bool fake_mark(void *context, const char *name, uint64_t *earlier_marks, struct error *error)
-{
-    struct world *world = context;
-    snprintf(world->name, sizeof world->name, "%s", name);
-    if (world->mark_failures > 0) {
-        world->mark_failures--;
-        note(world, "mark!", 1);
-        error_set(error, ERROR_UNAVAILABLE, "no Redis");
-        return false;
-    }
-    *earlier_marks = world->earlier_marks[world->looks > 0];
-    world->looks++;
-    note(world, "mark", *earlier_marks);
-    return true;
-}
-
-static void fake_rehearse(void *context, const struct event *event)
-{
-    assert_true(event->kind == EVENT_RESULT || event->rejected_as);
-    note(context, "rehearse", 1);
-}
-
-static bool fake_unmark(void *context, const char *name, bool all, struct error *error)
-{
-    struct world *world = context;
-    bool fails = world->unmark_failures > 0;
-    assert_string_equal(name, world->name);
-    note(world, fails ? "unmark!" : "unmark", all);
-    if (fails) {
-        world->unmark_failures--;
-        error_set(error, ERROR_UNAVAILABLE, "no Redis");
-    }
-    return !fails;
-}
-
-static void fake_unmark_later(void *context, const char *name, bool all)
-{
-    struct world *world = context;
-    assert_string_equal(name, world->name);
-    note(world, "later", all);
-}
-
 static void fake_remark(void *context, const char *remark)
 {
     struct world *world = context;
@@ -111,10 +69,6 @@ static struct batch_ports ports_of(struct world *world)
     return (struct batch_ports){.context = world,
                                 .apply = fake_apply,
                                 .abandon = fake_abandon,
-                                .mark = fake_mark,
-                                .rehearse = fake_rehearse,
-                                .unmark = fake_unmark,
-                                .unmark_later = fake_unmark_later,
                                 .acknowledge = fake_acknowledge,
                                 .remark = fake_remark};
 }
@@ -130,11 +84,9 @@ static bool parked_reject(void *context, struct rejection *rejections, size_t co
     struct world *world = context;
     (void)error;
     for (size_t i = 0; i < count; i++) {
-        bool crashed = world->looks > 0 && world->earlier_marks[1] >= BATCH_MARKS_MAX;
         const char *reason = rejections[i].delivery->event ? "unusable_status" : "unrecognized_shape";
-        assert_string_equal(rejections[i].delivery->reason, crashed ? "crashed_worker" : reason);
+        assert_string_equal(rejections[i].delivery->reason, reason);
         assert_non_null(rejections[i].delivery->body);
-        assert_string_equal(rejections[i].marks, crashed ? world->name : "");
         assert_true(strlen(rejections[i].delivery->detail) > 0);
         rejections[i].confirmed = world->reject_confirms;
     }
@@ -184,14 +136,6 @@ struct delivery *scene_delivery(const char *body, uint64_t tag)
     memcpy(delivery->body, body, strlen(body));
     delivery->tag = tag;
     delivery->envelope.received_at_ms = 1780315200000;
-    return delivery;
-}
-
-struct delivery *scene_suspect(const char *body, uint64_t tag, const char *message_id)
-{
-    struct delivery *delivery = scene_delivery(body, tag);
-    delivery->delivery_count = BATCH_SUSPECT_COUNT;
-    snprintf(delivery->envelope.message_id, sizeof delivery->envelope.message_id, "%s", message_id);
     return delivery;
 }
 

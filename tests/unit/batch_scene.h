@@ -17,11 +17,6 @@ struct world {
     int acknowledge_failures;
     bool reject_confirms; /* what is parked goes at the next step there */
     int remarks;
-    int mark_failures;
-    int unmark_failures;
-    uint64_t earlier_marks[2]; /* what the first look finds, and each later one */
-    int looks;
-    char name[BATCH_MARK_NAME];
     char journal[SCENE_JOURNAL];
 };
 
@@ -43,8 +38,6 @@ struct batch *scene_open(struct scene *scene, struct world *world);
 void scene_close(struct scene *scene);
 
 struct delivery *scene_delivery(const char *body, uint64_t tag);
-/* The third delivery of a message. */
-struct delivery *scene_suspect(const char *body, uint64_t tag, const char *message_id);
 
 /* `kinds`: a letter for each delivery, g for a good one, b for a bad one, o for SCENE_BOTH; tags from 1. */
 void scene_add(struct batch *batch, const char *kinds, int64_t now_ms);

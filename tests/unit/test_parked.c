@@ -54,7 +54,7 @@ static void fake_rejected(void *context, const struct rejection *rejection)
 {
     assert_true(rejection->confirmed);
     assert_string_equal(rejection->delivery->reason, "invalid_json");
-    note(context, rejection->marks, rejection->delivery->tag);
+    note(context, "told", rejection->delivery->tag);
 }
 
 static bool fake_acknowledge(void *context, uint64_t tag, struct error *error)
@@ -85,7 +85,7 @@ static void add(struct parked *parked, uint64_t first_tag, size_t count)
         delivery->tag = first_tag + i;
         delivery->reason = "invalid_json";
         assert_true(parked_room(parked) > 0);
-        parked_add(parked, delivery, i == 0 ? "m" : "n");
+        parked_add(parked, delivery);
     }
 }
 
@@ -110,25 +110,25 @@ static void lets_each_go_when_it_is_confirmed(void **state)
         uint64_t oldest;
         const char *journal;
     } cases[] = {
-        {{.rounds = {"c"}}, 1, {PARKED_SETTLED}, 0, UINT64_MAX, "reject1 m10 ack10"},
-        {{.rounds = {"ccc"}}, 3, {PARKED_SETTLED}, 0, UINT64_MAX, "reject3 m10 ack10 n11 ack11 n12 ack12"},
+        {{.rounds = {"c"}}, 1, {PARKED_SETTLED}, 0, UINT64_MAX, "reject1 told10 ack10"},
+        {{.rounds = {"ccc"}}, 3, {PARKED_SETTLED}, 0, UINT64_MAX, "reject3 told10 ack10 told11 ack11 told12 ack12"},
         {{.rounds = {"w", "w", "c"}},
          1,
          {PARKED_ON, PARKED_ON, PARKED_SETTLED},
          0,
          UINT64_MAX,
-         "reject1 reject1 reject1 m10 ack10"},
+         "reject1 reject1 reject1 told10 ack10"},
         {{.rounds = {"wcw", "wc", "c"}},
          3,
          {PARKED_SETTLED, PARKED_SETTLED},
          1,
          10,
-         "reject3 n11 ack11 reject2 n12 ack12"},
-        {{.rounds = {"cww"}}, 3, {PARKED_SETTLED}, 2, 11, "reject3 m10 ack10"},
-        {{.rounds = {"w!", "c"}}, 1, {PARKED_FAILED, PARKED_SETTLED}, 0, UINT64_MAX, "reject!1 reject1 m10 ack10"},
+         "reject3 told11 ack11 reject2 told12 ack12"},
+        {{.rounds = {"cww"}}, 3, {PARKED_SETTLED}, 2, 11, "reject3 told10 ack10"},
+        {{.rounds = {"w!", "c"}}, 1, {PARKED_FAILED, PARKED_SETTLED}, 0, UINT64_MAX, "reject!1 reject1 told10 ack10"},
         /* What a failing round has brought counts all the same. */
-        {{.rounds = {"cwc!", "w"}}, 3, {PARKED_FAILED, PARKED_ON}, 1, 11, "reject!3 m10 ack10 n12 ack12 reject1"},
-        {{.rounds = {"wcc"}, .acknowledge_fails = true}, 3, {PARKED_LOST}, 0, UINT64_MAX, "reject3 n11 ack!11"},
+        {{.rounds = {"cwc!", "w"}}, 3, {PARKED_FAILED, PARKED_ON}, 1, 11, "reject!3 told10 ack10 told12 ack12 reject1"},
+        {{.rounds = {"wcc"}, .acknowledge_fails = true}, 3, {PARKED_LOST}, 0, UINT64_MAX, "reject3 told11 ack!11"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -230,7 +230,7 @@ static void what_is_dropped_is_forgotten_with_its_failure(void **state)
     assert_false(parked_failing(parked));
     add(parked, 1, 1); /* delivered again, by a new connection */
     assert_int_equal(parked_step(parked, &error), PARKED_SETTLED);
-    assert_string_equal(world.journal, "reject!3 reject1 m1 ack1");
+    assert_string_equal(world.journal, "reject!3 reject1 told1 ack1");
     parked_free(parked);
 }
 

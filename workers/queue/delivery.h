@@ -29,6 +29,8 @@ struct delivery {
     const char *reason;        /* a slug that lives for ever: the message belongs in the rejected queue, with an event
                                   once that is counted; NULL: it does not, or was not read yet */
     char detail[PARSE_DETAIL]; /* of the reason */
+    bool suspect;              /* not to be read before a child process has (quarantine.h) */
+    int deaths;                /* of such processes */
     struct held *held;         /* where its bytes are counted */
 };
 

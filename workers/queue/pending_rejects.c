@@ -2,7 +2,6 @@
 
 #include "common/backoff.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct parked {
@@ -77,11 +76,9 @@ uint64_t parked_oldest(const struct parked *parked)
     return oldest;
 }
 
-void parked_add(struct parked *parked, struct delivery *delivery, const char *marks)
+void parked_add(struct parked *parked, struct delivery *delivery)
 {
-    struct rejection *rejection = &parked->rejections[parked->count++];
-    *rejection = (struct rejection){.delivery = delivery};
-    snprintf(rejection->marks, sizeof rejection->marks, "%s", marks);
+    parked->rejections[parked->count++] = (struct rejection){.delivery = delivery};
     if (!parked->failing) {
         parked->due_ms = 0; /* now */
         parked->look_ms = PARKED_LOOK_FIRST_MS;

@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 enum {
-    PARKED_NAME = 65,         /* of marks, with its NUL */
     PARKED_LOOK_FIRST_MS = 1, /* how soon to look for a confirm, and how seldom in the end */
     PARKED_LOOK_MAX_MS = 64,
     PARKED_RETRY_FIRST_MS = TIMER_MS(100), /* after a failure */
@@ -25,10 +24,9 @@ enum {
 
 struct rejection {
     struct delivery *delivery; /* with its body, a reason and a detail */
-    char marks[PARKED_NAME]; /* whose marks go when it is confirmed; empty: none */
-    uint64_t sent_tag;       /* for the port that publishes: 0 at first */
-    int64_t sent_at_ms;      /* the same */
-    bool confirmed;          /* set by that port once the broker holds it */
+    uint64_t sent_tag;  /* for the port that publishes: 0 at first */
+    int64_t sent_at_ms; /* the same */
+    bool confirmed;     /* set by that port once the broker holds it */
 };
 
 struct parked_ports {
@@ -63,8 +61,8 @@ void parked_release(struct parked *parked, size_t places);
 /* The lowest delivery tag, which an acknowledgement of several must not reach; UINT64_MAX if it is empty. */
 uint64_t parked_oldest(const struct parked *parked);
 
-/* Takes the delivery over, which has a reason and its body; there must be room. `marks` is a name or empty. */
-void parked_add(struct parked *parked, struct delivery *delivery, const char *marks);
+/* Takes the delivery over, which has a reason and its body; there must be room. */
+void parked_add(struct parked *parked, struct delivery *delivery);
 
 /* When parked_step has something to do; INT64_MAX if it is empty. */
 int64_t parked_due_ms(const struct parked *parked);

@@ -5,10 +5,10 @@
 
 enum { LOOK_EVERY_MS = TIMER_MS(1000) };
 
-void redis_health_init(struct redis_health *health, struct redis_store *store, struct suspects *suspects,
-                       struct worker_status *status, int64_t away_ms)
+void redis_health_init(struct redis_health *health, struct redis_store *store, struct worker_status *status,
+                       int64_t away_ms)
 {
-    *health = (struct redis_health){.store = store, .suspects = suspects, .status = status};
+    *health = (struct redis_health){.store = store, .status = status};
     outage_init(&health->outage, away_ms);
 }
 
@@ -34,7 +34,7 @@ void redis_health_note(struct redis_health *health, bool done, const struct erro
 
 bool redis_health_check(struct redis_health *health, bool batch_in_hand, struct error *error)
 {
-    bool done = suspects_settle(health->suspects, error) && redis_store_check(health->store, error);
+    bool done = redis_store_check(health->store, error);
     int64_t now_ms = clock_monotonic_ms();
     health->look_at_ms = now_ms + LOOK_EVERY_MS;
     health->newer = !done && error->code == ERROR_NEWER;

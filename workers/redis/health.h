@@ -6,7 +6,6 @@
 #include "common/error.h"
 #include "workers/outage.h"
 #include "store.h"
-#include "workers/queue/suspects.h"
 #include "workers/worker_status.h"
 
 #include <stdbool.h>
@@ -14,7 +13,6 @@
 
 struct redis_health {
     struct redis_store *store;    /* not owned */
-    struct suspects *suspects;    /* not owned: what is owed is settled before any other call */
     struct worker_status *status; /* not owned */
     struct outage outage;
     bool newer;         /* a newer version wrote what is there */
@@ -22,8 +20,8 @@ struct redis_health {
 };
 
 /* `away_ms`: how long a Redis that is away is waited for (redis_health_given_up). */
-void redis_health_init(struct redis_health *health, struct redis_store *store, struct suspects *suspects,
-                       struct worker_status *status, int64_t away_ms);
+void redis_health_init(struct redis_health *health, struct redis_store *store, struct worker_status *status,
+                       int64_t away_ms);
 
 /* What a call that brings Redis nearer to the acknowledgement came to. `problem` is read only if it is not done. */
 void redis_health_note(struct redis_health *health, bool done, const struct error *problem);

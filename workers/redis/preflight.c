@@ -113,7 +113,6 @@ static bool probe_keys(struct redis_primary *session, const char *prefix, struct
                           "drops:sizes",
                           "drops:campaign_numbers",
                           "drops:campaign_names",
-                          "drops:marks:probe",
                           "drops:1:1",
                           "drops:1:e1"};
     struct redis_answer ignored;

@@ -4,7 +4,6 @@
 #include "workers/counting/counting.h"
 #include "agreement.h"
 #include "preflight.h"
-#include "marks.h"
 #include "replicas.h"
 #include "common/redis/primary.h"
 
@@ -25,7 +24,6 @@ struct batch_event {
 struct redis_store {
     struct redis_settings settings;
     struct redis_primary *session;
-    struct redis_marks marks;
     struct redis_risks risks;
     struct redis_agreement agreement;
     int64_t review_at_ms;
@@ -77,7 +75,6 @@ struct redis_store *redis_store_new(const struct redis_settings *settings, struc
     }
     redis_agreement_init(&store->agreement, settings->prefix, settings->result_ttl_s, settings->retention_s,
                          settings->campaign_separator);
-    redis_marks_init(&store->marks, store->session, settings->prefix);
     redis_replicas_init(&store->replicas, store->session, settings->wait_replicas);
     return store;
 fail:
@@ -161,22 +158,6 @@ struct redis_findings redis_store_findings(const struct redis_store *store)
 
     counting_findings(store->counting, &findings);
     return findings;
-}
-
-bool redis_store_connected(const struct redis_store *store)
-{
-    return redis_primary_connected(store->session);
-}
-
-bool redis_store_mark(struct redis_store *store, const char *name, uint64_t enough, uint64_t *earlier_marks,
-                      struct error *error)
-{
-    return redis_marks_set(&store->marks, name, enough, earlier_marks, error);
-}
-
-bool redis_store_unmark(struct redis_store *store, const char *name, bool all, struct error *error)
-{
-    return redis_marks_take_off(&store->marks, name, all, error);
 }
 
 /* --- Applying --------------------------------------------------------------------------------------------------- */

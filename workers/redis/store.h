@@ -42,19 +42,6 @@ bool redis_store_check(struct redis_store *store, struct error *error);
    redis_store_check. What is new is logged. */
 struct redis_findings redis_store_findings(const struct redis_store *store);
 
-/* Notes under {prefix}drops:marks:{name} that this process begins to read a message that may be deadly. *earlier_marks
-   is how many other processes have begun to and died of it; if they are `enough` or more, ours is not set. The mark
-   lies in the system's send buffer, which outlives this process: Redis gets it together with the redis_store_unmark
-   that must be the next call, or alone, when the process dies before. So nothing that happens to Redis meanwhile makes
-   a mark out of any other death. *error as redis_store_apply's: there may be a mark. Connects if needed. */
-bool redis_store_mark(struct redis_store *store, const char *name, uint64_t enough, uint64_t *earlier_marks,
-                      struct error *error);
-/* Takes our mark off, or, with `all`, those of others too. False with *error: it may be there still. Connects if
-   needed. */
-bool redis_store_unmark(struct redis_store *store, const char *name, bool all, struct error *error);
-/* Whether the last call left a connection: without one Redis could not be used at all. */
-bool redis_store_connected(const struct redis_store *store);
-
 /* Applies the events, at most COUNTING_BATCH_MAX, which stay where they are until it is over. Connects if needed.
    APPLY_WAITS: for Redis; to be called again with the same batch when redis_store_fd is readable, and every now and then,
    for an answer that does not come in time is a failure. APPLY_DONE: all are in Redis, and on `wait_replicas` replicas;
