@@ -228,7 +228,7 @@ static bool start_core(struct bridge *bridge, struct error *error)
         return false;
     }
     bridge->intake = intake_new(&intake, error);
-    bridge->amqp = (struct amqp_settings){.urls = config->amqp_urls,
+    bridge->amqp = (struct amqp_settings){.urls = config->amqp_url,
                                           .exchange = config->amqp_exchange,
                                           .queue = config->amqp_queue,
                                           .rejected_queue = config->amqp_rejected_queue,

@@ -1,6 +1,7 @@
 #include "config_file.h"
 
 #include "setting_names.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -107,7 +108,7 @@ static void read_line(struct config_file *file, char *line, size_t number, const
     *equals = '\0';
     const char *key = trim(line);
     if (!setting_name_known(rows, count, key)) {
-        if (config_name_of_any_program(key))
+        if (setting_of_any_program(key))
             return;
         (void)setting_name_nearest(rows, count, key, nearest);
         config_problem(report, "%s line %zu: %.64s is no setting of this program; the nearest is %s", path, number, key,

@@ -32,12 +32,12 @@ static struct given find_given(const struct setting *row, const struct config_fi
 {
     struct given given = {.where = "the environment"};
     given.value = environment_find(environment, row->name, "");
-    given.file = row->file_variant ? environment_find(environment, row->name, SETTING_FILE_SUFFIX) : NULL;
+    given.file = row->secret ? environment_find(environment, row->name, SETTING_FILE_SUFFIX) : NULL;
     if (given.value || given.file)
         return given;
     given.where = "the --config file";
     given.value = config_file_value(config, row->name, "");
-    given.file = row->file_variant ? config_file_value(config, row->name, SETTING_FILE_SUFFIX) : NULL;
+    given.file = row->secret ? config_file_value(config, row->name, SETTING_FILE_SUFFIX) : NULL;
     return given;
 }
 
@@ -186,7 +186,7 @@ void config_print_help(const struct setting *rows, size_t count, struct buf *out
     for (size_t i = 0; i < count; i++) {
         const struct setting *row = &rows[i];
         (void)buf_printf(out, "  %-26s %s", row->name, row->meaning ? row->meaning : "");
-        if (row->file_variant)
+        if (row->secret)
             (void)buf_printf(out, "; or in the file named by %s%s", row->name, SETTING_FILE_SUFFIX);
         if (row->default_text && *row->default_text != '\0')
             (void)buf_printf(out, " [%s]", row->default_text);

@@ -33,14 +33,13 @@ struct setting {
     int64_t min, max;           /* SETTING_INTEGER */
     const char *const *choices; /* SETTING_CHOICE */
     enum setting_type type;
-    bool file_variant;   /* NAME_FILE may name a file that holds the value */
-    bool secret;         /* never printed */
+    bool secret;         /* never printed; NAME_FILE may name a file that holds the value */
     const char *meaning; /* one line for --help */
     /* A further check of a text: false with a sentence in *error if it cannot be used. May be NULL. */
     bool (*check)(const char *value, struct error *error);
 };
 
-/* Behind the name of a row with a file_variant. */
+/* Behind the name of a row that is secret. */
 #define SETTING_FILE_SUFFIX "_FILE"
 
 #endif

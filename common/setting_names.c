@@ -38,66 +38,11 @@ bool setting_name_is(const char *name, const char *base, const char *suffix)
     return strncmp(name, base, base_len) == 0 && strcmp(name + base_len, suffix) == 0;
 }
 
-/* One file may serve all programs: what another of them reads is none of this one's business, and no mistake. A test
-   holds this list against the tables. */
-static const char *const all_names[] = {
-    "LISTEN",
-    "TLS_CERT_FILE",
-    "ADMIN_LISTEN",
-    "WEBHOOK_SECRET",
-    "WEBHOOK_SECRET_FILE",
-    "CALLBACK_SECRET",
-    "CALLBACK_SECRET_FILE",
-    "CALLBACK_AUTH",
-    "TIMESTAMP_TOLERANCE_S",
-    "MAX_BODY_BYTES",
-    "HTTP_THREADS",
-    "BODY_TIMEOUT_MS",
-    "CONFIRM_TIMEOUT_MS",
-    "AMQP_URL",
-    "AMQP_URL_FILE",
-    "AMQP_CA_FILE",
-    "AMQP_CERT_FILE",
-    "AMQP_PUBLISHERS",
-    "AMQP_EXCHANGE",
-    "AMQP_QUEUE",
-    "AMQP_REJECTED_QUEUE",
-    "PREFETCH",
-    "BATCH_MAX",
-    "BATCH_WAIT_MS",
-    "SPOOL_PATH",
-    "SPOOL_MAX_BYTES",
-    "REDIS_URL",
-    "REDIS_URL_FILE",
-    "REDIS_CA_FILE",
-    "REDIS_CERT_FILE",
-    "REDIS_PREFIX",
-    "REDIS_SENTINEL_PASSWORD",
-    "REDIS_SENTINEL_PASSWORD_FILE",
-    "REDIS_WAIT_REPLICAS",
-    "REDIS_AWAY_S",
-    "RETENTION_S",
-    "RESULT_TTL_S",
-    "RESULTS_STREAM_MAX",
-    "CAMPAIGN_FROM_FOREIGN_ID",
-    "LOG_LEVEL",
-    "LOG_FORMAT",
-};
-
-bool config_name_of_any_program(const char *name)
-{
-    for (size_t i = 0; i < sizeof all_names / sizeof all_names[0]; i++) {
-        if (strcmp(name, all_names[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 bool setting_name_known(const struct setting *rows, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(name, rows[i].name) == 0 ||
-            (rows[i].file_variant && setting_name_is(name, rows[i].name, SETTING_FILE_SUFFIX)))
+            (rows[i].secret && setting_name_is(name, rows[i].name, SETTING_FILE_SUFFIX)))
             return true;
     }
     return false;
@@ -109,7 +54,7 @@ size_t setting_name_nearest(const struct setting *rows, size_t count, const char
     for (size_t i = 0; i < 2 * count; i++) {
         const struct setting *row = &rows[i / 2];
         char known[SETTING_NAME_SIZE];
-        if (i % 2 == 1 && !row->file_variant)
+        if (i % 2 == 1 && !row->secret)
             continue;
         (void)snprintf(known, sizeof known, "%s%s", row->name, i % 2 == 1 ? SETTING_FILE_SUFFIX : "");
         const size_t distance = name_distance(name, known);

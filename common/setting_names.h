@@ -17,8 +17,6 @@ enum {
 bool setting_name_is(const char *name, const char *base, const char *suffix);
 /* Whether it is a row's, or NAME_FILE of one that allows it. */
 bool setting_name_known(const struct setting *rows, size_t count, const char *name);
-/* Whether one of our programs reads this key (INTERFACE, "Settings"). */
-bool config_name_of_any_program(const char *name);
 /* Writes the known name nearest to `name` to `out`, which is untouched if there is none, and returns how many letters
    lie between them. */
 size_t setting_name_nearest(const struct setting *rows, size_t count, const char *name, char out[SETTING_NAME_SIZE]);

@@ -1,27 +1,18 @@
-/* Settings of dropctl. */
+/* Settings of dropctl: its rows of common/settings.def. */
 #ifndef DROPBRIDGE_TOOL_CONFIG_H
 #define DROPBRIDGE_TOOL_CONFIG_H
 
 #include "common/env_config.h"
 #include "common/error.h"
+#include "common/settings.h"
 #include "common/sha256.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct tool_config {
-    struct secrets webhook_secrets;
-    struct secrets callback_secrets;
-    char *amqp_url;
-    char *amqp_exchange;
-    char *amqp_rejected_queue;
-    char *redis_url;
-    char *redis_sentinel_password;
-    char *redis_ca_file;
-    char *redis_cert_file;
-    char *redis_prefix;
-    int log_level;
-    int log_format;
+#define SETTING(bridge, worker, ctl, name, member, ...) SETTING_MEMBER(ctl, member, __VA_ARGS__)
+#include "common/settings.def"
 };
 
 const struct setting *tool_settings(size_t *count);

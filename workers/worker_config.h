@@ -1,37 +1,16 @@
-/* The worker's settings (INTERFACE, "Settings"), as one table. */
+/* The worker's settings: its rows of common/settings.def. */
 #ifndef DROPBRIDGE_WORKER_CONFIG_H
 #define DROPBRIDGE_WORKER_CONFIG_H
 
 #include "common/buf.h"
 #include "common/env_config.h"
+#include "common/settings.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 
 struct worker_config {
-    char *admin_listen;
-    char *amqp_url;
-    char *amqp_ca_file;
-    char *amqp_cert_file;
-    char *amqp_exchange;
-    char *amqp_queue;
-    char *amqp_rejected_queue;
-    int64_t prefetch;
-    int64_t batch_max;
-    int64_t batch_wait_ms;
-    char *redis_url;
-    char *redis_ca_file;
-    char *redis_cert_file;
-    char *redis_sentinel_password; /* empty: none */
-    char *redis_prefix;
-    int64_t redis_wait_replicas;
-    int64_t redis_away_s;
-    int64_t retention_s;
-    int64_t result_ttl_s;
-    int64_t results_stream_max;
-    char *campaign_from_foreign_id; /* empty: off */
-    int log_level;                  /* enum log_level */
-    int log_format;                 /* enum log_format */
+#define SETTING(bridge, worker, ctl, name, member, ...) SETTING_MEMBER(worker, member, __VA_ARGS__)
+#include "common/settings.def"
 };
 
 /* As config_load, with the checks across settings. `out` is to be released with worker_config_clear, whatever is

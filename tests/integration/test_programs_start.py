@@ -28,7 +28,7 @@ def test_help_and_version_exit_0(binary):
 
 @pytest.mark.parametrize("binary", PROGRAMS)
 def test_help_names_its_settings(binary):
-    assert "REDIS_URL" in run(binary, "--help")[1]
+    assert "AMQP_URL" in run(binary, "--help")[1]
 
 
 @pytest.mark.parametrize("binary", PROGRAMS)
@@ -192,3 +192,17 @@ def test_a_file_may_begin_with_a_byte_order_mark(binary, tmp_path):
 def test_the_warnings_of_a_worker_are_lines_of_its_log():
     status, text = run("workers/dropworker", "--check-config", LOG_LEVLE="debug")
     assert status == 0 and " warn dropworker: LOG_LEVLE" in text
+
+
+@pytest.mark.parametrize(("binary", "settings"), [
+    ("bridge/dropbridge", {"REDIS_URL_FILE": "/nowhere/url", "PREFETCH": "many", "REDIS_PREFIX": "{}"}),
+    ("workers/dropworker", {"WEBHOOK_SECRET_FILE": "/nowhere/secret", "LISTEN": "nowhere", "HTTP_THREADS": "0"}),
+    ("tools/dropctl", {"LISTEN": "nowhere", "PREFETCH": "many", "AMQP_CA_FILE": "/nowhere/ca.pem"}),
+])
+def test_a_setting_of_another_program_cannot_stop_this_one(binary, settings, tmp_path):
+    status, text = run(binary, "--check-config", **{**GOOD[binary], **settings})
+    assert status == 0, text
+    file = tmp_path / "all.env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    status, text = run(binary, "--config", str(file), "--check-config", **GOOD[binary])
+    assert status == 0, text

@@ -192,7 +192,7 @@ static void defaults_are_those_of_the_readme(void **state)
     assert_int_equal(config.http_threads, 2048);
     assert_int_equal(config.body_timeout_ms, 4000);
     assert_int_equal(config.confirm_timeout_ms, 2500);
-    assert_string_equal(config.amqp_urls, "amqp://guest:guest@127.0.0.1:5672/%2f");
+    assert_string_equal(config.amqp_url, "amqp://guest:guest@127.0.0.1:5672/%2f");
     assert_string_equal(config.amqp_exchange, "dropcowboy");
     assert_string_equal(config.amqp_queue, "dropcowboy.events");
     assert_string_equal(config.amqp_rejected_queue, "dropcowboy.rejected");

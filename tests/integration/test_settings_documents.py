@@ -1,0 +1,135 @@
+"""What repeats common/settings.def: the README's table, the man pages, Compose, the environment of the units. Each is compared with
+--help, which prints the rows of a program."""
+
+import functools
+import re
+
+import pytest
+import servers
+
+ROOT = servers.ROOT
+PROGRAMS = {"bridge": "bridge/dropbridge", "worker": "workers/dropworker", "ctl": "tools/dropctl"}
+FILE_FORM = re.compile(r"; or in the file named by (\w+)")
+
+
+@functools.cache
+def settings(program):
+    """Of a program: name → (default, whether there is a _FILE form)."""
+    status, out, err = servers.run_program(PROGRAMS[program], ["--help"])
+    assert status == 0, err
+    rows = re.findall(r"^  ([A-Z][A-Z0-9_]+) +(.*?)(?: \[([^ ]*)\])?$", out, re.MULTILINE)
+    found = {name: (default, bool(FILE_FORM.search(meaning))) for name, meaning, default in rows}
+    assert len(found) >= 10 and len(found) == len(rows)
+    return found
+
+
+def names(program):
+    """With the _FILE forms."""
+    return set(settings(program)) | {f"{name}_FILE" for name, (_, in_file) in settings(program).items() if in_file}
+
+
+def every_name():
+    return set().union(*map(names, PROGRAMS))
+
+
+def read(path):
+    return (ROOT / path).read_text()
+
+
+# ---- the README ----
+
+WHO = {"both": {"bridge", "worker"}, "all": set(PROGRAMS)}
+
+
+def readme_rows():
+    """(name, program) → default, of the table under "Settings"."""
+    section = re.search(r"^## Settings\n(.*?)^##", read("README.md"), re.MULTILINE | re.DOTALL)[1]
+    for line in section.splitlines():
+        if not line.startswith("| `"):
+            continue
+        of_names, defaults, of = (cell.strip() for cell in line.split("|")[1:4])
+        programs = sorted(set().union(*(WHO.get(word, {word}) for word in of.split(", "))))
+        row_names = re.findall(r"`(\w+)`", of_names)
+        values = [one or other for one, other in re.findall(r"`([^`]*)`|\b(\d+)\b", defaults)]
+        for place, name in enumerate(row_names):
+            for program in programs:
+                own = re.search(rf"{program} `([^`]*)`", defaults)
+                value = values[place] if len(values) == len(row_names) else ""
+                yield (name, program), own[1] if own else value
+
+
+def test_the_table_of_the_readme_has_every_setting_with_its_default_and_its_programs():
+    rows = list(readme_rows())
+    assert len(dict(rows)) == len(rows)
+    assert dict(rows) == {(name, program): default for program in PROGRAMS for name, (default, _) in settings(program).items()}
+
+
+def test_the_readme_names_the_settings_that_may_come_from_a_file():
+    said = re.search(r"the environment wins\.(.*?)can also come from a file", read("README.md"), re.DOTALL)[1]
+    assert set(re.findall(r"`(\w+)`", said)) == {name for program in PROGRAMS for name, (_, file) in settings(program).items() if file}
+
+
+# ---- the man pages ----
+
+PAGES = {"bridge": "dropbridge.1.in", "worker": "dropworker.1.in", "ctl": "dropctl.1.in"}
+
+
+@pytest.mark.parametrize("program", PAGES)
+def test_a_man_page_names_settings_of_its_program_only_and_their_defaults(program):
+    page = read(f"deploy/man/{PAGES[program]}")
+    named = {name for name in re.findall(r"\b[A-Z][A-Z0-9_]{3,}\b", page) if "_" in name} - {"NAME_FILE", "NOTIFY_SOCKET", "PROJECT_VERSION"}
+    assert named and named <= names(program), named - names(program)
+    section = re.search(r"^\.SH ENVIRONMENT\n(.*?)^\.SH", page, re.MULTILINE | re.DOTALL)
+    if not section:
+        return
+    defaults = {default for default, _ in settings(program).values()}
+    assert set(re.findall(r"\(([^() ]+:\d+|\./[^() ]+)\)", section[1])) <= defaults
+    said = re.search(r"^\.PP\n(.*?) can also come from the file", section[1], re.MULTILINE | re.DOTALL)[1]
+    assert set(re.findall(r"[A-Z_]{4,}", said)) == {name for name, (_, in_file) in settings(program).items() if in_file}
+
+
+# ---- Compose ----
+
+# What docker-compose.yml does not hand on, and why.
+FIXED = {
+    "SPOOL_PATH": "in the image: it is where the volume is",
+    "TLS_CERT_FILE": "deploy/compose.tls.yml sets it",
+    "AMQP_CA_FILE": "RabbitMQ is reached inside the composition",
+    "AMQP_CERT_FILE": "the same",
+    "REDIS_CA_FILE": "Redis is reached inside the composition",
+    "REDIS_CERT_FILE": "the same",
+    "REDIS_SENTINEL_PASSWORD": "there are no sentinels",
+    "REDIS_WAIT_REPLICAS": "there are no replicas",
+}
+COMPOSE = ["docker-compose.yml", "deploy/compose.cluster.yml", "deploy/compose.secrets.yml", "deploy/compose.tls.yml"]
+LINE = re.compile(r"^ +([A-Z][A-Z0-9_]+): (.*?)(?: #.*)?$", re.MULTILINE)
+OF_OTHERS = re.compile(r"RABBITMQ_|REDISCLI_|REDIS_MAXMEMORY|REDIS_PASSWORD|TLS_NAMES")
+
+
+def test_compose_hands_every_setting_on_and_leaves_the_default_to_the_program():
+    handed = dict(LINE.findall(read("docker-compose.yml")))
+    assert set(settings("bridge")) | set(settings("worker")) == set(handed) - {"RABBITMQ_DEFAULT_USER", "RABBITMQ_DEFAULT_PASS"} | set(FIXED)
+    own = {name: value for name, value in handed.items() if value.startswith("${")}
+    given = {"WEBHOOK_SECRET", "CALLBACK_SECRET", "RABBITMQ_DEFAULT_USER", "RABBITMQ_DEFAULT_PASS"}
+    assert {name: value for name, value in own.items() if name not in given} == {
+        name: "${%s:-}" % name for name in own if name not in given}
+
+
+@pytest.mark.parametrize("path", COMPOSE)
+def test_a_compose_file_sets_nothing_that_no_program_knows(path):
+    unknown = [name for name, _ in LINE.findall(read(path)) if name not in every_name() and not OF_OTHERS.match(name)]
+    assert unknown == []
+
+
+# ---- the units ----
+
+
+def test_the_environment_of_the_units_shows_the_defaults():
+    shown = re.findall(r"^#([A-Z_]+)=(.*)$", read("deploy/systemd/dropbridge.env"), re.MULTILINE)
+    defaults = {name: default for program in ("worker", "bridge") for name, (default, _) in settings(program).items()}
+    assert shown and shown == [(name, defaults[name]) for name, _ in shown]
+
+
+@pytest.mark.parametrize(("unit", "program"), [("dropbridge.service.in", "bridge"), ("dropworker@.service.in", "worker")])
+def test_a_unit_sets_nothing_that_its_program_does_not_know(unit, program):
+    assert set(re.findall(r"^Environment=(\w+)=", read(f"deploy/systemd/{unit}"), re.MULTILINE)) <= names(program)
