@@ -8,7 +8,7 @@ static void count_applied(struct worker *worker, const struct event *const *even
 {
     for (size_t i = 0; i < count; i++) {
         if (!events[i]->rejected_as)
-            worker_count_applied(worker->status, &results[i], 1);
+            worker_count_applied(worker->status, results[i]);
     }
 }
 

@@ -7,65 +7,15 @@
 
 enum { REPEAT_LOG_MS = 10000 };
 
-static const struct {
-    const char *name;
-    const char *labels;
-    const char *help;
-    enum metric_type type;
-} described[WORKER_METRICS] = {
-    [WORKER_CONSUMED] = {"dropworker_consumed_total", NULL, "Messages dealt with, those delivered again included.",
-                         METRIC_COUNTER},
-    [WORKER_COUNTED] = {"dropworker_counted_total", NULL, "Results counted for the first time.", METRIC_COUNTER},
-    [WORKER_REVISED] = {"dropworker_revised_total", NULL, "Results that changed an outcome or a reason.",
-                        METRIC_COUNTER},
-    [WORKER_DUPLICATE] = {"dropworker_duplicate_total", NULL, "Copies that changed no outcome.", METRIC_COUNTER},
-    [WORKER_OPT_OUT_EVENTS] = {"dropworker_opt_out_events_total", NULL, "Opt-out events.", METRIC_COUNTER},
-    [WORKER_CAMPAIGN_EVENTS] = {"dropworker_campaign_events_total", NULL, "Campaign events.", METRIC_COUNTER},
-    [WORKER_UNRECOGNIZED] = {"dropworker_unrecognized_total", NULL, "Events of other kinds.", METRIC_COUNTER},
-    [WORKER_REJECTED_INVALID_JSON] = {"dropworker_rejected_total", "reason=\"invalid_json\"",
-                                      "Messages sent to the rejected queue.", METRIC_COUNTER},
-    [WORKER_REJECTED_UNRECOGNIZED_SHAPE] = {"dropworker_rejected_total", "reason=\"unrecognized_shape\"",
-                                            "Messages sent to the rejected queue.", METRIC_COUNTER},
-    [WORKER_REJECTED_UNUSABLE_STATUS] = {"dropworker_rejected_total", "reason=\"unusable_status\"",
-                                         "Messages sent to the rejected queue.", METRIC_COUNTER},
-    [WORKER_REJECTED_OPTOUT_WITHOUT_PHONE] = {"dropworker_rejected_total", "reason=\"optout_without_phone\"",
-                                              "Messages sent to the rejected queue.", METRIC_COUNTER},
-    [WORKER_REJECTED_CAMPAIGN_UNNAMED] = {"dropworker_rejected_total", "reason=\"campaign_unnamed\"",
-                                          "Messages sent to the rejected queue.", METRIC_COUNTER},
-    [WORKER_REJECTED_CRASHED_WORKER] = {"dropworker_rejected_total", "reason=\"crashed_worker\"",
-                                        "Messages sent to the rejected queue.", METRIC_COUNTER},
-    [WORKER_SUSPECTS] = {"dropworker_suspects_total", NULL,
-                         "Messages delivered a third time or more, and so read in a child process first.", METRIC_COUNTER},
-    [WORKER_REDELIVERED] = {"dropworker_redelivered_total", NULL,
-                            "Messages that the broker marked as delivered before.", METRIC_COUNTER},
-    [WORKER_BATCHES] = {"dropworker_batches_total", NULL, "Batches acknowledged.", METRIC_COUNTER},
-    [WORKER_REDIS_RETRIES] = {"dropworker_redis_retries_total", NULL, "Calls to Redis that failed and are made again.",
-                              METRIC_COUNTER},
-    [WORKER_REJECT_RETRIES] = {"dropworker_reject_retries_total", NULL,
-                               "Attempts to reject messages that failed and are made again.", METRIC_COUNTER},
-    [WORKER_RECONNECTS] = {"dropworker_reconnects_total", NULL, "Connections to RabbitMQ made again.", METRIC_COUNTER},
-    [WORKER_RENEWALS] = {"dropworker_renewals_total", NULL, "Channels renewed because nothing had come for a while.",
-                         METRIC_COUNTER},
-    [WORKER_PAUSES] = {"dropworker_pauses_total", NULL,
-                       "Times that all messages were given back to the queue: Redis was away for too long, or a newer version "
-                       "wrote what is there.",
-                       METRIC_COUNTER},
-    [WORKER_REDIS_EMPTIED] = {"dropworker_redis_emptied_total", NULL,
-                              "Times that what this worker had counted was gone from Redis.", METRIC_COUNTER},
-    [WORKER_REDIS_DAMAGED_KEYS] = {"dropworker_redis_damaged_keys", NULL,
-                                   "Keys in which counts were deleted or changed by hand, as /readyz names them.",
-                                   METRIC_GAUGE},
-    [WORKER_HELD] =
-        {"dropworker_held", NULL,
-         "Messages read from the queue and not yet acknowledged. What arrives during a call to Redis is read after it.",
-         METRIC_GAUGE},
-    [WORKER_HELD_BYTES] = {"dropworker_held_bytes", NULL,
-                           "What these take. At 32 MiB no more is read: bodies wait for the rejected queue.",
-                           METRIC_GAUGE},
-    [WORKER_PARKED] = {"dropworker_parked", NULL, "Of these, messages that the rejected queue has not yet confirmed.",
-                       METRIC_GAUGE},
-    [WORKER_LOG_LINES_DROPPED] = {"dropworker_log_lines_dropped_total", NULL,
-                                  "Lines of the log that standard error did not take at once.", METRIC_COUNTER},
+static const struct metric described[WORKER_METRICS] = {
+    {"dropworker_consumed_total", NULL, "Messages dealt with, those delivered again included.", METRIC_COUNTER, 0},
+#define OUTCOME(name, slug, help) {"dropworker_" slug "_total", NULL, help, METRIC_COUNTER, 0},
+#define REJECTION(name, slug)                                                                                          \
+    {"dropworker_rejected_total", "reason=\"" slug "\"", "Messages sent to the rejected queue.", METRIC_COUNTER, 0},
+#include "workers/outcomes.def"
+#define COUNTER(name, slug, help) {"dropworker_" slug "_total", NULL, help, METRIC_COUNTER, 0},
+#define GAUGE(name, slug, help) {"dropworker_" slug, NULL, help, METRIC_GAUGE, 0},
+#include "workers/metrics.def"
 };
 
 static const char *const part_names[WORKER_PARTS] = {
@@ -77,12 +27,7 @@ static const char *const part_verbs[WORKER_PARTS] = {
 void worker_status_init(struct worker_status *status)
 {
     memset(status, 0, sizeof *status);
-    for (int i = 0; i < WORKER_METRICS; i++) {
-        status->metrics[i].name = described[i].name;
-        status->metrics[i].labels = described[i].labels;
-        status->metrics[i].help = described[i].help;
-        status->metrics[i].type = described[i].type;
-    }
+    memcpy(status->metrics, described, sizeof described);
     pthread_mutex_init(&status->mutex, NULL);
     for (int i = 0; i < WORKER_PARTS; i++)
         snprintf(status->parts[i].problem, sizeof status->parts[i].problem, "not connected yet");
@@ -95,25 +40,28 @@ void worker_status_clear(struct worker_status *status)
     pthread_mutex_destroy(&status->mutex);
 }
 
-void worker_count_applied(struct worker_status *status, const enum applied *results, size_t count)
+void worker_count_applied(struct worker_status *status, enum applied applied)
 {
     static const enum worker_metric metrics[] = {
-        [APPLIED_COUNTED] = WORKER_COUNTED,          [APPLIED_REVISED] = WORKER_REVISED,
-        [APPLIED_DUPLICATE] = WORKER_DUPLICATE,      [APPLIED_OPT_OUT] = WORKER_OPT_OUT_EVENTS,
-        [APPLIED_CAMPAIGN] = WORKER_CAMPAIGN_EVENTS, [APPLIED_UNRECOGNIZED] = WORKER_UNRECOGNIZED,
+#define OUTCOME(name, slug, help) [APPLIED_##name] = WORKER_##name,
+#include "workers/outcomes.def"
     };
-    for (size_t i = 0; i < count; i++)
-        worker_count(status, metrics[results[i]], 1);
-    worker_count(status, WORKER_CONSUMED, count);
+    worker_count(status, metrics[applied], 1);
+    worker_count(status, WORKER_CONSUMED, 1);
 }
 
 void worker_count_rejected(struct worker_status *status, const char *slug)
 {
-    char labels[64];
-    snprintf(labels, sizeof labels, "reason=\"%s\"", slug);
-    for (int i = WORKER_REJECTED_INVALID_JSON; i <= WORKER_REJECTED_CRASHED_WORKER; i++) {
-        if (strcmp(described[i].labels, labels) == 0)
-            worker_count(status, (enum worker_metric)i, 1);
+    static const struct {
+        const char *slug;
+        enum worker_metric metric;
+    } rejections[] = {
+#define REJECTION(name, slug) {slug, WORKER_REJECTED_##name},
+#include "workers/outcomes.def"
+    };
+    for (size_t i = 0; i < sizeof rejections / sizeof rejections[0]; i++) {
+        if (strcmp(rejections[i].slug, slug) == 0)
+            worker_count(status, rejections[i].metric, 1);
     }
     worker_count(status, WORKER_CONSUMED, 1);
 }

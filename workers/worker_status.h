@@ -14,37 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* When no message is in flight: consumed = counted + revised + duplicate + opt_out_events + campaign_events +
-   unrecognized + rejected. A message delivered again counts again; one that is rejected for more than its opt-out
-   counts as rejected. */
+/* When no message is in flight, WORKER_CONSUMED is the sum of the rows of outcomes.def. A message delivered again counts
+   again; one that is rejected for more than its opt-out counts as rejected. */
 enum worker_metric {
     WORKER_CONSUMED,
-    WORKER_COUNTED,
-    WORKER_REVISED,
-    WORKER_DUPLICATE,
-    WORKER_OPT_OUT_EVENTS,
-    WORKER_CAMPAIGN_EVENTS,
-    WORKER_UNRECOGNIZED,
-    WORKER_REJECTED_INVALID_JSON, /* one for each slug of parse_verdict_slug, and the batch's own */
-    WORKER_REJECTED_UNRECOGNIZED_SHAPE,
-    WORKER_REJECTED_UNUSABLE_STATUS,
-    WORKER_REJECTED_OPTOUT_WITHOUT_PHONE,
-    WORKER_REJECTED_CAMPAIGN_UNNAMED,
-    WORKER_REJECTED_CRASHED_WORKER,
-    WORKER_REDELIVERED,
-    WORKER_SUSPECTS,
-    WORKER_BATCHES,
-    WORKER_REDIS_RETRIES,
-    WORKER_REJECT_RETRIES,
-    WORKER_RECONNECTS,
-    WORKER_RENEWALS,
-    WORKER_PAUSES,
-    WORKER_REDIS_EMPTIED,
-    WORKER_REDIS_DAMAGED_KEYS,
-    WORKER_HELD,
-    WORKER_HELD_BYTES,
-    WORKER_PARKED,
-    WORKER_LOG_LINES_DROPPED, /* as log_lines_dropped tells, when /metrics is read */
+#define OUTCOME(name, slug, help) WORKER_##name,
+#define REJECTION(name, slug) WORKER_REJECTED_##name,
+#include "workers/outcomes.def"
+#define COUNTER(name, slug, help) WORKER_##name,
+#define GAUGE(name, slug, help) WORKER_##name,
+#include "workers/metrics.def"
     WORKER_METRICS
 };
 
@@ -77,8 +56,8 @@ static inline void worker_count(struct worker_status *status, enum worker_metric
     metric_add(&status->metrics[metric], (int64_t)n);
 }
 
-/* Counts what Redis said of a batch, and what the broker confirmed as rejected. */
-void worker_count_applied(struct worker_status *status, const enum applied *results, size_t count);
+/* Counts a message: what became of it in Redis; or, once the broker has confirmed it there, why it was rejected. */
+void worker_count_applied(struct worker_status *status, enum applied applied);
 void worker_count_rejected(struct worker_status *status, const char *slug);
 
 /* Notes the state of a part; a change is logged once, a new sentence for the same trouble at most every ten seconds. */

@@ -6,6 +6,7 @@ import json
 
 import contents
 import model_harness
+import outcomes
 import servers
 import traffic
 
@@ -248,14 +249,7 @@ BRIDGE_FIGURES = RECEIVED, KEPT_INVALID, BY_BROKER, BY_SPOOL, FOUND, SPOOLED, DR
     "dropbridge_spool_set_aside_total",
 )
 CONSUMED = "dropworker_consumed_total"
-BECAME = (
-    *(f"dropworker_{one}_total" for one in ("counted", "revised", "duplicate", "opt_out_events", "campaign_events",
-                                            "unrecognized")),
-    *(f'dropworker_rejected_total{{reason="{reason}"}}' for reason in (
-        "invalid_json", "unrecognized_shape", "unusable_status", "optout_without_phone", "campaign_unnamed",
-        "crashed_worker")),
-)
-WORKER_FIGURES = (CONSUMED, *BECAME)
+WORKER_FIGURES = (CONSUMED, *outcomes.BECAME)
 
 
 def check_bridge_identities(findings, metrics):
@@ -270,8 +264,8 @@ def check_bridge_identities(findings, metrics):
 
 def check_worker_identity(findings, metrics):
     """As check_bridge_identities; a kind of rejection that we do not know counts too."""
-    rejected = [name for name in metrics if name.startswith("dropworker_rejected_total") and name not in BECAME]
-    summed = sum(metrics[name] for name in (*BECAME, *rejected))
+    rejected = [name for name in metrics if name.startswith("dropworker_rejected_total") and name not in outcomes.BECAME]
+    summed = sum(metrics[name] for name in (*outcomes.BECAME, *rejected))
     consumed = metrics[CONSUMED]
     findings.claim(consumed == summed, f"worker: consumed {consumed:g}, the sum of what became of them {summed:g}")
 

@@ -5,12 +5,9 @@ import os
 import select
 import time
 
+import outcomes
 import servers
 from events import callback, counters, message
-
-PARTS = ("counted_total", "revised_total", "duplicate_total", "opt_out_events_total", "campaign_events_total",
-         "unrecognized_total")
-
 
 def publish(queues, count):
     """Successes of the campaign spring, each a drop of its own."""
@@ -63,9 +60,8 @@ def wait_not_ready(worker, *words):
 
 def adds_up(worker):
     """Whether every message that it took became one thing."""
-    values = {name.removeprefix("dropworker_"): value for name, value in worker.metrics().items()}
-    rejected = sum(value for name, value in values.items() if name.startswith("rejected_total"))
-    return values["consumed_total"] == sum(values[name] for name in PARTS) + rejected
+    values = worker.metrics()
+    return values["dropworker_consumed_total"] == sum(values[name] for name in outcomes.BECAME)
 
 
 def wait_settled(worker, queues):

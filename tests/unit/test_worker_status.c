@@ -3,15 +3,12 @@
 
 #include "common/log.h"
 
+#include "cases.h"
+
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static bool readiness(struct worker_status *status, struct buf *members)
 {
@@ -218,25 +215,48 @@ static int64_t value_of(struct worker_status *status, enum worker_metric metric)
     return metric_get(&status->metrics[metric]);
 }
 
-static void what_was_consumed_is_the_sum_of_what_became_of_it(void **state)
+static void each_message_counts_under_what_became_of_it_and_as_consumed(void **state)
 {
-    static const enum applied results[] = {APPLIED_COUNTED,  APPLIED_REVISED, APPLIED_DUPLICATE,   APPLIED_OPT_OUT,
-                                           APPLIED_CAMPAIGN, APPLIED_COUNTED, APPLIED_UNRECOGNIZED};
+    static const struct {
+        const char *name;
+        enum applied applied;
+        const char *rejected_as; /* NULL: it was applied */
+        enum worker_metric metric;
+    } cases[] = {
+#define OUTCOME(name, slug, help) {slug, APPLIED_##name, NULL, WORKER_##name},
+#define REJECTION(name, slug) {slug, APPLIED_COUNTED, slug, WORKER_REJECTED_##name},
+#include "workers/outcomes.def"
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct worker_status status;
+        worker_status_init(&status);
+        if (cases[i].rejected_as)
+            worker_count_rejected(&status, cases[i].rejected_as);
+        else
+            worker_count_applied(&status, cases[i].applied);
+        for (int metric = 0; metric < WORKER_METRICS; metric++)
+            CHECK_CASE(cases[i].name, value_of(&status, (enum worker_metric)metric) ==
+                                          (metric == WORKER_CONSUMED || metric == (int)cases[i].metric));
+        worker_status_clear(&status);
+    }
+}
+
+static void every_verdict_of_the_parser_has_a_reason_that_is_counted(void **state)
+{
     static const enum parse_verdict rejected[] = {PARSE_INVALID_JSON, PARSE_UNRECOGNIZED_SHAPE, PARSE_UNUSABLE_STATUS,
                                                   PARSE_OPTOUT_WITHOUT_PHONE, PARSE_CAMPAIGN_UNNAMED};
     struct worker_status status;
     (void)state;
     worker_status_init(&status);
-    worker_count_applied(&status, results, sizeof results / sizeof results[0]);
-    for (size_t i = 0; i < sizeof rejected / sizeof rejected[0]; i++)
-        worker_count_rejected(&status, parse_verdict_slug(rejected[i]));
-    worker_count_rejected(&status, "crashed_worker");
-    int64_t sum = 0;
-    for (int i = WORKER_COUNTED; i <= WORKER_REJECTED_CRASHED_WORKER; i++) {
-        assert_int_equal(value_of(&status, (enum worker_metric)i), i == WORKER_COUNTED ? 2 : 1);
-        sum += value_of(&status, (enum worker_metric)i);
+    for (size_t i = 0; i < COUNT(rejected); i++) {
+        const char *slug = parse_verdict_slug(rejected[i]);
+        worker_count_rejected(&status, slug);
+        int64_t sum = 0;
+        for (int metric = WORKER_REJECTED_INVALID_JSON; metric <= WORKER_REJECTED_CRASHED_WORKER; metric++)
+            sum += value_of(&status, (enum worker_metric)metric);
+        CHECK_CASE(slug, sum == (int64_t)i + 1);
     }
-    assert_int_equal(value_of(&status, WORKER_CONSUMED), sum);
     worker_status_clear(&status);
 }
 
@@ -266,7 +286,8 @@ int main(void)
         cmocka_unit_test(what_is_wrong_with_redis_is_told_and_keeps_nobody_from_being_ready),
         cmocka_unit_test(damaged_keys_are_listed),
         cmocka_unit_test(keys_of_a_newer_version_are_told_apart_from_a_redis_that_is_away),
-        cmocka_unit_test(what_was_consumed_is_the_sum_of_what_became_of_it),
+        cmocka_unit_test(each_message_counts_under_what_became_of_it_and_as_consumed),
+        cmocka_unit_test(every_verdict_of_the_parser_has_a_reason_that_is_counted),
         cmocka_unit_test(metrics_print_with_their_names),
     };
     log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);

@@ -12,12 +12,8 @@
 
 /* What became of a copy. */
 enum applied {
-    APPLIED_COUNTED,
-    APPLIED_REVISED,
-    APPLIED_DUPLICATE,
-    APPLIED_OPT_OUT,
-    APPLIED_CAMPAIGN,
-    APPLIED_UNRECOGNIZED
+#define OUTCOME(name, slug, help) APPLIED_##name,
+#include "workers/outcomes.def"
 };
 
 /* What a drop counts as. */

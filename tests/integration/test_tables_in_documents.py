@@ -1,9 +1,10 @@
-"""What repeats common/settings.def: the README's table, the man pages, Compose, the environment of the units. Each is compared with
---help, which prints the rows of a program."""
+"""What repeats the tables of settings, outcomes and reasons: README, docs, man pages, Compose, the environment of the units. Settings
+are compared with --help, which prints the rows of a program."""
 
 import functools
 import re
 
+import outcomes
 import pytest
 import servers
 
@@ -133,3 +134,46 @@ def test_the_environment_of_the_units_shows_the_defaults():
 @pytest.mark.parametrize(("unit", "program"), [("dropbridge.service.in", "bridge"), ("dropworker@.service.in", "worker")])
 def test_a_unit_sets_nothing_that_its_program_does_not_know(unit, program):
     assert set(re.findall(r"^Environment=(\w+)=", read(f"deploy/systemd/{unit}"), re.MULTILINE)) <= names(program)
+
+
+# ---- outcomes ----
+
+
+def test_the_readme_adds_up_consumed_from_every_outcome():
+    said = re.search(r"dropworker_consumed_total = (.*)", read("README.md"))[1]
+    assert said.split(" + ") == [*outcomes.APPLIED, "rejected"]
+
+
+def test_every_metric_that_a_document_names_is_one_of_the_worker():
+    known = {f"dropworker_{slug}_total" for slug in (*outcomes.APPLIED, "consumed", "rejected")}
+    for kind, name in re.findall(r'^(COUNTER|GAUGE)\(\w+, "(\w+)"', read("workers/metrics.def"), re.MULTILINE):
+        known.add(f"dropworker_{name}" + ("_total" if kind == "COUNTER" else ""))
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        now = path.read_text().split("## Changelog")[0]  # behind it are those that are gone
+        named = set(re.findall(r"\bdropworker_[a-z_]+\b", now))
+        assert named <= known, (path, named - known)
+
+
+# ---- words and reasons ----
+
+
+def classification():
+    return read("docs/classification.md")
+
+
+def test_the_tables_of_names_and_statuses_have_every_word():
+    words = read("workers/event/words.def")
+    for table, row in (("name | kind", "NAME"), ("status | means", "STATUS")):
+        rows = classification().split(f"| {table} |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+        said = {word for line in rows for word in re.findall(r"`([^`]+)`", line.split("|")[1])}
+        said -= {"contact.*.status", "contact.*.receipt"} | {"drop_id", "status", "data"}  # patterns, and members of bodies
+        said -= {"type", "optout", "opt_out", "opt-out", "unsub", "revok"}  # parts of names
+        known = set(re.findall(rf'^{row}\("([^"]+)"', words, re.MULTILINE))
+        assert {word.replace("-", " ") if row == "STATUS" else word for word in said} == known
+
+
+def test_the_reasons_that_opt_out_are_named():
+    rows = re.findall(r'^REASON\(\d+, "(\w+)", \w+,\s+\w+,\s+(BLOCKED|TOLD)', read("common/drops/reasons.def"), re.MULTILINE)
+    said = re.search(r"The reasons are (.*?), for which the send was \*blocked\*, and (.*?), which", classification(), re.DOTALL)
+    for group, way in enumerate(("BLOCKED", "TOLD"), 1):
+        assert set(re.findall(r"`(\w+)`", said[group])) == {slug for slug, column in rows if column == way}
