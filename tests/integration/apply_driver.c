@@ -56,6 +56,8 @@ static const char *applied_name(enum applied applied)
         return "duplicate";
     case APPLIED_OPT_OUT:
         return "opt_out";
+    case APPLIED_OPT_IN:
+        return "opt_in";
     case APPLIED_CAMPAIGN:
         return "campaign";
     case APPLIED_UNRECOGNIZED:

@@ -44,7 +44,7 @@ class Model:
         self.reasons = reasons or read_reasons()
         self.reader = Reader(settings, self.reasons)
         self.drops = {}  # identity -> every copy of the drop
-        self.events = {"opt_out": {}, "campaign": {}, "other": {}}  # kind -> identity -> every copy
+        self.events = {"opt_out": {}, "opt_in": {}, "campaign": {}, "other": {}}  # kind -> identity -> every copy
         self.rejected = []  # (body, envelope, reason); among them what was counted as an opt-out
         # What tells how it went.
         self.duplicates = {}  # campaign -> count
@@ -142,9 +142,9 @@ class Model:
     def optins(self):
         """phone -> ms of the latest event that says that it opted in again."""
         latest = {}
-        for copies in self.events["other"].values():
+        for copies in self.events["opt_in"].values():
             for copy in copies:
-                if copy.opts_in and copy.phone:
+                if copy.phone:
                     latest[copy.phone] = max(copy.time, latest.get(copy.phone, copy.time))
         return latest
 
@@ -319,7 +319,7 @@ class Model:
     def apply_event(self, copy):
         known = self.events[copy.kind]
         seen = copy.id in known
-        if copy.opts_in and copy.phone and copy.time > self.optins().get(copy.phone, -1):
+        if copy.kind == "opt_in" and copy.phone and copy.time > self.optins().get(copy.phone, -1):
             campaign = "" if copy.campaign == UNASSIGNED else copy.campaign
             self.stream.append(entry("opt_in", phone=copy.phone, campaign=campaign, at=iso(copy.time)))
         state_before = self.event_given_state(copy.campaign)

@@ -18,10 +18,10 @@ UNASSIGNED = "unassigned"
 # One reason of reasons.def.
 Reason = namedtuple("Reason", "number slug codes texts")
 
-# A copy that was understood. Kinds: result, opt_out, campaign, other.
+# A copy that was understood. Kinds: result, opt_out, opt_in, campaign, other.
 Copy = namedtuple(
     "Copy",
-    "kind id shown_id time received campaign rank success reason receipt costs flags opts_out told opts_in drop unknown "
+    "kind id shown_id time received campaign rank success reason receipt costs flags opts_out told drop unknown "
     "phone foreign_id state name rejected_as",
 )
 
@@ -245,7 +245,7 @@ class Reader:
         by_code, by_text = self.slugs(body)
         reason = "" if success or kind != "result" else by_code or by_text or "other"
         return Copy(
-            kind="other" if kind == "opt_in" else kind,
+            kind=kind,
             id=id_,
             shown_id=shown,
             time=time_of(body, received, kind == "campaign"),
@@ -259,7 +259,6 @@ class Reader:
             flags=flags_of(body),
             opts_out=self.opts_out(body, name),
             told=self.told(body) if about_a_send else True,
-            opts_in=kind == "opt_in",
             drop=identity(drop, raw) if kind == "opt_out" and drop else None,
             unknown=self.unknown(body) if reason == "other" else "",
             phone=phone,

@@ -188,9 +188,6 @@ CONTACTS = [
     ("contact.opted_out", OURS, "+12125550100"),
     ("contact.msg.received", {**WROTE, "body": "Stop."}, "+13125550146"),
     ("contact.msg.received", {**WROTE, "body": "please stop"}, None),
-    ("contact.msg.opt", {**WROTE, "keyword": "START"}, None),
-    ("contact.msg.opt", {**WROTE, "subscribed": True}, None),
-    ("contact.consent.granted", WROTE, None),
     ("contact.sms.optout", WROTE, "+13125550146"),
     ("contact.sms.optout", {"name": "Jane"}, None),
     ("contact.consent.updated", WROTE, None),
@@ -202,6 +199,22 @@ def test_contacts_opt_out_by_the_names_of_their_events(name, data, phone):
     state = values(after({"event": name, "data": data}))
     assert list(state.get("optouts", [])) == ([phone] if phone else [])
     assert state.get("events", {}) == ({} if phone else {name: "1"})
+
+
+OPTED_IN = [
+    ("contact.msg.opt", {**WROTE, "keyword": "START"}),
+    ("contact.msg.opt", {**WROTE, "subscribed": True}),
+    ("Contact.Msg.Opt_In", WROTE),
+    ("contact.opted_in", {"phone": "3125550146"}),
+    ("contact.consent.granted", WROTE),
+]
+
+
+@pytest.mark.parametrize(("name", "data"), OPTED_IN)
+def test_contacts_opt_in_by_the_names_of_their_events_and_count_as_nothing_else(name, data):
+    state = values(after({"event": name, "data": data}))
+    assert list(state["optins"]) == ["+13125550146"]
+    assert not {"events", "totals", "optouts"} & set(state)
 
 
 PHONES = {
@@ -295,6 +308,15 @@ def test_the_state_of_a_campaign_follows_its_latest_event(copies, state, source)
     for order in (copies, copies[::-1]):
         hash_ = values(after(*order))["campaign:c"]
         assert (hash_["state"], hash_["state_source"]) == (state, source)
+
+
+def test_an_opt_in_is_in_its_own_list_only_with_its_latest_time():
+    early = {"type": "contact.opted_in", "event_at": NOW - 9, "data": {"phone": "5552224444"}}
+    late = {"type": "contact.consent.granted", "event_at": NOW, "data": {"phone": "5552224444", "campaign_id": "c"}}
+    nobody = {"type": "contact.msg.opt_in", "data": {"drop_id": DROP}}
+    state = values(after(late, early, nobody))
+    assert state["optins"] == {"+15552224444": NOW}
+    assert not {"events", "totals", "optouts", "campaign:c:counters"} & set(state)
 
 
 def test_an_event_of_another_name_is_counted_by_it_and_its_data_is_not_a_result():

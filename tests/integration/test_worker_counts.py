@@ -220,6 +220,7 @@ def test_who_opted_in_again_is_noted_and_stays_listed(feed):
     )
     assert redis.zrange("dc:optins", 0, -1, withscores=True) == [(b"+12065550170", 1750010460000)]
     assert list(optouts(redis)) == ["+12065550170"]
+    assert counters(redis) == {"opt_out": 1} and not redis.exists("dc:events")
 
 
 def test_a_day_keeps_what_was_first_counted_on_it(feed):

@@ -52,7 +52,6 @@ struct event copies_event(const struct given *given)
         .spam = given->flags && strchr(given->flags, 's'),
         .opts_out = given->opts_out,
         .told = given->opts_out && !given->blocked,
-        .opts_in = given->opts_in,
         .state = given->state,
     };
 

@@ -35,7 +35,6 @@ struct given {
     enum campaign_state state;
     bool opts_out;
     bool blocked; /* with opts_out: a send was blocked for it; else it was told */
-    bool opts_in;
     const char *drop; /* that an EVENT_OPT_OUT names; written as `id` is */
 };
 

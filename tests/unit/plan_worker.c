@@ -113,7 +113,8 @@ void worker_results(const struct worker *worker, struct buf *out)
 {
     static const char *const names[] = {
         [APPLIED_COUNTED] = "counted", [APPLIED_REVISED] = "revised",   [APPLIED_DUPLICATE] = "duplicate",
-        [APPLIED_OPT_OUT] = "opt_out", [APPLIED_CAMPAIGN] = "campaign", [APPLIED_UNRECOGNIZED] = "unrecognized"};
+        [APPLIED_OPT_OUT] = "opt_out", [APPLIED_OPT_IN] = "opt_in",     [APPLIED_CAMPAIGN] = "campaign",
+        [APPLIED_UNRECOGNIZED] = "unrecognized"};
 
     buf_reset(out);
     for (size_t i = 0; i < worker->count; i++) {

@@ -12,7 +12,7 @@ enum { TEXT = 64 * 1024, GENERATION = 1, PARTS = 10 };
 #define AUTUMN COPIES_AUTUMN
 #define OPT_OUT .kind = EVENT_OPT_OUT, .opts_out = true
 #define NOTE OPT_OUT, .id = "e", .drop = "d"
-#define OPT_IN .kind = EVENT_OTHER, .name = "contact.opted_in", .opts_in = true
+#define OPT_IN .kind = EVENT_OPT_IN, .name = "contact.opted_in"
 #define CAMPAIGN .kind = EVENT_CAMPAIGN
 #define COSTS(...) .costs = {true, {__VA_ARGS__}}
 #define MINUTE "dc:minute:202603201504" /* of COPIES_BEGIN_MS */
@@ -90,8 +90,11 @@ static const struct {
     {"an opt-out event that names a drop", {{NOTE, .at = 10}}, "dc:totals", ""},
     {"the drop that it names, of its generation, once", {{NOTE, .at = 5}, {.at = 10}, {.at = 11}}, "dc:drops:sizes",
      "1 1"},
-    {"an opt-in by its name", {{OPT_IN, .at = 10, .phone = "+2"}}, "dc:events", "contact.opted_in 1"},
-    {"an opt-in is no opt-out", {{OPT_IN, .at = 10, .phone = "+2"}}, "dc:totals", "unrecognized 1"},
+    {"an opt-in is no event of a name that is not read", {{OPT_IN, .at = 10, .phone = "+2"}}, "dc:events", ""},
+    {"an opt-in counts nothing", {{OPT_IN, .at = 10, .phone = "+2"}}, "dc:totals", ""},
+    {"an opt-in of nobody too", {{OPT_IN, .at = 10}}, "dc:totals", ""},
+    {"an opt-in that came before", {{OPT_IN, .at = 10, .phone = "+2"}, {OPT_IN, .at = 10, .phone = "+2"}}, "dc:totals",
+     "duplicate 1"},
     {"a failure for a reason that no row has",
      {{.id = "a", .at = 10, .failure = 1, .unknown_reason = "Moon"},
       {.id = "b", .at = 10, .failure = 1, .unknown_reason = "Moon"},

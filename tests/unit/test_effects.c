@@ -12,7 +12,7 @@ enum { TEXT = 64 * 1024, GENERATION = 1, PARTS = 10 };
 #define AUTUMN COPIES_AUTUMN
 #define OPT_OUT .kind = EVENT_OPT_OUT, .opts_out = true
 #define NOTE OPT_OUT, .id = "e", .drop = "d"
-#define OPT_IN .kind = EVENT_OTHER, .name = "contact.opted_in", .opts_in = true
+#define OPT_IN .kind = EVENT_OPT_IN, .name = "contact.opted_in"
 #define CAMPAIGN .kind = EVENT_CAMPAIGN
 #define COSTS(...) .costs = {true, {__VA_ARGS__}}
 #define T "1774019040"           /* COPIES_BEGIN_MS in seconds */

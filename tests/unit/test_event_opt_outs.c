@@ -137,18 +137,18 @@ static const struct {
     {"contact.msg.opt", "\"phone\":\"3125550146\",\"opted_in\":false", EVENT_OPT_OUT, "+13125550146", 0},
     {"contact.msg.opt", "\"phone\":\"3125550146\",\"subscribed\":0", EVENT_OPT_OUT, "+13125550146", 0},
     {"contact.msg.opt", "\"phone\":\"3125550146\",\"body\":\"yes, stop it\"", EVENT_OPT_OUT, "+13125550146", 0},
-    {"contact.msg.opt", "\"from\":\"3125550146\",\"action\":\"IN\"," OURS, EVENT_OTHER, "+13125550146", 0},
-    {"contact.msg.opt", "\"phone\":\"3125550146\",\"opt\":\"opt_in\"", EVENT_OTHER, "+13125550146", 0},
-    {"contact.msg.opt", "\"phone\":\"3125550146\",\"status\":\"Opt-In\"", EVENT_OTHER, "+13125550146", 0},
-    {"contact.msg.opt", "\"phone\":\"3125550146\",\"keyword\":\"UNSTOP\"", EVENT_OTHER, "+13125550146", 0},
-    {"contact.msg.opt", "\"phone\":\"3125550146\",\"body\":\"Start.\"", EVENT_OTHER, "+13125550146", 0},
-    {"contact.msg.opt", "\"phone\":\"3125550146\",\"body\":\" yes \"", EVENT_OTHER, "+13125550146", 0},
-    {"contact.msg.opt", "\"phone\":\"3125550146\",\"opted_in\":true", EVENT_OTHER, "+13125550146", 0},
-    {"contact.msg.opt", "\"phone\":\"3125550146\",\"subscribed\":\"yes\"", EVENT_OTHER, "+13125550146", 0},
-    {"contact.consent.granted", "\"from\":\"3125550146\"," OURS, EVENT_OTHER, "+13125550146", 0},
-    {"contact.opted_in", "\"phone\":\"3125550146\"", EVENT_OTHER, "+13125550146", 0},
-    {"contact.msg.opt_in", "\"phone\":\"3125550146\"", EVENT_OTHER, "+13125550146", 0},
-    {"contact.opted_in", "\"x\":1", EVENT_OTHER, "", 0},
+    {"contact.msg.opt", "\"from\":\"3125550146\",\"action\":\"IN\"," OURS, EVENT_OPT_IN, "+13125550146", 0},
+    {"contact.msg.opt", "\"phone\":\"3125550146\",\"opt\":\"opt_in\"", EVENT_OPT_IN, "+13125550146", 0},
+    {"contact.msg.opt", "\"phone\":\"3125550146\",\"status\":\"Opt-In\"", EVENT_OPT_IN, "+13125550146", 0},
+    {"contact.msg.opt", "\"phone\":\"3125550146\",\"keyword\":\"UNSTOP\"", EVENT_OPT_IN, "+13125550146", 0},
+    {"contact.msg.opt", "\"phone\":\"3125550146\",\"body\":\"Start.\"", EVENT_OPT_IN, "+13125550146", 0},
+    {"contact.msg.opt", "\"phone\":\"3125550146\",\"body\":\" yes \"", EVENT_OPT_IN, "+13125550146", 0},
+    {"contact.msg.opt", "\"phone\":\"3125550146\",\"opted_in\":true", EVENT_OPT_IN, "+13125550146", 0},
+    {"contact.msg.opt", "\"phone\":\"3125550146\",\"subscribed\":\"yes\"", EVENT_OPT_IN, "+13125550146", 0},
+    {"contact.consent.granted", "\"from\":\"3125550146\"," OURS, EVENT_OPT_IN, "+13125550146", 0},
+    {"contact.opted_in", "\"phone\":\"3125550146\"", EVENT_OPT_IN, "+13125550146", 0},
+    {"contact.msg.opt_in", "\"phone\":\"3125550146\"", EVENT_OPT_IN, "+13125550146", 0},
+    {"contact.opted_in", "\"x\":1", EVENT_OPT_IN, "", 0},
     {"contact.msg.received", "\"from\":\"3125550146\",\"body\":\"STOP\"," OURS, EVENT_OPT_OUT, "+13125550146", 0},
     {"contact.msg.received", "\"from\":\"3125550146\",\"body\":\"Opt-out!\"", EVENT_OPT_OUT, "+13125550146", 0},
     {"contact.msg.received", "\"from\":\"3125550146\",\"body\":\"please stop\"", EVENT_OTHER, "", 0},
@@ -182,13 +182,31 @@ static void contacts_opt_out_and_in_by_the_names_of_their_events(void **state)
         CHECK_CASE(body, event.kind == contacts[i].kind);
         CHECK_CASE(body, strcmp(event.phone, contacts[i].phone) == 0);
         CHECK_CASE(body, opt_out_of(&event) == (event.kind == EVENT_OPT_OUT ? TOLD : NO));
-        CHECK_CASE(body, !event.opts_in || event.kind == EVENT_OTHER);
-        CHECK_CASE(body, event.kind != EVENT_OTHER || event.phone[0] == '\0' || event.opts_in);
+        CHECK_CASE(body, event.kind != EVENT_OTHER || event.phone[0] == '\0');
         CHECK_CASE(body, (strstr(detail, "the event \"") != NULL) == contacts[i].warned);
         CHECK_CASE(body, strcmp(event.id.text, "e") == 0);
     }
-    assert_true(parsed("{\"event\":\"contact.opted_in\"}").opts_in);
-    assert_false(parsed("{\"event\":\"contact.msg.received\",\"data\":{\"body\":\"start\"}}").opts_in);
+}
+
+static void an_opt_in_of_nobody_is_told(void **state)
+{
+    static const struct {
+        const char *data;
+        bool told;
+    } cases[] = {
+        {"\"phone\":\"3125550146\"", false},
+        {"\"drop_id\":\"d\"", true},
+        {"\"phone\":\"none\"", true},
+        {"", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char body[256], detail[PARSE_DETAIL];
+        snprintf(body, sizeof body, "{\"event\":\"contact.opted_in\",\"data\":{%s}}", cases[i].data);
+        struct event event = parsed_with(body, detail);
+        CHECK_CASE(body, event.kind == EVENT_OPT_IN && (detail[0] != '\0') == cases[i].told);
+        CHECK_CASE(body, !cases[i].told == (event.phone[0] != '\0'));
+    }
 }
 
 static const struct {
@@ -324,6 +342,7 @@ int main(void)
         cmocka_unit_test(flags_are_read_as_they_are_written),
         cmocka_unit_test(a_reason_that_speaks_of_opting_out_in_vain_is_told_to_the_log),
         cmocka_unit_test(contacts_opt_out_and_in_by_the_names_of_their_events),
+        cmocka_unit_test(an_opt_in_of_nobody_is_told),
         cmocka_unit_test(the_phone_of_an_opt_out_is_the_contacts),
         cmocka_unit_test(a_contact_of_a_thousand_phones_and_as_many_integers_is_read),
         cmocka_unit_test(the_opt_out_of_what_cannot_be_counted_is_taken),

@@ -160,6 +160,7 @@ void effects_of_result(struct effects *effects, const struct event *copy, uint32
         break;
     case APPLIED_DUPLICATE:
     case APPLIED_OPT_OUT:
+    case APPLIED_OPT_IN:
     case APPLIED_CAMPAIGN:
     case APPLIED_UNRECOGNIZED:
         count_later(effects, merged);
@@ -213,15 +214,18 @@ enum applied effects_of_event(struct effects *effects, const struct event *copy,
                                     .campaigns = {campaign}};
     enum applied applied = APPLIED_UNRECOGNIZED;
 
-    if (copy->opts_in && copy->phone[0] != '\0')
-        apply_call_opt_in(effects->call, copy->phone, copy->time_ms,
-                          shown_opt_out(&effects->json, copy->drop.text, listing.foreign_id, copy->phone,
-                                        campaign > 0 ? name_of(effects, campaign) : NULL, copy->time_ms));
     switch (copy->kind) {
     case EVENT_OPT_OUT:
         if (copy->phone[0] != '\0')
             list_phone(effects, &listing, copy->phone);
         applied = APPLIED_OPT_OUT;
+        break;
+    case EVENT_OPT_IN:
+        if (copy->phone[0] != '\0')
+            apply_call_opt_in(effects->call, copy->phone, copy->time_ms,
+                              shown_opt_out(&effects->json, copy->drop.text, listing.foreign_id, copy->phone,
+                                            campaign > 0 ? name_of(effects, campaign) : NULL, copy->time_ms));
+        applied = APPLIED_OPT_IN;
         break;
     case EVENT_CAMPAIGN:
         applied = APPLIED_CAMPAIGN;

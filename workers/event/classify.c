@@ -294,8 +294,10 @@ static enum parse_verdict contact_opts_out(const struct raw_event *raw, struct e
 
 static enum parse_verdict contact_opts_in(const struct raw_event *raw, struct event *event, char *detail)
 {
-    event->opts_in = true;
+    event->kind = EVENT_OPT_IN;
     phone_into(raw, event, detail);
+    if (event->phone[0] == '\0')
+        remark(detail, "an opt-in names no phone number of 7 to 15 digits: it changed no list");
     return PARSE_OK;
 }
 
@@ -382,6 +384,7 @@ static bool identity_into(const struct raw_event *raw, struct bytes foreign_id, 
             return false;
         foreign_id_into(foreign_id, event);
         break;
+    case EVENT_OPT_IN:
     case EVENT_CAMPAIGN:
     case EVENT_OTHER:
         break;

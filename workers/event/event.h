@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum event_kind { EVENT_RESULT, EVENT_OPT_OUT, EVENT_CAMPAIGN, EVENT_OTHER };
+/* Redis holds the numbers (dc:drops:{generation}:e{bucket}): never change one, only add at the end. */
+enum event_kind { EVENT_RESULT, EVENT_OPT_OUT, EVENT_CAMPAIGN, EVENT_OTHER, EVENT_OPT_IN };
 
 /* In the order in which equal times are decided: the greater wins. */
 enum campaign_state { CAMPAIGN_SCHEDULED, CAMPAIGN_RUNNING, CAMPAIGN_PAUSED, CAMPAIGN_COMPLETED };
@@ -46,7 +47,6 @@ struct event {
     bool dnc, spam;
     bool opts_out; /* by rule 4; also set for EVENT_OPT_OUT */
     bool told;     /* with opts_out: the contact opted out; false: a send was blocked for an opt-out known before */
-    bool opts_in;  /* EVENT_OTHER: the phone's owner opted in again */
     char unknown_reason[LIMIT_RAW_TEXT +
                         1];      /* what to list if this first counts under `other`; NUL bytes are shown as U+FFFD */
     char phone[LIMIT_PHONE + 1]; /* "+15552224444", or empty */
