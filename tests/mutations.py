@@ -287,6 +287,20 @@ CONSUMING = [
         ["test_frequent_log"],
     ),
     Mutation(
+        "name-told-each-time", "a name that no rule knows is warned of once",
+        "workers/frequent_log.c",
+        "        if (strcmp(log->once[i], text) == 0)\n            return;",
+        "        if (log->once_full && strcmp(log->once[i], text) == 0)\n            return;",
+        ["test_frequent_log"],
+    ),
+    Mutation(
+        "opt-in-unrecognized", "an opt-in is not counted as an event that no rule knows",
+        "workers/counting/effects.c",
+        "        applied = APPLIED_OPT_IN;",
+        "        applied = APPLIED_UNRECOGNIZED;",
+        ["test_counters"],
+    ),
+    Mutation(
         "frequent-lines-wait-for-ever", "what came often is told before the worker ends",
         "workers/frequent_log.c",
         "log->lines[kind].next_ms = 0;",

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { LINE_EVERY_MS = 1000 };
 
@@ -19,6 +20,21 @@ void frequent_log_note(struct frequent_log *log, enum frequent kind, const char 
 {
     log->lines[kind].count++;
     snprintf(log->lines[kind].last, sizeof log->lines[kind].last, "%s", text);
+}
+
+void frequent_log_once(struct frequent_log *log, const char *text)
+{
+    for (size_t i = 0; i < log->once_count; i++)
+        if (strcmp(log->once[i], text) == 0)
+            return;
+    if (log->once_count < FREQUENT_ONCE_MAX) {
+        snprintf(log->once[log->once_count++], PARSE_DETAIL, "%s", text);
+        log_warn("%s", text);
+    } else if (!log->once_full) {
+        log->once_full = true;
+        log_warn("%d names of events were told of; others like them are not: look at dc:events and dc:optouts",
+                 FREQUENT_ONCE_MAX);
+    }
 }
 
 void frequent_log_print(struct frequent_log *log, int64_t now_ms)

@@ -2,6 +2,8 @@
 #include "workers/counting/plan.h"
 #include "worker_state.h"
 
+#include <string.h>
+
 /* What is rejected as well counts as that alone, so that every message becomes one thing. */
 static void count_applied(struct worker *worker, const struct event *const *events, const enum applied *results,
                           size_t count)
@@ -64,7 +66,10 @@ static bool port_acknowledge(void *context, uint64_t tag, bool multiple, struct 
 static void port_remark(void *context, const char *remark)
 {
     struct worker *worker = context;
-    frequent_log_note(&worker->log, FREQUENT_REMARK, remark);
+    if (strncmp(remark, PARSE_ABOUT_NAME, strlen(PARSE_ABOUT_NAME)) == 0)
+        frequent_log_once(&worker->log, remark);
+    else
+        frequent_log_note(&worker->log, FREQUENT_REMARK, remark);
 }
 
 static void read_first(const void *context, struct delivery *delivery)

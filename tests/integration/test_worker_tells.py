@@ -3,7 +3,7 @@ differ between workers, a server that may lose or forget."""
 
 import pytest
 import servers
-from events import callback, counters, drop_id, message
+from events import callback, counters, developer, drop_id, message
 from waits import counted, duplicates, publish, wait_counted, wait_held, wait_not_ready, wait_ready, wait_said
 
 
@@ -247,6 +247,24 @@ def test_workers_with_other_settings_say_so_until_they_are_alike(start_worker, r
     wait_said(first, "settings that all workers must share are this worker's now")
     wait_told(other, "redis_settings", 'RESULT_TTL_S is "200" here and "100" at others')
     assert first.stderr.count("RESULT_TTL_S is") == 1
+
+
+# ---- names that no rule knows ----
+
+
+def test_a_name_that_sounds_like_consent_is_warned_of_once(start_worker, queues, redis_server):
+    worker = start_worker(BATCH_MAX=2)
+    names = ["contact.consent.updated", "list.opt_out", "contact.tag.added"]
+    for _ in range(3):
+        for name in names:
+            queues.publish(*message(developer(name, phone="+12065550150"), kind="webhook"))
+    publish(queues, 1)
+    servers.wait_until(lambda: counted(redis_server) == 1 and worker.metrics()["dropworker_held"] == 0, lambda: worker.stderr[-3000:])
+    worker.finish()
+    for name, said in zip(names, (1, 1, 0), strict=True):
+        assert worker.stderr.count(f'the event "{name}"') == said, worker.stderr
+    assert "values that were ignored" not in worker.stderr
+    assert redis_server.client.hgetall("dc:events") == {b"contact.consent.updated": b"3", b"contact.tag.added": b"3"}
 
 
 # ---- a server that may lose or forget ----

@@ -48,7 +48,7 @@ static void remark(char *detail, const char *text)
 static void remark_name(char *detail, const struct event *event, const char *what)
 {
     if (detail[0] == '\0')
-        snprintf(detail, PARSE_DETAIL, "the event \"%s\" %s", event->name, what);
+        snprintf(detail, PARSE_DETAIL, PARSE_ABOUT_NAME "%s\" %s", event->name, what);
 }
 
 /* What dc:unknown_reasons lists. */

@@ -7,6 +7,7 @@
 #include "event.h"
 
 enum { PARSE_DETAIL = 256 };
+#define PARSE_ABOUT_NAME "the event \""
 
 enum parse_verdict {
     PARSE_OK,
@@ -25,7 +26,7 @@ struct parse_settings {
 /* Reads and classifies one message by docs/classification.md. envelope->received_at_ms must be set (the caller puts a
    time there if the message had none). On PARSE_OK *event is filled; else it is untouched and `detail` gets a sentence.
    What the log should tell of an event (absurd money was ignored, its name sounds like an opt-out) is a sentence in
-   `detail` with PARSE_OK; else detail is "". A message that is no event but opts somebody out becomes an EVENT_OPT_OUT
+   `detail` with PARSE_OK, which begins with PARSE_ABOUT_NAME if it is about the name; else detail is "". A message that is no event but opts somebody out becomes an EVENT_OPT_OUT
    with rejected_as set. */
 enum parse_verdict event_parse(struct bytes body, const struct envelope *envelope,
                                const struct parse_settings *settings, struct event *event, char detail[PARSE_DETAIL]);
