@@ -1,7 +1,6 @@
 #include "batch.h"
 
 #include "common/backoff.h"
-#include "common/protection.h"
 
 #include <stdlib.h>
 
@@ -9,27 +8,26 @@ enum phase { PHASE_GATHER, PHASE_APPLY, PHASE_WAIT, PHASE_ACKNOWLEDGE };
 
 struct batch {
     struct batch_settings settings;
-    const struct batch_ports *ports;
-    struct parked *parked;
+    const struct batch_ops *ops;
+    struct pending_rejects *rejects;
     struct backoff backoff;
     enum phase phase;
-    bool acknowledged; /* before its time: a control of the fault suite */
     int64_t due_ms;
     size_t count;
-    size_t may_reject;            /* of these, those that may have to be parked: each has a place reserved there */
     struct delivery **deliveries; /* settings.max of each of these */
     const struct event **events;
     enum applied *results;
 };
 
-struct batch *batch_new(const struct batch_settings *settings, const struct batch_ports *ports, struct parked *parked)
+struct batch *batch_new(const struct batch_settings *settings, const struct batch_ops *ops,
+                        struct pending_rejects *rejects)
 {
     struct batch *batch = calloc(1, sizeof *batch);
     if (!batch)
         return NULL;
     batch->settings = *settings;
-    batch->ports = ports;
-    batch->parked = parked;
+    batch->ops = ops;
+    batch->rejects = rejects;
     batch->deliveries = calloc(settings->max, sizeof(struct delivery *));
     batch->events = calloc(settings->max, sizeof(const struct event *));
     batch->results = calloc(settings->max, sizeof *batch->results);
@@ -59,8 +57,7 @@ bool batch_waits(const struct batch *batch)
 
 bool batch_open(const struct batch *batch)
 {
-    return batch->phase == PHASE_GATHER && batch->count < batch->settings.max &&
-           parked_room(batch->parked) > 0;
+    return batch->phase == PHASE_GATHER && batch->count < batch->settings.max;
 }
 
 size_t batch_count(const struct batch *batch)
@@ -75,7 +72,7 @@ static bool read_delivery(const struct batch *batch, struct delivery *delivery)
     if (!delivery_read(delivery, &batch->settings.parse, remark))
         return false;
     if (remark[0] != '\0')
-        batch->ports->remark(batch->ports->context, remark);
+        batch->ops->remark(batch->ops->context, remark);
     return true;
 }
 
@@ -84,19 +81,11 @@ void batch_read(const struct batch *batch, struct delivery *delivery)
     (void)read_delivery(batch, delivery); /* without memory now, later */
 }
 
-static void may_reject(struct batch *batch)
-{
-    parked_reserve(batch->parked);
-    batch->may_reject++;
-}
-
 void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms)
 {
     batch->deliveries[batch->count++] = delivery;
     if (!delivery_was_read(delivery))
         (void)read_delivery(batch, delivery);
-    if (!delivery->event || delivery->reason)
-        may_reject(batch);
     if (batch->count == 1)
         batch->due_ms = now_ms + batch->settings.wait_ms;
     if (!batch_open(batch))
@@ -118,14 +107,11 @@ void batch_drop(struct batch *batch)
 {
     /* Redis may have it, and wait for replicas: another batch of the same drops must not be taken for it. */
     if (batch->phase == PHASE_APPLY || batch_waits(batch))
-        batch->ports->abandon(batch->ports->context);
+        batch->ops->abandon(batch->ops->context);
     for (size_t i = 0; i < batch->count; i++)
         delivery_free(batch->deliveries[i]);
-    parked_release(batch->parked, batch->may_reject);
     batch->count = 0;
-    batch->may_reject = 0;
     batch->phase = PHASE_GATHER;
-    batch->acknowledged = false;
     backoff_reset(&batch->backoff);
 }
 
@@ -148,38 +134,40 @@ static bool read_rest(struct batch *batch, struct error *error)
     return true;
 }
 
-static void park(struct batch *batch, size_t i)
-{
-    parked_add(batch->parked, batch->deliveries[i]);
-    batch->deliveries[i] = NULL;
-}
-
-/* From now on the batch takes no more. What is no event goes its own way: nothing here waits for it. */
+/* What is no event goes its own way: nothing here waits for it. */
 static void part(struct batch *batch)
 {
-    size_t kept = 0, kept_for_later = 0;
-    parked_release(batch->parked, batch->may_reject);
+    size_t kept = 0;
     for (size_t i = 0; i < batch->count; i++) {
         struct delivery *delivery = batch->deliveries[i];
         if (!delivery->event) {
-            park(batch, i);
+            pending_rejects_add(batch->rejects, delivery);
             continue;
         }
+        batch->events[kept] = delivery->event;
         batch->deliveries[kept++] = delivery;
-        kept_for_later += delivery->reason != NULL;
     }
     batch->count = kept;
-    batch->may_reject = 0;
-    while (batch->may_reject < kept_for_later)
-        may_reject(batch);
+}
+
+/* From now on the batch takes no more. */
+static enum batch_progress begin(struct batch *batch, int64_t now_ms, struct error *error)
+{
+    if (!read_rest(batch, error))
+        return keep(batch, now_ms);
+    part(batch);
+    if (batch->count == 0) {
+        batch_drop(batch);
+        return BATCH_DONE;
+    }
+    batch->phase = PHASE_APPLY;
+    return BATCH_FURTHER;
 }
 
 static enum batch_progress apply(struct batch *batch, int64_t now_ms, struct error *error)
 {
-    const struct batch_ports *ports = batch->ports;
-    for (size_t i = 0; i < batch->count; i++)
-        batch->events[i] = batch->deliveries[i]->event;
-    switch (ports->apply(ports->context, batch->events, batch->count, batch->results, error)) {
+    const struct batch_ops *ops = batch->ops;
+    switch (ops->apply(ops->context, batch->events, batch->count, batch->results, error)) {
     case APPLY_DONE:
         batch->phase = PHASE_ACKNOWLEDGE;
         batch->due_ms = now_ms;
@@ -196,10 +184,10 @@ static enum batch_progress apply(struct batch *batch, int64_t now_ms, struct err
     return keep(batch, now_ms);
 }
 
-/* The oldest that must not be acknowledged here: it is parked, or will be. */
+/* The oldest that must not be acknowledged here: it waits for the rejected queue, or will. */
 static uint64_t wall_of(const struct batch *batch)
 {
-    uint64_t wall = parked_oldest(batch->parked);
+    uint64_t wall = pending_rejects_oldest(batch->rejects);
     for (size_t i = 0; i < batch->count; i++) {
         const struct delivery *delivery = batch->deliveries[i];
         if (delivery->reason && delivery->tag < wall)
@@ -211,63 +199,32 @@ static uint64_t wall_of(const struct batch *batch)
 /* All in one up to the wall: before it everything is settled. Those behind it one by one. */
 static bool acknowledge_all(struct batch *batch, struct error *error)
 {
-    const struct batch_ports *ports = batch->ports;
+    const struct batch_ops *ops = batch->ops;
     uint64_t wall = wall_of(batch);
     size_t before = 0;
     while (before < batch->count && batch->deliveries[before]->tag < wall)
         before++;
-    if (before > 0 && !ports->acknowledge(ports->context, batch->deliveries[before - 1]->tag, true, error))
+    if (before > 0 && !ops->acknowledge(ops->context, batch->deliveries[before - 1]->tag, true, error))
         return false;
     for (size_t i = before; i < batch->count; i++) {
         const struct delivery *delivery = batch->deliveries[i];
-        if (!delivery->reason && !ports->acknowledge(ports->context, delivery->tag, false, error))
+        if (!delivery->reason && !ops->acknowledge(ops->context, delivery->tag, false, error))
             return false;
     }
     return true;
 }
 
-/* What tells of an opt-out, but is no event that counts: Redis has it now. */
-static void park_counted(struct batch *batch)
-{
-    parked_release(batch->parked, batch->may_reject);
-    batch->may_reject = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        if (batch->deliveries[i]->reason)
-            park(batch, i);
-    }
-}
-
 static enum batch_progress acknowledge(struct batch *batch, struct error *error)
 {
-    bool done = batch->acknowledged || acknowledge_all(batch, error);
-    if (done)
-        park_counted(batch);
+    bool done = acknowledge_all(batch, error);
+    for (size_t i = 0; done && i < batch->count; i++) {
+        if (!batch->deliveries[i]->reason)
+            continue;
+        pending_rejects_add(batch->rejects, batch->deliveries[i]); /* Redis has its opt-out now */
+        batch->deliveries[i] = NULL;
+    }
     batch_drop(batch);
     return done ? BATCH_DONE : BATCH_LOST;
-}
-
-/* What the protection "ack-after-redis" keeps from happening. */
-static enum batch_progress acknowledge_too_early(struct batch *batch, struct error *error)
-{
-    if (!acknowledge_all(batch, error)) {
-        batch_drop(batch);
-        return BATCH_LOST;
-    }
-    batch->acknowledged = true;
-    return BATCH_FURTHER;
-}
-
-static enum batch_progress begin(struct batch *batch, int64_t now_ms, struct error *error)
-{
-    if (!read_rest(batch, error))
-        return keep(batch, now_ms);
-    part(batch);
-    if (batch->count == 0) {
-        batch_drop(batch);
-        return BATCH_DONE;
-    }
-    batch->phase = PHASE_APPLY;
-    return protection("ack-after-redis") ? BATCH_FURTHER : acknowledge_too_early(batch, error);
 }
 
 enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error *error)

@@ -1,16 +1,15 @@
-/* What to do with which delivery: gathers deliveries, parks those that are no events (parked.h brings them to the
-   rejected queue), hands the others to Redis, and acknowledges them when it has taken them, whatever becomes of the
-   parked. Until then it keeps them and tries again. An event that belongs in the rejected queue, too (event.h:
-   rejected_as), is parked once Redis has it. Takes none for which there might be no room where they are parked.
-   Does no I/O and reads no clock: ports and times are passed in. One thread owns a batch. */
+/* What to do with which delivery: gathers deliveries, gives those that are no events to pending_rejects, hands the
+   others to Redis, and acknowledges them when it has taken them, whatever becomes of the rejects. Until then it keeps
+   them and tries again. An event that belongs in the rejected queue, too (event.h: rejected_as), goes there once Redis
+   has it. Does no I/O and reads no clock: what it needs of the world is passed in. One thread owns a batch. */
 #ifndef DROPBRIDGE_BATCH_H
 #define DROPBRIDGE_BATCH_H
 
 #include "common/error.h"
 #include "common/timers.h"
-#include "workers/queue/delivery.h"
 #include "workers/event/event.h"
 #include "workers/event/parse.h"
+#include "workers/queue/delivery.h"
 #include "workers/queue/pending_rejects.h"
 #include "workers/redis/store.h"
 
@@ -19,7 +18,7 @@
 #include <stdint.h>
 
 /* What the batch does to the world. Each returns false with *error on failure, and is then called again later. */
-struct batch_ports {
+struct batch_ops {
     void *context;
     /* As redis_store_apply. */
     enum apply_progress (*apply)(void *context, const struct event *const *events, size_t count, enum applied *results,
@@ -48,12 +47,13 @@ enum {
 
 struct batch;
 
-/* The ports, the parked and the settings' strings must outlive the batch; only the batch adds to `parked`. Deliveries
+/* The ops, the rejects and the settings' strings must outlive the batch; only batches add to the rejects. Deliveries
    come with ascending tags, none left out. NULL when out of memory. */
-struct batch *batch_new(const struct batch_settings *settings, const struct batch_ports *ports, struct parked *parked);
+struct batch *batch_new(const struct batch_settings *settings, const struct batch_ops *ops,
+                        struct pending_rejects *rejects);
 void batch_free(struct batch *batch);
 
-/* Whether another delivery may be added: not full, not yet being worked on, and room to park it. */
+/* Whether another delivery may be added: not full, and not yet being worked on. */
 bool batch_open(const struct batch *batch);
 size_t batch_count(const struct batch *batch);
 
@@ -71,12 +71,12 @@ enum batch_progress {
     BATCH_NOT_DUE, /* nothing to do before batch_due_ms */
     BATCH_FURTHER, /* one part is done, another remains: step again soon */
     BATCH_WAITS,   /* for Redis: step again when it answers, and at batch_due_ms */
-    BATCH_DONE,    /* all of it is acknowledged or parked; the batch is empty */
-    BATCH_KEPT,    /* a port failed, *error says why; the batch is kept until batch_due_ms */
+    BATCH_DONE,    /* all of it is acknowledged or a pending reject; the batch is empty */
+    BATCH_KEPT,    /* a call failed, *error says why; the batch is kept until batch_due_ms */
     BATCH_LOST,    /* acknowledging failed, *error says why; the batch is empty */
 };
 
-/* Does one part of the work: one port is called, so that the caller can serve its connection between two parts. */
+/* Does one part of the work: calls one of the ops, so that the caller can serve its connection between two parts. */
 enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error *error);
 
 /* Whether batch_step would go on, were Redis to answer. */

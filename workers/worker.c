@@ -106,7 +106,7 @@ static void drop_all(struct worker *worker)
 {
     batch_drop(worker->batches[0]);
     batch_drop(worker->batches[1]);
-    parked_drop(worker->parked);
+    pending_rejects_clear(&worker->rejects);
     delivery_queue_clear(&worker->waiting);
 }
 
@@ -210,7 +210,7 @@ static void step_batch(struct worker *worker, int64_t now_ms)
 /* Whether another message could wait for the rejected queue. */
 static bool has_room(const struct worker *worker)
 {
-    return !parked_full(worker->parked) && worker->held.bytes < LIMIT_HELD_BYTES;
+    return worker->rejects.queue.count < (size_t)worker->config->prefetch && worker->held.bytes < LIMIT_HELD_BYTES;
 }
 
 static void note_rejecting(struct worker *worker, const struct error *problem)
@@ -219,25 +219,24 @@ static void note_rejecting(struct worker *worker, const struct error *problem)
     if (!has_room(worker))
         error_set(&full, problem->code,
                   "%zu messages wait for the rejected queue, as many as may: no more is taken, nor counted; %s",
-                  parked_count(worker->parked), problem->text);
+                  worker->rejects.queue.count, problem->text);
     worker_count(worker->status, WORKER_REJECT_RETRIES, 1);
     worker_part_bad(worker->status, PART_REJECTED_QUEUE, full.text, clock_monotonic_ms());
 }
 
-static void step_parked(struct worker *worker)
+static void step_rejects(struct worker *worker)
 {
     struct error error = {0};
-    switch (parked_step(worker->parked, &error)) {
-    case PARKED_NOT_DUE:
-    case PARKED_ON:
+    switch (pending_rejects_step(&worker->rejects, &error)) {
+    case REJECTS_NOTHING_NEW:
         break;
-    case PARKED_SETTLED:
+    case REJECTS_CONFIRMED:
         worker_part_good(worker->status, PART_REJECTED_QUEUE, clock_monotonic_ms());
         break;
-    case PARKED_FAILED:
+    case REJECTS_FAILED:
         note_rejecting(worker, &error);
         break;
-    case PARKED_LOST:
+    case REJECTS_LOST:
         lost(worker, &error);
         break;
     }
@@ -245,14 +244,14 @@ static void step_parked(struct worker *worker)
 
 static void tell_held(struct worker *worker)
 {
-    size_t parked = parked_count(worker->parked);
-    size_t held = in_batches(worker) + worker->waiting.count + parked;
+    size_t rejects = worker->rejects.queue.count;
+    size_t held = in_batches(worker) + worker->waiting.count + rejects;
     if (held > 0 || worker->paused)
         worker->idle_since_ms = clock_monotonic_ms();
     worker_note_room(worker->status, has_room(worker));
     metric_set(&worker->status->metrics[WORKER_HELD], (int64_t)held);
     metric_set(&worker->status->metrics[WORKER_HELD_BYTES], (int64_t)worker->held.bytes);
-    metric_set(&worker->status->metrics[WORKER_PARKED], (int64_t)parked);
+    metric_set(&worker->status->metrics[WORKER_PENDING_REJECTS], (int64_t)rejects);
 }
 
 /* Gives everything back: other workers may have a Redis, and RabbitMQ ends a consumer that holds a message too long. */
@@ -314,7 +313,7 @@ static bool tend(struct worker *worker, int64_t now_ms)
     renew_if_idle(worker, now_ms);
     rejecter_tend(worker->rejecter);
     /* With nothing to reject nothing is known to be wrong with rejecting. */
-    if (parked_count(worker->parked) == 0)
+    if (worker->rejects.queue.count == 0)
         worker_part_good(worker->status, PART_REJECTED_QUEUE, now_ms);
     return tend_redis(worker, now_ms);
 }
@@ -322,11 +321,11 @@ static bool tend(struct worker *worker, int64_t now_ms)
 /* How long to wait for the next message. */
 static int64_t patience_ms(struct worker *worker, int64_t now_ms)
 {
-    int64_t parked_ms = parked_due_ms(worker->parked);
+    int64_t rejects_ms = pending_rejects_due_ms(&worker->rejects);
     int64_t due_ms = batch_due_ms(batch_count(first_batch(worker)) > 0 ? first_batch(worker) : next_batch(worker));
-    bool given_up = stopping(worker) && parked_failing(worker->parked);
-    if (parked_ms < due_ms && !given_up)
-        due_ms = parked_ms;
+    bool given_up = stopping(worker) && worker->rejects.failing;
+    if (rejects_ms < due_ms && !given_up)
+        due_ms = rejects_ms;
     if (due_ms <= now_ms)
         return 0;
     return due_ms - now_ms < TICK_MS ? due_ms - now_ms : TICK_MS;
@@ -335,30 +334,30 @@ static int64_t patience_ms(struct worker *worker, int64_t now_ms)
 /* Rejections are waited for only as long as nothing is wrong with them. */
 static bool unfinished(const struct worker *worker)
 {
-    return in_batches(worker) > 0 || (parked_count(worker->parked) > 0 && !parked_failing(worker->parked));
+    return in_batches(worker) > 0 || (worker->rejects.queue.count > 0 && !worker->rejects.failing);
 }
 
-/* Finishes the batch in hand and what is parked; what else was delivered goes back to the queue when the connection
+/* Finishes the batch in hand and the rejects; what else was delivered goes back to the queue when the connection
    closes. */
 static void finish(struct worker *worker)
 {
     int64_t deadline_ms = stop_listener_came_at_ms(&worker->stop) + WORKER_STOP_MS;
     int64_t now_ms = clock_monotonic_ms();
     stop_listener_heard(&worker->stop);
-    log_info("stopping: finishing %zu messages", in_batches(worker) + parked_count(worker->parked));
+    log_info("stopping: finishing %zu messages", in_batches(worker) + worker->rejects.queue.count);
     service_notify_stopping();
     batch_hurry(next_batch(worker), now_ms);
     while (unfinished(worker) && now_ms < deadline_ms) {
-        if (!parked_failing(worker->parked))
-            step_parked(worker);
+        if (!worker->rejects.failing)
+            step_rejects(worker);
         step_batch(worker, clock_monotonic_ms());
         serve_connection(worker, patience_ms(worker, clock_monotonic_ms()));
         delivery_queue_clear(&worker->waiting);
         now_ms = clock_monotonic_ms();
     }
     tell_held(worker);
-    if (in_batches(worker) + parked_count(worker->parked) > 0)
-        log_warn("stopping: %zu messages go back to the queue", in_batches(worker) + parked_count(worker->parked));
+    if (in_batches(worker) + worker->rejects.queue.count > 0)
+        log_warn("stopping: %zu messages go back to the queue", in_batches(worker) + worker->rejects.queue.count);
     frequent_log_finish(&worker->log, now_ms);
 }
 
@@ -395,7 +394,7 @@ void worker_run(struct worker *worker)
             asked_redis = tend(worker, clock_monotonic_ms());
             tend_at_ms = clock_monotonic_ms() + TICK_MS;
         }
-        step_parked(worker);
+        step_rejects(worker);
         /* While Redis stands still each call to it takes seconds: no second one before the connection is served. */
         if (!asked_redis || !protection("serve"))
             step_batch(worker, clock_monotonic_ms());

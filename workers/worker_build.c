@@ -9,7 +9,6 @@
 
 enum {
     REDIS_REVIEW_MS = TIMER_MS(30000), /* how often its settings are looked at */
-    PARKED_SHARE = 4,                  /* at most so many-th of the prefetch waits for the rejected queue */
 };
 
 static struct redis_settings redis_settings_of(const struct worker_config *config)
@@ -45,15 +44,14 @@ static bool build_rest(struct worker *worker)
                                           .held_max = protection("held-bound") ? LIMIT_HELD_BYTES : SIZE_MAX,
                                           .seed = seed,
                                           .wake_fd = worker->stop.wake_fd};
-    struct batch_settings batching = {.max = (size_t)config->batch_max,
-                                      .wait_ms = config->batch_wait_ms,
-                                      .parse = worker_parse_settings(config)};
+    struct batch_settings batching = {
+        .max = (size_t)config->batch_max, .wait_ms = config->batch_wait_ms, .parse = worker_parse_settings(config)};
     worker->consumer = consumer_new(&consuming);
     worker->rejecter = rejecter_new(&amqp, "dropworker rejected", worker->dog);
-    worker->parked = parked_new((size_t)config->prefetch / PARKED_SHARE, &worker->parked_ports, seed + 2);
-    for (size_t i = 0; worker->parked && i < 2; i++) {
+    pending_rejects_init(&worker->rejects, &worker->reject_ops, seed + 2);
+    for (size_t i = 0; i < 2; i++) {
         batching.seed = seed + 3 + i;
-        worker->batches[i] = batch_new(&batching, &worker->batch_ports, worker->parked);
+        worker->batches[i] = batch_new(&batching, &worker->batch_ops, &worker->rejects);
     }
     return worker->consumer && worker->rejecter && worker->batches[0] && worker->batches[1];
 }
@@ -85,8 +83,8 @@ struct worker *worker_new(const struct worker_config *config, struct worker_stat
     }
     worker->config = config;
     worker->status = status;
-    worker->batch_ports = worker_batch_ports(worker);
-    worker->parked_ports = worker_parked_ports(worker);
+    worker->batch_ops = worker_batch_ops(worker);
+    worker->reject_ops = worker_reject_ops(worker);
     if (!build(worker, error)) {
         worker_free(worker);
         return NULL;
@@ -102,7 +100,7 @@ void worker_free(struct worker *worker)
     delivery_queue_clear(&worker->waiting);
     batch_free(worker->batches[0]);
     batch_free(worker->batches[1]);
-    parked_free(worker->parked);
+    pending_rejects_clear(&worker->rejects);
     rejecter_free(worker->rejecter);
     consumer_free(worker->consumer);
     redis_store_free(worker->store);

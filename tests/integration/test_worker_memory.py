@@ -4,7 +4,7 @@ import json
 
 import servers
 from events import callback, message
-from test_worker_parked import full, rejected
+from test_worker_pending_rejects import full, rejected
 from waits import wait_counted, wait_metric, wait_said, wait_settled
 
 MIB = 1 << 20

@@ -64,45 +64,44 @@ static void fake_remark(void *context, const char *remark)
     world->remarks++;
 }
 
-static struct batch_ports ports_of(struct world *world)
+static struct batch_ops ops_of(struct world *world)
 {
-    return (struct batch_ports){.context = world,
-                                .apply = fake_apply,
-                                .abandon = fake_abandon,
-                                .acknowledge = fake_acknowledge,
-                                .remark = fake_remark};
+    return (struct batch_ops){.context = world,
+                              .apply = fake_apply,
+                              .abandon = fake_abandon,
+                              .acknowledge = fake_acknowledge,
+                              .remark = fake_remark};
 }
 
-static int64_t parked_now_ms(void *context)
+static int64_t fake_now_ms(void *context)
 {
     (void)context;
     return 1;
 }
 
-static bool parked_reject(void *context, struct rejection *rejections, size_t count, struct error *error)
+static bool fake_publish(void *context, struct delivery *first, struct error *error)
 {
     struct world *world = context;
     (void)error;
-    for (size_t i = 0; i < count; i++) {
-        const char *reason = rejections[i].delivery->event ? "unusable_status" : "unrecognized_shape";
-        assert_string_equal(rejections[i].delivery->reason, reason);
-        assert_non_null(rejections[i].delivery->body);
-        assert_true(strlen(rejections[i].delivery->detail) > 0);
-        rejections[i].confirmed = world->reject_confirms;
+    for (struct delivery *one = first; one; one = one->next) {
+        assert_string_equal(one->reason, one->event ? "unusable_status" : "unrecognized_shape");
+        assert_non_null(one->body);
+        assert_true(strlen(one->detail) > 0);
+        one->reject_confirmed = world->reject_confirms;
     }
     return true;
 }
 
-static void parked_rejected(void *context, const struct rejection *rejection)
+static void fake_rejected(void *context, const char *reason)
 {
     (void)context;
-    (void)rejection;
+    (void)reason;
 }
 
-static bool parked_acknowledge(void *context, uint64_t tag, struct error *error)
+static bool fake_acknowledge_reject(void *context, uint64_t tag, struct error *error)
 {
     (void)error;
-    note(context, "parked", (size_t)tag);
+    note(context, "rejected", (size_t)tag);
     return true;
 }
 
@@ -110,15 +109,14 @@ static const struct batch_settings settings = {.max = 4, .wait_ms = 20, .seed = 
 
 struct batch *scene_open(struct scene *scene, struct world *world)
 {
-    *scene = (struct scene){.world = world, .ports = ports_of(world)};
-    scene->parked_ports = (struct parked_ports){.context = world,
-                                                .now_ms = parked_now_ms,
-                                                .reject = parked_reject,
-                                                .rejected = parked_rejected,
-                                                .acknowledge = parked_acknowledge};
-    scene->parked = parked_new(SCENE_ROOM, &scene->parked_ports, 7);
-    assert_non_null(scene->parked);
-    scene->batch = batch_new(&settings, &scene->ports, scene->parked);
+    *scene = (struct scene){.world = world, .ops = ops_of(world)};
+    scene->reject_ops = (struct reject_ops){.context = world,
+                                            .now_ms = fake_now_ms,
+                                            .publish = fake_publish,
+                                            .rejected = fake_rejected,
+                                            .acknowledge = fake_acknowledge_reject};
+    pending_rejects_init(&scene->rejects, &scene->reject_ops, 7);
+    scene->batch = batch_new(&settings, &scene->ops, &scene->rejects);
     assert_non_null(scene->batch);
     return scene->batch;
 }
@@ -126,7 +124,7 @@ struct batch *scene_open(struct scene *scene, struct world *world)
 void scene_close(struct scene *scene)
 {
     batch_free(scene->batch);
-    parked_free(scene->parked);
+    pending_rejects_clear(&scene->rejects);
 }
 
 struct delivery *scene_delivery(const char *body, uint64_t tag)

@@ -8,24 +8,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SCENE_JOURNAL = 1024, SCENE_ROOM = 3 };
+enum { SCENE_JOURNAL = 1024 };
 
 /* What is to fail, and what was asked. */
 struct world {
     int apply_failures;
     int apply_waits; /* how often Redis has not answered yet */
     int acknowledge_failures;
-    bool reject_confirms; /* what is parked goes at the next step there */
+    bool reject_confirms; /* what waits for the rejected queue goes at the next step there */
     int remarks;
     char journal[SCENE_JOURNAL];
 };
 
-/* A batch in that world, and where it parks. */
+/* A batch in that world, and its rejects. */
 struct scene {
     struct world *world;
-    struct batch_ports ports;
-    struct parked_ports parked_ports;
-    struct parked *parked;
+    struct batch_ops ops;
+    struct reject_ops reject_ops;
+    struct pending_rejects rejects;
     struct batch *batch;
 };
 

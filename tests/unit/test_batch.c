@@ -8,14 +8,14 @@
 
 #include <cmocka.h>
 
-static void acknowledges_after_redis_and_never_what_is_parked(void **state)
+static void acknowledges_after_redis_and_never_what_is_to_be_rejected(void **state)
 {
     static const struct {
         const char *kinds;
         struct world world;
         enum batch_progress end;
         const char *journal;
-        size_t parked;
+        size_t rejects;
     } cases[] = {
         {"g", {0}, BATCH_DONE, "apply1 upto1", 0},
         {"gggg", {0}, BATCH_DONE, "apply4 upto4", 0},
@@ -51,7 +51,7 @@ static void acknowledges_after_redis_and_never_what_is_parked(void **state)
         scene_add(batch, cases[i].kinds, now_ms);
         assert_int_equal(scene_run(batch, &now_ms), cases[i].end);
         assert_string_equal(world.journal, cases[i].journal);
-        assert_int_equal(parked_count(scene.parked), cases[i].parked);
+        assert_int_equal(scene.rejects.queue.count, cases[i].rejects);
         assert_int_equal(batch_count(batch), 0);
         assert_true(batch_open(batch));
         assert_int_equal(batch_due_ms(batch), INT64_MAX);
@@ -59,7 +59,7 @@ static void acknowledges_after_redis_and_never_what_is_parked(void **state)
     }
 }
 
-static void those_behind_a_parked_one_are_acknowledged_alone_until_it_is_gone(void **state)
+static void those_behind_a_reject_are_acknowledged_alone_until_it_is_gone(void **state)
 {
     struct world world = {0};
     struct scene scene;
@@ -73,16 +73,16 @@ static void those_behind_a_parked_one_are_acknowledged_alone_until_it_is_gone(vo
     batch_add(batch, scene_delivery("{\"status\":\"success\"}", 4), now_ms);
     assert_int_equal(scene_run(batch, &now_ms), BATCH_DONE);
     world.reject_confirms = true;
-    assert_int_equal(parked_step(scene.parked, &error), PARKED_SETTLED);
+    assert_int_equal(pending_rejects_step(&scene.rejects, &error), REJECTS_CONFIRMED);
     batch_add(batch, scene_delivery("{\"status\":\"success\"}", 5), now_ms);
     batch_add(batch, scene_delivery("{\"status\":\"success\"}", 6), now_ms);
     assert_int_equal(scene_run(batch, &now_ms), BATCH_DONE);
-    assert_string_equal(world.journal, "apply1 upto1 apply2 ack3 ack4 parked2 apply2 upto6");
+    assert_string_equal(world.journal, "apply1 upto1 apply2 ack3 ack4 rejected2 apply2 upto6");
     scene_close(&scene);
 }
 
 /* A rejection that is confirmed while its neighbours go to Redis costs them nothing. */
-static void what_is_parked_is_on_its_way_before_redis_is_asked(void **state)
+static void a_reject_is_on_its_way_before_redis_is_asked(void **state)
 {
     struct world world = {.reject_confirms = true};
     struct scene scene;
@@ -92,15 +92,15 @@ static void what_is_parked_is_on_its_way_before_redis_is_asked(void **state)
     (void)state;
     scene_add(batch, "bgg", 1000);
     assert_int_equal(batch_step(batch, now_ms, &error), BATCH_FURTHER);
-    assert_int_equal(parked_count(scene.parked), 1);
-    assert_int_equal(parked_step(scene.parked, &error), PARKED_SETTLED);
+    assert_int_equal(scene.rejects.queue.count, 1);
+    assert_int_equal(pending_rejects_step(&scene.rejects, &error), REJECTS_CONFIRMED);
     assert_int_equal(scene_run(batch, &now_ms), BATCH_DONE);
-    assert_string_equal(world.journal, "parked1 apply2 upto3");
+    assert_string_equal(world.journal, "rejected1 apply2 upto3");
     scene_close(&scene);
 }
 
-/* The opt-out of a message that is rejected waits for nothing but Redis, and the message is parked after it. */
-static void what_tells_of_an_opt_out_is_parked_once_redis_has_it(void **state)
+/* The opt-out of a message that is rejected waits for nothing but Redis, and the message is rejected after it. */
+static void what_tells_of_an_opt_out_is_rejected_once_redis_has_it(void **state)
 {
     struct world world = {.apply_failures = 1, .reject_confirms = true};
     struct scene scene;
@@ -110,36 +110,15 @@ static void what_tells_of_an_opt_out_is_parked_once_redis_has_it(void **state)
     (void)state;
     scene_add(batch, "gobg", 1000);
     assert_int_equal(batch_step(batch, now_ms, &error), BATCH_FURTHER);
-    assert_int_equal(parked_count(scene.parked), 1);
+    assert_int_equal(scene.rejects.queue.count, 1);
     assert_int_equal(batch_step(batch, now_ms, &error), BATCH_KEPT);
-    assert_int_equal(parked_count(scene.parked), 1);
-    assert_int_equal(parked_room(scene.parked), SCENE_ROOM - 2);
+    assert_int_equal(scene.rejects.queue.count, 1);
     assert_int_equal(scene_run(batch, &now_ms), BATCH_DONE);
-    assert_int_equal(parked_count(scene.parked), 2);
-    assert_int_equal(parked_room(scene.parked), SCENE_ROOM - 2);
-    assert_int_equal(parked_oldest(scene.parked), 2);
-    assert_int_equal(parked_step(scene.parked, &error), PARKED_SETTLED);
-    assert_string_equal(world.journal, "apply!3 apply3 upto1 ack4 parked3 parked2");
-    assert_int_equal(parked_room(scene.parked), SCENE_ROOM);
+    assert_int_equal(scene.rejects.queue.count, 2);
+    assert_int_equal(pending_rejects_oldest(&scene.rejects), 2);
+    assert_int_equal(pending_rejects_step(&scene.rejects, &error), REJECTS_CONFIRMED);
+    assert_string_equal(world.journal, "apply!3 apply3 upto1 ack4 rejected3 rejected2");
     scene_close(&scene);
-}
-
-static void what_is_dropped_gives_its_places_back(void **state)
-{
-    (void)state;
-    for (int steps = 0; steps < 3; steps++) {
-        struct world world = {0};
-        struct scene scene;
-        struct batch *batch = scene_open(&scene, &world);
-        struct error error = {0};
-        scene_add(batch, "obg", 1000);
-        for (int i = 0; i < steps; i++)
-            assert_int_equal(batch_step(batch, 1020, &error), BATCH_FURTHER);
-        batch_drop(batch);
-        parked_drop(scene.parked);
-        assert_int_equal(parked_room(scene.parked), SCENE_ROOM);
-        scene_close(&scene);
-    }
 }
 
 static void a_body_that_was_read_is_kept_only_for_the_rejected_queue(void **state)
@@ -163,10 +142,10 @@ static void a_body_that_was_read_is_kept_only_for_the_rejected_queue(void **stat
         assert_true(delivery_was_read(delivery));
         assert_int_equal(delivery->body != NULL, cases[i].kept);
         assert_int_equal(scene_held.bytes, sizeof *delivery + (cases[i].kept ? strlen(cases[i].body) : 0) +
-                                         (delivery->event ? sizeof *delivery->event : 0));
+                                               (delivery->event ? sizeof *delivery->event : 0));
         batch_add(batch, delivery, now_ms);
         assert_int_equal(scene_run(batch, &now_ms), BATCH_DONE);
-        assert_int_equal(scene_held.bytes == 0, parked_count(scene.parked) == 0);
+        assert_int_equal(scene_held.bytes == 0, scene.rejects.queue.count == 0);
         scene_close(&scene);
         assert_int_equal(scene_held.bytes, 0);
     }
@@ -185,45 +164,10 @@ static void what_has_a_reason_already_is_never_read(void **state)
     assert_null(deadly->event);
     assert_int_equal(scene_run(batch, &now_ms), BATCH_DONE);
     assert_string_equal(world.journal, "");
-    assert_int_equal(parked_count(scene.parked), 1);
+    assert_int_equal(scene.rejects.queue.count, 1);
     assert_string_equal(deadly->reason, "crashed_worker");
     assert_non_null(deadly->body);
     scene_close(&scene);
-}
-
-static void takes_none_that_there_is_no_room_to_park(void **state)
-{
-    static const struct {
-        const char *parked; /* by batches before */
-        const char *kinds;  /* all that are taken */
-        bool open;          /* then */
-    } cases[] = {
-        {"", "bb", true},    {"", "bbb", false},   {"b", "gb", true},
-        {"b", "gbb", false}, {"bb", "ggb", false}, {"bbb", "", false},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct world world = {0};
-        struct scene scene;
-        struct batch *batch = scene_open(&scene, &world);
-        struct error error = {0};
-        int64_t now_ms = 1000;
-        scene_add(batch, cases[i].parked, now_ms);
-        if (cases[i].parked[0] != '\0')
-            assert_int_equal(scene_run(batch, &now_ms), BATCH_DONE);
-        scene_add(batch, cases[i].kinds, now_ms);
-        assert_int_equal(batch_open(batch), cases[i].open);
-        assert_int_equal(batch_count(batch) > 0 && batch_due_ms(batch) == now_ms,
-                         !cases[i].open && batch_count(batch) > 0);
-        if (batch_count(batch) > 0)
-            assert_int_equal(scene_run(batch, &now_ms), BATCH_DONE);
-        assert_int_equal(batch_open(batch), cases[i].open);
-        world.reject_confirms = true;
-        if (parked_count(scene.parked) > 0)
-            assert_int_equal(parked_step(scene.parked, &error), PARKED_SETTLED);
-        assert_true(batch_open(batch));
-        scene_close(&scene);
-    }
 }
 
 static void waits_for_more_until_full_or_late(void **state)
@@ -336,7 +280,7 @@ static void a_lost_connection_drops_all_in_any_phase(void **state)
         for (int i = 0; i < steps; i++)
             assert_int_equal(batch_step(batch, now_ms, &error), BATCH_FURTHER);
         batch_drop(batch);
-        parked_drop(scene.parked);
+        pending_rejects_clear(&scene.rejects);
         assert_int_equal(batch_count(batch), 0);
         assert_int_equal(batch_step(batch, now_ms, &error), BATCH_NOT_DUE);
         assert_null(strstr(world.journal, "ack"));
@@ -378,14 +322,12 @@ static void remarks_are_passed_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(acknowledges_after_redis_and_never_what_is_parked),
-        cmocka_unit_test(those_behind_a_parked_one_are_acknowledged_alone_until_it_is_gone),
-        cmocka_unit_test(what_is_parked_is_on_its_way_before_redis_is_asked),
-        cmocka_unit_test(what_tells_of_an_opt_out_is_parked_once_redis_has_it),
-        cmocka_unit_test(what_is_dropped_gives_its_places_back),
+        cmocka_unit_test(acknowledges_after_redis_and_never_what_is_to_be_rejected),
+        cmocka_unit_test(those_behind_a_reject_are_acknowledged_alone_until_it_is_gone),
+        cmocka_unit_test(a_reject_is_on_its_way_before_redis_is_asked),
+        cmocka_unit_test(what_tells_of_an_opt_out_is_rejected_once_redis_has_it),
         cmocka_unit_test(a_body_that_was_read_is_kept_only_for_the_rejected_queue),
         cmocka_unit_test(what_has_a_reason_already_is_never_read),
-        cmocka_unit_test(takes_none_that_there_is_no_room_to_park),
         cmocka_unit_test(waits_for_more_until_full_or_late),
         cmocka_unit_test(takes_nothing_more_once_work_has_begun),
         cmocka_unit_test(waits_for_redis_without_being_due_and_looks_now_and_then),

@@ -21,8 +21,8 @@ static struct shared {
 
 static struct held held;
 
-/* A message's letter is what reading it does: g nothing, a aborts, k is killed, x exits, s reads what is not there, h never
-   ends, o ends one child. */
+/* A message's letter is what reading it does: g nothing, a aborts, k is killed, x exits, s reads what is not there, h
+   never ends, o ends one child. */
 static void read_letter(const void *context, struct delivery *delivery)
 {
     char letter = (char)delivery->body[0];

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/protection.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -153,7 +154,8 @@ static bool subscribe_watched(struct consumer *consumer, struct error *error)
         return false;
     }
     if (!amqp_basic_consume(connection, AMQP_CHANNEL, amqp_cstring_bytes(consumer->settings.amqp.queue),
-                            amqp_cstring_bytes(consumer->tag), 0, 0, 0, amqp_empty_table)) {
+                            amqp_cstring_bytes(consumer->tag), 0, !protection("ack-after-redis"), 0,
+                            amqp_empty_table)) {
         amqp_error_of_reply(error, "consuming from", peer(consumer), amqp_get_rpc_reply(connection));
         return false;
     }
@@ -430,6 +432,8 @@ bool consumer_acknowledge(struct consumer *consumer, uint64_t tag, bool multiple
         error_set(error, ERROR_UNAVAILABLE, "the connection that the messages came by is gone");
         return false;
     }
+    if (!protection("ack-after-redis")) /* the broker took the delivery for it */
+        return true;
     begin_call(consumer, CONSUMER_STUCK_MS);
     int status = amqp_basic_ack(amqp_session_connection(consumer->session), AMQP_CHANNEL, tag, multiple);
     if (watch_end(consumer->watch))

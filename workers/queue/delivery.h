@@ -31,6 +31,8 @@ struct delivery {
     char detail[PARSE_DETAIL]; /* of the reason */
     bool suspect;              /* not to be read before a child process has (quarantine.h) */
     int deaths;                /* of such processes */
+    uint64_t reject_tag;       /* under which reject.c published it on its connection; 0: it did not */
+    bool reject_confirmed;     /* the rejected queue holds it */
     struct held *held;         /* where its bytes are counted */
 };
 

@@ -1,171 +1,86 @@
 #include "pending_rejects.h"
 
-#include "common/backoff.h"
-
-#include <stdlib.h>
-
-struct parked {
-    const struct parked_ports *ports;
-    struct backoff backoff;
-    int64_t due_ms;
-    int64_t look_ms;
-    bool failing;
-    size_t limit;
-    size_t count, reserved;
-    struct rejection *rejections; /* in the order of parking */
-};
-
-struct parked *parked_new(size_t limit, const struct parked_ports *ports, uint64_t seed)
+void pending_rejects_init(struct pending_rejects *rejects, const struct reject_ops *ops, uint64_t seed)
 {
-    struct parked *parked = calloc(1, sizeof *parked);
-    if (!parked)
-        return NULL;
-    parked->ports = ports;
-    parked->limit = limit > 0 ? limit : 1;
-    parked->look_ms = PARKED_LOOK_FIRST_MS;
-    parked->rejections = calloc(parked->limit, sizeof *parked->rejections);
-    if (!parked->rejections) {
-        free(parked);
-        return NULL;
-    }
-    backoff_init(&parked->backoff, PARKED_RETRY_FIRST_MS, PARKED_RETRY_MAX_MS, seed);
-    return parked;
+    *rejects = (struct pending_rejects){.ops = ops};
+    backoff_init(&rejects->backoff, REJECTS_RETRY_FIRST_MS, REJECTS_RETRY_MAX_MS, seed);
 }
 
-void parked_free(struct parked *parked)
+void pending_rejects_clear(struct pending_rejects *rejects)
 {
-    if (!parked)
-        return;
-    parked_drop(parked);
-    free(parked->rejections);
-    free(parked);
+    delivery_queue_clear(&rejects->queue);
+    rejects->failing = false;
+    backoff_reset(&rejects->backoff);
 }
 
-size_t parked_count(const struct parked *parked)
+void pending_rejects_add(struct pending_rejects *rejects, struct delivery *delivery)
 {
-    return parked->count;
+    delivery_queue_push(&rejects->queue, delivery);
+    if (!rejects->failing)
+        rejects->due_ms = 0; /* now */
 }
 
-size_t parked_room(const struct parked *parked)
-{
-    return parked->limit - parked->count - parked->reserved;
-}
-
-bool parked_full(const struct parked *parked)
-{
-    return parked->count == parked->limit;
-}
-
-void parked_reserve(struct parked *parked)
-{
-    parked->reserved++;
-}
-
-void parked_release(struct parked *parked, size_t places)
-{
-    parked->reserved -= places;
-}
-
-uint64_t parked_oldest(const struct parked *parked)
+uint64_t pending_rejects_oldest(const struct pending_rejects *rejects)
 {
     uint64_t oldest = UINT64_MAX;
-    for (size_t i = 0; i < parked->count; i++) {
-        if (parked->rejections[i].delivery->tag < oldest)
-            oldest = parked->rejections[i].delivery->tag;
+    for (const struct delivery *delivery = rejects->queue.first; delivery; delivery = delivery->next) {
+        if (delivery->tag < oldest)
+            oldest = delivery->tag;
     }
     return oldest;
 }
 
-void parked_add(struct parked *parked, struct delivery *delivery)
+int64_t pending_rejects_due_ms(const struct pending_rejects *rejects)
 {
-    parked->rejections[parked->count++] = (struct rejection){.delivery = delivery};
-    if (!parked->failing) {
-        parked->due_ms = 0; /* now */
-        parked->look_ms = PARKED_LOOK_FIRST_MS;
-    }
+    return rejects->queue.count > 0 ? rejects->due_ms : INT64_MAX;
 }
 
-int64_t parked_due_ms(const struct parked *parked)
+/* Those that are not confirmed stay, in their order. False with *error when the connection is lost. */
+static bool acknowledge_confirmed(struct pending_rejects *rejects, struct error *error)
 {
-    return parked->count > 0 ? parked->due_ms : INT64_MAX;
-}
-
-bool parked_failing(const struct parked *parked)
-{
-    return parked->failing;
-}
-
-/* Acknowledges what is confirmed. False with *error when the connection is lost. */
-static bool settle(struct parked *parked, size_t *settled, struct error *error)
-{
-    const struct parked_ports *ports = parked->ports;
-    size_t count = parked->count, kept = 0;
+    const struct reject_ops *ops = rejects->ops;
     bool alive = true;
-    for (size_t i = 0; i < count; i++) {
-        struct rejection *rejection = &parked->rejections[i];
-        if (!rejection->confirmed || !alive) {
-            if (kept != i)
-                parked->rejections[kept] = *rejection;
-            kept++;
+    for (size_t left = rejects->queue.count; left > 0 && alive; left--) {
+        struct delivery *delivery = delivery_queue_pop(&rejects->queue);
+        if (!delivery->reject_confirmed) {
+            delivery_queue_push(&rejects->queue, delivery);
             continue;
         }
-        ports->rejected(ports->context, rejection);
-        alive = ports->acknowledge(ports->context, rejection->delivery->tag, error);
-        delivery_free(rejection->delivery);
+        ops->rejected(ops->context, delivery->reason);
+        alive = ops->acknowledge(ops->context, delivery->tag, error);
+        delivery_free(delivery);
     }
-    parked->count = kept;
-    *settled = count - kept;
     return alive;
 }
 
-static void schedule_look(struct parked *parked, bool moved)
+static int64_t pause_ms(struct pending_rejects *rejects, int64_t took_ms)
 {
-    if (moved)
-        parked->look_ms = PARKED_LOOK_FIRST_MS;
-    parked->due_ms = parked->ports->now_ms(parked->ports->context) + parked->look_ms;
-    parked->look_ms = parked->look_ms * 2 < PARKED_LOOK_MAX_MS ? parked->look_ms * 2 : PARKED_LOOK_MAX_MS;
+    int64_t wait_ms = backoff_next_ms(&rejects->backoff);
+    int64_t rest_ms = took_ms * REJECTS_REST < REJECTS_REST_MAX_MS ? took_ms * REJECTS_REST : REJECTS_REST_MAX_MS;
+    return rest_ms > wait_ms ? rest_ms : wait_ms;
 }
 
-static void schedule_retry(struct parked *parked, int64_t began_ms)
+enum rejects_progress pending_rejects_step(struct pending_rejects *rejects, struct error *error)
 {
-    int64_t now_ms = parked->ports->now_ms(parked->ports->context);
-    int64_t wait_ms = backoff_next_ms(&parked->backoff);
-    int64_t rest_ms = (now_ms - began_ms) * PARKED_REST;
-    if (rest_ms > PARKED_REST_MAX_MS)
-        rest_ms = PARKED_REST_MAX_MS;
-    parked->due_ms = now_ms + (rest_ms > wait_ms ? rest_ms : wait_ms);
-}
-
-enum parked_progress parked_step(struct parked *parked, struct error *error)
-{
-    const struct parked_ports *ports = parked->ports;
+    const struct reject_ops *ops = rejects->ops;
+    const size_t count = rejects->queue.count;
+    const int64_t began_ms = ops->now_ms(ops->context);
     struct error reason = {0};
-    size_t settled = 0;
-    int64_t began_ms = ports->now_ms(ports->context);
-    if (parked_due_ms(parked) > began_ms)
-        return PARKED_NOT_DUE;
-    bool good = ports->reject(ports->context, parked->rejections, parked->count, &reason);
-    if (!settle(parked, &settled, error)) {
-        parked_drop(parked);
-        return PARKED_LOST;
+    if (pending_rejects_due_ms(rejects) > began_ms)
+        return REJECTS_NOTHING_NEW;
+    rejects->failing = !ops->publish(ops->context, rejects->queue.first, &reason);
+    if (!acknowledge_confirmed(rejects, error)) {
+        pending_rejects_clear(rejects);
+        return REJECTS_LOST;
     }
-    if (settled > 0)
-        backoff_reset(&parked->backoff);
-    parked->failing = !good;
-    if (good) {
-        schedule_look(parked, settled > 0);
-        return settled > 0 ? PARKED_SETTLED : PARKED_ON;
+    if (rejects->queue.count < count)
+        backoff_reset(&rejects->backoff);
+    const int64_t now_ms = ops->now_ms(ops->context);
+    if (!rejects->failing) {
+        rejects->due_ms = now_ms + REJECTS_LOOK_MS;
+        return rejects->queue.count < count ? REJECTS_CONFIRMED : REJECTS_NOTHING_NEW;
     }
-    schedule_retry(parked, began_ms);
+    rejects->due_ms = now_ms + pause_ms(rejects, now_ms - began_ms);
     *error = reason;
-    return PARKED_FAILED;
-}
-
-void parked_drop(struct parked *parked)
-{
-    for (size_t i = 0; i < parked->count; i++)
-        delivery_free(parked->rejections[i].delivery);
-    parked->count = 0;
-    parked->failing = false;
-    backoff_reset(&parked->backoff);
+    return REJECTS_FAILED;
 }

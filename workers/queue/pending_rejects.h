@@ -1,86 +1,70 @@
-/* Rejections on their way: messages that wait, with their delivery tags, until the rejected queue holds them, so that
-   nothing else has to wait for that. They are offered again and again, and each is acknowledged alone, once the broker
-   has confirmed it. Does no I/O: ports, the clock among them, are passed in. One thread owns it. */
-#ifndef DROPBRIDGE_PARKED_H
-#define DROPBRIDGE_PARKED_H
+/* Messages on their way to the rejected queue: each is kept until the broker has confirmed that the queue holds it, and
+   then acknowledged, alone; so nothing else waits for that. They are offered again and again. How many there can be the
+   prefetch bounds, and their bytes LIMIT_HELD_BYTES. Does no I/O: what it needs of the world, the clock too, is passed
+   in. One thread owns it. */
+#ifndef DROPBRIDGE_PENDING_REJECTS_H
+#define DROPBRIDGE_PENDING_REJECTS_H
 
+#include "common/backoff.h"
 #include "common/error.h"
 #include "common/timers.h"
-#include "delivery.h"
+#include "delivery_queue.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    PARKED_LOOK_FIRST_MS = 1, /* how soon to look for a confirm, and how seldom in the end */
-    PARKED_LOOK_MAX_MS = 64,
-    PARKED_RETRY_FIRST_MS = TIMER_MS(100), /* after a failure */
-    PARKED_RETRY_MAX_MS = TIMER_MS(2000),  /* the broker's heartbeats are looked after so often at the least */
-    PARKED_REST = 9, /* after a failure that took long, the pause is so many times longer: what a broker
-                        away costs stays a tenth of the time */
-    PARKED_REST_MAX_MS = TIMER_MS(30000),
+    REJECTS_LOOK_MS = 5,                    /* how often to look for confirms */
+    REJECTS_RETRY_FIRST_MS = TIMER_MS(100), /* after a failure */
+    REJECTS_RETRY_MAX_MS = TIMER_MS(2000),  /* the broker's heartbeats are looked after so often at the least */
+    REJECTS_REST = 9, /* after a failure that took long, the pause is so many times longer: what a broker
+                         away costs stays a tenth of the time */
+    REJECTS_REST_MAX_MS = TIMER_MS(30000),
 };
 
-struct rejection {
-    struct delivery *delivery; /* with its body, a reason and a detail */
-    uint64_t sent_tag;  /* for the port that publishes: 0 at first */
-    int64_t sent_at_ms; /* the same */
-    bool confirmed;     /* set by that port once the broker holds it */
-};
-
-struct parked_ports {
+struct reject_ops {
     void *context;
     int64_t (*now_ms)(void *context); /* monotonic */
-    /* Brings them further, without waiting for confirms that have not come: publishes what is not yet published, and
-       marks what the broker holds as confirmed. In the order of parking. False with *error if something is wrong with
+    /* Publishes what is not yet published, and marks what the broker holds as confirmed (struct delivery); does not
+       wait for confirms. In the order of the list, which has one at least. False with *error if something is wrong with
        some of them. */
-    bool (*reject)(void *context, struct rejection *rejections, size_t count, struct error *error);
+    bool (*publish)(void *context, struct delivery *first, struct error *error);
     /* Once for each that is confirmed, before its acknowledgement. */
-    void (*rejected)(void *context, const struct rejection *rejection);
+    void (*rejected)(void *context, const char *reason);
     /* Acknowledges the delivery with this tag, and no other. On failure the connection is lost: all is delivered
        again. */
     bool (*acknowledge)(void *context, uint64_t tag, struct error *error);
 };
 
-struct parked;
-
-/* For `limit` messages, at least one. The ports must outlive it. NULL when out of memory. */
-struct parked *parked_new(size_t limit, const struct parked_ports *ports, uint64_t seed);
-/* NULL is fine. */
-void parked_free(struct parked *parked);
-
-size_t parked_count(const struct parked *parked);
-/* For how many more there is room, also if all that is reserved is added. */
-size_t parked_room(const struct parked *parked);
-bool parked_full(const struct parked *parked);
-/* Keeps a place for one that may have to be added; there must be room. */
-void parked_reserve(struct parked *parked);
-/* Gives so many reserved places back, before what needed them is added. */
-void parked_release(struct parked *parked, size_t places);
-/* The lowest delivery tag, which an acknowledgement of several must not reach; UINT64_MAX if it is empty. */
-uint64_t parked_oldest(const struct parked *parked);
-
-/* Takes the delivery over, which has a reason and its body; there must be room. */
-void parked_add(struct parked *parked, struct delivery *delivery);
-
-/* When parked_step has something to do; INT64_MAX if it is empty. */
-int64_t parked_due_ms(const struct parked *parked);
-/* Whether the last try failed. */
-bool parked_failing(const struct parked *parked);
-
-enum parked_progress {
-    PARKED_NOT_DUE,
-    PARKED_ON,      /* nothing is wrong, and nothing new is confirmed */
-    PARKED_SETTLED, /* nothing is wrong; some are acknowledged, others may be on their way */
-    PARKED_FAILED,  /* *error says why; tried again at parked_due_ms */
-    PARKED_LOST,    /* acknowledging failed, *error says why; it is empty */
+struct pending_rejects {
+    const struct reject_ops *ops;
+    struct backoff backoff;
+    int64_t due_ms;
+    bool failing; /* the last try failed */
+    struct delivery_queue queue;
 };
 
-/* One try: publishes, and acknowledges what is confirmed. */
-enum parked_progress parked_step(struct parked *parked, struct error *error);
+/* The ops must outlive it. */
+void pending_rejects_init(struct pending_rejects *rejects, const struct reject_ops *ops, uint64_t seed);
+/* The connection is lost, or it ends: frees all. They will be delivered again. */
+void pending_rejects_clear(struct pending_rejects *rejects);
 
-/* The connection is lost: forgets all. They will be delivered again. */
-void parked_drop(struct parked *parked);
+/* Takes the delivery over, which has a reason and its body. */
+void pending_rejects_add(struct pending_rejects *rejects, struct delivery *delivery);
+/* The lowest delivery tag, which an acknowledgement of several must not reach; UINT64_MAX if it is empty. */
+uint64_t pending_rejects_oldest(const struct pending_rejects *rejects);
+/* When pending_rejects_step has something to do; INT64_MAX if it is empty. */
+int64_t pending_rejects_due_ms(const struct pending_rejects *rejects);
+
+enum rejects_progress {
+    REJECTS_NOTHING_NEW, /* nothing is wrong, and none is confirmed */
+    REJECTS_CONFIRMED,   /* nothing is wrong; some are acknowledged, others may be on their way */
+    REJECTS_FAILED,      /* *error says why; tried again at pending_rejects_due_ms */
+    REJECTS_LOST,        /* acknowledging failed, *error says why; it is empty */
+};
+
+/* One try, if it is due: publishes, and acknowledges what is confirmed. */
+enum rejects_progress pending_rejects_step(struct pending_rejects *rejects, struct error *error);
 
 #endif

@@ -8,7 +8,7 @@
 #include "common/amqp_session.h"
 #include "common/timers.h"
 #include "common/watchdog.h"
-#include "pending_rejects.h"
+#include "delivery.h"
 
 enum {
     REJECT_CONFIRM_TIMEOUT_MS = TIMER_MS(10000), /* without a confirm something is wrong */
@@ -25,14 +25,14 @@ struct rejecter *rejecter_new(const struct amqp_settings *settings, const char *
 /* NULL is fine. */
 void rejecter_free(struct rejecter *rejecter);
 
-/* Brings them a step further: takes in what the broker has said, and publishes what was not published on this
-   connection, with x-reject-reason and x-reject-detail, to the fanout exchange named as the rejected queue. Does not
-   wait for confirms. The rejections of the call before that are not confirmed are to be among these, in their order:
-   those left out are forgotten. Those that the broker holds are marked, whatever is returned. True if all goes well;
-   false with *error after a return (no queue took it), a nack, a lost connection, while the broker takes nothing, and
-   when a confirm is overdue. Returns at once, but takes seconds to connect to a broker that stands still, and
-   REJECT_STUCK_MS when it stops reading in the midst of a message. */
-bool rejecter_publish(struct rejecter *rejecter, struct rejection *rejections, size_t count, struct error *error);
+/* Brings the messages of the list a step further: takes in what the broker has said, and publishes what was not
+   published on this connection, with x-reject-reason and x-reject-detail, to the fanout exchange named as the rejected
+   queue. Does not wait for confirms. The messages of the call before that are not confirmed are to be among these, in
+   their order: those left out are forgotten. Sets reject_confirmed of those that the broker holds, whatever is
+   returned. True if all goes well; false with *error after a return (no queue took it), a nack, a lost connection,
+   while the broker takes nothing, and when a confirm is overdue. Returns at once, but takes seconds to connect to a
+   broker that stands still, and REJECT_STUCK_MS when it stops reading in the midst of a message. */
+bool rejecter_publish(struct rejecter *rejecter, struct delivery *first, struct error *error);
 
 /* Closes the connection if it has not been used for REJECT_IDLE_MS; so that its heartbeats need no care. Call every
    second or so. */

@@ -77,10 +77,10 @@ def rejected(queues, count):
 
 def held(worker):
     metrics = worker.metrics()
-    return metrics["dropworker_held"], metrics["dropworker_parked"]
+    return metrics["dropworker_held"], metrics["dropworker_pending_rejects"]
 
 
-def wait_held_and_parked(worker, *numbers):
+def wait_held_and_pending(worker, *numbers):
     servers.wait_until(lambda: held(worker) == numbers, lambda: f"{worker.metrics()}\n{worker.stderr[-2000:]}")
 
 
@@ -99,7 +99,7 @@ def test_good_ones_are_counted_and_acknowledged_meanwhile(start_worker, queues, 
     with trouble(rabbitmq, names, queues):
         worker = start_worker()
         wait_counted(redis_server, worker, GOOD)
-        wait_held_and_parked(worker, POISON, POISON)
+        wait_held_and_pending(worker, POISON, POISON)
         assert queues.depth("AMQP_QUEUE") == 0
 
         def counts_all_the_same():
@@ -117,14 +117,14 @@ def test_a_flood_of_poison_stops_at_the_bound_and_says_why(start_worker, queues,
     poison = publish(queues, 20, 10)
     with full(rabbitmq, names, queues):
         worker = start_worker(wait_ready=False, PREFETCH=8, BATCH_MAX=4)
-        # Two poisonous ones are as many as may wait; before the second of them are three good ones.
-        wait_counted(redis_server, worker, 3)
-        wait_held_and_parked(worker, 8, 2)
+        # Eight poisonous ones are as many as may wait; before the eighth of them are fifteen good ones.
+        wait_counted(redis_server, worker, 15)
+        wait_held_and_pending(worker, 8, 8)
         servers.wait_until(lambda: "as many as may" in worker.readyz()[1].get("rejected_queue_problem", ""), worker.readyz)
         assert worker.readyz()[0] == 503, "it can take no more"
         tried = worker.metrics()["dropworker_reject_retries_total"]
         wait_metric(worker, "reject_retries_total", tried + 3)
-        assert counted(redis_server) == 3 and held(worker) == (8, 2)
+        assert counted(redis_server) == 15 and held(worker) == (8, 8)
     assert rejected(queues, 10) == sorted(poison)
     wait_counted(redis_server, worker, 20)
     wait_rest(worker, 30)
@@ -149,7 +149,7 @@ def test_nothing_is_lost_when_the_worker_is_killed(start_worker, queues, names, 
     with full(rabbitmq, names, queues):
         worker = start_worker(options={"clean_exit": (-9,)})
         wait_counted(redis_server, worker, GOOD)
-        wait_held_and_parked(worker, POISON, POISON)
+        wait_held_and_pending(worker, POISON, POISON)
         worker.kill()
         servers.wait_until(lambda: queues.depth("AMQP_QUEUE") >= POISON, lambda: queues.depth("AMQP_QUEUE"))
         back = queues.depth("AMQP_QUEUE")  # acknowledgements that a busy broker had not read may have gone with the worker
@@ -164,10 +164,10 @@ def test_a_lost_connection_takes_them_along(start_worker, queues, names, rabbitm
     with full(rabbitmq, names, queues):
         worker = start_worker(AMQP_URL=proxy.url)
         wait_counted(redis_server, worker, 99)
-        wait_held_and_parked(worker, 1, 1)
+        wait_held_and_pending(worker, 1, 1)
         proxy.cut()
-        wait_held_and_parked(worker, 0, 0)
+        wait_held_and_pending(worker, 0, 0)
         proxy.restore()
-        wait_held_and_parked(worker, 1, 1)
+        wait_held_and_pending(worker, 1, 1)
     assert rejected(queues, 1) == poison
     servers.wait_until(lambda: worker.readyz()[0] == 200 and held(worker) == (0, 0), worker.metrics)

@@ -1,6 +1,6 @@
 #include "common/clock.h"
-#include "workers/counting/plan.h"
 #include "worker_state.h"
+#include "workers/counting/plan.h"
 
 #include <string.h>
 
@@ -14,8 +14,8 @@ static void count_applied(struct worker *worker, const struct event *const *even
     }
 }
 
-static enum apply_progress port_apply(void *context, const struct event *const *events, size_t count,
-                                      enum applied *results, struct error *error)
+static enum apply_progress op_apply(void *context, const struct event *const *events, size_t count,
+                                    enum applied *results, struct error *error)
 {
     struct worker *worker = context;
     enum apply_progress progress = redis_store_apply(worker->store, events, count, results, error);
@@ -26,44 +26,44 @@ static enum apply_progress port_apply(void *context, const struct event *const *
     return progress;
 }
 
-static void port_abandon(void *context)
+static void op_abandon(void *context)
 {
     struct worker *worker = context;
     redis_store_abandon(worker->store);
 }
 
-static int64_t port_now_ms(void *context)
+static int64_t op_now_ms(void *context)
 {
     (void)context;
     return clock_monotonic_ms();
 }
 
-static bool port_reject(void *context, struct rejection *rejections, size_t count, struct error *error)
+static bool op_publish(void *context, struct delivery *first, struct error *error)
 {
     struct worker *worker = context;
-    return rejecter_publish(worker->rejecter, rejections, count, error);
+    return rejecter_publish(worker->rejecter, first, error);
 }
 
-static void port_rejected(void *context, const struct rejection *rejection)
+static void op_rejected(void *context, const char *reason)
 {
     struct worker *worker = context;
-    worker_count_rejected(worker->status, rejection->delivery->reason);
-    frequent_log_note(&worker->log, FREQUENT_REJECTION, rejection->delivery->reason);
+    worker_count_rejected(worker->status, reason);
+    frequent_log_note(&worker->log, FREQUENT_REJECTION, reason);
 }
 
-static bool port_acknowledge_one(void *context, uint64_t tag, struct error *error)
+static bool op_acknowledge_one(void *context, uint64_t tag, struct error *error)
 {
     struct worker *worker = context;
     return consumer_acknowledge(worker->consumer, tag, false, error);
 }
 
-static bool port_acknowledge(void *context, uint64_t tag, bool multiple, struct error *error)
+static bool op_acknowledge(void *context, uint64_t tag, bool multiple, struct error *error)
 {
     struct worker *worker = context;
     return consumer_acknowledge(worker->consumer, tag, multiple, error);
 }
 
-static void port_remark(void *context, const char *remark)
+static void op_remark(void *context, const char *remark)
 {
     struct worker *worker = context;
     if (strncmp(remark, PARSE_ABOUT_NAME, strlen(PARSE_ABOUT_NAME)) == 0)
@@ -86,20 +86,20 @@ struct quarantine worker_quarantine(const struct worker *worker)
     return (struct quarantine){.read = read_first, .context = worker, .limit_s = QUARANTINE_S};
 }
 
-struct batch_ports worker_batch_ports(struct worker *worker)
+struct batch_ops worker_batch_ops(struct worker *worker)
 {
-    return (struct batch_ports){.context = worker,
-                                .apply = port_apply,
-                                .abandon = port_abandon,
-                                .acknowledge = port_acknowledge,
-                                .remark = port_remark};
+    return (struct batch_ops){.context = worker,
+                              .apply = op_apply,
+                              .abandon = op_abandon,
+                              .acknowledge = op_acknowledge,
+                              .remark = op_remark};
 }
 
-struct parked_ports worker_parked_ports(struct worker *worker)
+struct reject_ops worker_reject_ops(struct worker *worker)
 {
-    return (struct parked_ports){.context = worker,
-                                 .now_ms = port_now_ms,
-                                 .reject = port_reject,
-                                 .rejected = port_rejected,
-                                 .acknowledge = port_acknowledge_one};
+    return (struct reject_ops){.context = worker,
+                               .now_ms = op_now_ms,
+                               .publish = op_publish,
+                               .rejected = op_rejected,
+                               .acknowledge = op_acknowledge_one};
 }
