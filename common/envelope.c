@@ -138,8 +138,7 @@ static struct bytes text_header(const amqp_basic_properties_t *properties, const
     return view(value->value.bytes);
 }
 
-/* The header as a positive integer, of whatever width its publisher chose; 0 if it is none. */
-static int64_t integer_header(const amqp_basic_properties_t *properties, const char *name)
+int64_t envelope_integer_header(const amqp_basic_properties_t *properties, const char *name)
 {
     const amqp_field_value_t *field = find_header(properties, name);
     int64_t value = 0;
@@ -158,7 +157,7 @@ static int64_t integer_header(const amqp_basic_properties_t *properties, const c
 
 static int64_t received_at(const amqp_basic_properties_t *properties)
 {
-    const int64_t header = integer_header(properties, header_received_at);
+    const int64_t header = envelope_integer_header(properties, header_received_at);
     if (header > 0)
         return header;
     if ((properties->_flags & AMQP_BASIC_TIMESTAMP_FLAG) == 0 || properties->timestamp > INT64_MAX / 1000)

@@ -41,6 +41,9 @@ void envelope_add_rejection(struct envelope_properties *properties, const char *
    unknown type is webhook, an unknown scheme off; without x-received-at the `timestamp` property (s) serves. */
 void envelope_from_properties(const amqp_basic_properties_t *properties, struct envelope *out);
 
+/* A header as a positive integer, of whatever width its publisher chose; 0 if it is none. */
+int64_t envelope_integer_header(const amqp_basic_properties_t *properties, const char *name);
+
 const char *envelope_type_name(enum envelope_type type);
 const char *envelope_scheme_name(enum envelope_scheme scheme);
 

@@ -130,7 +130,7 @@ static void take(struct worker *worker, struct delivery *delivery)
     delivery->suspect = delivery->delivery_count >= QUARANTINE_COUNT && protection("quarantine");
     if (delivery->suspect) {
         char which[64];
-        snprintf(which, sizeof which, "its delivery %" PRIu64, delivery->delivery_count + 1);
+        snprintf(which, sizeof which, "its delivery %" PRId64, delivery->delivery_count + 1);
         worker_count(worker->status, WORKER_SUSPECTS, 1);
         frequent_log_note(&worker->log, FREQUENT_SUSPECT, which);
     } else {

@@ -13,11 +13,10 @@
 #include <unistd.h>
 
 enum {
-    CONSUMER_TAG = 128,
+    CONSUMER_TAG = 64,
     RPC_TIMEOUT_S = 5,
     GOODBYE_MS = 1000,
     REST_MS = 1000, /* how much later than asked consumer_next may return to have the whole of a message */
-    FEW_FRAMES = 4, /* the usual message has its method, its header, and a body of one frame */
 };
 
 struct consumer {
@@ -53,10 +52,7 @@ struct consumer *consumer_new(const struct consumer_settings *settings)
         free(consumer);
         return NULL;
     }
-    char host[64] = "";
-    if (gethostname(host, sizeof host - 1) != 0)
-        snprintf(host, sizeof host, "localhost");
-    snprintf(consumer->tag, sizeof consumer->tag, "%.32s-%s-%ld", settings->name, host, (long)getpid());
+    snprintf(consumer->tag, sizeof consumer->tag, "%.32s-%ld", settings->name, (long)getpid());
     backoff_init(&consumer->backoff, CONSUMER_RETRY_FIRST_MS, CONSUMER_RETRY_MAX_MS, settings->seed);
     return consumer;
 }
@@ -90,6 +86,18 @@ static void lose(struct consumer *consumer)
 static const char *peer(const struct consumer *consumer)
 {
     return amqp_session_peer(consumer->session);
+}
+
+/* One that was stuck has failed, and a failure loses the connection. Returns whether it is there. */
+static bool end_call(struct consumer *consumer, bool good, struct error *error)
+{
+    if (watch_end(consumer->watch) && good) {
+        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: the connection was stuck", peer(consumer));
+        good = false;
+    }
+    if (!good)
+        lose(consumer);
+    return good;
 }
 
 /* Closes the channel, and throws away what still comes on it, as RabbitMQ delivers it again: amqp_channel_close would
@@ -144,30 +152,17 @@ void consumer_free(struct consumer *consumer)
 }
 
 /* Asks the broker to send messages. */
-static bool subscribe_watched(struct consumer *consumer, struct error *error)
+static bool subscribe(struct consumer *consumer, struct error *error)
 {
     amqp_connection_state_t connection = amqp_session_connection(consumer->session);
     struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
     amqp_set_rpc_timeout(connection, &timeout);
-    if (!amqp_basic_qos(connection, AMQP_CHANNEL, 0, consumer->settings.prefetch, 0)) {
-        amqp_error_of_reply(error, "setting the prefetch on", peer(consumer), amqp_get_rpc_reply(connection));
-        return false;
-    }
-    if (!amqp_basic_consume(connection, AMQP_CHANNEL, amqp_cstring_bytes(consumer->settings.amqp.queue),
-                            amqp_cstring_bytes(consumer->tag), 0, !protection("ack-after-redis"), 0,
-                            amqp_empty_table)) {
-        amqp_error_of_reply(error, "consuming from", peer(consumer), amqp_get_rpc_reply(connection));
-        return false;
-    }
-    return true;
-}
-
-static bool subscribe(struct consumer *consumer, struct error *error)
-{
-    begin_call(consumer, RPC_TIMEOUT_S * 1000 + CONSUMER_STUCK_MS);
-    bool done = subscribe_watched(consumer, error);
-    (void)watch_end(consumer->watch);
-    return done;
+    if (amqp_basic_qos(connection, AMQP_CHANNEL, 0, consumer->settings.prefetch, 0) &&
+        amqp_basic_consume(connection, AMQP_CHANNEL, amqp_cstring_bytes(consumer->settings.amqp.queue),
+                           amqp_cstring_bytes(consumer->tag), 0, !protection("ack-after-redis"), 0, amqp_empty_table))
+        return true;
+    amqp_error_of_reply(error, "consuming from", peer(consumer), amqp_get_rpc_reply(connection));
+    return false;
 }
 
 bool consumer_connect(struct consumer *consumer, struct error *error)
@@ -177,28 +172,20 @@ bool consumer_connect(struct consumer *consumer, struct error *error)
     consumer->session = amqp_session_open(&consumer->settings.amqp, consumer->url_index++, consumer->settings.name,
                                           consumer->watch, error);
     if (!consumer->session) {
-        consumer->retry_at_ms = clock_monotonic_ms() + backoff_next_ms(&consumer->backoff);
-        return false;
-    }
-    if (!subscribe(consumer, error)) {
         lose(consumer);
         return false;
     }
-    return true;
+    begin_call(consumer, RPC_TIMEOUT_S * 1000 + CONSUMER_STUCK_MS);
+    return end_call(consumer, subscribe(consumer, error), error);
 }
 
-static bool renew_watched(struct consumer *consumer, struct error *error)
+static bool open_channel(struct consumer *consumer, struct error *error)
 {
     amqp_connection_state_t connection = amqp_session_connection(consumer->session);
-    struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
-    amqp_set_rpc_timeout(connection, &timeout);
-    if (!close_channel(consumer, error))
-        return false;
-    if (!amqp_channel_open(connection, AMQP_CHANNEL)) {
-        amqp_error_of_reply(error, "opening a channel to", peer(consumer), amqp_get_rpc_reply(connection));
-        return false;
-    }
-    return subscribe_watched(consumer, error);
+    if (amqp_channel_open(connection, AMQP_CHANNEL))
+        return true;
+    amqp_error_of_reply(error, "opening a channel to", peer(consumer), amqp_get_rpc_reply(connection));
+    return false;
 }
 
 bool consumer_renew(struct consumer *consumer, struct error *error)
@@ -206,14 +193,8 @@ bool consumer_renew(struct consumer *consumer, struct error *error)
     if (!consumer->session || within_message(consumer))
         return true;
     begin_call(consumer, CONSUMER_RENEW_MS);
-    bool done = renew_watched(consumer, error);
-    if (watch_end(consumer->watch)) {
-        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: the connection was stuck", peer(consumer));
-        done = false;
-    }
-    if (!done)
-        lose(consumer);
-    return done;
+    bool done = close_channel(consumer, error) && open_channel(consumer, error) && subscribe(consumer, error);
+    return end_call(consumer, done, error);
 }
 
 static enum frame_meaning on_method(struct consumer *consumer, const amqp_method_t *method, struct error *error)
@@ -221,6 +202,7 @@ static enum frame_meaning on_method(struct consumer *consumer, const amqp_method
     switch (method->id) {
     case AMQP_BASIC_DELIVER_METHOD: {
         const amqp_basic_deliver_t *deliver = method->decoded;
+        forget_message(consumer);
         consumer->pending_tag = deliver->delivery_tag;
         consumer->pending_redelivered = deliver->redelivered;
         consumer->expect_header = true;
@@ -242,7 +224,7 @@ static enum frame_meaning on_method(struct consumer *consumer, const amqp_method
 static enum frame_meaning on_header(struct consumer *consumer, const amqp_frame_t *frame, struct error *error)
 {
     uint64_t size = frame->payload.properties.body_size;
-    if (!consumer->expect_header || consumer->pending || consumer->pending_left > 0) {
+    if (!consumer->expect_header) {
         error_set(error, ERROR_UNAVAILABLE, "consuming from %s: a message's header came out of turn", peer(consumer));
         return FRAME_LOST;
     }
@@ -257,7 +239,8 @@ static enum frame_meaning on_header(struct consumer *consumer, const amqp_frame_
     }
     consumer->pending->tag = consumer->pending_tag;
     consumer->pending->redelivered = consumer->pending_redelivered;
-    consumer->pending->delivery_count = delivery_count_from_properties(frame->payload.properties.decoded);
+    consumer->pending->delivery_count =
+        envelope_integer_header(frame->payload.properties.decoded, "x-delivery-count"); /* of a quorum queue */
     envelope_from_properties(frame->payload.properties.decoded, &consumer->pending->envelope);
     return size == 0 ? FRAME_MESSAGE : FRAME_PART;
 }
@@ -337,19 +320,14 @@ void consumer_watch(struct consumer *consumer, int fd)
     consumer->watched_fd = fd;
 }
 
-/* Reads what has come, until a message is whole or, of one in many frames, the time is up. Most have three: these are
-   read without a look at the clock. */
+/* Reads what has come, until a message is whole or, of one in many frames, the time is up. */
 static enum frame_meaning read_frames(struct consumer *consumer, struct error *error)
 {
-    int64_t end_ms = INT64_MAX;
-    enum frame_meaning meaning = FRAME_PART;
-    for (int frames = 0; meaning == FRAME_PART; frames++) {
-        if (frames == FEW_FRAMES)
-            end_ms = clock_monotonic_ms() + REST_MS;
-        if (frames > FEW_FRAMES && clock_monotonic_ms() >= end_ms)
-            break;
+    const int64_t end_ms = clock_monotonic_ms() + REST_MS;
+    enum frame_meaning meaning;
+    do
         meaning = next_frame(consumer, error);
-    }
+    while (meaning == FRAME_PART && clock_monotonic_ms() < end_ms);
     return meaning;
 }
 
@@ -379,22 +357,19 @@ static int send_heartbeat(struct consumer *consumer)
     if (every_ms == 0 || now_ms < consumer->heartbeat_at_ms)
         return AMQP_STATUS_OK;
     consumer->heartbeat_at_ms = now_ms + every_ms;
-    begin_call(consumer, CONSUMER_STUCK_MS);
-    int status = amqp_send_frame(connection, &heartbeat);
-    return watch_end(consumer->watch) ? AMQP_STATUS_HEARTBEAT_TIMEOUT : status;
+    return amqp_send_frame(connection, &heartbeat);
 }
 
 static enum consumer_result wait_for_room(struct consumer *consumer, int64_t timeout_ms, struct error *error)
 {
+    begin_call(consumer, timeout_ms + CONSUMER_STUCK_MS);
     int status = send_heartbeat(consumer);
     if (status == AMQP_STATUS_OK &&
         sleep_until_woken(consumer, amqp_session_fd(consumer->session), POLLRDHUP, timeout_ms) != 0)
         status = AMQP_STATUS_CONNECTION_CLOSED;
-    if (status == AMQP_STATUS_OK)
-        return CONSUMER_NOTHING;
-    amqp_error_of_status(error, "consuming from", peer(consumer), status);
-    lose(consumer);
-    return CONSUMER_LOST;
+    if (status != AMQP_STATUS_OK)
+        amqp_error_of_status(error, "consuming from", peer(consumer), status);
+    return end_call(consumer, status == AMQP_STATUS_OK, error) ? CONSUMER_NOTHING : CONSUMER_LOST;
 }
 
 enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, struct delivery **delivery,
@@ -410,14 +385,8 @@ enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms
         (void)sleep_until_woken(consumer, amqp_session_fd(consumer->session), POLLIN, timeout_ms);
         meaning = read_frames(consumer, error);
     }
-    if (watch_end(consumer->watch) && meaning != FRAME_LOST) {
-        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: the connection was stuck", peer(consumer));
-        meaning = FRAME_LOST;
-    }
-    if (meaning == FRAME_LOST) {
-        lose(consumer);
+    if (!end_call(consumer, meaning != FRAME_LOST, error))
         return CONSUMER_LOST;
-    }
     if (meaning != FRAME_MESSAGE)
         return CONSUMER_NOTHING;
     *delivery = consumer->pending;
@@ -436,11 +405,7 @@ bool consumer_acknowledge(struct consumer *consumer, uint64_t tag, bool multiple
         return true;
     begin_call(consumer, CONSUMER_STUCK_MS);
     int status = amqp_basic_ack(amqp_session_connection(consumer->session), AMQP_CHANNEL, tag, multiple);
-    if (watch_end(consumer->watch))
-        status = AMQP_STATUS_TIMEOUT;
-    if (status == AMQP_STATUS_OK)
-        return true;
-    amqp_error_of_status(error, "acknowledging to", peer(consumer), status);
-    lose(consumer);
-    return false;
+    if (status != AMQP_STATUS_OK)
+        amqp_error_of_status(error, "acknowledging to", peer(consumer), status);
+    return end_call(consumer, status == AMQP_STATUS_OK, error);
 }

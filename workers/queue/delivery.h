@@ -21,7 +21,7 @@ struct delivery {
     struct delivery *next; /* for whoever keeps a list */
     uint64_t tag;          /* of the connection that it came by */
     bool redelivered;
-    uint64_t delivery_count; /* how often it was delivered before and came back; 0 where the broker does not tell */
+    int64_t delivery_count; /* how often it was delivered before and came back; 0 where the broker does not tell */
     struct envelope envelope;
     uint8_t *body; /* NULL: dropped */
     size_t body_len;
@@ -49,9 +49,6 @@ static inline bool delivery_was_read(const struct delivery *delivery)
 {
     return delivery->event || delivery->reason;
 }
-
-/* x-delivery-count, which a quorum queue sends with a message that came back; 0 if it is absent or no integer. */
-uint64_t delivery_count_from_properties(const amqp_basic_properties_t *properties);
 
 static inline struct bytes delivery_body(const struct delivery *delivery)
 {

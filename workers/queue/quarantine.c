@@ -59,7 +59,7 @@ static void note_death(struct delivery *delivery, int status)
     delivery->reason = "crashed_worker";
     snprintf(delivery->detail, sizeof delivery->detail,
              "%d processes that only read this message ended before they had read it, the last with %s %d%s; it was "
-             "delivered %" PRIu64 " times",
+             "delivered %" PRId64 " times",
              QUARANTINE_DEATHS, how, number, number == SIGALRM ? " (it took too long)" : "",
              delivery->delivery_count + 1);
 }
