@@ -17,6 +17,7 @@ from suite import POISON, Claim, every_answer_good, load, wait_for_answers
 
 WORKERS = 3
 KILLS_A_ROUND = 5  # of size.kills
+RATE = 100
 NAMED = 4  # campaigns that come up together
 APPEND_ONLY = "appendonlydir"
 
@@ -28,9 +29,11 @@ class Memory:
         self.lost_at = 0.0
         self.seen = set()  # bodies
 
-    def lost(self, all_but=()):
-        """All but these bodies and what comes from now on may be gone."""
-        self.lost_at, self.seen = time.monotonic(), set(all_but)
+    def look(self, client, log):
+        """Which of those that it is not known to hold it holds now."""
+        events = [event for event, _ in checker.distinct_events(log) if event.body not in self.seen]
+        held = checker.Held(client, [(event, True) for event in events])
+        self.seen.update(event.body for event in events if held.has(event))
 
     def must_hold(self, sent):
         return sent.acknowledged and (sent.began > self.lost_at or sent.event.body in self.seen)
@@ -42,14 +45,12 @@ class Memory:
 def flushed(stack, memory, sending, events):
     """What was counted is gone; what comes from now on has its campaigns' numbers anew."""
     stack.redis.client.flushall()
-    memory.lost()
+    memory.lost_at = time.monotonic()
 
 
 def restored(stack, memory, sending, events):
     """Redis has again what its file held a moment ago; the campaigns that came up since have no number there."""
-    events_sent = [event for event, _ in checker.distinct_events(list(sending.log))]
-    held = checker.Held(stack.redis.client, [(event, True) for event in events_sent])
-    seen = {event.body for event in events_sent if held.has(event)}
+    memory.look(stack.redis.client, list(sending.log))
     folder, backup = stack.redis.folder / APPEND_ONLY, stack.folder / "backup"
     shutil.rmtree(backup, ignore_errors=True)
     shutil.copytree(folder, backup)
@@ -57,7 +58,7 @@ def restored(stack, memory, sending, events):
     wait_until_each_counted(stack)
     pause_somewhere(stack)
     stack.redis.kill()
-    memory.lost(seen)
+    memory.lost_at = time.monotonic()
     shutil.rmtree(folder)
     shutil.copytree(backup, folder)
     stack.redis.start()
@@ -89,7 +90,7 @@ def under_loss(lose, told):
         stack.start_workers(WORKERS)
         rounds, problems = max(2, size.kills // KILLS_A_ROUND), []
         events = traffic.Traffic(stack.rng.getrandbits(32), POISON)
-        with load(stack, events=events) as sending:
+        with load(stack, RATE, events=events) as sending:
             for number in range(1, rounds + 1):
                 events.campaigns = new_campaigns()
                 wait_until_each_counted(stack)
