@@ -55,6 +55,11 @@ bool batch_waits(const struct batch *batch)
     return batch->phase == PHASE_WAIT;
 }
 
+bool batch_may_go(const struct batch *batch)
+{
+    return batch->count > 0 && (batch->phase == PHASE_GATHER || batch->phase == PHASE_APPLY);
+}
+
 bool batch_open(const struct batch *batch)
 {
     return batch->phase == PHASE_GATHER && batch->count < batch->settings.max;
@@ -107,7 +112,7 @@ void batch_drop(struct batch *batch)
 {
     /* Redis may have it, and wait for replicas: another batch of the same drops must not be taken for it. */
     if (batch->phase == PHASE_APPLY || batch_waits(batch))
-        batch->ops->abandon(batch->ops->context);
+        batch->ops->abandon(batch->ops->context, batch->settings.which);
     for (size_t i = 0; i < batch->count; i++)
         delivery_free(batch->deliveries[i]);
     batch->count = 0;
@@ -167,7 +172,7 @@ static enum batch_progress begin(struct batch *batch, int64_t now_ms, struct err
 static enum batch_progress apply(struct batch *batch, int64_t now_ms, struct error *error)
 {
     const struct batch_ops *ops = batch->ops;
-    switch (ops->apply(ops->context, batch->events, batch->count, batch->results, error)) {
+    switch (ops->apply(ops->context, batch->settings.which, batch->events, batch->count, batch->results, error)) {
     case APPLY_DONE:
         batch->phase = PHASE_ACKNOWLEDGE;
         batch->due_ms = now_ms;

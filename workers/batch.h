@@ -21,10 +21,10 @@
 struct batch_ops {
     void *context;
     /* As redis_store_apply. */
-    enum apply_progress (*apply)(void *context, const struct event *const *events, size_t count, enum applied *results,
-                                 struct error *error);
+    enum apply_progress (*apply)(void *context, size_t which, const struct event *const *events, size_t count,
+                                 enum applied *results, struct error *error);
     /* The batch that apply was called for, or is about to be, is given up. */
-    void (*abandon)(void *context);
+    void (*abandon)(void *context, size_t which);
     /* Acknowledges the delivery with that tag, with `multiple` every one up to and including it. On failure the
        connection is lost: the batch is over, and its messages will be delivered again. */
     bool (*acknowledge)(void *context, uint64_t tag, bool multiple, struct error *error);
@@ -33,6 +33,7 @@ struct batch_ops {
 };
 
 struct batch_settings {
+    size_t which;    /* of the batches that redis_store_apply tells apart */
     size_t max;      /* BATCH_MAX */
     int64_t wait_ms; /* BATCH_WAIT_MS */
     struct parse_settings parse;
@@ -81,6 +82,8 @@ enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error
 
 /* Whether batch_step would go on, were Redis to answer. */
 bool batch_waits(const struct batch *batch);
+/* Whether a step would bring the batch to Redis, or nearer to it; not once it was sent. */
+bool batch_may_go(const struct batch *batch);
 
 /* Makes a batch due that waits for more deliveries (not one that waits to try again). */
 void batch_hurry(struct batch *batch, int64_t now_ms);

@@ -184,27 +184,58 @@ static bool serve_connection(struct worker *worker, int64_t timeout_ms)
     return false;
 }
 
-static void step_batch(struct worker *worker, int64_t now_ms)
+static void note_progress(struct worker *worker, enum batch_progress progress, const struct error *error)
 {
-    struct error error = {0};
-    if (batch_count(first_batch(worker)) == 0 && batch_due_ms(next_batch(worker)) <= now_ms)
-        worker->first = !worker->first;
-    switch (batch_step(first_batch(worker), now_ms, &error)) {
+    switch (progress) {
     case BATCH_DONE:
         worker_count(worker->status, WORKER_BATCHES, 1);
         break;
     case BATCH_LOST:
-        lost(worker, &error);
+        lost(worker, error);
         break;
     case BATCH_KEPT:
-        if (error.code == ERROR_NO_MEMORY)
-            log_error("%s", error.text);
+        if (error->code == ERROR_NO_MEMORY)
+            log_error("%s", error->text);
         break;
     case BATCH_NOT_DUE:
     case BATCH_FURTHER:
     case BATCH_WAITS:
         break;
     }
+}
+
+/* Whether the next batch may go to Redis while the first one waits there. */
+static bool may_send_next(const struct worker *worker)
+{
+    return batch_waits(first_batch(worker)) && batch_may_go(next_batch(worker)) &&
+           redis_store_overlaps(worker->store);
+}
+
+static enum batch_progress step_batch(struct worker *worker, struct batch *batch, int64_t now_ms)
+{
+    struct error error = {0};
+    enum batch_progress progress = batch_step(batch, now_ms, &error);
+    note_progress(worker, progress, &error);
+    return progress;
+}
+
+/* The first batch goes on. While it waits for Redis the next one is sent behind it, and goes no further before it is first:
+   an acknowledgement is for all deliveries before it, too. */
+static void step_batches(struct worker *worker, int64_t now_ms)
+{
+    enum batch_progress progress;
+    do {
+        if (batch_count(first_batch(worker)) == 0 &&
+            (batch_waits(next_batch(worker)) || batch_due_ms(next_batch(worker)) <= now_ms))
+            worker->first = !worker->first;
+        progress = step_batch(worker, first_batch(worker), now_ms);
+        /* What is asked before the next one goes may bring the answer to the first. */
+        for (enum batch_progress sent = BATCH_FURTHER; may_send_next(worker) && sent == BATCH_FURTHER;) {
+            sent = step_batch(worker, next_batch(worker), now_ms);
+            if (sent == BATCH_WAITS || sent == BATCH_KEPT)
+                progress = step_batch(worker, first_batch(worker), now_ms);
+        }
+    } while (progress == BATCH_DONE && batch_waits(next_batch(worker)));
 }
 
 /* Whether another message could wait for the rejected queue. */
@@ -323,6 +354,8 @@ static int64_t patience_ms(struct worker *worker, int64_t now_ms)
 {
     int64_t rejects_ms = pending_rejects_due_ms(&worker->rejects);
     int64_t due_ms = batch_due_ms(batch_count(first_batch(worker)) > 0 ? first_batch(worker) : next_batch(worker));
+    if (may_send_next(worker) && batch_due_ms(next_batch(worker)) < due_ms)
+        due_ms = batch_due_ms(next_batch(worker));
     bool given_up = stopping(worker) && worker->rejects.failing;
     if (rejects_ms < due_ms && !given_up)
         due_ms = rejects_ms;
@@ -350,7 +383,7 @@ static void finish(struct worker *worker)
     while (unfinished(worker) && now_ms < deadline_ms) {
         if (!worker->rejects.failing)
             step_rejects(worker);
-        step_batch(worker, clock_monotonic_ms());
+        step_batches(worker, clock_monotonic_ms());
         serve_connection(worker, patience_ms(worker, clock_monotonic_ms()));
         delivery_queue_clear(&worker->waiting);
         now_ms = clock_monotonic_ms();
@@ -397,7 +430,7 @@ void worker_run(struct worker *worker)
         step_rejects(worker);
         /* While Redis stands still each call to it takes seconds: no second one before the connection is served. */
         if (!asked_redis || !protection("serve"))
-            step_batch(worker, clock_monotonic_ms());
+            step_batches(worker, clock_monotonic_ms());
         tell_held(worker);
     }
     finish(worker);

@@ -50,6 +50,7 @@ static bool build_rest(struct worker *worker)
     worker->rejecter = rejecter_new(&amqp, "dropworker rejected", worker->dog);
     pending_rejects_init(&worker->rejects, &worker->reject_ops, seed + 2);
     for (size_t i = 0; i < 2; i++) {
+        batching.which = i;
         batching.seed = seed + 3 + i;
         worker->batches[i] = batch_new(&batching, &worker->batch_ops, &worker->rejects);
     }

@@ -14,11 +14,11 @@ static void count_applied(struct worker *worker, const struct event *const *even
     }
 }
 
-static enum apply_progress op_apply(void *context, const struct event *const *events, size_t count,
+static enum apply_progress op_apply(void *context, size_t which, const struct event *const *events, size_t count,
                                     enum applied *results, struct error *error)
 {
     struct worker *worker = context;
-    enum apply_progress progress = redis_store_apply(worker->store, events, count, results, error);
+    enum apply_progress progress = redis_store_apply(worker->store, which, events, count, results, error);
     if (progress != APPLY_WAITS)
         redis_health_note(&worker->redis, progress == APPLY_DONE, error);
     if (progress == APPLY_DONE)
@@ -26,10 +26,10 @@ static enum apply_progress op_apply(void *context, const struct event *const *ev
     return progress;
 }
 
-static void op_abandon(void *context)
+static void op_abandon(void *context, size_t which)
 {
     struct worker *worker = context;
-    redis_store_abandon(worker->store);
+    redis_store_abandon(worker->store, which);
 }
 
 static int64_t op_now_ms(void *context)

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/time.h>
 
-enum { NAME_SIZE = URI_PART + 40, BEFORE_SIZE = NAME_SIZE + 64 };
+enum { NAME_SIZE = URI_PART + 40, BEFORE_SIZE = NAME_SIZE + 64, HEAD_SIZE = 32 };
 
 struct redis_connection {
     redisContext *context;
@@ -263,6 +263,24 @@ bool redis_connection_flush(struct redis_connection *connection, const char *doi
             return broken(connection, doing, error);
     }
     return true;
+}
+
+bool redis_connection_send(struct redis_connection *connection, const char *doing, size_t argc, struct bytes arguments,
+                           struct error *error)
+{
+    char head[HEAD_SIZE];
+    int len = snprintf(head, sizeof head, "*%zu\r\n", argc);
+
+    if (redisAppendFormattedCommand(connection->context, head, (size_t)len) != REDIS_OK ||
+        redisAppendFormattedCommand(connection->context, (const char *)arguments.data, arguments.len) != REDIS_OK)
+        return broken(connection, doing, error);
+    connection->owed++;
+    return redis_connection_flush(connection, doing, error);
+}
+
+bool redis_connection_answered(const struct redis_connection *connection)
+{
+    return connection->context->reader->pos < connection->context->reader->len;
 }
 
 int redis_connection_fd(const struct redis_connection *connection)

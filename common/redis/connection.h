@@ -4,6 +4,7 @@
 #ifndef DROPBRIDGE_REDIS_CONNECTION_H
 #define DROPBRIDGE_REDIS_CONNECTION_H
 
+#include "common/bytes.h"
 #include "common/error.h"
 #include "tls.h"
 #include "url.h"
@@ -64,6 +65,11 @@ bool redis_connection_append(struct redis_connection *connection, const char *do
                              const size_t *argv_len, struct error *error);
 bool redis_connection_collect(struct redis_connection *connection, const char *doing, struct redis_answer *answer,
                               struct error *error);
+/* Hands over a command whose arguments are RESP already ("$3\r\nGET\r\n…"), as redis_connection_post. */
+bool redis_connection_send(struct redis_connection *connection, const char *doing, size_t argc, struct bytes arguments,
+                           struct error *error);
+/* Whether an answer, or its beginning, has been read and not collected: then the descriptor does not tell of it. */
+bool redis_connection_answered(const struct redis_connection *connection);
 /* Hands over what was prepared. */
 bool redis_connection_flush(struct redis_connection *connection, const char *doing, struct error *error);
 /* Readable when an answer comes, or the connection ends. */

@@ -70,11 +70,11 @@ static const char *applied_name(enum applied applied)
 static bool apply_all(struct redis_store *store, const struct event *const *events, size_t count, enum applied *results,
                       struct error *error)
 {
-    enum apply_progress progress = redis_store_apply(store, events, count, results, error);
+    enum apply_progress progress = redis_store_apply(store, 0, events, count, results, error);
     while (progress == APPLY_WAITS) {
         struct pollfd fd = {.fd = redis_store_fd(store), .events = POLLIN};
         (void)poll(&fd, 1, BATCH_LOOK_MS);
-        progress = redis_store_apply(store, events, count, results, error);
+        progress = redis_store_apply(store, 0, events, count, results, error);
     }
     return progress == APPLY_DONE;
 }
@@ -99,8 +99,10 @@ static bool driver_apply(struct driver *driver, struct error *error)
         else
             printf("%s\n", applied_name(results[next++]));
     }
-    if (failed)
+    if (failed) {
+        redis_store_abandon(driver->store, 0);
         *error = (struct error){0};
+    }
     driver->copies = 0;
     printf("batch\n");
     return true;

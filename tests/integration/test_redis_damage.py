@@ -180,7 +180,8 @@ def test_a_call_made_for_another_schema_or_epoch_writes_nothing(driver, schema, 
     client = driver.redis.client
     client.mset({"dc:schema": schema, "dc:drops:epoch": epoch})
     script = (model_harness.servers.ROOT / "workers" / "counting" / "apply.lua").read_text()
-    arguments = ["dc:drops:epoch", "e:1", "dc:schema", "2", "dc:campaigns", "", "0", "0", "0", struct.pack("<6H", 0, 0, 0, 1, 0, 0),
+    arguments = ["dc:drops:epoch", "e:1", "dc:schema", "2", "dc:campaigns", "", "0", "0", str(2**50), "0",
+                 struct.pack("<6H", 0, 0, 0, 1, 0, 0),
                  "dc:campaign:spring", "spring", "first", "last", "", "", "", "1", ""]  # fmt: skip
     if refusal:
         with pytest.raises(model_harness.servers.redis.ResponseError, match=refusal):
@@ -199,17 +200,31 @@ def spoil_record(client, spoil):
 
 @pytest.mark.parametrize("what, spoil, words", [
     ("a version that only a newer worker knows", lambda r: bytes([r[0] + 1]) + r[1:], "upgrade this worker"),
-    ("a reason that only a newer worker knows", lambda r: r[:2] + b"\xfa" + r[3:], "upgrade this worker"),
-    ("a record cut short", lambda r: r[:-1], "none that a worker wrote"),
     ("a foreign text", lambda r: b"\0text", "none that a worker wrote"),
 ])
-def test_a_record_that_cannot_be_read_stops_the_batch(driver, what, spoil, words):
+def test_a_record_of_no_version_of_ours_stops_the_batch(driver, what, spoil, words):
     driver.run(SEQUENCE, [copy("drop-1", "failure", reason="No Funds")])
     client = driver.redis.client
     key, field, record = spoil_record(client, spoil)
     refused(driver, [copy("drop-1"), copy("drop-2")], f"KEY {key}:", words)
     client.hset(key, field, record)
     assert driver.more(SEQUENCE, [copy("drop-1"), copy("drop-2")]) == ["duplicate", "counted"]
+
+
+@pytest.mark.parametrize("what, spoil, words", [
+    ("a reason that only a newer worker knows", lambda r: r[:2] + b"\xfa" + r[3:], "upgrade this worker"),
+    ("a record cut short", lambda r: r[:-1], "none that a worker wrote"),
+])
+def test_a_record_that_cannot_be_read_stops_its_drop_and_the_batch_is_not_done(driver, what, spoil, words):
+    """The script knows a record's version only; what else is in it, the worker, to whom it comes back."""
+    driver.run(SEQUENCE, [copy("drop-1", "failure", reason="No Funds")])
+    client = driver.redis.client
+    key, field, record = spoil_record(client, spoil)
+    (outcome, other) = driver.more(SEQUENCE, [copy("drop-1"), copy("drop-2")])
+    assert outcome == other and outcome.startswith("failed:") and f"KEY {key}:" in outcome and words in outcome
+    assert client.hget(key, field) == spoil(record) and totals(client)["messages"] == 2
+    client.hset(key, field, record)
+    assert driver.more(SEQUENCE, [copy("drop-1"), copy("drop-2")]) == ["duplicate", "duplicate"]
 
 
 # ---- counts that were deleted or changed ----

@@ -17,10 +17,11 @@ static void note(struct world *world, const char *what, size_t count)
     snprintf(world->journal + used, SCENE_JOURNAL - used, "%s%s%zu", used ? " " : "", what, count);
 }
 
-static enum apply_progress fake_apply(void *context, const struct event *const *events, size_t count,
+static enum apply_progress fake_apply(void *context, size_t which, const struct event *const *events, size_t count,
                                       enum applied *results, struct error *error)
 {
     struct world *world = context;
+    (void)which;
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(events[i]->kind, events[i]->rejected_as ? EVENT_OPT_OUT : EVENT_RESULT);
         results[i] = APPLIED_COUNTED;
@@ -40,8 +41,9 @@ static enum apply_progress fake_apply(void *context, const struct event *const *
     return APPLY_DONE;
 }
 
-static void fake_abandon(void *context)
+static void fake_abandon(void *context, size_t which)
 {
+    (void)which;
     note(context, "abandon", 0);
 }
 

@@ -5,22 +5,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TERM = 17 };
+enum { HEAD = 5, TERM = 17 };
 
 struct reader {
-    const struct arguments *arguments;
+    const struct read_call *call;
     size_t at;
 };
 
-static struct bytes argument(const struct arguments *arguments, size_t number)
+struct bytes read_argument(const struct read_call *call, size_t number)
 {
-    assert_true(number < arguments->count);
-    return bytes_of(arguments->argv[number], arguments->argv_len[number]);
+    assert_true(number < call->argument_count);
+    return call->arguments[number];
 }
 
 static struct bytes take(struct reader *reader)
 {
-    return argument(reader->arguments, reader->at++);
+    return read_argument(reader->call, reader->at++);
+}
+
+/* "$3\r\nabc\r\n", one behind the other. */
+static void split_arguments(const struct arguments *arguments, struct read_call *call)
+{
+    const char *at = arguments->bytes.data, *end = at + arguments->bytes.len;
+
+    assert_false(arguments->bytes.overflow);
+    call->argument_count = arguments->count;
+    call->arguments = calloc(arguments->count + 1, sizeof *call->arguments);
+    assert_non_null(call->arguments);
+    for (size_t i = 0; i < arguments->count; i++) {
+        char *rest;
+        size_t len;
+
+        assert_true(end - at >= 6 && *at == '$');
+        len = strtoul(at + 1, &rest, 10);
+        assert_true(strncmp(rest, "\r\n", 2) == 0 && len + 4 <= (size_t)(end - rest));
+        call->arguments[i] = bytes_of(rest + 2, len);
+        at = rest + 2 + len + 2;
+        assert_memory_equal(at - 2, "\r\n", 2);
+    }
+    assert_ptr_equal(at, end);
 }
 
 /* '<I2', '<I4', '<I5', at a place of a packed argument. */
@@ -140,7 +163,9 @@ static void read_campaigns_and_opt_outs(struct reader *reader, struct read_call 
         opt_out->key = take(reader);
         opt_out->phone = take(reader);
         opt_out->time = take(reader);
-        head = take_packed(reader, 5);
+        head = take_packed(reader, 7);
+        opt_out->drop = number_at(head, 5, 2);
+        assert_in_range(opt_out->drop, 1, call->drop_count);
         opt_out->json = take(reader);
         assert_in_range(head.data[0], READ_LIST_OF_ALL, READ_LIST_OF_OPT_INS);
         opt_out->list = (enum read_list)head.data[0];
@@ -159,40 +184,45 @@ static void read_drops(struct reader *reader, struct read_call *call)
 
         drop->bucket = take(reader);
         drop->field = take(reader);
-        drop->read = take(reader);
+        drop->expected = take(reader);
         drop->written = take(reader);
-        drop->terms = take(reader);
+        head = take(reader);
+        assert_true(head.len >= HEAD);
+        drop->terms = bytes_of(head.data + HEAD, head.len - HEAD);
         assert_int_equal(drop->terms.len % TERM, 0);
         for (size_t n = 0; n < read_terms(drop); n++)
             assert_in_range(abs(read_term(drop, n).class), 1, call->class_count);
-        head = take_packed(reader, 4);
-        drop->entries = number_at(head, 0, 2);
-        drop->shows = number_at(head, 2, 1);
-        drop->unshows = number_at(head, 3, 1);
+        drop->olders = number_at(head, 0, 1);
+        drop->entries = number_at(head, 1, 2);
+        drop->shows = number_at(head, 3, 1);
+        drop->unshows = number_at(head, 4, 1);
         assert_in_range(drop->shows, 0, 1);
         assert_in_range(drop->unshows, 0, 1);
+        drop->older = reader->at;
+        reader->at += drop->olders;
         drop->rest = reader->at;
-        reader->at += 2 * drop->entries + 3 * drop->shows + 2 * drop->unshows;
+        reader->at += 2 * (drop->entries + drop->shows + drop->unshows);
     }
 }
 
-void read_call(struct arguments *arguments, size_t first, struct read_call *out)
+void read_call(const struct arguments *arguments, size_t first, struct read_call *out)
 {
-    struct reader reader = {.arguments = arguments, .at = first};
+    struct reader reader = {.call = out, .at = first};
 
-    assert_true(arguments_finish(arguments));
-    *out = (struct read_call){.arguments = arguments};
+    *out = (struct read_call){0};
+    split_arguments(arguments, out);
     for (size_t i = 0; i < READ_FIXED; i++)
         out->fixed[i] = take(&reader);
     read_counts(out);
     read_tally(&reader, out);
     read_campaigns_and_opt_outs(&reader, out);
     read_drops(&reader, out);
-    assert_int_equal(reader.at, arguments->count);
+    assert_int_equal(reader.at, out->argument_count);
 }
 
 void read_call_clear(struct read_call *call)
 {
+    free(call->arguments);
     free(call->hashes);
     free(call->cells);
     free(call->classes);
@@ -220,11 +250,6 @@ struct read_term read_term(const struct read_drop *drop, size_t number)
     for (size_t i = 0; i < 3; i++)
         term.costs[i] = (int64_t)number_at(packed, 2 + 5 * i, 5);
     return term;
-}
-
-struct bytes read_argument(const struct read_call *call, size_t number)
-{
-    return argument(call->arguments, number);
 }
 
 /* --- In words ----------------------------------------------------------------------------------------------------- */
@@ -263,6 +288,7 @@ static void add_fixed(struct buf *out, const struct read_call *call)
     add(out, "\nstream ", call->fixed[READ_STREAM_KEY]);
     add(out, " ", call->fixed[READ_STREAM_MAX]);
     add(out, "\nlookups ", call->fixed[READ_RESULT_TTL]);
+    add(out, "\ntakes until ", call->fixed[READ_TAKES_UNTIL]);
     add(out, "\nend ", call->fixed[READ_END]);
     buf_append_text(out, "\n");
 }
@@ -327,6 +353,8 @@ static void add_campaigns_and_opt_outs(struct buf *out, const struct read_call *
         add(out, " ", opt_out->json);
         for (size_t n = 0; n < COUNT(opt_out->cells); n++)
             add_cell(out, call, opt_out->cells[n]);
+        if (opt_out->drop > 1)
+            buf_printf(out, " by drop %zu", opt_out->drop);
         buf_append_text(out, "\n");
     }
 }
@@ -337,8 +365,10 @@ static void add_drop(struct buf *out, const struct read_call *call, const struct
 
     add(out, "drop ", drop->bucket);
     add_binary(out, drop->field);
-    add_binary(out, drop->read);
+    add_binary(out, drop->expected);
     add_binary(out, drop->written);
+    for (size_t n = 0; n < drop->olders; n++)
+        add(out, n == 0 ? " not in " : " ", read_argument(call, drop->older + n));
     for (size_t n = 0; n < read_terms(drop); n++) {
         struct read_term term = read_term(drop, n);
 
@@ -352,8 +382,7 @@ static void add_drop(struct buf *out, const struct read_call *call, const struct
     if (drop->shows) {
         add(out, "\n  lookup is ", read_argument(call, at));
         add(out, " ", read_argument(call, at + 1));
-        add(out, " ", read_argument(call, at + 2));
-        at += 3;
+        at += 2;
     }
     if (drop->unshows) {
         add(out, "\n  lookup was ", read_argument(call, at));

@@ -38,6 +38,7 @@ struct read_opt_out {
     struct bytes key, phone, time, json;
     enum read_list list;
     size_t cells[2];
+    size_t drop;
 };
 
 struct read_term {
@@ -46,7 +47,9 @@ struct read_term {
 };
 
 struct read_drop {
-    struct bytes bucket, field, read, written, terms;
+    struct bytes bucket, field, expected, written, terms;
+    size_t olders; /* buckets of older generations, from `older` on among the arguments */
+    size_t older;
     size_t entries, shows, unshows;
     size_t rest; /* where these begin, among the arguments */
 };
@@ -60,13 +63,15 @@ enum read_fixed {
     READ_STREAM_KEY,
     READ_STREAM_MAX,
     READ_RESULT_TTL,
+    READ_TAKES_UNTIL,
     READ_END,
     READ_COUNTS,
     READ_FIXED
 };
 
 struct read_call {
-    const struct arguments *arguments;
+    struct bytes *arguments;
+    size_t argument_count;
     struct bytes fixed[READ_FIXED];
     size_t hash_count, cell_count, class_count, campaign_count, opt_out_count, drop_count;
     struct read_hash *hashes;
@@ -78,7 +83,7 @@ struct read_call {
 };
 
 /* Fails the test if the arguments, from number `first` on, are no call. They must stay. */
-void read_call(struct arguments *arguments, size_t first, struct read_call *out);
+void read_call(const struct arguments *arguments, size_t first, struct read_call *out);
 void read_call_clear(struct read_call *call);
 
 size_t read_class_cell(const struct read_class *class, size_t number);

@@ -196,13 +196,17 @@ static bool list_phone(struct server *server, const struct read_call *call, cons
     return true;
 }
 
-static void list_phones(struct server *server, const struct read_call *call)
+static void list_phones(struct server *server, const struct read_call *call, const bool *applies)
 {
     bool listed = false;
 
     for (size_t i = 0; i < call->opt_out_count; i++) {
         const struct read_opt_out *opt_out = &call->opt_outs[i];
-        bool new = list_phone(server, call, opt_out);
+        bool new;
+
+        if (!applies[opt_out->drop - 1])
+            continue;
+        new = list_phone(server, call, opt_out);
 
         if (new && (opt_out->list != READ_LIST_OF_ALL || !listed))
             buf_append_text(&server->stream, opt_out->list == READ_LIST_OF_OPT_INS ? "opt_in " : "opt_out ");
@@ -247,7 +251,22 @@ static void count_terms(struct server *server, const struct read_call *call, con
         }
 }
 
-void server_call(struct server *server, struct arguments *arguments, size_t first, struct buf *answer)
+/* What there is of the drop: in which generation, the current one first (0), or nothing. */
+static struct bytes drop_for(const struct server *server, const struct read_call *call, const struct read_drop *drop,
+                             size_t *generation)
+{
+    char bucket[SERVER_NAME];
+    struct bytes present = server_drop(server, text_of(drop->bucket, bucket), drop->field);
+
+    *generation = 0;
+    for (size_t i = 0; i < drop->olders && present.len == 0; i++) {
+        present = server_drop(server, text_of(read_argument(call, drop->older + i), bucket), drop->field);
+        *generation = present.len > 0 ? i + 1 : 0;
+    }
+    return present;
+}
+
+void server_call(struct server *server, const struct arguments *arguments, size_t first, struct buf *answer)
 {
     struct read_call call;
     struct buf conflicts;
@@ -259,18 +278,19 @@ void server_call(struct server *server, struct arguments *arguments, size_t firs
     assert_non_null(applies);
     buf_init(&conflicts, STREAM_LIMIT);
     for (size_t i = 0; i < call.drop_count; i++) {
-        char bucket[SERVER_NAME];
-        struct bytes present = server_drop(server, text_of(call.drops[i].bucket, bucket), call.drops[i].field);
+        size_t generation;
+        struct bytes present = drop_for(server, &call, &call.drops[i], &generation);
 
-        applies[i] = bytes_equal(present, call.drops[i].read);
+        applies[i] = generation == 0 && bytes_equal(present, call.drops[i].expected);
         if (applies[i])
             continue;
         count++;
         add_number(&conflicts, i + 1);
         add_number(&conflicts, present.len);
+        buf_append(&conflicts, &(uint8_t){(uint8_t)generation}, 1);
         buf_append(&conflicts, present.data, present.len);
     }
-    list_phones(server, &call);
+    list_phones(server, &call, applies);
     for (size_t i = 0; i < call.drop_count; i++)
         if (applies[i])
             apply_drop(server, &call, &call.drops[i]);

@@ -49,7 +49,7 @@ int64_t server_count(const struct server *server, const char *key, const char *f
 int64_t server_listed(const struct server *server, const char *key, const char *phone);
 
 /* Does the call that begins at the argument `first`; the answer is added. */
-void server_call(struct server *server, struct arguments *arguments, size_t first, struct buf *answer);
+void server_call(struct server *server, const struct arguments *arguments, size_t first, struct buf *answer);
 
 /* "messages 2 success 2", by the names of the fields. */
 void server_hash_text(const struct server *server, const char *key, struct buf *out);

@@ -36,38 +36,36 @@ uint32_t worker_buckets(uint32_t generation)
     return 3 + generation;
 }
 
-void worker_bucket(const struct worker *worker, uint32_t generation, char key[KEY_TEXT])
+struct call_place worker_place(uint32_t generation)
 {
-    plan_bucket(worker->plan, 0, generation, worker_buckets(generation), key);
+    struct call_place place = {.schema = 2, .epoch = "ab:7", .generations.count = generation};
+
+    for (uint32_t i = 0; i < generation; i++)
+        place.generations.list[i] = (struct generation){.number = generation - i,
+                                                        .birth_ms = COPIES_BEGIN_MS - 3000,
+                                                        .length_ms = 1000,
+                                                        .keep_ms = 2000,
+                                                        .buckets = worker_buckets(generation - i)};
+    return place;
 }
 
-void worker_read(struct worker *worker, const struct given *copies, size_t count, uint32_t generation)
+void worker_bucket(const struct worker *worker, uint32_t generation, char key[KEY_TEXT])
 {
-    const struct call_place place = {.schema = 2,
-                                     .epoch = "ab:7",
-                                     .generation = generation,
-                                     .buckets = worker_buckets(generation),
-                                     .end_ms = COPIES_BEGIN_MS};
+    plan_bucket(worker->plan, 0, worker->generation - generation, key);
+}
+
+void worker_take(struct worker *worker, const struct given *copies, size_t count, uint32_t generation)
+{
+    struct call_place place = worker_place(generation);
 
     assert_true(count <= WORKER_BATCH);
     worker->count = count;
+    worker->generation = generation;
     plan_begin(worker->plan, &place);
     for (size_t i = 0; i < count; i++) {
         worker->events[i] = copies_event(&copies[i]);
         worker->results[i] = (enum applied)WORKER_UNTOLD;
         plan_copy(worker->plan, &worker->events[i], copies[i].campaign);
-    }
-    for (size_t i = 0; i < plan_groups(worker->plan); i++) {
-        struct bytes found = {0};
-
-        for (uint32_t n = generation; n > 0 && found.len == 0; n--) {
-            char bucket[KEY_TEXT];
-
-            plan_bucket(worker->plan, i, n, worker_buckets(n), bucket);
-            found = server_drop(worker->server, bucket, plan_field(worker->plan, i));
-            if (found.len > 0)
-                assert_int_equal(plan_found(worker->plan, i, found, n == generation), RECORD_OK);
-        }
     }
 }
 
@@ -76,7 +74,7 @@ enum plan_verdict worker_call_told(struct worker *worker, struct buf *text)
     struct arguments arguments;
     struct read_call call;
     struct buf answer;
-    struct bytes damaged = {0};
+    struct plan_told told = {0};
     enum plan_verdict verdict;
 
     arguments_init(&arguments, ARGUMENTS_LIMIT);
@@ -88,8 +86,8 @@ enum plan_verdict worker_call_told(struct worker *worker, struct buf *text)
         read_call_clear(&call);
     }
     server_call(worker->server, &arguments, 0, &answer);
-    verdict = plan_answer(worker->plan, bytes_of(answer.data, answer.len), worker->results, &damaged);
-    assert_int_equal(damaged.len, 0);
+    verdict = plan_answer(worker->plan, bytes_of(answer.data, answer.len), worker->results, &told);
+    assert_int_equal(told.damaged.len, 0);
     arguments_clear(&arguments);
     buf_clear(&answer);
     return verdict;

@@ -22,6 +22,7 @@ struct worker {
     struct event events[WORKER_BATCH];
     enum applied results[WORKER_BATCH];
     size_t count;
+    uint32_t generation;
 };
 
 /* With lookups and the stream. */
@@ -29,8 +30,10 @@ void worker_init(struct worker *worker, struct server *server);
 void worker_init_with(struct worker *worker, struct server *server, int64_t result_ttl_s, int64_t results_stream_max);
 void worker_clear(struct worker *worker);
 
-/* Takes a batch and reads what the server holds of it, in this generation and those before, down to 1. */
-void worker_read(struct worker *worker, const struct given *copies, size_t count, uint32_t generation);
+/* This generation and those before, down to 1. */
+struct call_place worker_place(uint32_t generation);
+/* Takes a batch, in that generation. */
+void worker_take(struct worker *worker, const struct given *copies, size_t count, uint32_t generation);
 /* One call, and its answer; what the call was is added to `text`, if it is not NULL. */
 enum plan_verdict worker_call_told(struct worker *worker, struct buf *text);
 enum plan_verdict worker_call(struct worker *worker);

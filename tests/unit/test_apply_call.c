@@ -6,6 +6,7 @@
 #include "common/hex.h"
 #include "copies.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,9 @@ enum { LIMIT = 64 * 1024 * 1024, TEXT = 16 * 1024, MUTATIONS = 200000, ANSWER_MA
 
 static const struct call_settings settings = {.prefix = "dc:", .result_ttl_s = 60, .results_stream_max = 100};
 static const struct call_place place = {
-    .schema = 2, .epoch = "ab:7", .generation = 3, .buckets = 9, .end_ms = 123456789012345};
+    .schema = 2,
+    .epoch = "ab:7",
+    .generations = {.count = 1, .list = {{.birth_ms = 123456789000000, .length_ms = 11345, .keep_ms = 1000}}}};
 
 static struct apply_call *new_call(const struct call_settings *with)
 {
@@ -61,6 +64,18 @@ static struct bytes text_of(const char *text)
 
 /* --- The parts of a call ------------------------------------------------------------------------------------------ */
 
+static void end_drop(struct apply_call *call, const char *bucket, const char *field, const char *expected,
+                     const char *written)
+{
+    struct call_drop drop = {.bucket_count = 1,
+                             .field = text_of(field),
+                             .expected = text_of(expected),
+                             .written = text_of(written)};
+
+    snprintf(drop.buckets[0], sizeof drop.buckets[0], "%s", bucket);
+    apply_call_drop_end(call, &drop);
+}
+
 static void nothing(struct apply_call *call)
 {
     (void)call;
@@ -76,7 +91,7 @@ static void a_counted_drop(struct apply_call *call)
     apply_call_drop(call);
     apply_call_count(call, class, false, &(struct costs){1, RECORD_COST_MAX, 0});
     apply_call_entry(call, "result", text_of("{}"));
-    apply_call_drop_end(call, "dc:drops:3:8", text_of("field"), text_of(""), text_of("record"));
+    end_drop(call, "dc:drops:3:8", "field", "", "record");
 }
 
 static void a_drop_that_counts_otherwise_now(struct apply_call *call)
@@ -89,21 +104,21 @@ static void a_drop_that_counts_otherwise_now(struct apply_call *call)
     apply_call_count(call, other, false, NULL);
     apply_call_entry(call, "revised", text_of("{a}"));
     apply_call_entry(call, "filled", text_of("{b}"));
-    apply_call_show(call, text_of("8812"), text_of("mark"), text_of("{c}"));
+    apply_call_show(call, text_of("8812"), text_of("{c}"));
     apply_call_unshow(call, text_of("8811"), text_of("mark"));
-    apply_call_drop_end(call, "dc:drops:3:0", text_of("f"), text_of("old"), text_of("new"));
+    end_drop(call, "dc:drops:3:0", "f", "old", "new");
 }
 
 static void drops_with_a_lookup_each(struct apply_call *call)
 {
     apply_call_drop(call);
-    apply_call_show(call, text_of("a\nb"), text_of("m"), text_of("{}"));
-    apply_call_drop_end(call, "b", text_of("f"), text_of(""), text_of("new"));
+    apply_call_show(call, text_of("a\nb"), text_of("{}"));
+    end_drop(call, "b", "f", "", "new");
     apply_call_drop(call);
     apply_call_unshow(call, text_of("c"), text_of("m"));
-    apply_call_drop_end(call, "b", text_of("g"), text_of("old"), text_of(""));
+    end_drop(call, "b", "g", "old", "");
     apply_call_drop(call);
-    apply_call_drop_end(call, "b", text_of("h"), text_of(""), text_of(""));
+    end_drop(call, "b", "h", "", "");
 }
 
 static void campaigns_and_lists(struct apply_call *call)
@@ -128,9 +143,13 @@ static void campaigns_and_lists(struct apply_call *call)
                                                       .state_at = "",
                                                       .last_result = "R",
                                                       .score_ms = 1774019040000});
+    apply_call_drop(call);
     apply_call_opt_out(call, "spring", "+15552224444", 5, (const unsigned[2]){both[0], 0}, text_of("{s}"));
     apply_call_opt_out(call, NULL, "+15552224444", 1774019040000, both, text_of("{}"));
+    end_drop(call, "b", "f", "", "n");
+    apply_call_drop(call);
     apply_call_opt_in(call, "+15552225555", 7, text_of("{i}"));
+    apply_call_drop_end(call, &(struct call_drop){.bucket_count = 3, .buckets = {"e", "f", "g"}});
 }
 
 static void a_class_with_costs(struct apply_call *call)
@@ -150,7 +169,7 @@ static void a_class_with_costs(struct apply_call *call)
 
 #define HEAD_OF(stream, lookups)                                                                                       \
     "epoch dc:drops:epoch ab:7\nschema dc:schema 2\ncampaigns dc:campaigns\nstream " stream "\nlookups " lookups       \
-    "\nend 123456789012345\n"
+    "\ntakes until 123456789011345\nend 123456789012345\n"
 #define HEAD HEAD_OF("dc:results 100", "60")
 
 static const struct {
@@ -169,16 +188,18 @@ static const struct {
                           "  +1 costs 1 1099511627775 0\n"},
     {"a drop that counts otherwise now", {"dc:", 60, 100}, a_drop_that_counts_otherwise_now,
      HEAD "class\nclass\ndrop dc:drops:3:0 f old new\n  -1 costs 30000 2500 7\n  +2 costs 0 0 0\n  entry revised {a}\n"
-          "  entry filled {b}\n  lookup is dc:result:8812 mark {c}\n  lookup was dc:result:8811 mark\n"},
+          "  entry filled {b}\n  lookup is dc:result:8812 {c}\n  lookup was dc:result:8811 mark\n"},
     {"drops with a lookup each", {"dc:", 60, 100}, drops_with_a_lookup_each,
-     HEAD "drop b f - new\n  lookup is dc:result:a\nb m {}\ndrop b g old -\n  lookup was dc:result:c m\ndrop b h - -\n"},
+     HEAD "drop b f - new\n  lookup is dc:result:a\nb {}\ndrop b g old -\n  lookup was dc:result:c m\n"
+          "drop b h - -\n"},
     {"campaigns, opt-outs and an opt-in", {"dc:", 60, 100}, campaigns_and_lists,
      HEAD "hash dc:totals\nhash dc:minute:1 for 86400 s\ncell 1 opt_out\ncell 2 opt_out\n"
           "campaign dc:campaign:spring spring F L paused S - 5 {}\n"
           "campaign dc:campaign:autumn autumn F L - - R 1774019040000 -\n"
           "campaign's opt-out dc:campaign:spring:optouts +15552224444 5 {s} +dc:totals opt_out\n"
           "opt-out dc:optouts +15552224444 1774019040000 {} +dc:totals opt_out +dc:minute:1 opt_out\n"
-          "opt-in dc:optins +15552225555 7 {i}\n"},
+          "opt-in dc:optins +15552225555 7 {i} by drop 2\n"
+          "drop b f - n\ndrop e - - - not in f g\n"},
     {"a class with costs", {"dc:", 60, 100}, a_class_with_costs,
      HEAD "hash dc:totals\ncell 1 p\ncell 1 c\ncell 1 t\ncell 1 sum\nclass costs 1 1\nclass costs 1 1 cost 4\n"},
 };
@@ -209,14 +230,14 @@ static void a_call_is_laid_out_as_the_script_reads_it(void **state)
 static void add_drop(struct apply_call *call)
 {
     apply_call_drop(call);
-    apply_call_drop_end(call, "b", text_of("f"), text_of("o"), text_of("n"));
+    end_drop(call, "b", "f", "o", "n");
 }
 
 static void a_drop_of_class(struct apply_call *call, unsigned class)
 {
     apply_call_drop(call);
     apply_call_count(call, class, false, NULL);
-    apply_call_drop_end(call, "b", text_of("f"), text_of(""), text_of("n"));
+    end_drop(call, "b", "f", "", "n");
 }
 
 static void classes(struct apply_call *call, size_t count)
@@ -252,7 +273,7 @@ static void entries_of_a_drop(struct apply_call *call, size_t count)
     apply_call_drop(call);
     for (size_t i = 0; i < count; i++)
         apply_call_entry(call, "revised", text_of("{}"));
-    apply_call_drop_end(call, "b", text_of("f"), text_of("o"), text_of("n"));
+    end_drop(call, "b", "f", "o", "n");
 }
 
 static void drops(struct apply_call *call, size_t count)
@@ -263,8 +284,10 @@ static void drops(struct apply_call *call, size_t count)
 
 static void opt_outs(struct apply_call *call, size_t count)
 {
+    apply_call_drop(call);
     for (size_t i = 0; i < count; i++)
         apply_call_opt_out(call, NULL, "+1", 1, (const unsigned[2]){0, 0}, text_of(""));
+    end_drop(call, "b", "f", "", "n");
 }
 
 static void bytes_of_a_drop(struct apply_call *call, size_t count)
@@ -273,7 +296,7 @@ static void bytes_of_a_drop(struct apply_call *call, size_t count)
 
     assert_non_null(bytes);
     apply_call_drop(call);
-    apply_call_drop_end(call, "b", text_of("f"), text_of(""), bytes_of(bytes, count));
+    apply_call_drop_end(call, &(struct call_drop){.bucket_count = 1, .buckets = {"b"}, .written = bytes_of(bytes, count)});
     free(bytes);
 }
 
@@ -295,7 +318,7 @@ static const struct {
     {"entries of a drop", entries_of_a_drop, 65535},
     {"drops", drops, 65535},
     {"opt-outs", opt_outs, 65535},
-    {"bytes of drops", bytes_of_a_drop, 16 * 1024 * 1024 - 6},
+    {"bytes of drops", bytes_of_a_drop, 16 * 1024 * 1024 - 43},
     {"drops of no class", drops_of_no_class, 0},
 };
 
@@ -320,8 +343,8 @@ static void past_a_limit_nothing_is_written(void **state)
 /* --- The answer --------------------------------------------------------------------------------------------------- */
 
 #define NONE "0000"
-#define ONE "0100" "0200" "0300" "616263" /* the second drop conflicts: abc is there */
-#define TWO "0200" "0100" "0000" "0200" "0100" "7a"
+#define ONE "0100" "0200" "0300" "00" "616263" /* the second drop conflicts: abc is there */
+#define TWO "0200" "0100" "0000" "00" "0200" "0100" "03" "7a"
 
 static const struct {
     const char *name, *hex;
@@ -330,22 +353,22 @@ static const struct {
 } answers[] = {
     {"all applied", NONE, 1, ""},
     {"a call without drops", NONE, 0, ""},
-    {"one conflicts", ONE, 2, "1 abc "},
-    {"two conflict, one with nothing", TWO, 2, "0  1 z "},
-    {"a conflict with bytes that look like an answer", "0100" "0100" "0400" "01610161", 1, "0 \1a\1a "},
+    {"one conflicts", ONE, 2, "1 in 0 abc "},
+    {"two conflict, one with nothing", TWO, 2, "0 in 0  1 in 3 z "},
+    {"a conflict with bytes that look like an answer", "0100" "0100" "0400" "00" "01610161", 1, "0 in 0 \1a\1a "},
     {"a damaged key", NONE "64633a746f74616c73", 1, "damaged dc:totals"},
-    {"conflicts, then damaged keys", ONE "610a62", 2, "1 abc damaged a\nb"},
+    {"conflicts, then damaged keys", ONE "610a62", 2, "1 in 0 abc damaged a\nb"},
     {"nothing", "", 1, NULL},
     {"half a number", "00", 1, NULL},
     {"more conflicts than drops", ONE, 0, NULL},
-    {"more conflicts than there are", "0200" "0100" "0000", 2, NULL},
-    {"a conflict of no drop", "0100" "0000" "0000", 1, NULL},
-    {"a conflict of a drop past the last", "0100" "0200" "0000", 1, NULL},
-    {"a conflict of a drop past the last, in the middle", "0200" "0300" "0000" "0100" "0000", 2, NULL},
-    {"a drop that conflicts twice", "0200" "0100" "0000" "0100" "0000", 2, NULL},
-    {"drops that conflict out of their order", "0200" "0200" "0000" "0100" "0000", 2, NULL},
-    {"a length past the end", "0100" "0100" "0400" "616263", 1, NULL},
-    {"the greatest length", "0100" "0100" "ffff" "616263", 1, NULL},
+    {"more conflicts than there are", "0200" "0100" "0000" "00", 2, NULL},
+    {"a conflict of no drop", "0100" "0000" "0000" "00", 1, NULL},
+    {"a conflict of a drop past the last", "0100" "0200" "0000" "00", 1, NULL},
+    {"a conflict of a drop past the last, in the middle", "0200" "0300" "0000" "00" "0100" "0000" "00", 2, NULL},
+    {"a drop that conflicts twice", "0200" "0100" "0000" "00" "0100" "0000" "00", 2, NULL},
+    {"drops that conflict out of their order", "0200" "0200" "0000" "00" "0100" "0000" "00", 2, NULL},
+    {"a length past the end", "0100" "0100" "0400" "00" "616263", 1, NULL},
+    {"the greatest length", "0100" "0100" "ffff" "00" "616263", 1, NULL},
 };
 
 /* In memory of just that size. False if it cannot be an answer. */
@@ -365,7 +388,7 @@ static bool read_answer(const uint8_t *data, size_t len, size_t drops, struct bu
         if (!good)
             break;
         assert_true(conflict.drop < drops);
-        buf_printf(text, "%zu ", conflict.drop);
+        buf_printf(text, "%zu in %zu ", conflict.drop, conflict.generation);
         buf_append(text, conflict.present.data, conflict.present.len);
         buf_append_text(text, " ");
     }

@@ -144,7 +144,7 @@ static void counters_count(void **state)
         struct worker worker;
 
         worker_init(&worker, server);
-        worker_read(&worker, counters[i].batch, count_of(counters[i].batch), GENERATION);
+        worker_take(&worker, counters[i].batch, count_of(counters[i].batch), GENERATION);
         (void)worker_finish(&worker);
         server_hash_text(server, counters[i].key, &text);
         if (strcmp(text.data, counters[i].counts) != 0)

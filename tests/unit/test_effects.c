@@ -20,7 +20,7 @@ enum { TEXT = 64 * 1024, GENERATION = 1, PARTS = 10 };
 #define MINUTE "dc:minute:202603201504"
 #define DAY_OF(name) "dc:campaign:" name ":day:20260320"
 
-/* After `earlier`, the lines of the batch's call that begin so. */
+/* After `earlier`, the lines of the batch's last call that begin so. */
 struct row {
     const char *name, *begin;
     struct given earlier[PARTS], batch[PARTS]; /* each as far as times are given */
@@ -61,10 +61,11 @@ static void check_rows(const struct row *rows, size_t count)
         struct worker worker;
 
         worker_init_with(&worker, server, rows[i].no_lookups ? 0 : 60, rows[i].no_stream ? 0 : 100);
-        worker_read(&worker, rows[i].earlier, count_of(rows[i].earlier), GENERATION);
+        worker_take(&worker, rows[i].earlier, count_of(rows[i].earlier), GENERATION);
         (void)worker_finish(&worker);
-        worker_read(&worker, rows[i].batch, count_of(rows[i].batch), GENERATION);
-        CHECK_CASE(rows[i].name, worker_call_told(&worker, &text) == PLAN_OK);
+        worker_take(&worker, rows[i].batch, count_of(rows[i].batch), GENERATION);
+        for (size_t calls = 0; plan_left(worker.plan) > 0 && calls < 2; calls++)
+            CHECK_CASE(rows[i].name, worker_call_told(&worker, &text) == PLAN_OK);
         keep_lines(text.data, rows[i].begin, &lines);
         if (strcmp(lines.data, rows[i].lines) != 0)
             fail_msg("%s:\n%s", rows[i].name, lines.data);
@@ -175,8 +176,9 @@ static const struct row lists[] = {
     {"an opt-out event lists the phones of the drop that it names", "opt-out ",
      .earlier = {{.at = 5, .phone = "+2"}, {.at = 5, .phone = "+3"}}, .batch = {{NOTE, .at = 10}},
      .lines = ALL("+2", "010", D) ALL("+3", "010", D)},
-    {"and its own phone", "opt-out ", .earlier = {{.at = 5, .phone = "+2"}},
-     .batch = {{NOTE, .at = 10, .phone = "+4"}}, .lines = ALL("+4", "010", D) ALL("+2", "010", D)},
+    {"and its own phone", "opt-out ", .batch = {{.at = 5, .phone = "+2"}, {NOTE, .at = 10, .phone = "+4"}},
+     .lines = ALL("+2", "010", D) "opt-out dc:optouts +4 " T "010 {" D "\"phone\":\"+4\",\"at\":\"" ISO ".010Z\"}"
+              " +dc:totals opt_out +" MINUTE " opt_out by drop 2\n"},
     {"in the campaigns of the drop, and in its own", "campaign's opt-out ",
      .earlier = {{.at = 5, .phone = "+2", .campaign = SPRING}}, .batch = {{NOTE, .at = 10, .campaign = AUTUMN}},
      .lines = OF("spring", "+2", "010", D) OF("autumn", "+2", "010", D)},
@@ -219,18 +221,18 @@ static void an_opting_out_copys_own_phone_and_campaign_are_listed_all_the_same(v
 
     (void)state;
     worker_init(&worker, server);
-    worker_read(&worker, full, COUNT(full), GENERATION);
+    worker_take(&worker, full, COUNT(full), GENERATION);
     (void)worker_finish(&worker);
-    worker_read(&worker, &copy, 1, GENERATION);
+    worker_take(&worker, &copy, 1, GENERATION);
     (void)worker_finish(&worker);
     assert_int_equal(server->opt_out_count, 9 * (1 + 9)); /* all phones, in all lists */
     for (size_t i = 0; i < server->opt_out_count; i++)
         listed += strcmp(server->opt_outs[i].key, "dc:campaign:spring:optouts") == 0;
     assert_int_equal(listed, 9);
-    worker_read(&worker, &quiet, 1, GENERATION);
+    worker_take(&worker, &quiet, 1, GENERATION);
     (void)worker_finish(&worker);
     assert_int_equal(server->opt_out_count, 9 * (1 + 9)); /* one that does not opt out is past what is kept */
-    worker_read(&worker, &best, 1, GENERATION);
+    worker_take(&worker, &best, 1, GENERATION);
     (void)worker_finish(&worker);
     assert_int_equal(server->opt_out_count, 9 * (1 + 9) + 8); /* but its campaign counts now: it lists the phones kept */
     worker_clear(&worker);
@@ -272,7 +274,7 @@ static void the_stream_tells_what_changed(void **state)
 }
 
 #define IS(id, outcome, reason, phone, campaign, time)                                                                 \
-    "  lookup is dc:result:" id " \"drop_id\":\"d\" {\"outcome\":\"" outcome "\",\"reason\":\"" reason               \
+    "  lookup is dc:result:" id " {\"outcome\":\"" outcome "\",\"reason\":\"" reason               \
     "\",\"drop_id\":\"d\",\"phone\":\"" phone "\",\"campaign\":\"" campaign "\",\"at\":\"" ISO "." time "Z\"}\n"
 #define WAS(id) "  lookup was dc:result:" id " \"drop_id\":\"d\"\n"
 
@@ -328,7 +330,7 @@ static void a_foreign_id_is_kept_where_something_shows_it(void **state)
         struct record record;
 
         worker_init_with(&worker, server, rows[i].result_ttl_s, rows[i].results_stream_max);
-        worker_read(&worker, &copy, 1, GENERATION);
+        worker_take(&worker, &copy, 1, GENERATION);
         (void)worker_finish(&worker);
         CHECK_CASE(rows[i].name, server->drop_count == 1);
         CHECK_CASE(rows[i].name, record_read(bytes_of(server->drops[0].value, server->drops[0].value_len), &record) ==

@@ -4,6 +4,7 @@
 #include "call_reader.h"
 #include "cases.h"
 #include "copies.h"
+#include "plan_worker.h"
 #include "workers/counting/counting.h"
 
 #include <stdio.h>
@@ -121,7 +122,7 @@ static size_t call_all(struct plan *plan, enum applied *results, const char *nam
     while (plan_left(plan) > 0) {
         static const uint8_t applied[2] = {0};
         struct read_call read;
-        struct bytes damaged;
+        struct plan_told told;
 
         CHECK_CASE(name, ++calls < CALLS_MAX);
         arguments_reset(&arguments);
@@ -129,7 +130,7 @@ static size_t call_all(struct plan *plan, enum applied *results, const char *nam
         read_call(&arguments, 0, &read);
         CHECK_CASE(name, read.drop_count > 0);
         read_call_clear(&read);
-        CHECK_CASE(name, plan_answer(plan, bytes_of(applied, sizeof applied), results, &damaged) == PLAN_OK);
+        CHECK_CASE(name, plan_answer(plan, bytes_of(applied, sizeof applied), results, &told) == PLAN_OK);
     }
     arguments_clear(&arguments);
     return calls;
@@ -140,7 +141,7 @@ static void the_greatest_batch_is_written(void **state)
     const struct plan_settings settings = {.call = {.prefix = "dc:", .result_ttl_s = 60, .results_stream_max = 100},
                                            .names = {.name_of = name_of},
                                            .limit = BATCH};
-    const struct call_place place = {.schema = 2, .epoch = "ab:7", .generation = 3, .buckets = 9, .end_ms = 1};
+    const struct call_place place = worker_place(3);
     struct plan *plan = plan_new(&settings);
     struct event *events = calloc(BATCH, sizeof *events);
     enum applied *results = calloc(BATCH, sizeof *results);
@@ -165,35 +166,61 @@ static void the_greatest_batch_is_written(void **state)
     free(results);
 }
 
+static void add_number(struct buf *out, size_t number)
+{
+    buf_append(out, (const uint8_t[2]){(uint8_t)number, (uint8_t)(number >> 8)}, 2);
+}
+
+/* An answer: of all drops of the call that record is there. */
+static void all_conflict(size_t count, struct bytes record, struct buf *answer)
+{
+    buf_reset(answer);
+    add_number(answer, count);
+    for (size_t i = 0; i < count; i++) {
+        add_number(answer, i + 1);
+        add_number(answer, record.len);
+        buf_append(answer, "", 1);
+        buf_append(answer, record.data, record.len);
+    }
+}
+
 /* What the records of one batch took is there for the next. */
 static void batch_after_batch_has_room(void **state)
 {
     const struct plan_settings settings = {.call = {.prefix = "dc:"}, .names = {.name_of = name_of}, .limit = BATCH};
-    const struct call_place place = {.schema = 2, .epoch = "ab:7", .generation = 3, .buckets = 9, .end_ms = 1};
+    const struct call_place place = worker_place(3);
     const struct record great = {
         .campaign_count = 1, .foreign_id_kept = FOREIGN_ID_KEPT, .foreign_id_len = LIMIT_FOREIGN_ID};
     uint8_t bytes[RECORD_MAX];
     size_t len = record_write(&great, bytes);
     struct plan *plan = plan_new(&settings);
     struct event *events = calloc(BATCH, sizeof *events);
+    enum applied results[BATCH];
     struct arguments arguments;
+    struct buf answer;
 
     (void)state;
     assert_true(plan && events);
     arguments_init(&arguments, LIMIT);
+    buf_init(&answer, LIMIT);
     for (size_t round = 0; round < 5; round++) {
+        struct plan_told told;
         uint32_t campaign;
 
         plan_begin(plan, &place);
         for (size_t n = 0; n < BATCH; n++) {
             events[n] = with_a_long_id(n, &campaign);
             plan_copy(plan, &events[n], campaign);
-            assert_int_equal(plan_found(plan, n, bytes_of(bytes, len), true), RECORD_OK);
         }
+        arguments_reset(&arguments);
+        assert_true(plan_write(plan, &arguments));
+        all_conflict(BATCH, bytes_of(bytes, len), &answer);
+        assert_int_equal(plan_answer(plan, bytes_of(answer.data, answer.len), results, &told), PLAN_OK);
         arguments_reset(&arguments);
         assert_true(plan_write(plan, &arguments));
     }
     arguments_clear(&arguments);
+    buf_clear(&answer);
     plan_free(plan);
     free(events);
 }

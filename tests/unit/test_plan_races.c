@@ -68,7 +68,7 @@ static bool stored(struct worker *worker, const char *id, uint32_t generation, s
     const struct given copy = {.id = id};
     struct bytes found = {0};
 
-    worker_read(worker, &copy, 1, generation);
+    worker_take(worker, &copy, 1, generation);
     for (uint32_t n = generation; n > 0 && found.len == 0; n--) {
         char bucket[KEY_TEXT];
 
@@ -115,7 +115,7 @@ static size_t step(struct worker *worker, const struct given *copies, uint32_t g
     }
     for (size_t i = 0; i < count; i++)
         taken[i] = copies[copies_random(random) % COPIES];
-    worker_read(worker, taken, count, generation);
+    worker_take(worker, taken, count, generation);
     return count;
 }
 
@@ -142,7 +142,7 @@ static size_t run_round(struct worker workers[WORKERS], const struct given *copi
         taken += step(&workers[copies_random(random) % WORKERS], copies, generation, random);
     }
     finish_all(workers);
-    worker_read(&workers[0], copies, COPIES, generation); /* each at least once */
+    worker_take(&workers[0], copies, COPIES, generation); /* each at least once */
     finish_all(workers);
     check_drops(&workers[1], copies, name, generation);
     return taken;

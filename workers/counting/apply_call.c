@@ -13,11 +13,11 @@ enum {
     ENOUGH_BYTES = PART_LIMIT / 2,
     ENOUGH_NUMBERS = 16 * 1024, /* of cells, and of classes; they end at 32,767 */
     ENOUGH_OPT_OUTS = 32 * 1024,
+    DROP_HEAD = 5,                 /* '<BI2BB' */
     TERM = 17,                     /* '<hI5I5I5' */
     TERM_COST = 5,
     TERMS_LIMIT = 1024 * 1024,
     COUNTS = 6,
-    DAMAGED_MAX = 64 * 1024,
 };
 
 struct apply_call {
@@ -25,8 +25,9 @@ struct apply_call {
     struct tally *tally;
     struct arguments campaigns, optouts, drops;
     size_t campaign_count, optout_count, drop_count;
-    struct buf terms; /* of the drop under way */
-    struct arguments entries, lookups;
+    /* Of the drop under way: its head and terms, and what else follows. */
+    struct buf terms;
+    struct arguments rest;
     unsigned entry_count, show_count, unshow_count;
     bool failed;
 };
@@ -41,8 +42,7 @@ struct apply_call *apply_call_new(const struct call_settings *settings)
     arguments_init(&call->campaigns, PART_LIMIT);
     arguments_init(&call->optouts, PART_LIMIT);
     arguments_init(&call->drops, PART_LIMIT);
-    arguments_init(&call->entries, PART_LIMIT);
-    arguments_init(&call->lookups, PART_LIMIT);
+    arguments_init(&call->rest, PART_LIMIT);
     buf_init(&call->terms, TERMS_LIMIT);
     call->tally = tally_new();
     if (call->tally)
@@ -59,8 +59,7 @@ void apply_call_free(struct apply_call *call)
     arguments_clear(&call->campaigns);
     arguments_clear(&call->optouts);
     arguments_clear(&call->drops);
-    arguments_clear(&call->entries);
-    arguments_clear(&call->lookups);
+    arguments_clear(&call->rest);
     buf_clear(&call->terms);
     free(call);
 }
@@ -107,10 +106,11 @@ enum list_kind { LIST_OF_ALL, LIST_OF_CAMPAIGN, LIST_OF_OPT_INS };
 static void add_listing(struct apply_call *call, enum list_kind kind, const char *phone, int64_t time_ms,
                         const unsigned cells[2], struct bytes json)
 {
-    uint8_t head[5];
+    uint8_t head[7];
     uint8_t *at = put_little_endian(head, kind, 1);
 
-    put_little_endian(put_little_endian(at, cells[0], 2), cells[1], 2);
+    at = put_little_endian(put_little_endian(at, cells[0], 2), cells[1], 2);
+    put_little_endian(at, call->drop_count, 2);
     arguments_add_text(&call->optouts, phone);
     arguments_add_number(&call->optouts, time_ms);
     arguments_add(&call->optouts, head, sizeof head);
@@ -138,9 +138,11 @@ void apply_call_opt_in(struct apply_call *call, const char *phone, int64_t time_
 
 void apply_call_drop(struct apply_call *call)
 {
+    static const uint8_t head[DROP_HEAD] = {0}; /* filled in at its end */
+
     buf_reset(&call->terms);
-    arguments_reset(&call->entries);
-    arguments_reset(&call->lookups);
+    call->failed |= !buf_append(&call->terms, head, sizeof head);
+    arguments_reset(&call->rest);
     call->entry_count = call->show_count = call->unshow_count = 0;
     call->drop_count++;
 }
@@ -160,76 +162,65 @@ void apply_call_entry(struct apply_call *call, const char *kind, struct bytes js
 {
     if (call->settings.results_stream_max == 0)
         return;
-    arguments_add_text(&call->entries, kind);
-    add_bytes(&call->entries, json);
+    arguments_add_text(&call->rest, kind);
+    add_bytes(&call->rest, json);
     call->entry_count++;
 }
 
 static void add_lookup(struct apply_call *call, struct bytes foreign_id)
 {
     char key[KEY_TEXT + LIMIT_FOREIGN_ID];
-    size_t len = strlen(call->settings.prefix);
+    int len = snprintf(key, KEY_TEXT, "%sresult:", call->settings.prefix);
 
-    memcpy(key, call->settings.prefix, len);
-    memcpy(key + len, "result:", 7);
-    memcpy(key + len + 7, foreign_id.data, foreign_id.len);
-    arguments_add(&call->lookups, key, len + 7 + foreign_id.len);
+    memcpy(key + len, foreign_id.data, foreign_id.len);
+    arguments_add(&call->rest, key, (size_t)len + foreign_id.len);
 }
 
-void apply_call_show(struct apply_call *call, struct bytes foreign_id, struct bytes mark, struct bytes json)
+void apply_call_show(struct apply_call *call, struct bytes foreign_id, struct bytes json)
 {
     add_lookup(call, foreign_id);
-    add_bytes(&call->lookups, mark);
-    add_bytes(&call->lookups, json);
+    add_bytes(&call->rest, json);
     call->show_count = 1;
 }
 
 void apply_call_unshow(struct apply_call *call, struct bytes foreign_id, struct bytes mark)
 {
     add_lookup(call, foreign_id);
-    add_bytes(&call->lookups, mark);
+    add_bytes(&call->rest, mark);
     call->unshow_count = 1;
 }
 
-static void append(struct arguments *to, struct arguments *from)
+void apply_call_drop_end(struct apply_call *call, const struct call_drop *drop)
 {
-    size_t begin = 0;
+    uint8_t head[DROP_HEAD];
+    uint8_t *at = put_little_endian(put_little_endian(head, drop->bucket_count - 1, 1), call->entry_count, 2);
 
-    to->failed |= from->failed;
-    for (size_t i = 0; i < from->count; i++) {
-        arguments_add(to, from->bytes.data + begin, from->ends[i] - begin);
-        begin = from->ends[i];
-    }
-}
-
-void apply_call_drop_end(struct apply_call *call, const char *bucket, struct bytes field, struct bytes read,
-                         struct bytes written)
-{
-    uint8_t head[4];
-
-    put_little_endian(put_little_endian(put_little_endian(head, call->entry_count, 2), call->show_count, 1),
-                      call->unshow_count, 1);
-    call->failed |= call->entry_count > UINT16_MAX;
-    arguments_add_text(&call->drops, bucket);
-    add_bytes(&call->drops, field);
-    add_bytes(&call->drops, read);
-    add_bytes(&call->drops, written);
+    put_little_endian(put_little_endian(at, call->show_count, 1), call->unshow_count, 1);
+    call->failed |= call->entry_count > UINT16_MAX || call->terms.overflow;
+    if (!call->failed)
+        memcpy(call->terms.data, head, sizeof head);
+    arguments_add_text(&call->drops, drop->buckets[0]);
+    add_bytes(&call->drops, drop->field);
+    add_bytes(&call->drops, drop->expected);
+    add_bytes(&call->drops, drop->written);
     arguments_add(&call->drops, call->terms.data, call->terms.len);
-    arguments_add(&call->drops, head, sizeof head);
-    append(&call->drops, &call->entries);
-    append(&call->drops, &call->lookups);
+    for (size_t i = 1; i < drop->bucket_count; i++)
+        arguments_add_text(&call->drops, drop->buckets[i]);
+    arguments_append(&call->drops, &call->rest);
 }
 
 bool apply_call_full(const struct apply_call *call)
 {
-    return call->drops.bytes.len >= ENOUGH_BYTES || tally_cells(call->tally) >= ENOUGH_NUMBERS ||
-           tally_classes(call->tally) >= ENOUGH_NUMBERS || call->optout_count >= ENOUGH_OPT_OUTS;
+    return call->drops.bytes.len + call->rest.bytes.len >= ENOUGH_BYTES || call->optouts.bytes.len >= ENOUGH_BYTES ||
+           call->optout_count >= ENOUGH_OPT_OUTS || tally_cells(call->tally) >= ENOUGH_NUMBERS ||
+           tally_classes(call->tally) >= ENOUGH_NUMBERS;
 }
 
 /* --- The call, and its answer ----------------------------------------------------------------------------------- */
 
 bool apply_call_write(struct apply_call *call, const struct call_place *place, struct arguments *arguments)
 {
+    const struct generation *current = &place->generations.list[0];
     const char *prefix = call->settings.prefix;
     bool streams = call->settings.results_stream_max > 0;
     size_t counts[COUNTS] = {tally_keys(call->tally), tally_cells(call->tally), tally_classes(call->tally),
@@ -248,21 +239,22 @@ bool apply_call_write(struct apply_call *call, const struct call_place *place, s
     arguments_printf(arguments, "%s%s", streams ? prefix : "", streams ? "results" : "");
     arguments_add_number(arguments, call->settings.results_stream_max);
     arguments_add_number(arguments, call->settings.result_ttl_s);
-    arguments_add_number(arguments, place->end_ms);
+    arguments_add_number(arguments, current->birth_ms + current->length_ms);
+    arguments_add_number(arguments, generation_end_ms(current));
     arguments_add(arguments, packed, sizeof packed);
     call->failed |= !tally_write(call->tally, arguments);
-    append(arguments, &call->campaigns);
-    append(arguments, &call->optouts);
-    append(arguments, &call->drops);
-    return !call->failed && !arguments->failed;
+    arguments_append(arguments, &call->campaigns);
+    arguments_append(arguments, &call->optouts);
+    arguments_append(arguments, &call->drops);
+    return !call->failed && !arguments->bytes.overflow;
 }
 
-static bool take_number(struct bytes *rest, size_t *out)
+static bool take_number(struct bytes *rest, unsigned width, size_t *out)
 {
-    if (rest->len < 2)
+    if (rest->len < width)
         return false;
-    *out = (size_t)get_little_endian(rest->data, 2);
-    *rest = bytes_of(rest->data + 2, rest->len - 2);
+    *out = (size_t)get_little_endian(rest->data, width);
+    *rest = bytes_of(rest->data + width, rest->len - width);
     return true;
 }
 
@@ -270,7 +262,7 @@ bool call_answer_begin(struct bytes answer, size_t drops, struct call_answer *ou
 {
     struct call_answer made = {.rest = answer, .drops = drops};
 
-    if (!take_number(&made.rest, &made.conflicts))
+    if (!take_number(&made.rest, 2, &made.conflicts))
         return false;
     *out = made;
     return true;
@@ -280,8 +272,9 @@ bool call_answer_next(struct call_answer *answer, struct call_conflict *conflict
 {
     size_t number, len;
 
-    if (answer->conflicts == 0 || !take_number(&answer->rest, &number) || number <= answer->last ||
-        number > answer->drops || !take_number(&answer->rest, &len) || len > answer->rest.len)
+    if (answer->conflicts == 0 || !take_number(&answer->rest, 2, &number) || number <= answer->last ||
+        number > answer->drops || !take_number(&answer->rest, 2, &len) ||
+        !take_number(&answer->rest, 1, &conflict->generation) || len > answer->rest.len)
         return false;
     answer->last = number;
     conflict->drop = number - 1;

@@ -12,13 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where drops are written now, as long as the epoch is that one. */
+/* Where drops are remembered, as long as the epoch is that one: in the newest generation, and in those before. */
 struct call_place {
     int schema;
     char epoch[EPOCH_TEXT];
-    uint32_t generation;
-    uint32_t buckets;
-    int64_t end_ms; /* when the generation is forgotten */
+    struct generations generations; /* at least one */
 };
 
 struct call_settings {
@@ -49,27 +47,32 @@ struct call_campaign {
 };
 void apply_call_campaign(struct apply_call *call, const struct call_campaign *campaign);
 
-/* One phone on one list, with the cells that rise by 1 if it is new there (0: none). Those of campaigns first, then the
-   one of all (`campaign` NULL), whose entry is made if none of the others was. */
+/* One phone on one list, if the drop under way applies, with the cells that rise by 1 if it is new there (0: none). Those
+   of campaigns first, then the one of all (`campaign` NULL), whose entry is made if none of the others was. */
 void apply_call_opt_out(struct apply_call *call, const char *campaign, const char *phone, int64_t time_ms,
                         const unsigned cells[2], struct bytes json);
 
-/* A phone whose owner opted in again. */
+/* A phone whose owner opted in again. As apply_call_opt_out. */
 void apply_call_opt_in(struct apply_call *call, const char *phone, int64_t time_ms, struct bytes json);
 
-/* One drop: begin, any of what follows, end. */
+/* One drop: begin, any of what follows and of what stands above, end. */
 void apply_call_drop(struct apply_call *call);
 /* Counts it in the class, or takes it back. */
 void apply_call_count(struct apply_call *call, unsigned class, bool take_back, const struct costs *costs);
 void apply_call_entry(struct apply_call *call, const char *kind, struct bytes json);
-/* The lookup of the foreign_id shows this; `mark` is the part of it that tells the drop. */
-void apply_call_show(struct apply_call *call, struct bytes foreign_id, struct bytes mark, struct bytes json);
-/* It shows this drop no longer. */
+/* The lookup of the foreign_id shows this. Behind the entries. */
+void apply_call_show(struct apply_call *call, struct bytes foreign_id, struct bytes json);
+/* It shows this drop no longer; `mark` is the part of it that tells the drop. Behind what the drop shows. */
 void apply_call_unshow(struct apply_call *call, struct bytes foreign_id, struct bytes mark);
-/* `read` is what the current generation holds in that field of the bucket (empty: nothing), `written` what it is to hold
-   (empty: as it is). */
-void apply_call_drop_end(struct apply_call *call, const char *bucket, struct bytes field, struct bytes read,
-                         struct bytes written);
+
+struct call_drop {
+    size_t bucket_count; /* at least 1 */
+    char buckets[GENERATIONS_MAX][KEY_TEXT]; /* in the current generation, and in the older ones that it must not be in */
+    struct bytes field;
+    struct bytes expected; /* what the current generation holds in that field; empty: nothing */
+    struct bytes written;  /* what it is to hold; empty: as it is */
+};
+void apply_call_drop_end(struct apply_call *call, const struct call_drop *drop);
 
 /* Whether it has enough: what is left of the batch is for the next call. */
 bool apply_call_full(const struct apply_call *call);
@@ -86,7 +89,8 @@ struct call_answer {
 
 struct call_conflict {
     size_t drop;          /* in the order of apply_call_drop, from 0 */
-    struct bytes present; /* what the current generation holds; empty: nothing */
+    struct bytes present; /* what is there; empty: nothing */
+    size_t generation;    /* the newest that holds it, counted from the newest of all, 0 */
 };
 
 /* Both: false if apply.lua cannot have said this, of a call with so many drops. */

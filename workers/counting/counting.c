@@ -21,21 +21,35 @@ enum {
 
 static const char doing[] = "counting a batch";
 
-/* What the answers that are owed are to. */
-enum stage { STAGE_NONE, STAGE_READING, STAGE_CALLING };
+enum stage {
+    STAGE_NONE,   /* no batch */
+    STAGE_BEGIN,  /* nothing of the plan holds yet, or any more */
+    STAGE_CALL,   /* the plan has groups that are to be sent */
+    STAGE_CALLED, /* they are on their way */
+    STAGE_DONE,
+};
 
-struct counting {
-    struct redis_primary *session; /* not owned */
-    char sha[REDIS_SHA1_HEX + 1];
-    struct known known;
-    struct damage damage; /* since the epoch began: an operator who mended it begins another */
+/* A batch that is under way. */
+struct batch_call {
     struct plan *plan;
-    struct arguments arguments;
     enum stage stage;
-    const struct event *const *events; /* of the batch under way */
+    const struct event *const *events;
     size_t count;
     enum applied *results;
     int tries;
+    bool failed; /* the last answer says so: `error` is to be told before it goes on */
+    struct error error;
+};
+
+struct counting {
+    struct redis_primary *session; /* not owned */
+    char sha[REDIS_SHA1_HEX + 1];  /* empty: the script is to be loaded */
+    struct known known;
+    struct damage damage; /* since the epoch began: an operator who mended it begins another */
+    struct arguments arguments;
+    struct batch_call batches[COUNTING_BATCHES];
+    struct batch_call *owed[COUNTING_BATCHES]; /* whose calls will be answered, in that order */
+    size_t owed_count;
 };
 
 struct counting *counting_new(const struct counting_settings *settings, struct redis_primary *session)
@@ -45,16 +59,19 @@ struct counting *counting_new(const struct counting_settings *settings, struct r
                                               .result_ttl_s = settings->result_ttl_s,
                                               .results_stream_max = settings->results_stream_max},
                                      .limit = COUNTING_BATCH_MAX};
+    bool made;
 
     if (!counting)
         return NULL;
     counting->session = session;
     arguments_init(&counting->arguments, ARGUMENTS_LIMIT);
-    if (known_init(&counting->known, session, settings->prefix, settings->retention_s)) {
+    made = known_init(&counting->known, session, settings->prefix, settings->retention_s);
+    for (size_t i = 0; made && i < COUNTING_BATCHES; i++) {
         planning.names = campaigns_names(counting->known.campaigns);
-        counting->plan = plan_new(&planning);
+        counting->batches[i].plan = plan_new(&planning);
+        made = counting->batches[i].plan != NULL;
     }
-    if (counting->plan)
+    if (made)
         return counting;
     counting_free(counting);
     return NULL;
@@ -64,10 +81,34 @@ void counting_free(struct counting *counting)
 {
     if (!counting)
         return;
-    plan_free(counting->plan);
+    for (size_t i = 0; i < COUNTING_BATCHES; i++)
+        plan_free(counting->batches[i].plan);
     known_clear(&counting->known);
     arguments_clear(&counting->arguments);
     free(counting);
+}
+
+/* What plans were made of, or their calls, is gone. */
+static void begin_all_anew(struct counting *counting)
+{
+    counting->owed_count = 0;
+    for (size_t i = 0; i < COUNTING_BATCHES; i++)
+        if (counting->batches[i].stage == STAGE_CALL || counting->batches[i].stage == STAGE_CALLED)
+            counting->batches[i].stage = STAGE_BEGIN;
+}
+
+static void drop_connection(struct counting *counting)
+{
+    redis_primary_drop(counting->session);
+    begin_all_anew(counting);
+}
+
+static bool connected(const struct counting *counting, struct error *error)
+{
+    if (redis_primary_connected(counting->session))
+        return true;
+    error_set(error, ERROR_UNAVAILABLE, "%s: %s: the connection broke", redis_primary_name(counting->session), doing);
+    return false;
 }
 
 static bool load_script(struct counting *counting, struct error *error)
@@ -78,6 +119,7 @@ static bool load_script(struct counting *counting, struct error *error)
 
 bool counting_prepare(struct counting *counting, struct error *error)
 {
+    begin_all_anew(counting);
     known_forget(&counting->known);
     return load_script(counting, error);
 }
@@ -94,215 +136,7 @@ void counting_findings(const struct counting *counting, struct redis_findings *f
     findings->damage = &counting->damage;
 }
 
-/* The names that the records of the groups which are left will be asked for. */
-static bool learn_names(struct counting *counting, struct error *error)
-{
-    for (size_t i = 0; i < plan_groups(counting->plan); i++) {
-        const struct record *record = plan_record(counting->plan, i);
-
-        for (size_t n = 0; record && n < record->campaign_count; n++)
-            if (!known_learn_name(&counting->known, record->campaigns[n], error))
-                return false;
-    }
-    return true;
-}
-
-/* --- Reading ------------------------------------------------------------------------------------------------------ */
-
-/* Redis's time first: the generation may have ended. */
-static bool append_reads(struct counting *counting, struct error *error)
-{
-    struct redis_connection *connection = redis_primary_connection(counting->session);
-    const char *time[] = {"TIME"};
-
-    if (!redis_connection_append(connection, doing, 1, time, NULL, error))
-        return false;
-    for (size_t i = 0; i < plan_groups(counting->plan); i++) {
-        struct bytes field = plan_field(counting->plan, i);
-
-        for (size_t n = 0; n < counting->known.generations.count; n++) {
-            const struct generation *generation = &counting->known.generations.list[n];
-            char key[KEY_TEXT];
-            const char *command[] = {"HGET", key, (const char *)field.data};
-            size_t lens[] = {4, 0, field.len};
-
-            plan_bucket(counting->plan, i, generation->number, generation->buckets, key);
-            lens[1] = strlen(key);
-            if (!redis_connection_append(connection, doing, 3, command, lens, error))
-                return false;
-        }
-    }
-    return true;
-}
-
-static bool unreadable(struct counting *counting, size_t group, const struct generation *generation, const char *why,
-                       struct error *error)
-{
-    char key[KEY_TEXT], text[KEY_TEXT + ERROR_TEXT];
-    struct redis_answer told;
-
-    plan_bucket(counting->plan, group, generation->number, generation->buckets, key);
-    snprintf(text, sizeof text, "KEY %s: %s", key, why);
-    told = (struct redis_answer){.kind = REDIS_ANSWER_ERROR, .text = text, .len = strlen(text)};
-    return redis_primary_judge(counting->session, doing, &told, error);
-}
-
-static const char *record_problem(enum record_verdict verdict)
-{
-    switch (verdict) {
-    case RECORD_OK:
-        return NULL;
-    case RECORD_NEWER:
-        return "ERR a record in it is one that only a newer worker knows";
-    case RECORD_DAMAGED:
-        break;
-    }
-    return "ERR a record in it is none that a worker wrote";
-}
-
-static bool collect(struct counting *counting, struct redis_answer *answer, struct error *error)
-{
-    struct redis_connection *connection = redis_primary_connection(counting->session);
-
-    /* None: an answer before this one has ended it, and *error says why. */
-    if (connection && redis_connection_collect(connection, doing, answer, error))
-        return true;
-    redis_primary_drop(counting->session);
-    return false;
-}
-
-/* Collects the answers to one group, also behind one that cannot be used; `problem` names the first of these. */
-static bool collect_group(struct counting *counting, size_t group, bool *good, struct error *error)
-{
-    bool found = false;
-
-    for (size_t n = 0; n < counting->known.generations.count; n++) {
-        struct redis_answer answer;
-        const char *problem = NULL;
-
-        if (!collect(counting, &answer, error))
-            return false;
-        if (answer.kind == REDIS_ANSWER_ERROR)
-            problem = answer.text;
-        else if (answer.kind == REDIS_ANSWER_TEXT && !found)
-            problem = record_problem(plan_found(counting->plan, group, bytes_of(answer.text, answer.len), n == 0));
-        found |= answer.kind == REDIS_ANSWER_TEXT;
-        if (problem && *good)
-            *good = unreadable(counting, group, &counting->known.generations.list[n], problem, error);
-    }
-    return true;
-}
-
-static bool collect_reads(struct counting *counting, int64_t *now_ms, struct error *error)
-{
-    struct redis_answer answer;
-    bool good;
-
-    if (!collect(counting, &answer, error))
-        return false;
-    good = redis_primary_judge(counting->session, doing, &answer, error) &&
-           known_read_time(&counting->known, &answer, now_ms, error);
-    for (size_t i = 0; i < plan_groups(counting->plan); i++)
-        if (!collect_group(counting, i, &good, error))
-            return false;
-    return good;
-}
-
-/* --- Applying ----------------------------------------------------------------------------------------------------- */
-
-static enum counting_progress wait_in(struct counting *counting, enum stage stage)
-{
-    counting->stage = stage;
-    return COUNTING_WAITS;
-}
-
-static enum counting_progress fail(struct counting *counting)
-{
-    counting->stage = STAGE_NONE;
-    return COUNTING_FAILED;
-}
-
-/* Hands over what was prepared; a connection that broke is dropped. */
-static bool flush(struct counting *counting, bool prepared, struct error *error)
-{
-    if (prepared && redis_connection_flush(redis_primary_connection(counting->session), doing, error))
-        return true;
-    redis_primary_drop(counting->session);
-    return false;
-}
-
-static bool fill_plan(struct counting *counting, struct error *error)
-{
-    const struct generation *current = &counting->known.generations.list[0];
-    struct call_place place = {.schema = REDIS_SCHEMA,
-                               .generation = current->number,
-                               .buckets = current->buckets,
-                               .end_ms = generation_end_ms(current)};
-
-    memcpy(place.epoch, counting->known.epoch, sizeof place.epoch);
-    plan_begin(counting->plan, &place);
-    for (size_t i = 0; i < counting->count; i++) {
-        const struct event *event = counting->events[i];
-
-        if (campaigns_number(counting->known.campaigns, event->campaign) == CAMPAIGN_NUMBER_UNKNOWN &&
-            !known_learn_number(&counting->known, event->campaign, error))
-            return false;
-        plan_copy(counting->plan, event, (uint32_t)campaigns_number(counting->known.campaigns, event->campaign));
-    }
-    return true;
-}
-
-/* From the beginning, also when what was known no longer holds. */
-static enum counting_progress start(struct counting *counting, struct error *error)
-{
-    if (++counting->tries > TRIES) {
-        error_set(error, ERROR_UNAVAILABLE, "%s: %s: others came in between %d times",
-                  redis_primary_name(counting->session), doing, TRIES);
-        return fail(counting);
-    }
-    if (!known_ready(&counting->known, error))
-        return fail(counting);
-    if (!fill_plan(counting, error))
-        return counting->known.epoch[0] == '\0' ? start(counting, error) : fail(counting);
-    if (!flush(counting, append_reads(counting, error), error))
-        return fail(counting);
-    return wait_in(counting, STAGE_READING);
-}
-
-static bool append_call(struct counting *counting, struct error *error)
-{
-    struct arguments *arguments = &counting->arguments;
-
-    arguments_reset(arguments);
-    arguments_add_text(arguments, "EVALSHA");
-    arguments_add_text(arguments, counting->sha);
-    arguments_add_text(arguments, "0");
-    if (!plan_write(counting->plan, arguments) || !arguments_finish(arguments)) {
-        error_set(error, ERROR_NO_MEMORY, "no memory for a batch");
-        return false;
-    }
-    return redis_connection_append(redis_primary_connection(counting->session), doing, (int)arguments->count,
-                                   arguments->argv, arguments->argv_len, error);
-}
-
-static enum counting_progress call(struct counting *counting, struct error *error)
-{
-    if (!learn_names(counting, error) || !flush(counting, append_call(counting, error), error))
-        return fail(counting);
-    return wait_in(counting, STAGE_CALLING);
-}
-
-static enum counting_progress after_reading(struct counting *counting, struct error *error)
-{
-    int64_t now_ms = 0;
-
-    if (!collect_reads(counting, &now_ms, error))
-        return fail(counting);
-    if (generations_current(&counting->known.generations, now_ms, counting->known.retention_ms))
-        return call(counting, error);
-    counting->known.epoch[0] = '\0';
-    return start(counting, error);
-}
+/* --- Answers ------------------------------------------------------------------------------------------------------ */
 
 /* A batch has been counted under the epoch. */
 static void note_epoch(struct counting *counting)
@@ -344,26 +178,39 @@ static void tell_damaged(struct counting *counting, struct bytes damaged)
     }
 }
 
-static bool take_answer(struct counting *counting, const struct redis_answer *answer, enum applied *results,
-                        struct error *error)
+static void unreadable(struct counting *counting, const char *bucket, const char *why, struct error *error)
 {
-    struct bytes damaged = {0};
+    char text[KEY_TEXT + ERROR_TEXT];
+    struct redis_answer told;
 
-    if (answer->kind != REDIS_ANSWER_TEXT)
-        return redis_primary_unexpected(counting->session, doing, error);
-    switch (plan_answer(counting->plan, bytes_of(answer->text, answer->len), results, &damaged)) {
+    snprintf(text, sizeof text, "KEY %s: ERR a record in it is %s", bucket, why);
+    told = (struct redis_answer){.kind = REDIS_ANSWER_ERROR, .text = text, .len = strlen(text)};
+    (void)redis_primary_judge(counting->session, doing, &told, error);
+}
+
+/* Drops that conflict are merged over what is there, and go in a call of their own. */
+static enum stage take_text(struct counting *counting, struct batch_call *batch, struct bytes text)
+{
+    struct plan_told told = {0};
+
+    batch->failed = true;
+    switch (plan_answer(batch->plan, text, batch->results, &told)) {
     case PLAN_OK:
+        batch->failed = false;
         note_epoch(counting);
-        tell_damaged(counting, damaged);
-        return true;
-    case PLAN_UNEXPECTED:
-        return redis_primary_unexpected(counting->session, doing, error);
+        tell_damaged(counting, told.damaged);
+        return plan_left(batch->plan) > 0 ? STAGE_CALL : STAGE_DONE;
     case PLAN_NEWER:
-        return unreadable(counting, 0, &counting->known.generations.list[0], record_problem(RECORD_NEWER), error);
-    case PLAN_DAMAGED:
+        unreadable(counting, told.unreadable, "one that only a newer worker knows", &batch->error);
         break;
+    case PLAN_DAMAGED:
+        unreadable(counting, told.unreadable, "none that a worker wrote", &batch->error);
+        break;
+    case PLAN_UNEXPECTED:
+        redis_primary_unexpected(counting->session, doing, &batch->error);
+        return STAGE_BEGIN;
     }
-    return unreadable(counting, 0, &counting->known.generations.list[0], record_problem(RECORD_DAMAGED), error);
+    return STAGE_CALL;
 }
 
 static bool starts_with(const struct redis_answer *answer, const char *prefix)
@@ -371,54 +218,200 @@ static bool starts_with(const struct redis_answer *answer, const char *prefix)
     return answer->kind == REDIS_ANSWER_ERROR && strncmp(answer->text, prefix, strlen(prefix)) == 0;
 }
 
-/* Drops that conflict are merged again over what is there now, and go in a call of their own. */
-static enum counting_progress after_calling(struct counting *counting, struct error *error)
+static enum stage take_answer(struct counting *counting, struct batch_call *batch, const struct redis_answer *answer)
 {
+    if (starts_with(answer, "EPOCH") || starts_with(answer, "SCHEMA")) {
+        counting->known.epoch[0] = '\0';
+        return STAGE_BEGIN;
+    }
+    if (starts_with(answer, "NOSCRIPT")) { /* after SCRIPT FLUSH */
+        counting->sha[0] = '\0';
+        return STAGE_CALL;
+    }
+    batch->failed = !redis_primary_judge(counting->session, doing, answer, &batch->error);
+    if (batch->failed)
+        return STAGE_CALL;
+    return take_text(counting, batch, bytes_of(answer->text, answer->kind == REDIS_ANSWER_TEXT ? answer->len : 0));
+}
+
+/* The oldest answer that is owed. False with *error if the connection broke, and then none is owed any more. */
+static bool collect(struct counting *counting, struct error *error)
+{
+    struct batch_call *batch = counting->owed[0];
     struct redis_answer answer;
 
-    if (!collect(counting, &answer, error))
-        return fail(counting);
-    if (starts_with(&answer, "EPOCH") || starts_with(&answer, "SCHEMA")) {
-        counting->known.epoch[0] = '\0';
-        return start(counting, error);
+    if (!redis_connection_collect(redis_primary_connection(counting->session), doing, &answer, error)) {
+        drop_connection(counting);
+        return false;
     }
-    if (starts_with(&answer, "NOSCRIPT")) /* after SCRIPT FLUSH */
-        return load_script(counting, error) ? start(counting, error) : fail(counting);
-    if (!redis_primary_judge(counting->session, doing, &answer, error) ||
-        !take_answer(counting, &answer, counting->results, error))
-        return fail(counting);
-    if (plan_left(counting->plan) > 0)
-        return call(counting, error);
-    counting->stage = STAGE_NONE;
+    memmove(counting->owed, counting->owed + 1, --counting->owed_count * sizeof(struct batch_call *));
+    batch->stage = take_answer(counting, batch, &answer);
+    if (!redis_primary_connected(counting->session)) /* it is the primary no longer */
+        begin_all_anew(counting);
+    return true;
+}
+
+/* Before anything is asked that waits for its answer. As collect. */
+static bool quieten(struct counting *counting, struct error *error)
+{
+    while (counting->owed_count > 0)
+        if (!collect(counting, error))
+            return false;
+    return connected(counting, error);
+}
+
+/* --- Calls -------------------------------------------------------------------------------------------------------- */
+
+static bool learn_number(struct counting *counting, const char *campaign, struct error *error)
+{
+    return campaigns_number(counting->known.campaigns, campaign) != CAMPAIGN_NUMBER_UNKNOWN ||
+           (quieten(counting, error) && known_learn_number(&counting->known, campaign, error));
+}
+
+static bool fill_plan(struct counting *counting, struct batch_call *batch, struct error *error)
+{
+    struct call_place place = {.schema = REDIS_SCHEMA, .generations = counting->known.generations};
+
+    memcpy(place.epoch, counting->known.epoch, sizeof place.epoch);
+    plan_begin(batch->plan, &place);
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct event *event = batch->events[i];
+
+        if (!learn_number(counting, event->campaign, error))
+            return false;
+        plan_copy(batch->plan, event, (uint32_t)campaigns_number(counting->known.campaigns, event->campaign));
+    }
+    return true;
+}
+
+/* False with *error; or the stage stays as it is, if another epoch has begun meanwhile. */
+static bool begin(struct counting *counting, struct batch_call *batch, struct error *error)
+{
+    struct known *known = &counting->known;
+    bool room = campaigns_room(known->campaigns, (1 + RECORD_CAMPAIGNS) * batch->count);
+
+    if (++batch->tries > TRIES) {
+        error_set(error, ERROR_UNAVAILABLE, "%s: %s: others came in between %d times",
+                  redis_primary_name(counting->session), doing, TRIES);
+        return false;
+    }
+    if (known->epoch[0] == '\0' || !room) {
+        if (!quieten(counting, error))
+            return false;
+        begin_all_anew(counting); /* their campaigns have no names any more */
+        campaigns_forget(known->campaigns);
+        if (!known_ready(known, error))
+            return false;
+    }
+    if (fill_plan(counting, batch, error))
+        batch->stage = STAGE_CALL;
+    else if (known->epoch[0] != '\0')
+        return false;
+    return true;
+}
+
+/* The names that the records will be asked for. */
+static bool learn_names(struct counting *counting, const struct plan *plan, struct error *error)
+{
+    for (size_t i = 0; i < plan_groups(plan); i++) {
+        const struct record *record = plan_record(plan, i);
+
+        for (size_t n = 0; record && n < record->campaign_count; n++)
+            if (!campaigns_name(counting->known.campaigns, record->campaigns[n]) &&
+                (!quieten(counting, error) || !known_learn_name(&counting->known, record->campaigns[n], error)))
+                return false;
+    }
+    return true;
+}
+
+static bool write_call(struct counting *counting, struct plan *plan, struct error *error)
+{
+    struct arguments *arguments = &counting->arguments;
+
+    arguments_reset(arguments);
+    arguments_add_text(arguments, "EVALSHA");
+    arguments_add_text(arguments, counting->sha);
+    arguments_add_text(arguments, "0");
+    if (plan_write(plan, arguments))
+        return true;
+    error_set(error, ERROR_NO_MEMORY, "no memory for a batch");
+    return false;
+}
+
+/* As begin. */
+static bool call(struct counting *counting, struct batch_call *batch, struct error *error)
+{
+    const struct arguments *arguments = &counting->arguments;
+
+    if (!learn_names(counting, batch->plan, error) ||
+        (counting->sha[0] == '\0' && (!quieten(counting, error) || !load_script(counting, error))) ||
+        !write_call(counting, batch->plan, error))
+        return false;
+    if (!redis_connection_send(redis_primary_connection(counting->session), doing, arguments->count,
+                               bytes_of(arguments->bytes.data, arguments->bytes.len), error)) {
+        drop_connection(counting);
+        return false;
+    }
+    batch->stage = STAGE_CALLED;
+    counting->owed[counting->owed_count++] = batch;
+    return true;
+}
+
+/* One step of the batch. False with *error. */
+static bool go_on(struct counting *counting, struct batch_call *batch, struct error *error)
+{
+    bool done = connected(counting, error);
+
+    if (done && batch->stage == STAGE_BEGIN)
+        done = begin(counting, batch, error);
+    else if (done && batch->stage == STAGE_CALL)
+        done = call(counting, batch, error);
+    else if (done)
+        done = collect(counting, error);
+    if (!done)
+        batch->stage = STAGE_BEGIN;
+    if (!done || !batch->failed)
+        return done;
+    *error = batch->error;
+    batch->failed = false;
+    return false;
+}
+
+enum counting_progress counting_apply(struct counting *counting, size_t which, const struct event *const *events,
+                                      size_t count, enum applied *results, struct error *error)
+{
+    struct batch_call *batch = &counting->batches[which];
+    struct error ignored;
+
+    if (batch->stage == STAGE_NONE)
+        *batch = (struct batch_call){
+            .plan = batch->plan, .stage = STAGE_BEGIN, .events = events, .count = count, .results = results};
+    batch->tries = 0;
+    while (batch->stage != STAGE_DONE) {
+        if (!go_on(counting, batch, error)) {
+            (void)quieten(counting, &ignored);
+            return COUNTING_FAILED;
+        }
+        if (batch->stage == STAGE_CALLED && !redis_connection_answered(redis_primary_connection(counting->session)))
+            return COUNTING_WAITS;
+    }
+    batch->stage = STAGE_NONE;
     return COUNTING_DONE;
 }
 
-enum counting_progress counting_begin(struct counting *counting, const struct event *const *events, size_t count,
-                                      enum applied *results, struct error *error)
+bool counting_waits(const struct counting *counting, size_t which)
 {
-    counting->events = events;
-    counting->count = count;
-    counting->results = results;
-    counting->tries = 0;
-    if (!campaigns_room(counting->known.campaigns, (1 + RECORD_CAMPAIGNS) * count))
-        campaigns_forget(counting->known.campaigns);
-    return start(counting, error);
+    return counting->batches[which].stage == STAGE_CALLED;
 }
 
-enum counting_progress counting_continue(struct counting *counting, struct error *error)
+bool counting_owed(const struct counting *counting)
 {
-    switch (counting->stage) {
-    case STAGE_READING:
-        return after_reading(counting, error);
-    case STAGE_CALLING:
-        return after_calling(counting, error);
-    case STAGE_NONE:
-        break;
-    }
-    return COUNTING_DONE;
+    return counting->owed_count > 0;
 }
 
-void counting_abandon(struct counting *counting)
+void counting_abandon(struct counting *counting, size_t which)
 {
-    counting->stage = STAGE_NONE;
+    if (counting_waits(counting, which))
+        drop_connection(counting);
+    counting->batches[which].stage = STAGE_NONE;
 }

@@ -1,6 +1,7 @@
-/* The live counters in Redis: batches of events in, what became of each out. Redis remembers and compares, C decides: the
-   records of a batch's drops are read in one round trip, the copies merged over them (plan.h), and one call of apply.lua
-   writes what follows, if the records are still as they were read. One thread owns a counting. */
+/* The live counters in Redis: batches of events in, what became of each out. Redis remembers and compares, C decides: a
+   batch goes out as one call of apply.lua, as if Redis knew none of its drops; those that it knows come back with what it
+   holds, are merged over that, and go in a call of their own (plan.h). Batches overlap: while Redis is at the call of one,
+   that of the next is in the socket behind it. One thread owns a counting. */
 #ifndef DROPBRIDGE_COUNTING_H
 #define DROPBRIDGE_COUNTING_H
 
@@ -14,7 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { COUNTING_BATCH_MAX = 4096 };
+enum {
+    COUNTING_BATCH_MAX = 4096,
+    COUNTING_BATCHES = 2, /* that may be under way; they are told apart by numbers from 0 */
+};
 
 struct counting_settings {
     const char *prefix;
@@ -40,16 +44,19 @@ enum counting_progress {
     COUNTING_DONE,   /* all events are in Redis; the results are set */
     COUNTING_WAITS,  /* for an answer of Redis */
     COUNTING_FAILED, /* *error says why: each event may be applied or not; the same batch again, by any worker, is
-                        harmless */
+                        harmless. No answer is owed any more, to no batch. */
 };
 
-/* Applies events, at most COUNTING_BATCH_MAX; results[i] will say what became of events[i]. All of them must stay where they
-   are until it is over. The session must be connected. */
-enum counting_progress counting_begin(struct counting *counting, const struct event *const *events, size_t count,
-                                      enum applied *results, struct error *error);
-/* Goes on once the session's connection is readable; before that it waits for it. */
-enum counting_progress counting_continue(struct counting *counting, struct error *error);
-/* The batch is given up: with answers owed, the session opens another connection. */
-void counting_abandon(struct counting *counting);
+/* Applies events, at most COUNTING_BATCH_MAX, as batch number `which`; results[i] says what became of events[i]. To be called
+   again, with the same until it is done or abandoned, while counting_waits is false, or when the connection is readable (else
+   it waits for that). All of them must stay where they are meanwhile. The session must be connected. After a failure what is
+   known to have applied is not sent again. */
+enum counting_progress counting_apply(struct counting *counting, size_t which, const struct event *const *events,
+                                      size_t count, enum applied *results, struct error *error);
+/* Whether an answer is owed to that batch; to any of them. */
+bool counting_waits(const struct counting *counting, size_t which);
+bool counting_owed(const struct counting *counting);
+/* The batch is given up. If an answer is owed to it the connection is, too, and the other begins anew. */
+void counting_abandon(struct counting *counting, size_t which);
 
 #endif

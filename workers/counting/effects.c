@@ -17,13 +17,11 @@ void effects_init(struct effects *effects, struct apply_call *call, const struct
         .lookups = settings->result_ttl_s > 0,
     };
     buf_init(&effects->json, JSON_LIMIT);
-    buf_init(&effects->mark, JSON_LIMIT);
 }
 
 void effects_clear(struct effects *effects)
 {
     buf_clear(&effects->json);
-    buf_clear(&effects->mark);
 }
 
 static const char *name_of(const struct effects *effects, uint32_t campaign)
@@ -181,15 +179,14 @@ void effects_of_result(struct effects *effects, const struct event *copy, uint32
 static void show(struct effects *effects, const char *drop_id, const struct record *before, const struct record *after)
 {
     struct bytes earlier = bytes_of(NULL, 0), now = bytes_of(after->foreign_id, after->foreign_id_len);
-    struct bytes mark = shown_mark(&effects->mark, drop_id);
 
     if (before)
         earlier = bytes_of(before->foreign_id, before->foreign_id_len);
     if (now.len > 0)
-        apply_call_show(effects->call, now, mark,
+        apply_call_show(effects->call, now,
                         shown_lookup(&effects->json, after, drop_id, name_of(effects, after->campaigns[0])));
     if (earlier.len > 0 && !bytes_equal(earlier, now))
-        apply_call_unshow(effects->call, earlier, mark);
+        apply_call_unshow(effects->call, earlier, shown_mark(&effects->json, drop_id));
 }
 
 void effects_of_record(struct effects *effects, const char *drop_id, const struct record *before,

@@ -19,7 +19,7 @@ struct effects {
     bool lookups; /* RESULT_TTL_S is not 0 */
     uint32_t generation;
     bool new_here; /* the drop under way has no record in that generation yet */
-    struct buf json, mark;
+    struct buf json;
 };
 
 void effects_init(struct effects *effects, struct apply_call *call, const struct call_settings *settings,

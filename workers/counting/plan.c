@@ -15,9 +15,6 @@ enum {
     PRESENT_LIMIT = 16 * 1024 * 1024,
 };
 
-/* What is remembered of an event that is no result. */
-static const uint8_t seen[] = {RECORD_VERSION};
-
 struct copy {
     const struct event *event;
     uint32_t campaign;
@@ -27,15 +24,17 @@ struct copy {
 };
 
 struct group {
-    uint32_t first, last; /* copies, from 1 */
+    uint32_t first, last; /* copies that have not applied, from 1 */
+    uint32_t rest;        /* of these, the first that the call under way has no room for; 0: none */
     bool of_drop;         /* else of an event that is no result */
     const struct event_id *id;
     uint32_t hash;
     uint8_t field_len;
     uint8_t field[FIELD_MAX];
-    bool applied, conflicts;
-    bool has_record;             /* Redis knows it */
-    size_t present, present_len; /* what the current generation holds of it, in plan->present */
+    bool conflicts;
+    bool has_record; /* Redis knows it */
+    bool looked;     /* also in the older generations */
+    size_t present, present_len; /* what the newest generation holds of it, in plan->present */
     struct record record;
 };
 
@@ -106,7 +105,7 @@ void plan_begin(struct plan *plan, const struct call_place *place)
     memset(plan->slots, 0, plan->slot_count * sizeof *plan->slots);
     buf_reset(&plan->present);
     plan->failed = false;
-    plan->effects.generation = place->generation;
+    plan->effects.generation = place->generations.list[0].number;
 }
 
 /* --- Groups ----------------------------------------------------------------------------------------------------- */
@@ -177,44 +176,18 @@ size_t plan_groups(const struct plan *plan)
     return plan->group_count;
 }
 
-struct bytes plan_field(struct plan *plan, size_t group)
+struct bytes plan_field(const struct plan *plan, size_t group)
 {
     return bytes_of(plan->groups[group].field, plan->groups[group].field_len);
 }
 
-void plan_bucket(const struct plan *plan, size_t group, uint32_t generation, uint32_t buckets, char key[KEY_TEXT])
+void plan_bucket(const struct plan *plan, size_t group, size_t generation, char key[KEY_TEXT])
 {
+    const struct generation *in = &plan->place.generations.list[generation];
     const struct group *of = &plan->groups[group];
 
-    snprintf(key, KEY_TEXT, "%sdrops:%" PRIu32 ":%s%" PRIu32, plan->settings.call.prefix, generation,
-             of->of_drop ? "" : "e", of->hash % buckets);
-}
-
-static enum record_verdict take_record(struct group *group, struct bytes record)
-{
-    enum record_verdict verdict = RECORD_OK;
-
-    if (group->of_drop)
-        verdict = record_read(record, &group->record);
-    group->has_record |= verdict == RECORD_OK;
-    return verdict;
-}
-
-static void keep_present(struct plan *plan, struct group *group, struct bytes record)
-{
-    group->present = plan->present.len;
-    group->present_len = record.len;
-    if (record.len > 0 && !buf_append(&plan->present, record.data, record.len))
-        plan->failed = true;
-}
-
-enum record_verdict plan_found(struct plan *plan, size_t number, struct bytes record, bool current)
-{
-    struct group *group = &plan->groups[number];
-
-    if (current)
-        keep_present(plan, group, record);
-    return take_record(group, record);
+    snprintf(key, KEY_TEXT, "%sdrops:%" PRIu32 ":%s%" PRIu32, plan->settings.call.prefix, in->number,
+             of->of_drop ? "" : "e", of->hash % in->buckets);
 }
 
 const struct record *plan_record(const struct plan *plan, size_t group)
@@ -231,13 +204,6 @@ size_t plan_left(const struct plan *plan)
 
 /* --- Writing a call --------------------------------------------------------------------------------------------- */
 
-static struct bytes present_of(const struct plan *plan, const struct group *group)
-{
-    if (group->present_len == 0)
-        return bytes_of(NULL, 0);
-    return bytes_of(plan->present.data + group->present, group->present_len);
-}
-
 static void merge_one(struct plan *plan, struct copy *copy, struct record *record, bool *exists)
 {
     struct merged merged;
@@ -248,49 +214,74 @@ static void merge_one(struct plan *plan, struct copy *copy, struct record *recor
         return;
     }
     merged = merge_copy(record, exists, copy->event, copy->campaign, &plan->merging);
-
     copy->applied = merged.applied;
     effects_of_result(&plan->effects, copy->event, copy->campaign, record, &merged);
 }
 
-static void write_result(struct plan *plan, struct group *group, const char *bucket)
+/* The next copy of the group that goes into the call. One is always taken; when the call is full, the rest is for another. */
+static struct copy *next_copy(struct plan *plan, struct group *group)
 {
-    struct record record = {0};
-    bool exists = group->has_record, counted_before, moved;
-    uint8_t written[RECORD_MAX], before[RECORD_MAX];
+    struct copy *copy;
+
+    if (group->rest == 0 || (group->rest != group->first && apply_call_full(plan->call)))
+        return NULL;
+    copy = &plan->copies[group->rest - 1];
+    group->rest = copy->next;
+    return copy;
+}
+
+/* Returns the length of what is to be written; 0: nothing. */
+static size_t merge_result(struct plan *plan, struct group *group, uint8_t written[RECORD_MAX])
+{
+    const struct record *before = group->has_record ? &group->record : NULL;
+    struct record record = before ? *before : (struct record){0};
+    bool exists = before != NULL, counted_before = exists && !record.uncounted;
+    uint8_t as_before[RECORD_MAX];
     size_t len;
 
-    if (exists)
-        record = group->record;
-    counted_before = exists && !record.uncounted;
-    plan->effects.new_here = group->present_len == 0;
-    apply_call_drop(plan->call);
-    for (uint32_t at = group->first; at != 0; at = plan->copies[at - 1].next)
-        merge_one(plan, &plan->copies[at - 1], &record, &exists);
+    for (struct copy *copy = next_copy(plan, group); copy; copy = next_copy(plan, group))
+        merge_one(plan, copy, &record, &exists);
     len = record_write(&record, written);
-    if (group->has_record && record_write(&group->record, before) == len && memcmp(before, written, len) == 0)
-        len = 0; /* as it is, in whatever generation */
-    moved = plan->effects.new_here && (counted_before || record.uncounted);
-    if (len > 0)
-        effects_of_record(&plan->effects, group->id->text, group->has_record ? &group->record : NULL, &record, moved);
-    apply_call_drop_end(plan->call, bucket, bytes_of(group->field, group->field_len), present_of(plan, group),
-                        bytes_of(written, len));
+    if (before && record_write(before, as_before) == len && memcmp(as_before, written, len) == 0)
+        return 0; /* as it is, in whatever generation */
+    effects_of_record(&plan->effects, group->id->text, before, &record,
+                      plan->effects.new_here && (counted_before || record.uncounted));
+    return len;
 }
 
 /* Of an event that is no result only that it came is remembered. */
-static void write_event(struct plan *plan, struct group *group, const char *bucket)
+static size_t note_event(struct plan *plan, struct group *group, uint8_t written[RECORD_MAX])
 {
     bool known = group->has_record;
 
-    apply_call_drop(plan->call);
-    for (uint32_t at = group->first; at != 0; at = plan->copies[at - 1].next) {
-        struct copy *copy = &plan->copies[at - 1];
-
+    for (struct copy *copy = next_copy(plan, group); copy; copy = next_copy(plan, group)) {
         copy->applied = effects_of_event(&plan->effects, copy->event, copy->campaign, known);
         known = true;
     }
-    apply_call_drop_end(plan->call, bucket, bytes_of(group->field, group->field_len), present_of(plan, group),
-                        group->has_record ? bytes_of(NULL, 0) : bytes_of(seen, sizeof seen));
+    written[0] = RECORD_VERSION;
+    return group->has_record ? 0 : 1;
+}
+
+static void write_group(struct plan *plan, size_t number)
+{
+    struct group *group = &plan->groups[number];
+    uint8_t written[RECORD_MAX];
+    struct call_drop drop;
+
+    plan->in_call[plan->call_count++] = (uint32_t)number;
+    drop.bucket_count = group->looked ? 1 : plan->place.generations.count;
+    for (size_t i = 0; i < drop.bucket_count; i++)
+        plan_bucket(plan, number, i, drop.buckets[i]);
+    drop.field = plan_field(plan, number);
+    drop.expected = bytes_of(NULL, 0);
+    plan->effects.new_here = group->present_len == 0;
+    if (group->present_len > 0)
+        drop.expected = bytes_of(plan->present.data + group->present, group->present_len);
+    group->rest = group->first;
+    apply_call_drop(plan->call);
+    drop.written.data = written;
+    drop.written.len = group->of_drop ? merge_result(plan, group, written) : note_event(plan, group, written);
+    apply_call_drop_end(plan->call, &drop);
 }
 
 /* Campaign events one by one, in their order; of the other copies what they give together. */
@@ -334,42 +325,40 @@ bool plan_write(struct plan *plan, struct arguments *arguments)
     apply_call_begin(plan->call);
     plan->call_count = 0;
     touch_campaigns(plan);
-    for (size_t i = 0; i < plan->group_count && !apply_call_full(plan->call); i++) {
-        struct group *group = &plan->groups[i];
-        char bucket[KEY_TEXT];
-
-        if (group->applied)
-            continue;
-        plan->in_call[plan->call_count++] = (uint32_t)i;
-        plan_bucket(plan, i, plan->place.generation, plan->place.buckets, bucket);
-        if (group->of_drop)
-            write_result(plan, group, bucket);
-        else
-            write_event(plan, group, bucket);
-    }
+    for (size_t i = 0; i < plan->group_count && !apply_call_full(plan->call); i++)
+        if (plan->groups[i].first != 0)
+            write_group(plan, i);
     return !plan->failed && apply_call_write(plan->call, &plan->place, arguments);
 }
 
 /* --- The answer ------------------------------------------------------------------------------------------------- */
 
-static enum plan_verdict take_conflict(struct plan *plan, const struct call_conflict *conflict)
+static void forget_record(struct group *group)
+{
+    group->has_record = group->looked = false;
+    group->present_len = 0;
+}
+
+static enum record_verdict take_conflict(struct plan *plan, const struct call_conflict *conflict)
 {
     struct group *group = &plan->groups[plan->in_call[conflict->drop]];
+    enum record_verdict verdict = RECORD_OK;
 
     group->conflicts = true;
-    group->has_record = false;
-    keep_present(plan, group, conflict->present);
+    forget_record(group);
     if (conflict->present.len == 0)
-        return PLAN_OK;
-    switch (take_record(group, conflict->present)) {
-    case RECORD_OK:
-        return PLAN_OK;
-    case RECORD_NEWER:
-        return PLAN_NEWER;
-    case RECORD_DAMAGED:
-        break;
-    }
-    return PLAN_DAMAGED;
+        return RECORD_OK;
+    if (group->of_drop)
+        verdict = record_read(conflict->present, &group->record);
+    if (verdict != RECORD_OK)
+        return verdict;
+    group->has_record = group->looked = true;
+    if (conflict->generation > 0)
+        return RECORD_OK;
+    group->present = plan->present.len;
+    group->present_len = conflict->present.len;
+    plan->failed |= !buf_append(&plan->present, conflict->present.data, conflict->present.len);
+    return RECORD_OK;
 }
 
 static void settle(struct plan *plan, struct group *group, enum applied *results)
@@ -378,32 +367,39 @@ static void settle(struct plan *plan, struct group *group, enum applied *results
         group->conflicts = false;
         return;
     }
-    group->applied = true;
-    plan->left--;
-    for (uint32_t at = group->first; at != 0; at = plan->copies[at - 1].next)
+    for (uint32_t at = group->first; at != group->rest; at = plan->copies[at - 1].next)
         if (plan->copies[at - 1].result != NOTE)
             results[plan->copies[at - 1].result] = plan->copies[at - 1].applied;
+    group->first = group->rest;
+    forget_record(group);
+    plan->left -= group->first == 0;
 }
 
-enum plan_verdict plan_answer(struct plan *plan, struct bytes text, enum applied *results, struct bytes *damaged)
+enum plan_verdict plan_answer(struct plan *plan, struct bytes text, enum applied *results, struct plan_told *told)
 {
+    static const enum plan_verdict verdicts[] = {
+        [RECORD_OK] = PLAN_OK, [RECORD_NEWER] = PLAN_NEWER, [RECORD_DAMAGED] = PLAN_DAMAGED};
+    enum plan_verdict verdict = PLAN_OK;
     struct call_answer answer;
 
     if (!call_answer_begin(text, plan->call_count, &answer))
         return PLAN_UNEXPECTED;
     while (answer.conflicts > 0) {
         struct call_conflict conflict;
-        enum plan_verdict verdict = PLAN_UNEXPECTED;
+        enum record_verdict read;
 
-        if (call_answer_next(&answer, &conflict))
-            verdict = take_conflict(plan, &conflict);
-        if (verdict != PLAN_OK)
-            return verdict;
+        if (!call_answer_next(&answer, &conflict) || conflict.generation >= plan->place.generations.count)
+            return PLAN_UNEXPECTED;
+        read = take_conflict(plan, &conflict);
+        if (read != RECORD_OK && verdict == PLAN_OK) {
+            verdict = verdicts[read];
+            plan_bucket(plan, plan->in_call[conflict.drop], conflict.generation, told->unreadable);
+        }
     }
     for (size_t i = 0; i < plan->call_count; i++)
         settle(plan, &plan->groups[plan->in_call[i]], results);
-    *damaged = call_answer_damaged(&answer);
-    return PLAN_OK;
+    told->damaged = call_answer_damaged(&answer);
+    return verdict;
 }
 
 static const char *no_name(const void *context, uint32_t number)

@@ -1,9 +1,8 @@
-/* A batch of copies, and what Redis holds of their drops → one call of apply.lua; its answer → what became of each copy.
-   Pure. One thread owns a plan.
+/* A batch of copies → one call of apply.lua; its answer → what became of each copy. Pure. One thread owns a plan.
 
-   plan_begin, then plan_copy for each copy: those of one identity make a group. For each group that Redis knows plan_found
-   says what it holds. Then, until plan_left is 0: plan_write, the call, plan_answer, which brings what is there now of
-   the groups that conflict. */
+   plan_begin, then plan_copy for each copy: those of one identity make a group. Then, until plan_left is 0: plan_write, the
+   call, plan_answer. Nothing is read beforehand: a group goes out as if Redis did not know it. One that it knows conflicts,
+   and the answer brings what is there, over which the next plan_write merges its copies. */
 #ifndef DROPBRIDGE_PLAN_H
 #define DROPBRIDGE_PLAN_H
 
@@ -35,14 +34,11 @@ void plan_begin(struct plan *plan, const struct call_place *place);
 void plan_copy(struct plan *plan, const struct event *copy, uint32_t campaign);
 
 size_t plan_groups(const struct plan *plan);
-/* The field that remembers the group, and the bucket of a generation in which it stands. */
-struct bytes plan_field(struct plan *plan, size_t group);
-void plan_bucket(const struct plan *plan, size_t group, uint32_t generation, uint32_t buckets, char key[KEY_TEXT]);
-
-/* What Redis holds of a group; of several generations the newest that has it. `current` is whether that is the one that
-   is written. */
-enum record_verdict plan_found(struct plan *plan, size_t group, struct bytes record, bool current);
-/* The record of a group, for the campaigns whose names will be asked for; NULL if it has none. */
+/* The field that remembers the group, and the bucket in which it stands: in the newest generation (0), the one before
+   (1), … */
+struct bytes plan_field(const struct plan *plan, size_t group);
+void plan_bucket(const struct plan *plan, size_t group, size_t generation, char key[KEY_TEXT]);
+/* The record of a group, for the campaigns whose names will be asked for; NULL if none has come. */
 const struct record *plan_record(const struct plan *plan, size_t group);
 
 /* Groups that have not applied yet. */
@@ -53,14 +49,19 @@ bool plan_write(struct plan *plan, struct arguments *arguments);
 
 enum plan_verdict {
     PLAN_OK,
-    PLAN_UNEXPECTED, /* apply.lua cannot have said this */
+    PLAN_UNEXPECTED, /* apply.lua cannot have said this, and nothing of it is taken */
     PLAN_NEWER,      /* a record that only a newer worker knows */
     PLAN_DAMAGED,    /* a record that no worker wrote */
 };
 
-/* Takes the answer. On PLAN_OK results[i] is set for each copy, in the order of plan_copy, whose group applied, and
-   `damaged` has the keys in which a count was damaged by hand, a line each; it points into the answer. */
-enum plan_verdict plan_answer(struct plan *plan, struct bytes answer, enum applied *results, struct bytes *damaged);
+struct plan_told {
+    struct bytes damaged;      /* the keys in which a count was damaged by hand, a line each; points into the answer */
+    char unreadable[KEY_TEXT]; /* the bucket of the record, for PLAN_NEWER and PLAN_DAMAGED */
+};
+
+/* Takes the answer. results[i] is set for each copy, in the order of plan_copy, that has applied; a group whose record
+   cannot be read is left, as if it had never been sent. */
+enum plan_verdict plan_answer(struct plan *plan, struct bytes answer, enum applied *results, struct plan_told *told);
 
 /* Does to a copy what plan_write would, and keeps nothing of it. */
 void plan_rehearse(const struct event *copy);

@@ -348,5 +348,5 @@ bool tally_write(const struct tally *tally, struct arguments *arguments)
             at = put_little_endian(at, class->cells[n], 2);
         arguments_add(arguments, row, (size_t)(at - row));
     }
-    return !arguments->failed;
+    return !arguments->bytes.overflow;
 }

@@ -14,13 +14,6 @@
 
 enum { KEY_SIZE = 300 };
 
-/* What tells a batch from another. */
-struct batch_event {
-    struct event_id id;
-    enum event_kind kind;
-    int64_t time_ms, received_ms;
-};
-
 struct redis_store {
     struct redis_settings settings;
     struct redis_primary *session;
@@ -30,15 +23,10 @@ struct redis_store {
     struct counting *counting;
     struct redis_replicas replicas;
 
-    /* The last batch is in Redis, but not yet on enough replicas: the next call with the same batch only waits. Never
-       on a new connection. */
+    /* The batch under way is in Redis, but not yet on enough replicas: it only waits. Never on a new connection. */
     bool unreplicated;
 
-    bool under_way;     /* the last batch waits for Redis */
-    int64_t late_at_ms; /* then its answer does not come in time */
-    size_t batch_count, capacity;
-    struct batch_event *batch_events;
-    enum applied *batch_results;
+    int64_t late_at_ms; /* then an answer that is owed does not come in time */
 };
 
 /* --- Life ------------------------------------------------------------------------------------------------------- */
@@ -88,8 +76,6 @@ void redis_store_free(struct redis_store *store)
         return;
     counting_free(store->counting);
     redis_primary_free(store->session);
-    free(store->batch_events);
-    free(store->batch_results);
     free(store);
 }
 
@@ -136,7 +122,7 @@ bool redis_store_check(struct redis_store *store, struct error *error)
     const char *set[] = {"SET", key, "1", "XX"};
     struct redis_answer ignored;
 
-    if (store->under_way)
+    if (counting_owed(store->counting))
         return true;
     if (!redis_primary_open(store->session, error))
         return false;
@@ -162,74 +148,58 @@ struct redis_findings redis_store_findings(const struct redis_store *store)
 
 /* --- Applying --------------------------------------------------------------------------------------------------- */
 
-static bool reserve(struct redis_store *store, size_t count, struct error *error)
+static enum apply_progress wait_for_replicas(struct redis_store *store, bool again, struct error *error)
 {
-    struct batch_event *events;
-    enum applied *results;
-
-    if (count <= store->capacity)
-        return true;
-    events = realloc(store->batch_events, count * sizeof *events);
-    store->batch_events = events ? events : store->batch_events;
-    results = realloc(store->batch_results, count * sizeof *results);
-    store->batch_results = results ? results : store->batch_results;
-    if (!events || !results) {
-        error_set(error, ERROR_NO_MEMORY, "no memory for a batch of %zu events", count);
-        return false;
-    }
-    store->capacity = count;
-    return true;
+    store->unreplicated = !redis_replicas_wait(&store->replicas, again, error);
+    return store->unreplicated ? APPLY_FAILED : APPLY_DONE;
 }
 
-static void remember_batch(struct redis_store *store, const struct event *const *events, size_t count)
+/* Before a batch is written while none waits for Redis. */
+static bool look_over(struct redis_store *store, struct error *error)
 {
-    for (size_t i = 0; i < count; i++)
-        store->batch_events[i] = (struct batch_event){.id = events[i]->id,
-                                                             .kind = events[i]->kind,
-                                                             .time_ms = events[i]->time_ms,
-                                                             .received_ms = events[i]->received_ms};
-    store->batch_count = count;
+    if (redis_primary_has_sentinels(store->session))
+        redis_replicas_look(&store->replicas);
+    return redis_primary_open(store->session, error) && review_if_due(store, error); /* asking may have broken it */
 }
 
-static bool same_batch(const struct redis_store *store, const struct event *const *events, size_t count)
+static bool readable(const struct redis_store *store)
 {
-    if (count != store->batch_count)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        const struct batch_event *known = &store->batch_events[i];
+    struct pollfd fd = {.fd = redis_store_fd(store), .events = POLLIN};
 
-        if (known->kind != events[i]->kind || known->time_ms != events[i]->time_ms ||
-            known->received_ms != events[i]->received_ms || known->id.packed_len != events[i]->id.packed_len ||
-            memcmp(known->id.packed, events[i]->id.packed, known->id.packed_len) != 0)
-            return false;
-    }
-    return true;
+    return redis_connection_answered(redis_primary_connection(store->session)) || poll(&fd, 1, 0) != 0;
 }
 
-/* Whether this batch is in Redis already and only has to reach the replicas. */
-static bool only_waits(struct redis_store *store, const struct event *const *events, size_t count)
+/* Whether Redis has nothing to say to the batch, and still may. */
+static bool is_awaited(struct redis_store *store, size_t which)
 {
-    return store->unreplicated && same_batch(store, events, count) && !redis_replicas_forgotten(&store->replicas);
+    return counting_waits(store->counting, which) && !readable(store);
 }
 
-static enum apply_progress wait_for_replicas(struct redis_store *store, bool again, enum applied *results,
-                                             struct error *error)
+enum apply_progress redis_store_apply(struct redis_store *store, size_t which, const struct event *const *events,
+                                      size_t count, enum applied *results, struct error *error)
 {
-    if (!redis_replicas_wait(&store->replicas, again, error))
+    if (count == 0)
+        return APPLY_DONE;
+    if (is_awaited(store, which)) {
+        if (clock_monotonic_ms() < store->late_at_ms)
+            return APPLY_WAITS;
+        redis_store_abandon(store, which);
+        error_set(error, ERROR_UNAVAILABLE, "%s: counting a batch: no answer in time", redis_primary_name(store->session));
         return APPLY_FAILED;
-    store->unreplicated = false;
-    memcpy(results, store->batch_results, store->batch_count * sizeof *results);
-    return APPLY_DONE;
-}
-
-static enum apply_progress go_on(struct redis_store *store, enum counting_progress progress, enum applied *results,
-                                 struct error *error)
-{
-    store->under_way = progress == COUNTING_WAITS;
-    switch (progress) {
+    }
+    if (!counting_owed(store->counting)) {
+        if (!redis_primary_open(store->session, error))
+            return APPLY_FAILED;
+        if (store->unreplicated && !redis_replicas_forgotten(&store->replicas))
+            return wait_for_replicas(store, true, error);
+        store->unreplicated = false;
+        if (!look_over(store, error))
+            return APPLY_FAILED;
+    }
+    store->late_at_ms = clock_monotonic_ms() + REDIS_CALL_TIMEOUT_MS;
+    switch (counting_apply(store->counting, which, events, count, results, error)) {
     case COUNTING_DONE:
-        store->unreplicated = true;
-        return wait_for_replicas(store, false, results, error);
+        return wait_for_replicas(store, false, error);
     case COUNTING_WAITS:
         return APPLY_WAITS;
     case COUNTING_FAILED:
@@ -238,66 +208,21 @@ static enum apply_progress go_on(struct redis_store *store, enum counting_progre
     return APPLY_FAILED;
 }
 
-static enum apply_progress begin(struct redis_store *store, const struct event *const *events, size_t count,
-                                 enum applied *results, struct error *error)
+bool redis_store_overlaps(const struct redis_store *store)
 {
-    if (!reserve(store, count, error) || !redis_primary_open(store->session, error))
-        return APPLY_FAILED;
-    if (only_waits(store, events, count))
-        return wait_for_replicas(store, true, results, error);
-    store->unreplicated = false;
-    if (redis_primary_has_sentinels(store->session))
-        redis_replicas_look(&store->replicas);
-    if (!redis_primary_open(store->session, error) || !review_if_due(store, error)) /* asking may have broken it */
-        return APPLY_FAILED;
-    remember_batch(store, events, count);
-    store->late_at_ms = clock_monotonic_ms() + REDIS_CALL_TIMEOUT_MS;
-    return go_on(store, counting_begin(store->counting, events, count, store->batch_results, error), results, error);
-}
-
-static bool readable(const struct redis_store *store)
-{
-    struct pollfd fd = {.fd = redis_store_fd(store), .events = POLLIN};
-
-    return poll(&fd, 1, 0) != 0;
-}
-
-enum apply_progress redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count,
-                                      enum applied *results, struct error *error)
-{
-    int64_t now_ms;
-
-    if (count == 0)
-        return APPLY_DONE;
-    if (store->under_way && !same_batch(store, events, count))
-        redis_store_abandon(store);
-    if (!store->under_way)
-        return begin(store, events, count, results, error);
-    now_ms = clock_monotonic_ms();
-    if (readable(store)) {
-        store->late_at_ms = now_ms + REDIS_CALL_TIMEOUT_MS;
-        return go_on(store, counting_continue(store->counting, error), results, error);
-    }
-    if (now_ms < store->late_at_ms)
-        return APPLY_WAITS;
-    redis_store_abandon(store);
-    error_set(error, ERROR_UNAVAILABLE, "%s: counting a batch: no answer in time", redis_primary_name(store->session));
-    return APPLY_FAILED;
+    return store->settings.wait_replicas == 0 && !redis_primary_has_sentinels(store->session) &&
+           clock_monotonic_ms() < store->review_at_ms;
 }
 
 int redis_store_fd(const struct redis_store *store)
 {
-    return store->under_way && redis_primary_connected(store->session)
+    return counting_owed(store->counting) && redis_primary_connected(store->session)
                ? redis_connection_fd(redis_primary_connection(store->session))
                : -1;
 }
 
-void redis_store_abandon(struct redis_store *store)
+void redis_store_abandon(struct redis_store *store, size_t which)
 {
     store->unreplicated = false;
-    if (!store->under_way)
-        return;
-    counting_abandon(store->counting);
-    store->under_way = false;
-    redis_primary_drop(store->session);
+    counting_abandon(store->counting, which);
 }

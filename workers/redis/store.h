@@ -42,18 +42,22 @@ bool redis_store_check(struct redis_store *store, struct error *error);
    redis_store_check. What is new is logged. */
 struct redis_findings redis_store_findings(const struct redis_store *store);
 
-/* Applies the events, at most COUNTING_BATCH_MAX, which stay where they are until it is over. Connects if needed.
-   APPLY_WAITS: for Redis; to be called again with the same batch when redis_store_fd is readable, and every now and then,
-   for an answer that does not come in time is a failure. APPLY_DONE: all are in Redis, and on `wait_replicas` replicas;
-   results[i] says what became of events[i]. APPLY_FAILED: each may be applied or not; the caller waits and tries the same
-   batch again, which is harmless; *error says why, and names the key if one has a wrong type. A batch that is in Redis and
-   waits for replicas counts no `duplicate` by trying again, as long as the connection holds; on another one it may. */
+/* Applies the events, at most COUNTING_BATCH_MAX, as batch number `which`, below COUNTING_BATCHES. Connects if needed.
+   APPLY_WAITS: for Redis; to be called again when redis_store_fd is readable, and every now and then, for an answer that does
+   not come in time is a failure. APPLY_DONE: all are in Redis, and on `wait_replicas` replicas; results[i] says what became of
+   events[i]. APPLY_FAILED: each may be applied or not; the caller waits and tries again; *error says why, and names the key if
+   one has a wrong type. Until it is done or abandoned the same batch is applied, with the same events and results, which stay
+   where they are. A batch that is in Redis and waits for replicas counts no `duplicate` by trying again, as long as the
+   connection holds; on another one it may. */
 enum apply_progress { APPLY_DONE, APPLY_WAITS, APPLY_FAILED };
-enum apply_progress redis_store_apply(struct redis_store *store, const struct event *const *events, size_t count,
-                                      enum applied *results, struct error *error);
+enum apply_progress redis_store_apply(struct redis_store *store, size_t which, const struct event *const *events,
+                                      size_t count, enum applied *results, struct error *error);
+/* Whether another batch may be applied while one waits for Redis. Not with replicas, which are waited for batch by batch, nor
+   when something else is to be asked first. */
+bool redis_store_overlaps(const struct redis_store *store);
 /* While a batch waits for Redis; else -1. Then nothing else can be asked: redis_store_check says what it said before. */
 int redis_store_fd(const struct redis_store *store);
-/* The last batch is given up, whether it waits for Redis or for replicas: none is taken for it from now on. */
-void redis_store_abandon(struct redis_store *store);
+/* That batch is given up, whether it waits for Redis or for replicas, or has failed. */
+void redis_store_abandon(struct redis_store *store, size_t which);
 
 #endif
