@@ -7,10 +7,20 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+/* One stop a process. */
+static struct {
+    int fd; /* of who listens; an eventfd */
+    int64_t limit_ms;
+    _Atomic int64_t came_at_ms;
+    atomic_int exit_status;
+} stop = {.fd = -1};
 
 static void stop_set(sigset_t *set)
 {
@@ -58,43 +68,77 @@ bool stop_signal_wait(int64_t timeout_ms)
     return came;
 }
 
-struct guard {
-    int64_t limit_ms;
-    int exit_status;
-};
-
-static void *guard_run(void *argument)
+static void *guard_run(void *unused)
 {
-    const struct guard *guard = argument;
+    (void)unused;
     if (!protection("second-signal"))
-        clock_sleep_ms(guard->limit_ms);
-    const bool came = take_signal(guard->limit_ms);
+        clock_sleep_ms(stop.limit_ms);
+    const bool came = take_signal(stop.limit_ms);
 
     if (came)
         log_warn("a stop signal while stopping: ending at once");
     else
-        log_warn("the stop has taken %lld ms: ending now", (long long)guard->limit_ms);
+        log_warn("the stop has taken %lld ms: ending now", (long long)stop.limit_ms);
     /* Not exit(): what it would wait for or tear down may be what is stuck. The bare system call, since the thread
        sanitizer takes _exit() for a place where threads that are left are leaks. */
-    (void)syscall(SYS_exit_group, guard->exit_status);
+    (void)syscall(SYS_exit_group, atomic_load(&stop.exit_status));
     return NULL;
+}
+
+static bool start_thread(void *(*run)(void *))
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    const bool started = pthread_create(&thread, &attributes, run, NULL) == 0;
+    pthread_attr_destroy(&attributes);
+    return started;
 }
 
 bool stop_signal_guard(int64_t limit_ms, int exit_status)
 {
-    struct guard *guard = malloc(sizeof *guard);
-    pthread_attr_t attributes;
-    pthread_t thread;
-    bool started;
+    stop.limit_ms = limit_ms;
+    atomic_store(&stop.exit_status, exit_status);
+    return start_thread(guard_run);
+}
 
-    if (!guard)
-        return false;
-    *guard = (struct guard){.limit_ms = limit_ms, .exit_status = exit_status};
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    started = pthread_create(&thread, &attributes, guard_run, guard) == 0;
-    pthread_attr_destroy(&attributes);
-    if (!started)
-        free(guard);
-    return started;
+static void *listen_run(void *unused)
+{
+    (void)stop_signal_wait(-1);
+    (void)eventfd_write(stop.fd, 1); /* first: who sees that it stops finds this done */
+    atomic_store(&stop.came_at_ms, clock_monotonic_ms());
+    return guard_run(unused);
+}
+
+bool stop_signal_listen(int64_t limit_ms, struct error *error)
+{
+    stop.limit_ms = limit_ms;
+    stop.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (stop.fd >= 0 && start_thread(listen_run))
+        return true;
+    error_set(error, ERROR_INTERNAL, "cannot listen for stop signals: %s", strerror(errno));
+    return false;
+}
+
+int stop_signal_fd(void)
+{
+    return stop.fd;
+}
+
+int64_t stop_signal_came_at_ms(void)
+{
+    return atomic_load(&stop.came_at_ms);
+}
+
+void stop_signal_heard(void)
+{
+    eventfd_t woken;
+    (void)eventfd_read(stop.fd, &woken);
+}
+
+void stop_signal_exit_with(int exit_status)
+{
+    atomic_store(&stop.exit_status, exit_status);
 }

@@ -47,7 +47,9 @@ static int run(const struct worker_config *config)
     struct admin_server *admin = NULL;
     struct worker_status status;
     worker_status_init(&status);
-    struct worker *worker = worker_new(config, &status, &error);
+    struct worker *worker = NULL;
+    if (stop_signal_listen(WORKER_GUARD_MS, &error))
+        worker = worker_new(config, &status, &error);
     if (!worker) {
         exit_status = fail(&error);
         goto out;

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/protection.h"
 #include "common/service_notify.h"
+#include "common/stop_signal.h"
 #include "common/timers.h"
 #include "worker_state.h"
 
@@ -41,9 +42,9 @@ static size_t in_batches(const struct worker *worker)
     return batch_count(worker->batches[0]) + batch_count(worker->batches[1]);
 }
 
-static bool stopping(struct worker *worker)
+static bool stopping(void)
 {
-    return stop_listener_came_at_ms(&worker->stop) != 0;
+    return stop_signal_came_at_ms() != 0;
 }
 
 static void note_connected(struct worker *worker)
@@ -62,7 +63,7 @@ static bool connect_first(struct worker *worker, struct error *error)
     struct error refusal = {0};
     bool connected = false;
     bool may_come = false;
-    for (size_t i = 0; i < urls && !connected && !stopping(worker); i++) {
+    for (size_t i = 0; i < urls && !connected && !stopping(); i++) {
         struct error problem = {0};
         connected = consumer_connect(worker->consumer, &problem);
         if (connected)
@@ -74,7 +75,7 @@ static bool connect_first(struct worker *worker, struct error *error)
         may_come |= problem.code != ERROR_REFUSED;
         worker_part_bad(worker->status, PART_BROKER, problem.text, clock_monotonic_ms());
     }
-    may_come |= connected || stopping(worker);
+    may_come |= connected || stopping();
     if (!may_come) {
         *error = refusal;
         return false;
@@ -88,17 +89,15 @@ static bool connect_first(struct worker *worker, struct error *error)
 
 bool worker_start(struct worker *worker, struct error *error)
 {
-    if (!stop_listener_start(&worker->stop, error))
-        return false;
     bool refused =
-        !redis_health_check(&worker->redis, false, error) && error->code == ERROR_REFUSED && !stopping(worker);
+        !redis_health_check(&worker->redis, false, error) && error->code == ERROR_REFUSED && !stopping();
     /* Messages that it cannot count stay in the queue, for workers that can. */
     worker->paused = worker->redis.newer;
     if (worker->paused)
         worker_part_bad(worker->status, PART_BROKER, waits_for_upgrade, clock_monotonic_ms());
     if (!refused && (worker->paused || connect_first(worker, error)))
         return true;
-    atomic_store(&worker->stop.exit_status, error_exit_status(error->code));
+    stop_signal_exit_with(error_exit_status(error->code));
     return false;
 }
 
@@ -356,7 +355,7 @@ static int64_t patience_ms(struct worker *worker, int64_t now_ms)
     int64_t due_ms = batch_due_ms(batch_count(first_batch(worker)) > 0 ? first_batch(worker) : next_batch(worker));
     if (may_send_next(worker) && batch_due_ms(next_batch(worker)) < due_ms)
         due_ms = batch_due_ms(next_batch(worker));
-    bool given_up = stopping(worker) && worker->rejects.failing;
+    bool given_up = stopping() && worker->rejects.failing;
     if (rejects_ms < due_ms && !given_up)
         due_ms = rejects_ms;
     if (due_ms <= now_ms)
@@ -374,9 +373,9 @@ static bool unfinished(const struct worker *worker)
    closes. */
 static void finish(struct worker *worker)
 {
-    int64_t deadline_ms = stop_listener_came_at_ms(&worker->stop) + WORKER_STOP_MS;
+    int64_t deadline_ms = stop_signal_came_at_ms() + WORKER_STOP_MS;
     int64_t now_ms = clock_monotonic_ms();
-    stop_listener_heard(&worker->stop);
+    stop_signal_heard();
     log_info("stopping: finishing %zu messages", in_batches(worker) + worker->rejects.queue.count);
     service_notify_stopping();
     batch_hurry(next_batch(worker), now_ms);
@@ -401,7 +400,7 @@ static void consume(struct worker *worker, int64_t now_ms)
 {
     bool came = false;
     if (worker->paused) {
-        struct pollfd wake = {.fd = worker->stop.wake_fd, .events = POLLIN};
+        struct pollfd wake = {.fd = stop_signal_fd(), .events = POLLIN};
         (void)poll(&wake, 1, TICK_MS);
         return;
     }
@@ -419,7 +418,7 @@ static void consume(struct worker *worker, int64_t now_ms)
 void worker_run(struct worker *worker)
 {
     int64_t tend_at_ms = 0;
-    while (!stopping(worker)) {
+    while (!stopping()) {
         bool asked_redis = false;
         consume(worker, clock_monotonic_ms());
         tell_held(worker);

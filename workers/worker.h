@@ -1,5 +1,5 @@
-/* The loop of the worker: consume → batch → Redis or the rejected queue → acknowledge. One thread does it all; a second
-   waits for the stop signal, for a call to Redis may take seconds. */
+/* The loop of the worker: consume → batch → Redis or the rejected queue → acknowledge. One thread does it all; it looks
+   at stop_signal_came_at_ms, for which the caller has begun stop_signal_listen. */
 #ifndef DROPBRIDGE_WORKER_H
 #define DROPBRIDGE_WORKER_H
 
@@ -19,9 +19,8 @@ struct worker *worker_new(const struct worker_config *config, struct worker_stat
 /* NULL is fine. */
 void worker_free(struct worker *worker);
 
-/* Waits for stop signals from here on, and connects for the first time. False with *error (ERROR_REFUSED) when RabbitMQ
-   or Redis refuses for good, or (ERROR_INTERNAL) when there is no thread; a service that is merely away will be tried
-   again. */
+/* Connects for the first time. False with *error (ERROR_REFUSED) when RabbitMQ or Redis refuses for good; a service that
+   is merely away will be tried again. */
 bool worker_start(struct worker *worker, struct error *error);
 
 /* Works until a stop signal comes; then finishes the batch in hand within WORKER_STOP_MS. What is left goes back to the

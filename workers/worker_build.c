@@ -1,6 +1,7 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/protection.h"
+#include "common/stop_signal.h"
 #include "common/timers.h"
 #include "worker_state.h"
 
@@ -43,7 +44,7 @@ static bool build_rest(struct worker *worker)
                                           .held = &worker->held,
                                           .held_max = protection("held-bound") ? LIMIT_HELD_BYTES : SIZE_MAX,
                                           .seed = seed,
-                                          .wake_fd = worker->stop.wake_fd};
+                                          .wake_fd = stop_signal_fd()};
     struct batch_settings batching = {
         .max = (size_t)config->batch_max, .wait_ms = config->batch_wait_ms, .parse = worker_parse_settings(config)};
     worker->consumer = consumer_new(&consuming);
@@ -60,8 +61,6 @@ static bool build_rest(struct worker *worker)
 static bool build(struct worker *worker, struct error *error)
 {
     struct redis_settings redis = redis_settings_of(worker->config);
-    if (!stop_listener_init(&worker->stop, WORKER_GUARD_MS, error))
-        return false;
     worker->dog = watchdog_start(error);
     if (!worker->dog)
         return false;
@@ -97,7 +96,6 @@ void worker_free(struct worker *worker)
 {
     if (!worker)
         return;
-    stop_listener_clear(&worker->stop);
     delivery_queue_clear(&worker->waiting);
     batch_free(worker->batches[0]);
     batch_free(worker->batches[1]);

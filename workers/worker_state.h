@@ -1,13 +1,11 @@
 /* What a worker is made of: for worker.c (the loop), worker_build.c (which makes and frees it) and worker_ops.c
-   (through which batches and rejections reach it), and for nobody else. The worker's thread owns all of it, except what
-   stop_listener.h leaves to others. */
+   (through which batches and rejections reach it), and for nobody else. The worker's thread owns all of it. */
 #ifndef DROPBRIDGE_WORKER_STATE_H
 #define DROPBRIDGE_WORKER_STATE_H
 
 #include "batch.h"
 #include "common/watchdog.h"
 #include "frequent_log.h"
-#include "stop_listener.h"
 #include "worker.h"
 #include "workers/queue/consumer.h"
 #include "workers/queue/delivery.h"
@@ -26,7 +24,6 @@ struct worker {
     const struct worker_config *config;
     struct worker_status *status;
     struct watchdog *dog;
-    struct stop_listener stop;
     struct redis_store *store;
     struct redis_health redis;
     struct consumer *consumer;

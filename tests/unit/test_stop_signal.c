@@ -4,6 +4,7 @@
 #include "common/clock.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -104,6 +105,60 @@ static void a_guarded_stop_has_an_end_and_the_status_given(void **state)
     }
 }
 
+/* A child whose main thread looks up once the signal has come, and then ends, or hangs, with or without a second signal. */
+enum after { ENDS, HANGS, SECOND_SIGNAL };
+
+static pid_t listen_in_a_child(enum after after, int64_t limit_ms, int exit_status)
+{
+    const pid_t child = fork();
+    struct error error = {0};
+
+    if (child != 0)
+        return child;
+    (void)dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
+    if (!stop_signal_listen(limit_ms, &error) || stop_signal_came_at_ms() != 0)
+        _exit(STUCK_STATUS + 1);
+    struct pollfd fd = {.fd = stop_signal_fd(), .events = POLLIN};
+    if (poll(&fd, 1, 0) != 0 || kill(getpid(), SIGTERM) != 0 || poll(&fd, 1, HANG_GUARD_MS) != 1)
+        _exit(STUCK_STATUS + 2);
+    const int64_t guard_ms = hang_guard();
+    while (stop_signal_came_at_ms() == 0 && goes_on_waiting(guard_ms))
+        continue;
+    stop_signal_exit_with(exit_status);
+    stop_signal_heard();
+    if (poll(&fd, 1, 0) != 0)
+        _exit(STUCK_STATUS + 3);
+    if (after == ENDS)
+        _exit(STUCK_STATUS);
+    if (after == SECOND_SIGNAL && kill(getpid(), SIGINT) != 0)
+        _exit(STUCK_STATUS + 4);
+    clock_sleep_ms(FOREVER_MS); /* clock: stuck until it is ended */
+    _exit(STUCK_STATUS + 5);
+}
+
+static void who_listens_learns_of_the_signal_and_is_guarded_from_then_on(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum after after;
+        int64_t limit_ms;
+        int given_status, exit_status;
+    } cases[] = {
+        {"a stop that ends by itself", ENDS, FOREVER_MS, 0, STUCK_STATUS},
+        {"one that hangs, after its limit", HANGS, LIMIT_MS, 0, 0},
+        {"one that hangs, when a service has refused", HANGS, LIMIT_MS, REFUSED_STATUS, REFUSED_STATUS},
+        {"one that hangs, at the second signal", SECOND_SIGNAL, FOREVER_MS, REFUSED_STATUS, REFUSED_STATUS},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const pid_t child = listen_in_a_child(cases[i].after, cases[i].limit_ms, cases[i].given_status);
+        int status = -1;
+        CHECK_CASE(cases[i].name, child > 0);
+        CHECK_CASE(cases[i].name, waitpid(child, &status, 0) == child && WIFEXITED(status));
+        CHECK_CASE(cases[i].name, WEXITSTATUS(status) == cases[i].exit_status);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +166,7 @@ int main(void)
         cmocka_unit_test(waits_no_longer_than_asked),
         cmocka_unit_test(survives_a_broken_pipe),
         cmocka_unit_test(a_guarded_stop_has_an_end_and_the_status_given),
+        cmocka_unit_test(who_listens_learns_of_the_signal_and_is_guarded_from_then_on),
     };
     stop_signal_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
