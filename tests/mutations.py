@@ -655,4 +655,49 @@ REPLICAS = [
     ),
 ]
 
-MUTATIONS = WHO_MAY_SEND + ACCEPTING + SPOOLING + CONSUMING + CLASSIFYING + COUNTING + REPLICAS
+VERIFYING = [
+    Mutation(
+        "loss-given-to-one-of-several", "what several campaigns may have lost is given to none",
+        "tools/sums.c",
+        "(row == 0 || find_suspects(sums, &suspect) == 1)",
+        "(row == 0 || find_suspects(sums, &suspect) > 0)",
+        ["test_sums"],
+    ),
+    Mutation(
+        "chance-taken-for-proof", "reasons that fit by chance prove nothing",
+        "tools/sums.c",
+        "several_lack_reasons(sums) ? SUM_FIELDS : sums->columns",
+        "several_lack_reasons(sums) ? sums->columns : sums->columns",
+        ["test_sums"],
+    ),
+    Mutation(
+        "guess-raised", "raised by itself is only what is known",
+        "tools/sums.c",
+        "    if (!sums->ambiguous)\n        keep(sums);",
+        "    keep(sums);",
+        ["test_sums"],
+    ),
+    Mutation(
+        "lowered-by-itself", "a repair lowers only when told to",
+        "tools/verify.c",
+        "if (repair->lowers && !lower)",
+        "if (repair->lowers && lower)",
+        ["test_verify.py::test_lowers_only_when_told_to"],
+    ),
+    Mutation(
+        "repaired-under-another-epoch", "a repair that was computed under another epoch is refused",
+        "tools/verify_repair.lua",
+        "if (redis.call('GET', epoch_key) or '') ~= ARGV[2] then return redis.error_reply('EPOCH is another') end",
+        "",
+        ["test_verify.py::test_repairs_are_refused_whole"],
+    ),
+    Mutation(
+        "campaigns-born-meanwhile", "a look takes in the campaigns that begin meanwhile",
+        "tools/look.c",
+        "    *whole = is_whole(&look->keys, &answer) || look->keys.wrong.count > 0;",
+        "    *whole = is_whole(&look->keys, &answer) || true;",
+        ["test_verify.py::test_finds_nothing_wrong_and_repairs_exactly_while_workers_count"],
+    ),
+]
+
+MUTATIONS = WHO_MAY_SEND + ACCEPTING + SPOOLING + CONSUMING + CLASSIFYING + COUNTING + REPLICAS + VERIFYING

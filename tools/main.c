@@ -3,6 +3,7 @@
 #include "callback_url.h"
 #include "send.h"
 #include "tool_config.h"
+#include "verify.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,12 @@ static const struct command {
      "The first secret of WEBHOOK_SECRET signs. Every FILE is checked before the first event is posted.\n"
      "Exit status: 0 if every answer was 2xx, 1 if not, 69 if there was no connection.\n",
      send_run},
+    {"verify", "[--repair [--lower]]", "compares the counts in Redis, which must add up, and mends what others tell",
+     "  --repair  mends what follows from other keys, also while workers count; nothing becomes less\n"
+     "  --lower   lowers what is too much as well, and accepts the loss of counts that no other key tells\n\n"
+     "A line for each count that is wrong: what it holds, what it should hold and by what that is known.\n"
+     "Exit status: 0 if all adds up in the end, 1 if something is wrong, 69 if Redis is not there.\n",
+     verify_run},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0], HELP_LIMIT = 16 * 1024 };

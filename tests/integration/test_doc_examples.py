@@ -48,6 +48,7 @@ class Story:
         redis_cli.write_text(f'#!/bin/sh\nexec {shutil.which("redis-cli")} -p {self.driver.redis.port} "$@"\n')
         redis_cli.chmod(0o755)
         (tools / "python3").symlink_to(sys.executable)
+        (tools / "dropctl").symlink_to(servers.BUILD / "tools" / "dropctl")
         self.environment = {**servers.clean_environment(), "REDIS_URL": self.driver.redis.url}
         self.environment["PATH"] = f"{tools}:{os.environ['PATH']}"
         self.environment["NODE_PATH"] = os.environ.get("NODE_PATH", "")
@@ -91,9 +92,9 @@ def differences(story, commands):
     return "\n".join(filter(None, (story.difference(command, shown) for command, shown in commands)))
 
 
-def test_every_redis_cli_command_prints_what_stands_below_it(story):
+def test_every_command_of_the_shell_prints_what_stands_below_it(story):
     commands = [one for one in commands_of_docs() if not one[0].startswith("python3 examples/")]
-    assert all(command.startswith("redis-cli ") for command, _ in commands)
+    assert all(command.startswith(("redis-cli ", "dropctl ")) for command, _ in commands)
     assert len(commands) > 10
     assert not differences(story, commands)
 

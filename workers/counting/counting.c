@@ -159,10 +159,9 @@ static void tell_damaged_key(struct counting *counting, struct bytes key)
                  "(RENAME)",
                  redis_primary_name(counting->session), named);
     else if (named)
-        log_warn("%s: counts were deleted or changed by hand in %s: its sums are not what the drops add up to. Counting goes "
-                 "on. Compare %stotals with the sums over all %scampaign:{id}:counters, and the failures of each with the sum "
-                 "of its reasons; restore what is wrong",
-                 redis_primary_name(counting->session), named, prefix, prefix);
+        log_warn("%s: counts were deleted or changed by hand in %s: sums are not what the drops add up to. Counting goes on. "
+                 "Run dropctl verify --repair, which mends what other keys tell",
+                 redis_primary_name(counting->session), named);
 }
 
 /* A line each. */
