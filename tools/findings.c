@@ -80,7 +80,7 @@ void findings_clear(struct findings *findings)
 
 /* --- Counts --------------------------------------------------------------------------------------------------------- */
 
-static const char *words_of(enum sum_witness witness, size_t column)
+static const char *words_of(enum sum_witness witness, size_t column, bool less)
 {
     switch (witness) {
     case WITNESS_CAMPAIGNS:
@@ -92,7 +92,7 @@ static const char *words_of(enum sum_witness witness, size_t column)
     case WITNESS_OUTCOMES:
         return column == SUM_MESSAGES ? "success and failure come to" : "messages less failure are";
     case WITNESS_LIST:
-        return "its list holds";
+        return less ? "its list, unless phones were deleted there, holds" : "its list holds";
     case WITNESS_NO_REASON:
         return "with failures whose reason is lost it is";
     case WITNESS_NONE:
@@ -117,13 +117,13 @@ static void compare_sum(struct findings *findings, const struct look *look, size
             snprintf(held, sizeof held, "%" PRId64, sum->held);
         snprintf(value, sizeof value, "%" PRId64, by);
         tell(findings, "%s%s %s: %s, %s %" PRId64 ": %+" PRId64 "%s", prefix, key, field, held,
-             words_of(sum->known_by, column), sum->known, by, by < 0 ? only_with_lower : "");
+             words_of(sum->known_by, column, by < 0), sum->known, by, by < 0 ? only_with_lower : "");
         mend(findings, "add", key, field, value, by < 0);
     }
     if (further != 0) {
         snprintf(value, sizeof value, "%" PRId64, further);
         tell(findings, "%s%s %s: %" PRId64 ", %s %" PRId64 ": %+" PRId64 "%s", prefix, key, field, sum->known,
-             words_of(sum->accepted_by, column), sum->accepted, further, only_with_lower);
+             words_of(sum->accepted_by, column, further < 0), sum->accepted, further, only_with_lower);
         mend(findings, "add", key, field, value, true);
     }
 }

@@ -258,7 +258,7 @@ static bool is_whole(const struct campaign_keys *keys, const struct redis_answer
 static bool read_once(struct look *look, bool *whole, struct redis_primary *session, const char *prefix,
                       struct error *error)
 {
-    struct redis_answer answer;
+    struct redis_answer answer = {.kind = REDIS_ANSWER_NIL};
     size_t rows;
 
     *look = (struct look){0};
@@ -273,7 +273,7 @@ static bool read_once(struct look *look, bool *whole, struct redis_primary *sess
     if (!*whole)
         return true;
     snprintf(look->epoch, sizeof look->epoch, "%s", redis_answer_item(&answer, EPOCH).text);
-    return (find_wrong(look, rows, &answer) && read_rows(look, rows, &answer)) || no_memory(error);
+    return (read_rows(look, rows, &answer) && find_wrong(look, rows, &answer)) || no_memory(error);
 }
 
 bool look_read(struct look *look, struct redis_primary *session, const char *prefix, struct error *error)
