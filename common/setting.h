@@ -29,7 +29,7 @@ struct secrets {
 struct setting {
     const char *name;
     size_t offset;              /* of the value in the program's configuration struct */
-    const char *default_text;   /* NULL: empty */
+    const char *default_text;   /* NULL: empty; of an integer: min - 1, which nobody can give */
     int64_t min, max;           /* SETTING_INTEGER */
     const char *const *choices; /* SETTING_CHOICE */
     enum setting_type type;

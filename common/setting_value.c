@@ -236,7 +236,7 @@ void setting_value_set_default(const struct setting *row, void *out, struct conf
         *(char **)slot = NULL;
         break;
     case SETTING_INTEGER:
-        *(int64_t *)slot = row->min;
+        *(int64_t *)slot = row->min - 1;
         break;
     case SETTING_CHOICE:
         *(int *)slot = 0;

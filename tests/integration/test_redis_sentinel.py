@@ -53,7 +53,7 @@ def trio(replication):
 @pytest.mark.full
 def test_a_killed_primary_is_followed_and_nothing_is_lost_or_doubled(replication, start_worker, queues):
     cluster = Cluster(replication, sentinels=3, quorum=2)
-    workers = [start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=10) for _ in range(2)]
+    workers = [start_worker(REDIS_URL=cluster.url, BATCH_MAX=10) for _ in range(2)]
     assert f"connected to Redis at 127.0.0.1:{cluster.primary.port}, database 0, the primary of main" in workers[0].stderr
     publish(queues, 100)
     servers.wait_until(lambda: counted(cluster.primary) > 20, lambda: workers[0].stderr[-2000:])
@@ -72,7 +72,7 @@ def test_a_killed_primary_is_followed_and_nothing_is_lost_or_doubled(replication
 @pytest.mark.full
 def test_a_former_primary_that_goes_on_is_not_written_to(cluster, start_worker, queues):
     """An idle worker: its connection is whole, and its server still believes to be the primary."""
-    worker = start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1)
+    worker = start_worker(REDIS_URL=cluster.url)
     publish(queues, 20)
     wait_counted(cluster.primary, worker, 20)
     wait_settled(worker, queues)
@@ -87,7 +87,7 @@ def test_a_former_primary_that_goes_on_is_not_written_to(cluster, start_worker, 
 
 @pytest.mark.full
 def test_a_primary_stopped_under_load_and_going_on_counts_nothing_twice(cluster, start_worker, queues):
-    workers = [start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=5) for _ in range(2)]
+    workers = [start_worker(REDIS_URL=cluster.url, BATCH_MAX=5) for _ in range(2)]
     publish(queues, 100)
     servers.wait_until(lambda: counted(cluster.primary) > 10, lambda: workers[0].stderr[-2000:])
     with standing_still(cluster.primary):
@@ -103,8 +103,8 @@ def test_a_primary_stopped_under_load_and_going_on_counts_nothing_twice(cluster,
 
 
 def test_a_failover_that_was_ordered_is_followed(cluster, start_worker, queues):
-    """For a while the former primary goes on, with the replica that was not promoted: enough for one, but fewer than before."""
-    worker = start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1, BATCH_MAX=5)
+    """For a while the former primary goes on, with the replica that was not promoted: all that it has, but fewer than before."""
+    worker = start_worker(REDIS_URL=cluster.url, BATCH_MAX=5)
     publish(queues, 50)
     servers.wait_until(lambda: counted(cluster.primary) > 5, lambda: worker.stderr[-2000:])
     servers.wait_until(lambda: order_failover(cluster.sentinels[0]), "the failover begins")
@@ -117,7 +117,7 @@ def test_a_failover_that_was_ordered_is_followed(cluster, start_worker, queues):
 
 @pytest.mark.full
 def test_a_replica_that_is_lost_for_good_is_waited_for_only_a_moment(cluster, start_worker, queues):
-    worker = start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1)
+    worker = start_worker(REDIS_URL=cluster.url)
     cluster.replicas[0].kill()
     publish(queues, 10)
     wait_not_ready(worker, "1 of 2 replicas have the batch", "no failover is under way")
@@ -136,11 +136,43 @@ class Away:
         self.port = servers.free_port()
 
 
+def test_with_sentinels_a_primary_without_replicas_is_not_ready_unless_none_was_asked_for(
+        replication, redis_server, start_worker, queues):
+    sentinel = replication.sentinel(redis_server)
+    worker = start_worker(wait_ready=False, REDIS_URL=url_of(sentinel))
+    wait_not_ready(worker, "0 of 1 replicas have what was written", "REDIS_WAIT_REPLICAS=0 does without")
+    knowing = start_worker(REDIS_URL=url_of(sentinel), REDIS_WAIT_REPLICAS=0)
+    worker.finish()
+    publish(queues, 5)
+    wait_counted(redis_server, knowing, 5)
+    wait_settled(knowing, queues)
+
+
+def test_a_number_that_was_set_is_enough_with_sentinels_too(cluster, start_worker, queues):
+    worker = start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1)
+    with standing_still(cluster.replicas[0]):
+        publish(queues, 10)
+        wait_settled(worker, queues)
+        assert "replicas have the batch" not in worker.stderr
+    wait_counted(cluster.primary, worker, 10)
+
+
+def test_a_user_who_may_not_see_the_replicas_is_refused_unless_a_number_was_set(
+        cluster, rabbitmq, names, queues, programs, start_worker):
+    cluster.primary.client.execute_command("ACL", "SETUSER", "counting", "reset", "on", ">word", "~dc:*", "+@all", "-info")
+    url = cluster.url.replace("redis-sentinel://", "redis-sentinel://counting:word@")
+    refused = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": url}, clean_exit=(69,))
+    assert refused.wait_exit() == 69
+    assert "asking for its replicas" in refused.stderr and "info" in refused.stderr
+    worker = start_worker(REDIS_URL=url, REDIS_WAIT_REPLICAS=2)
+    publish(queues, 5)
+    wait_counted(cluster.primary, worker, 5)
+    wait_settled(worker, queues)
+
+
 def test_without_its_sentinels_the_worker_goes_on_and_says_so(replication, redis_server, start_worker, queues):
     sentinel = replication.sentinel(redis_server)
-    worker = start_worker(REDIS_URL=url_of(sentinel))
-    servers.wait_until(lambda: "REDIS_WAIT_REPLICAS to 1 or more" in worker.readyz()[1].get("redis_durability", ""),
-                       worker.readyz)
+    worker = start_worker(REDIS_URL=url_of(sentinel), REDIS_WAIT_REPLICAS=0)
     sentinel.kill()
     wait_said(worker, "no sentinel answers")
     publish(queues, 20)
@@ -151,7 +183,7 @@ def test_without_its_sentinels_the_worker_goes_on_and_says_so(replication, redis
 def test_sentinels_that_are_away_at_the_start_are_waited_for(replication, redis_server, start_worker, queues):
     sentinel = replication.sentinel(redis_server)
     sentinel.kill()
-    worker = start_worker(wait_ready=False, REDIS_URL=url_of(Away(), sentinel))
+    worker = start_worker(wait_ready=False, REDIS_URL=url_of(Away(), sentinel), REDIS_WAIT_REPLICAS=0)
     wait_not_ready(worker, "none of 2 sentinels named a primary", "Connection refused")
     sentinel.start()
     wait_ready(worker)
@@ -165,7 +197,8 @@ def test_user_password_and_database_go_to_redis_and_only_there(replication, star
     primary.client.execute_command("ACL", "SETUSER", "counting", "reset", "on", ">a word", "~dc:*", "+@all", "-@dangerous")
     url = url_of(sentinel, login="counting:a%20word@", path="main/3")
     with fake_sentinel(lambda _: b"-NOAUTH Authentication required.\r\n") as locked:
-        worker = start_worker(REDIS_URL=url.replace("127.0.0.1:", f"127.0.0.1:{locked.port},127.0.0.1:", 1))
+        worker = start_worker(REDIS_URL=url.replace("127.0.0.1:", f"127.0.0.1:{locked.port},127.0.0.1:", 1),
+                              REDIS_WAIT_REPLICAS=0)
         assert locked.heard and not any("AUTH" in command or "a word" in command for command in locked.heard)
     publish(queues, 2)
     client = servers.redis.Redis("127.0.0.1", primary.port, db=3)
@@ -177,7 +210,7 @@ def test_user_password_and_database_go_to_redis_and_only_there(replication, star
 def test_the_sentinels_own_password_is_a_setting(replication, start_worker, queues, rabbitmq, names, programs):
     primary = replication.redis()
     sentinel = replication.sentinel(primary, password="sesame")
-    worker = start_worker(REDIS_URL=url_of(sentinel), REDIS_SENTINEL_PASSWORD="sesame")
+    worker = start_worker(REDIS_URL=url_of(sentinel), REDIS_SENTINEL_PASSWORD="sesame", REDIS_WAIT_REPLICAS=0)
     publish(queues, 2)
     wait_counted(primary, worker, 2)
     for wrong in (None, "open-up"):
@@ -239,7 +272,7 @@ USELESS = {
 def test_a_useless_sentinel_is_named_and_another_is_asked(redis_server, start_worker, rabbitmq, names, queues, programs, kind):
     answer, sentence = USELESS[kind]
     with fake_sentinel(answer) as useless, fake_sentinel(lambda _: names_port(redis_server.port)) as good:
-        worker = start_worker(REDIS_URL=url_of(useless, good))
+        worker = start_worker(REDIS_URL=url_of(useless, good), REDIS_WAIT_REPLICAS=0)
         publish(queues, 2)
         wait_counted(redis_server, worker, 2)
         alone = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": url_of(useless)},
@@ -265,7 +298,7 @@ def test_a_batch_at_a_former_primary_is_counted_at_the_new_one(trio, start_worke
     former = trio.primary
     named = [former.port]
     with fake_sentinel(lambda _: names_port(named[0])) as late:
-        worker = start_worker(REDIS_URL=url_of(late), REDIS_WAIT_REPLICAS=1)
+        worker = start_worker(REDIS_URL=url_of(late))
         publish(queues, 5)
         wait_counted(former, worker, 5)
         wait_settled(worker, queues)
@@ -282,7 +315,7 @@ def test_a_batch_at_a_former_primary_is_counted_at_the_new_one(trio, start_worke
 
 
 def promoted_unseen(trio):
-    """The first replica becomes the primary, and the former one goes on with the other: enough for REDIS_WAIT_REPLICAS."""
+    """The first replica becomes the primary, and the former one goes on with the other: it has all its replicas."""
     new, other = trio.replicas
     new.client.replicaof("NO", "ONE")
     servers.wait_until(lambda: trio.primary.client.info("replication")["connected_slaves"] == 1, "it has left")
@@ -310,7 +343,7 @@ def test_a_worker_that_comes_during_a_failover_acknowledges_nothing_at_the_forme
         return names_port(named[0])
 
     with fake_sentinel(answer) as late:
-        workers.append(start_worker(wait_ready=False, REDIS_URL=url_of(late), REDIS_WAIT_REPLICAS=1))
+        workers.append(start_worker(wait_ready=False, REDIS_URL=url_of(late)))
         servers.wait_until(lambda: named[0] == new.port, lambda: workers[0].stderr[-3000:])
         assert 0 < counted(trio.primary) <= 10
         wait_counted(new, workers[0], 10)
@@ -324,7 +357,7 @@ def test_a_replica_that_comes_back_does_not_stand_for_one_that_was_promoted(trio
     new, other = trio.replicas
     named = [trio.primary.port]
     with fake_sentinel(lambda _: names_port(named[0])) as late:
-        worker = start_worker(REDIS_URL=url_of(late), REDIS_WAIT_REPLICAS=1)
+        worker = start_worker(REDIS_URL=url_of(late))
         with standing_still(other):
             publish(queues, 5)
             wait_not_ready(worker, "1 of 2 replicas have the batch")
@@ -350,7 +383,7 @@ def test_a_missed_replica_is_waited_for_from_when_it_has_left(trio, start_worker
         new.client.replicaof("127.0.0.1", link.port)
         wait_in_step(new, former)
         with fake_sentinel(lambda _: names_port(named[0])) as late:
-            worker = start_worker(REDIS_URL=url_of(late), REDIS_WAIT_REPLICAS=1)
+            worker = start_worker(REDIS_URL=url_of(late))
             publish(queues, 5)
             wait_counted(new, worker, 5)
             wait_settled(worker, queues)
@@ -377,7 +410,7 @@ def test_a_replica_that_came_a_moment_ago_is_missed_when_it_goes(replication, st
     primary = replication.redis()
     replication.redis(replica_of=primary)
     sentinel = replication.sentinel(primary)
-    worker = start_worker(REDIS_URL=url_of(sentinel), REDIS_WAIT_REPLICAS=1)
+    worker = start_worker(REDIS_URL=url_of(sentinel))
     publish(queues, 5)
     wait_counted(primary, worker, 5)
     wait_settled(worker, queues)
@@ -395,7 +428,7 @@ def test_a_replica_that_came_a_moment_ago_is_missed_when_it_goes(replication, st
 
 @pytest.mark.full
 def test_a_silent_replica_is_waited_for_as_long_as_it_may_be_promoted_and_never_again(cluster, start_worker, queues):
-    worker = start_worker(REDIS_URL=cluster.url, REDIS_WAIT_REPLICAS=1)
+    worker = start_worker(REDIS_URL=cluster.url)
     silent, _ = cluster.replicas
 
     def lag():

@@ -199,7 +199,7 @@ def test_a_server_that_does_not_sync_or_may_evict_is_named_on_readyz_and_ready_a
     assert "appendfsync everysec" in told["redis_durability"]
     assert "allkeys-lru" in told["redis_eviction"]
     assert "appendfsync everysec" in worker.stderr
-    assert "may evict keys (maxmemory-policy allkeys-lru)" in worker.stderr
+    assert "has maxmemory-policy allkeys-lru: it may evict keys" in worker.stderr
     redis_server.client.config_set("appendfsync", "always")
     redis_server.client.config_set("maxmemory-policy", "noeviction")
     other = start_worker()

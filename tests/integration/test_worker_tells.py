@@ -219,14 +219,18 @@ def test_a_record_of_a_newer_version_is_told_and_nothing_is_changed_or_acknowled
     servers.wait_until(lambda: duplicates(redis_server) == 1, lambda: worker.stderr[-3000:])
 
 
-def test_a_schema_of_no_released_version_ends_it_with_69_and_changes_nothing(
-        rabbitmq, redis_server, names, queues, programs):
+def test_a_schema_of_no_released_version_ends_it_with_69_and_changes_or_acknowledges_nothing(
+        rabbitmq, redis_server, names, queues, programs, start_worker):
+    start_worker().finish()  # declares the queues
+    redis_server.client.flushall()
+    publish(queues, 3)
     for schema in ("1", "two"):
         redis_server.client.set("dc:schema", schema)
         worker = programs(servers.Worker, {"AMQP_URL": rabbitmq.url, **names, "REDIS_URL": redis_server.url}, clean_exit=(69,))
         assert worker.wait_exit() == 69
         assert "use an empty Redis or another REDIS_PREFIX" in worker.stderr
-        assert redis_server.client.keys("*") == [b"dc:schema"]
+        assert redis_server.client.mget(redis_server.client.keys("*")) == [schema.encode()]
+        servers.wait_until(lambda: queues.depth("AMQP_QUEUE") == 3, "nothing is acknowledged")
 
 
 # ---- settings that must be alike ----
@@ -236,17 +240,17 @@ def test_workers_with_other_settings_say_so_until_they_are_alike(start_worker, r
     first = start_worker(RESULT_TTL_S=100)
     assert told(first, "redis_settings") is None
     other = start_worker(RESULT_TTL_S=200, CAMPAIGN_FROM_FOREIGN_ID="/")
-    for words in ('RESULT_TTL_S is "200" here and "100" at others', 'CAMPAIGN_FROM_FOREIGN_ID is "/" here and "" at others'):
-        assert words in other.stderr
-    wait_told(first, "redis_settings", 'RESULT_TTL_S is "100" here and "200" at others', "give all workers the same")
+    assert ("this worker has RESULT_TTL_S=200 RETENTION_S=604800 CAMPAIGN_FROM_FOREIGN_ID=/, "
+            "and another RESULT_TTL_S=100 RETENTION_S=604800 CAMPAIGN_FROM_FOREIGN_ID=: ") in other.stderr
+    wait_told(first, "redis_settings", "this worker has RESULT_TTL_S=100", "another RESULT_TTL_S=200", "give all workers the same")
     wait_untold(other, "redis_settings")
-    assert "RESULT_TTL_S is" in first.stderr
+    assert "this worker has RESULT_TTL_S=100" in first.stderr
     third = start_worker(RESULT_TTL_S=100)
-    assert 'RESULT_TTL_S is "100" here and "200" at others' in third.stderr
+    assert "this worker has RESULT_TTL_S=100" in third.stderr
     wait_untold(first, "redis_settings")
-    wait_said(first, "settings that all workers must share are this worker's now")
-    wait_told(other, "redis_settings", 'RESULT_TTL_S is "200" here and "100" at others')
-    assert first.stderr.count("RESULT_TTL_S is") == 1
+    wait_said(first, "mended: this worker has RESULT_TTL_S=100")
+    wait_told(other, "redis_settings", "this worker has RESULT_TTL_S=200", "another RESULT_TTL_S=100")
+    assert first.stderr.count("this worker has RESULT_TTL_S=100") == 2  # once it was mended
 
 
 # ---- names that no rule knows ----
@@ -277,9 +281,6 @@ def test_a_server_that_is_set_otherwise_is_noticed_at_rest_and_when_it_is_mended
     redis_server.client.config_set("appendfsync", "everysec")
     wait_told(worker, "redis_eviction", "maxmemory-policy allkeys-lru")
     wait_told(worker, "redis_durability", "appendfsync everysec")
-    wait_said(worker, "once it has a maxmemory")
-    redis_server.client.config_set("maxmemory", "1gb")
-    servers.wait_until(lambda: "once" not in told(worker, "redis_eviction"), lambda: worker.readyz())
     redis_server.client.config_set("maxmemory-policy", "noeviction")
     redis_server.client.config_set("appendfsync", "always")
     for name in ("redis_eviction", "redis_durability"):

@@ -4,16 +4,14 @@
 
 #include "cases.h"
 #include "workers/counting/counting.h"
-#include "workers/redis/agreement.h"
 #include "workers/redis/preflight.h"
+#include "workers/redis/review.h"
 #include "common/redis/primary.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define FIRST "role:master\r\nslave0:ip=10.0.0.2,port=6379,state=online,offset=14,lag=0\r\n"
-#define SECOND "slave1:ip=10.0.0.3,port=6379,state=online,offset=14,lag=0\r\n"
-#define THIRD "slave1:ip=10.0.0.4,port=6379,state=online,offset=14,lag=0\r\n"
 #define HISTORY "master_replid:aa\r\nmaster_replid2:0000000000000000000000000000000000000000\r\n"
 #define PROMOTED "master_replid:bb\r\nmaster_replid2:aa\r\n"
 
@@ -29,10 +27,8 @@ struct redis_primary {
 static struct redis_primary session;
 
 static struct {
-    bool sentinels;
     const char *info; /* of the replication */
     int64_t have;     /* the answer to WAIT */
-    char wanted[24];  /* what the last WAIT asked for */
     size_t written;   /* how often a batch was */
     size_t reviewed;  /* how often the settings were */
     bool newer;       /* what is there */
@@ -71,7 +67,7 @@ bool redis_primary_connected(const struct redis_primary *asked)
 bool redis_primary_has_sentinels(const struct redis_primary *asked)
 {
     (void)asked;
-    return world.sentinels;
+    return false;
 }
 
 const char *redis_primary_name(const struct redis_primary *asked)
@@ -104,7 +100,6 @@ bool redis_primary_try(struct redis_primary *asked, const char *doing, int argc,
         answer->text = world.info;
         answer->len = strlen(world.info);
     } else if (strcmp(argv[0], "WAIT") == 0) {
-        snprintf(world.wanted, sizeof world.wanted, "%s", argv[1]);
         *answer = (struct redis_answer){.kind = REDIS_ANSWER_INTEGER, .integer = world.have, .text = ""};
     }
     return true;
@@ -208,39 +203,31 @@ enum counting_progress counting_apply(struct counting *counting, size_t which, c
     return COUNTING_DONE;
 }
 
-bool redis_preflight_check(struct redis_primary *asked, const char *prefix, int64_t wait_replicas, struct error *error)
+bool redis_preflight_check(struct redis_primary *asked, const char *prefix, struct error *error)
 {
     (void)asked;
     (void)prefix;
-    (void)wait_replicas;
     (void)error;
     return true;
 }
 
-void redis_risks_review(struct redis_risks *risks, struct redis_primary *asked, int64_t wait_replicas)
-{
-    (void)asked;
-    (void)wait_replicas;
-    world.reviewed++;
-    snprintf(risks->eviction, sizeof risks->eviction, "may evict");
-}
-
-void redis_agreement_init(struct redis_agreement *agreement, const char *prefix, int64_t result_ttl_s, int64_t retention_s,
-                          const char *separator)
+void redis_review_init(struct redis_review *review, const char *prefix, int64_t result_ttl_s, int64_t retention_s,
+                       const char *separator)
 {
     (void)prefix;
-    snprintf(agreement->settings[0].value, REDIS_AGREEMENT_VALUE, "%d %d %s", (int)result_ttl_s, (int)retention_s, separator);
+    snprintf(review->settings, sizeof review->settings, "%d %d %s", (int)result_ttl_s, (int)retention_s, separator);
 }
 
-void redis_agreement_review(struct redis_agreement *agreement, struct redis_primary *asked)
+void redis_review_look(struct redis_review *review, struct redis_primary *asked)
 {
     (void)asked;
-    snprintf(agreement->sentence, sizeof agreement->sentence, "%s", agreement->settings[0].value);
+    world.reviewed++;
+    snprintf(review->eviction, sizeof review->eviction, "may evict");
 }
 
 /* ---- The cases ---- */
 
-static struct redis_store *open_store_reviewed(bool sentinels, const char *info, int64_t review_every_ms)
+static struct redis_store *open_store_reviewed(const char *info, int64_t review_every_ms)
 {
     const struct redis_settings settings = {.url = "redis://10.0.0.1/",
                                             .prefix = "dc:",
@@ -253,16 +240,15 @@ static struct redis_store *open_store_reviewed(bool sentinels, const char *info,
     struct redis_store *store;
 
     memset(&world, 0, sizeof world);
-    world.sentinels = sentinels;
     world.info = info;
     store = redis_store_new(&settings, &error);
     assert_non_null(store);
     return store;
 }
 
-static struct redis_store *open_store(bool sentinels, const char *info)
+static struct redis_store *open_store(const char *info)
 {
-    return open_store_reviewed(sentinels, info, FOREVER_MS);
+    return open_store_reviewed(info, FOREVER_MS);
 }
 
 /* A batch of `count` events, the first of which came at that time. */
@@ -288,7 +274,7 @@ static bool apply(struct redis_store *store, int64_t received_ms, size_t count, 
 static void a_batch_that_waits_for_its_replicas_is_written_once(void **state)
 {
     (void)state;
-    struct redis_store *store = open_store(false, FIRST HISTORY);
+    struct redis_store *store = open_store(FIRST HISTORY);
 
     assert_false(apply(store, 1, 2, 0));
     assert_false(apply(store, 1, 2, 0));
@@ -303,7 +289,7 @@ static void a_batch_that_waits_for_its_replicas_is_written_once(void **state)
 static void a_batch_that_was_given_up_is_not_waited_for_again(void **state)
 {
     (void)state;
-    struct redis_store *store = open_store(false, FIRST HISTORY);
+    struct redis_store *store = open_store(FIRST HISTORY);
 
     assert_false(apply(store, 1, 2, 0));
     redis_store_abandon(store, 0);
@@ -315,7 +301,7 @@ static void a_batch_that_was_given_up_is_not_waited_for_again(void **state)
 static void a_batch_is_written_again_on_another_connection(void **state)
 {
     (void)state;
-    struct redis_store *store = open_store(false, FIRST HISTORY);
+    struct redis_store *store = open_store(FIRST HISTORY);
 
     assert_false(apply(store, 1, 1, 0));
     redis_primary_drop(&session);
@@ -327,63 +313,20 @@ static void a_batch_is_written_again_on_another_connection(void **state)
 static void a_batch_is_written_again_at_a_primary_that_forgot_it(void **state)
 {
     (void)state;
-    struct redis_store *store = open_store(false, FIRST HISTORY);
+    struct redis_store *store = open_store(FIRST HISTORY);
 
     assert_false(apply(store, 1, 1, 0));
     world.info = FIRST PROMOTED;
+    assert_false(apply(store, 1, 1, 1));
     assert_true(apply(store, 1, 1, 1));
     assert_int_equal(world.written, 2);
-    redis_store_free(store);
-}
-
-/* One that is attached and gone again may have been promoted. */
-static void replicas_that_come_are_noted_before_a_batch_and_while_none_is_there(void **state)
-{
-    (void)state;
-    struct redis_store *store = open_store(true, FIRST HISTORY);
-    struct error error = {0};
-
-    world.have = 1;
-    assert_true(redis_store_check(store, &error));
-    assert_false(apply(store, 1, 1, 1)); /* the connection is young */
-    assert_string_equal(world.wanted, "1");
-    redis_store_abandon(store, 0);
-    world.info = FIRST SECOND HISTORY;
-    assert_false(apply(store, 2, 1, 1));
-    assert_string_equal(world.wanted, "2");
-    redis_store_free(store);
-
-    store = open_store(true, FIRST HISTORY);
-    world.have = 1;
-    assert_true(redis_store_check(store, &error));
-    world.info = FIRST SECOND HISTORY;
-    assert_true(redis_store_check(store, &error));
-    world.info = FIRST HISTORY;
-    assert_false(apply(store, 1, 1, 1));
-    assert_string_equal(world.wanted, "2");
-    redis_store_free(store);
-}
-
-static void no_replica_is_noted_while_a_batch_waits(void **state)
-{
-    (void)state;
-    struct redis_store *store = open_store(true, FIRST HISTORY);
-    struct error error = {0};
-
-    assert_false(apply(store, 1, 1, 0));
-    world.info = FIRST THIRD HISTORY;
-    world.have = 1;
-    assert_true(redis_store_check(store, &error));
-    assert_false(apply(store, 1, 1, 0));
-    assert_string_equal(world.wanted, "1");
-    assert_int_equal(world.written, 1);
     redis_store_free(store);
 }
 
 static void a_redis_without_its_replicas_is_of_no_use(void **state)
 {
     (void)state;
-    struct redis_store *store = open_store(false, "role:master\r\n" HISTORY);
+    struct redis_store *store = open_store("role:master\r\n" HISTORY);
     struct error error = {0};
 
     assert_false(redis_store_check(store, &error));
@@ -397,7 +340,7 @@ static void a_redis_without_its_replicas_is_of_no_use(void **state)
 static void settings_are_looked_at_with_each_connection_and_when_it_is_time_before_a_batch_or_a_check(void **state)
 {
     (void)state;
-    struct redis_store *store = open_store_reviewed(false, FIRST HISTORY, 0);
+    struct redis_store *store = open_store_reviewed(FIRST HISTORY, 0);
     struct error error = {0};
 
     assert_true(apply(store, 1, 1, 1));
@@ -408,7 +351,7 @@ static void settings_are_looked_at_with_each_connection_and_when_it_is_time_befo
     assert_int_equal(world.reviewed, 4);
     redis_store_free(store);
 
-    store = open_store_reviewed(false, FIRST HISTORY, FOREVER_MS);
+    store = open_store_reviewed(FIRST HISTORY, FOREVER_MS);
     assert_true(apply(store, 1, 1, 1));
     assert_true(apply(store, 2, 1, 1));
     assert_true(redis_store_check(store, &error));
@@ -422,7 +365,7 @@ static void settings_are_looked_at_with_each_connection_and_when_it_is_time_befo
 static void keys_of_a_newer_version_are_of_no_use_and_what_was_found_is_told(void **state)
 {
     (void)state;
-    struct redis_store *store = open_store(false, FIRST HISTORY);
+    struct redis_store *store = open_store(FIRST HISTORY);
     struct error error = {0};
 
     assert_true(apply(store, 1, 1, 1));
@@ -444,8 +387,6 @@ int main(void)
         cmocka_unit_test(a_batch_that_was_given_up_is_not_waited_for_again),
         cmocka_unit_test(a_batch_is_written_again_on_another_connection),
         cmocka_unit_test(a_batch_is_written_again_at_a_primary_that_forgot_it),
-        cmocka_unit_test(replicas_that_come_are_noted_before_a_batch_and_while_none_is_there),
-        cmocka_unit_test(no_replica_is_noted_while_a_batch_waits),
         cmocka_unit_test(a_redis_without_its_replicas_is_of_no_use),
         cmocka_unit_test(settings_are_looked_at_with_each_connection_and_when_it_is_time_before_a_batch_or_a_check),
         cmocka_unit_test(keys_of_a_newer_version_are_of_no_use_and_what_was_found_is_told),

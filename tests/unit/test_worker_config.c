@@ -31,7 +31,7 @@ static void defaults_are_those_of_the_interface(void **state)
     assert_string_equal(config.redis_url, "redis://127.0.0.1:6379/0");
     assert_string_equal(config.redis_prefix, "dc:");
     assert_string_equal(config.redis_sentinel_password, "");
-    assert_int_equal(config.redis_wait_replicas, 0);
+    assert_int_equal(config.redis_wait_replicas, -1);
     assert_int_equal(config.redis_away_s, 60);
     assert_int_equal(config.retention_s, 604800);
     assert_int_equal(config.result_ttl_s, 86400);
@@ -70,6 +70,7 @@ static void each_wrong_value_is_a_problem_that_names_its_setting(void **state)
         {"REDIS_URL=redis-sentinel://h:1,i:2/main/x", "REDIS_URL cannot be used: the database"},
         {"REDIS_URL=redis-sentinel://h:1,i:y/main/0", "REDIS_URL cannot be used: the port"},
         {"REDIS_WAIT_REPLICAS=17", "REDIS_WAIT_REPLICAS"},
+        {"REDIS_WAIT_REPLICAS=-1", "REDIS_WAIT_REPLICAS must be a whole number from 0 to 16"},
         {"REDIS_PREFIX=a b", "REDIS_PREFIX"},
         {"REDIS_PREFIX={a}", "REDIS_PREFIX"},
         {"RETENTION_S=week", "RETENTION_S"},

@@ -2,23 +2,21 @@
 
 #include "common/clock.h"
 #include "workers/counting/counting.h"
-#include "agreement.h"
 #include "preflight.h"
 #include "replicas.h"
+#include "review.h"
 #include "common/redis/primary.h"
 
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { KEY_SIZE = 300 };
 
 struct redis_store {
     struct redis_settings settings;
     struct redis_primary *session;
-    struct redis_risks risks;
-    struct redis_agreement agreement;
+    struct redis_review review;
     int64_t review_at_ms;
     struct counting *counting;
     struct redis_replicas replicas;
@@ -61,8 +59,8 @@ struct redis_store *redis_store_new(const struct redis_settings *settings, struc
         error_set(error, ERROR_NO_MEMORY, "no memory for counting");
         goto fail;
     }
-    redis_agreement_init(&store->agreement, settings->prefix, settings->result_ttl_s, settings->retention_s,
-                         settings->campaign_separator);
+    redis_review_init(&store->review, settings->prefix, settings->result_ttl_s, settings->retention_s,
+                      settings->campaign_separator);
     redis_replicas_init(&store->replicas, store->session, settings->wait_replicas);
     return store;
 fail:
@@ -81,20 +79,12 @@ void redis_store_free(struct redis_store *store)
 
 /* --- The server ------------------------------------------------------------------------------------------------- */
 
-/* Leaves a connection, or not: to be asked afterwards. */
-static void review(struct redis_store *store)
-{
-    store->review_at_ms = clock_monotonic_ms() + store->settings.review_every_ms;
-    redis_risks_review(&store->risks, store->session, store->settings.wait_replicas);
-    redis_agreement_review(&store->agreement, store->session);
-    if (!store->unreplicated)
-        redis_replicas_look(&store->replicas);
-}
-
 static bool review_if_due(struct redis_store *store, struct error *error)
 {
-    if (clock_monotonic_ms() >= store->review_at_ms)
-        review(store);
+    if (clock_monotonic_ms() >= store->review_at_ms) {
+        store->review_at_ms = clock_monotonic_ms() + store->settings.review_every_ms;
+        redis_review_look(&store->review, store->session);
+    }
     if (redis_primary_connected(store->session))
         return true;
     error_set(error, ERROR_UNAVAILABLE, "%s: the connection broke", redis_primary_name(store->session));
@@ -105,11 +95,10 @@ static bool prepare(void *context, struct redis_primary *session, struct error *
 {
     struct redis_store *store = context;
 
-    if (!redis_preflight_check(session, store->settings.prefix, store->settings.wait_replicas, error) ||
-        !counting_prepare(store->counting, error))
+    if (!redis_preflight_check(session, store->settings.prefix, error) || !counting_prepare(store->counting, error) ||
+        !counting_check(store->counting, error) || !redis_replicas_begin(&store->replicas, error))
         return false;
     store->unreplicated = false;
-    redis_replicas_begin(&store->replicas);
     store->review_at_ms = 0;
     return review_if_due(store, error);
 }
@@ -127,20 +116,16 @@ bool redis_store_check(struct redis_store *store, struct error *error)
     if (!redis_primary_open(store->session, error))
         return false;
     snprintf(key, sizeof key, "%.256sdrops:probe", store->settings.prefix);
-    if (!counting_check(store->counting, error) ||
-        !redis_primary_ask(store->session, "trying to write", 4, set, NULL, &ignored, error) ||
-        !redis_replicas_check(&store->replicas, error))
-        return false;
-    if (!store->unreplicated && redis_primary_has_sentinels(store->session))
-        redis_replicas_look(&store->replicas);
-    return review_if_due(store, error);
+    return counting_check(store->counting, error) &&
+           redis_primary_ask(store->session, "trying to write", 4, set, NULL, &ignored, error) &&
+           redis_replicas_check(&store->replicas, error) && review_if_due(store, error);
 }
 
 struct redis_findings redis_store_findings(const struct redis_store *store)
 {
-    struct redis_findings findings = {.durability = store->risks.durability,
-                                      .eviction = store->risks.eviction,
-                                      .settings = store->agreement.sentence};
+    struct redis_findings findings = {.durability = store->review.durability,
+                                      .eviction = store->review.eviction,
+                                      .settings = store->review.settings};
 
     counting_findings(store->counting, &findings);
     return findings;
@@ -148,18 +133,12 @@ struct redis_findings redis_store_findings(const struct redis_store *store)
 
 /* --- Applying --------------------------------------------------------------------------------------------------- */
 
-static enum apply_progress wait_for_replicas(struct redis_store *store, bool again, struct error *error)
+static enum apply_progress wait_for_replicas(struct redis_store *store, struct error *error)
 {
-    store->unreplicated = !redis_replicas_wait(&store->replicas, again, error);
-    return store->unreplicated ? APPLY_FAILED : APPLY_DONE;
-}
+    enum replica_answer answer = redis_replicas_wait(&store->replicas, error);
 
-/* Before a batch is written while none waits for Redis. */
-static bool look_over(struct redis_store *store, struct error *error)
-{
-    if (redis_primary_has_sentinels(store->session))
-        redis_replicas_look(&store->replicas);
-    return redis_primary_open(store->session, error) && review_if_due(store, error); /* asking may have broken it */
+    store->unreplicated = answer == REPLICA_WAIT;
+    return answer == REPLICA_ACKNOWLEDGE ? APPLY_DONE : APPLY_FAILED;
 }
 
 static bool readable(const struct redis_store *store)
@@ -190,16 +169,15 @@ enum apply_progress redis_store_apply(struct redis_store *store, size_t which, c
     if (!counting_owed(store->counting)) {
         if (!redis_primary_open(store->session, error))
             return APPLY_FAILED;
-        if (store->unreplicated && !redis_replicas_forgotten(&store->replicas))
-            return wait_for_replicas(store, true, error);
-        store->unreplicated = false;
-        if (!look_over(store, error))
+        if (store->unreplicated)
+            return wait_for_replicas(store, error);
+        if (!review_if_due(store, error))
             return APPLY_FAILED;
     }
     store->late_at_ms = clock_monotonic_ms() + REDIS_CALL_TIMEOUT_MS;
     switch (counting_apply(store->counting, which, events, count, results, error)) {
     case COUNTING_DONE:
-        return wait_for_replicas(store, false, error);
+        return wait_for_replicas(store, error);
     case COUNTING_WAITS:
         return APPLY_WAITS;
     case COUNTING_FAILED:
@@ -210,7 +188,7 @@ enum apply_progress redis_store_apply(struct redis_store *store, size_t which, c
 
 bool redis_store_overlaps(const struct redis_store *store)
 {
-    return store->settings.wait_replicas == 0 && !redis_primary_has_sentinels(store->session) &&
+    return !redis_replicas_wanted(&store->replicas) && !redis_primary_has_sentinels(store->session) &&
            clock_monotonic_ms() < store->review_at_ms;
 }
 

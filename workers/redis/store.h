@@ -22,7 +22,7 @@ struct redis_settings {
     int64_t retention_s;
     int64_t result_ttl_s;
     int64_t results_stream_max;
-    int64_t wait_replicas;
+    int64_t wait_replicas;          /* negative: not set (replica_gate.h) */
     const char *campaign_separator; /* only compared with that of other workers; NULL: none */
     int64_t review_every_ms;        /* how often what redis_store_findings tells is looked at; 0: at each chance */
 };
@@ -34,7 +34,7 @@ struct redis_store *redis_store_new(const struct redis_settings *settings, struc
 void redis_store_free(struct redis_store *store);
 
 /* Connects if needed, and answers whether the server can be used now: the primary, logged in, the schema is ours, and
-   `wait_replicas` replicas have what was written up to now.
+   enough replicas have what was written up to now.
    ERROR_UNAVAILABLE (try again), ERROR_REFUSED (wrong password, another schema, too old a server) or ERROR_NEWER. */
 bool redis_store_check(struct redis_store *store, struct error *error);
 
@@ -44,7 +44,7 @@ struct redis_findings redis_store_findings(const struct redis_store *store);
 
 /* Applies the events, at most COUNTING_BATCH_MAX, as batch number `which`, below COUNTING_BATCHES. Connects if needed.
    APPLY_WAITS: for Redis; to be called again when redis_store_fd is readable, and every now and then, for an answer that does
-   not come in time is a failure. APPLY_DONE: all are in Redis, and on `wait_replicas` replicas; results[i] says what became of
+   not come in time is a failure. APPLY_DONE: all are in Redis, and on the replicas; results[i] says what became of
    events[i]. APPLY_FAILED: each may be applied or not; the caller waits and tries again; *error says why, and names the key if
    one has a wrong type. Until it is done or abandoned the same batch is applied, with the same events and results, which stay
    where they are. A batch that is in Redis and waits for replicas counts no `duplicate` by trying again, as long as the
