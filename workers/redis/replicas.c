@@ -50,7 +50,7 @@ bool redis_replicas_begin(struct redis_replicas *replicas, struct error *error)
     const char *info;
     int64_t ignored;
 
-    if (replicas->gate.enough == 0)
+    if (!redis_replicas_wanted(replicas))
         return true;
     if (!ask_have(replicas, 0, &ignored, error) || !ask_info(replicas, &info, error))
         return false;
@@ -73,7 +73,7 @@ enum replica_answer redis_replicas_wait(struct redis_replicas *replicas, struct 
     const char *info;
     int64_t have;
 
-    if (replicas->gate.enough == 0)
+    if (!redis_replicas_wanted(replicas))
         return REPLICA_ACKNOWLEDGE;
     if (!ask_have(replicas, replica_gate_wanted(&replicas->gate), &have, error) || !ask_info(replicas, &info, error))
         return REPLICA_WAIT;
@@ -99,7 +99,7 @@ bool redis_replicas_check(struct redis_replicas *replicas, struct error *error)
     const char *info;
     int64_t have;
 
-    if (gate->enough == 0)
+    if (!redis_replicas_wanted(replicas))
         return true;
     if (!ask_have(replicas, gate->enough, &have, error) || !ask_info(replicas, &info, error))
         return false;

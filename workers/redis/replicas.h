@@ -17,6 +17,12 @@ struct redis_replicas {
 /* `wait_replicas` is REDIS_WAIT_REPLICAS; negative: it is not set. */
 void redis_replicas_init(struct redis_replicas *replicas, struct redis_primary *session, int64_t wait_replicas);
 
+/* Whether a batch waits for replicas at all. */
+static inline bool redis_replicas_wanted(const struct redis_replicas *replicas)
+{
+    return replicas->gate.enough > 0;
+}
+
 /* There is a new connection: looks at its server. False with *error, also if the user may not ask what must be known. */
 bool redis_replicas_begin(struct redis_replicas *replicas, struct error *error);
 
