@@ -567,6 +567,13 @@ COUNTING = [
         ["test_redis_store"],
     ),
     Mutation(
+        "old-server-believed", "a Redis that is too old is refused before the first batch",
+        "workers/redis/preflight.c",
+        "major * 100 + minor < 602)",
+        "major < 6)",
+        ["test_redis_preflight"],
+    ),
+    Mutation(
         "keys-not-tried", "a user who may not write a key is refused before the first batch",
         "workers/redis/preflight.c",
         "try_commands(session, prefix, error) && try_keys(session, prefix, error);",

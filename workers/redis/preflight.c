@@ -5,11 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    KEY_SIZE = 300,
-    OLDEST_MAJOR = 6, /* ZADD GT and LT came with 6.2 */
-    OLDEST_MINOR = 2,
-};
+enum { KEY_SIZE = 300 };
 
 static const char trying[] = "trying the commands that a batch needs";
 
@@ -39,9 +35,9 @@ static bool check_server(struct redis_primary *session, struct error *error)
 
     long major = strtol(version, &end, 10);
     long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
-    if (version[0] != '\0' && (major < OLDEST_MAJOR || (major == OLDEST_MAJOR && minor < OLDEST_MINOR))) {
-        error_set(error, ERROR_REFUSED, "%s is version %ld.%ld; %d.%d or later is needed", redis_primary_name(session), major,
-                  minor, OLDEST_MAJOR, OLDEST_MINOR);
+    if (version[0] != '\0' && major * 100 + minor < 602) { /* ZADD GT and LT came with 6.2 */
+        error_set(error, ERROR_REFUSED, "%s is version %ld.%ld; 6.2 or later is needed", redis_primary_name(session), major,
+                  minor);
         return false;
     }
     if (strtol(shards, NULL, 10) > 1) {

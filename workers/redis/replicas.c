@@ -13,33 +13,24 @@ void redis_replicas_init(struct redis_replicas *replicas, struct redis_primary *
         .session = session, .gate = replica_gate_of(wait_replicas, redis_primary_has_sentinels(session))};
 }
 
-/* Asks how many replicas have all that this connection has written before. */
-static bool ask_have(struct redis_replicas *replicas, int64_t wanted, int64_t *have, struct error *error)
+/* Asks how many replicas have all that this connection has written before, and then who they are: *info is valid until the
+   next call. Who does not wait for all can do without the latter, which an ACL may forbid. */
+static bool ask(struct redis_replicas *replicas, int64_t wanted, int64_t *have, const char **info, struct error *error)
 {
-    static const char doing[] = "waiting for replicas";
+    static const char waiting[] = "waiting for replicas", asking[] = "asking for its replicas";
     char number[NUMBER_TEXT], timeout[NUMBER_TEXT];
-    const char *wait[] = {"WAIT", number, timeout};
+    const char *wait[] = {"WAIT", number, timeout}, *replication[] = {"INFO", "replication"};
     struct redis_answer answer;
 
     snprintf(number, sizeof number, "%" PRId64, wanted);
     snprintf(timeout, sizeof timeout, "%d", REDIS_WAIT_TIMEOUT_MS);
-    if (!redis_primary_ask(replicas->session, doing, 3, wait, NULL, &answer, error))
+    if (!redis_primary_ask(replicas->session, waiting, 3, wait, NULL, &answer, error))
         return false;
     if (answer.kind != REDIS_ANSWER_INTEGER)
-        return redis_primary_unexpected(replicas->session, doing, error);
+        return redis_primary_unexpected(replicas->session, waiting, error);
     *have = answer.integer;
-    return true;
-}
-
-/* *info is valid until the next call. Who does not wait for all replicas can do without an answer, as an ACL may forbid. */
-static bool ask_info(struct redis_replicas *replicas, const char **info, struct error *error)
-{
-    static const char doing[] = "asking for its replicas";
-    const char *ask[] = {"INFO", "replication"};
-    struct redis_answer answer;
-
-    if (!redis_primary_try(replicas->session, doing, 2, ask, NULL, &answer, error) ||
-        (replicas->gate.all && !redis_primary_judge(replicas->session, doing, &answer, error)))
+    if (!redis_primary_try(replicas->session, asking, 2, replication, NULL, &answer, error) ||
+        (replicas->gate.all && !redis_primary_judge(replicas->session, asking, &answer, error)))
         return false;
     *info = answer.kind == REDIS_ANSWER_TEXT ? answer.text : "";
     return true;
@@ -52,7 +43,7 @@ bool redis_replicas_begin(struct redis_replicas *replicas, struct error *error)
 
     if (!redis_replicas_wanted(replicas))
         return true;
-    if (!ask_have(replicas, 0, &ignored, error) || !ask_info(replicas, &info, error))
+    if (!ask(replicas, 0, &ignored, &info, error))
         return false;
     replica_gate_connected(&replicas->gate, info, clock_monotonic_ms());
     return true;
@@ -75,7 +66,7 @@ enum replica_answer redis_replicas_wait(struct redis_replicas *replicas, struct 
 
     if (!redis_replicas_wanted(replicas))
         return REPLICA_ACKNOWLEDGE;
-    if (!ask_have(replicas, replica_gate_wanted(&replicas->gate), &have, error) || !ask_info(replicas, &info, error))
+    if (!ask(replicas, replica_gate_wanted(&replicas->gate), &have, &info, error))
         return REPLICA_WAIT;
     verdict = replica_gate_judge(&replicas->gate, have, info, clock_monotonic_ms());
     switch (verdict.answer) {
@@ -101,7 +92,7 @@ bool redis_replicas_check(struct redis_replicas *replicas, struct error *error)
 
     if (!redis_replicas_wanted(replicas))
         return true;
-    if (!ask_have(replicas, gate->enough, &have, error) || !ask_info(replicas, &info, error))
+    if (!ask(replicas, gate->enough, &have, &info, error))
         return false;
     replica_gate_look(gate, info, clock_monotonic_ms());
     if (have >= gate->enough)
