@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = COUNTING_BATCH_MAX, LIMIT = 64 * 1024 * 1024, CALLS_MAX = 64 };
+enum { BATCH = COUNTING_BATCH_MAX, LIMIT = 64 * 1024 * 1024, CALLS_MAX = 64, LISTING = 256 };
 
 /* A campaign a number. */
 static const char *name_of(const void *context, uint32_t number)
@@ -77,6 +77,22 @@ static struct event with_a_long_id(size_t number, uint32_t *campaign)
     return event;
 }
 
+/* The same with a long foreign_id in each entry, in one group: it is divided over calls. */
+static struct event of_one_drop_on_many_lists(size_t number, uint32_t *campaign)
+{
+    struct given given = {.at = 1, .campaign = 1, .opts_out = number < LISTING};
+    char phone[LIMIT_PHONE + 1];
+    struct event event;
+
+    snprintf(phone, sizeof phone, "+1555%zu", number % RECORD_PHONES);
+    given.phone = phone;
+    *campaign = 1 + (uint32_t)number % RECORD_CAMPAIGNS;
+    event = an_event(0, &given);
+    event.foreign_id_len = LIMIT_FOREIGN_ID;
+    memset(event.foreign_id, '\1', LIMIT_FOREIGN_ID);
+    return event;
+}
+
 static struct event of_an_unknown_reason_each(size_t number, uint32_t *campaign)
 {
     char reason[LIMIT_RAW_TEXT + 1];
@@ -109,6 +125,7 @@ static const struct {
     {"opt-outs of many phones in many campaigns", of_many_lists, true},
     {"opt-out events that name a drop each", opting_out_a_drop_each, false},
     {"drops with a long foreign_id", with_a_long_id, true},
+    {"copies of one drop that list many phones in many campaigns", of_one_drop_on_many_lists, true},
     {"failures for a reason each that no row has", of_an_unknown_reason_each, false},
 };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SLOTS = 256, FIRST_ITEMS = 64, TEXTS_LIMIT = 4 * 1024 * 1024, NUMBERS_MAX = 32767 };
+enum { TEXTS_LIMIT = 4 * 1024 * 1024, NUMBERS_MAX = 32767, SLOTS = 4 * 32768 /* a power of two, more than there are numbers */ };
 
 struct key {
     size_t name, name_len; /* in `texts` */
@@ -25,22 +25,24 @@ struct class {
     uint16_t cells[TALLY_CLASS_CELLS];
 };
 
+enum kind { KEYS, CELLS, CLASSES, KINDS };
+
+/* All that can be asked for is found by hash. */
 struct slot {
-    uint32_t hash, number; /* 0: free */
+    uint32_t hash, round; /* of another round: free */
+    uint16_t number, kind;
 };
 
-/* Keys, cells or classes by number, from 1; those that can be asked for are found by hash. */
-struct list {
-    char *items;
-    size_t item_size, count, capacity;
-    struct slot *slots;
-    size_t slot_count; /* a power of two, or 0 */
-};
-
+/* Of all that it has room for only what is used takes memory. */
 struct tally {
     struct buf texts;
-    struct list keys, cells, classes;
+    uint32_t round; /* how often it was reset */
+    size_t counts[KINDS];
     bool failed;
+    struct key keys[NUMBERS_MAX + 1]; /* all from 1 */
+    struct cell cells[NUMBERS_MAX + 1];
+    struct class classes[NUMBERS_MAX + 1];
+    struct slot slots[SLOTS];
 };
 
 struct tally *tally_new(void)
@@ -50,16 +52,8 @@ struct tally *tally_new(void)
     if (!tally)
         return NULL;
     buf_init(&tally->texts, TEXTS_LIMIT);
-    tally->keys.item_size = sizeof(struct key);
-    tally->cells.item_size = sizeof(struct cell);
-    tally->classes.item_size = sizeof(struct class);
+    tally->round = 1;
     return tally;
-}
-
-static void clear(struct list *list)
-{
-    free(list->items);
-    free(list->slots);
 }
 
 void tally_free(struct tally *tally)
@@ -67,101 +61,48 @@ void tally_free(struct tally *tally)
     if (!tally)
         return;
     buf_clear(&tally->texts);
-    clear(&tally->keys);
-    clear(&tally->cells);
-    clear(&tally->classes);
     free(tally);
-}
-
-static void empty(struct list *list)
-{
-    if (list->slot_count > 0)
-        memset(list->slots, 0, list->slot_count * sizeof *list->slots);
-    list->count = 0;
 }
 
 void tally_reset(struct tally *tally)
 {
     buf_reset(&tally->texts);
-    empty(&tally->keys);
-    empty(&tally->cells);
-    empty(&tally->classes);
+    memset(tally->counts, 0, sizeof tally->counts);
     tally->failed = false;
-}
-
-/* --- Lists -------------------------------------------------------------------------------------------------------- */
-
-static void *item(const struct list *list, size_t number)
-{
-    return list->items + list->item_size * (number - 1);
-}
-
-/* The number of a new item, all 0; 0 when out of memory or past what the script's numbers can name. */
-static unsigned add(struct tally *tally, struct list *list)
-{
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity > 0 ? 2 * list->capacity : FIRST_ITEMS;
-        char *items = realloc(list->items, capacity * list->item_size);
-
-        if (items) {
-            list->items = items;
-            list->capacity = capacity;
-        }
+    if (++tally->round == 0) { /* after years */
+        memset(tally->slots, 0, sizeof tally->slots);
+        tally->round = 1;
     }
-    if (list->count == list->capacity || list->count == NUMBERS_MAX) {
+}
+
+/* --- Numbers ------------------------------------------------------------------------------------------------------ */
+
+/* A new number; 0 past what the script's numbers can name. */
+static unsigned add(struct tally *tally, enum kind kind)
+{
+    if (tally->counts[kind] == NUMBERS_MAX) {
         tally->failed = true;
         return 0;
     }
-    memset(item(list, ++list->count), 0, list->item_size);
-    return (unsigned)list->count;
+    return (unsigned)++tally->counts[kind];
 }
 
-static struct slot *slot_at(const struct list *list, size_t place)
-{
-    return &list->slots[place & (list->slot_count - 1)];
-}
-
-/* Room in the slots for one more. */
-static bool widen(struct list *list)
-{
-    struct list wider = {.slot_count = list->slot_count > 0 ? 2 * list->slot_count : FIRST_SLOTS};
-
-    if (2 * (list->count + 1) <= list->slot_count)
-        return true;
-    wider.slots = calloc(wider.slot_count, sizeof *wider.slots);
-    if (!wider.slots)
-        return false;
-    for (size_t i = 0; i < list->slot_count; i++) {
-        size_t place = list->slots[i].hash;
-
-        while (slot_at(&wider, place)->number != 0)
-            place++;
-        *slot_at(&wider, place) = list->slots[i];
-    }
-    free(list->slots);
-    list->slots = wider.slots;
-    list->slot_count = wider.slot_count;
-    return true;
-}
-
-typedef bool is_wanted(const struct tally *tally, const void *item, const void *wanted);
+typedef bool is_wanted(const struct tally *tally, unsigned number, const void *wanted);
 
 /* The number of what is wanted; *made is whether it is new, and still to be filled. 0 as add. */
-static unsigned number_of(struct tally *tally, struct list *list, uint32_t hash, is_wanted *is, const void *wanted,
-                          bool *made)
+static unsigned number_of(struct tally *tally, enum kind kind, uint32_t hash, is_wanted *is, const void *wanted, bool *made)
 {
-    size_t place = hash;
+    size_t place = hash % SLOTS;
     struct slot *slot;
 
     *made = false;
-    if (!widen(list)) {
-        tally->failed = true;
-        return 0;
-    }
-    for (slot = slot_at(list, place); slot->number != 0; slot = slot_at(list, ++place))
-        if (slot->hash == hash && is(tally, item(list, slot->number), wanted))
+    for (slot = &tally->slots[place]; slot->round == tally->round; slot = &tally->slots[place]) {
+        if (slot->hash == hash && slot->kind == kind && is(tally, slot->number, wanted))
             return slot->number;
-    *slot = (struct slot){.hash = hash, .number = add(tally, list)};
+        place = (place + 1) % SLOTS;
+    }
+    *slot = (struct slot){
+        .hash = hash, .round = tally->round, .number = (uint16_t)add(tally, kind), .kind = (uint16_t)kind};
     *made = slot->number > 0;
     return slot->number;
 }
@@ -192,16 +133,14 @@ static bool is_text(const struct tally *tally, size_t at, size_t len, const stru
     return text->len == len && (len == 0 || memcmp(tally->texts.data + at, text->data, len) == 0);
 }
 
-static bool is_key(const struct tally *tally, const void *known, const void *wanted)
+static bool is_key(const struct tally *tally, unsigned number, const void *wanted)
 {
-    const struct key *key = known;
-
-    return is_text(tally, key->name, key->name_len, wanted);
+    return is_text(tally, tally->keys[number].name, tally->keys[number].name_len, wanted);
 }
 
-static bool is_cell(const struct tally *tally, const void *known, const void *wanted)
+static bool is_cell(const struct tally *tally, unsigned number, const void *wanted)
 {
-    const struct cell *cell = known;
+    const struct cell *cell = &tally->cells[number];
     const struct text *text = wanted;
 
     return cell->key == text->key && is_text(tally, cell->field, cell->field_len, text);
@@ -219,12 +158,10 @@ unsigned tally_key(struct tally *tally, const char *key, unsigned how, int64_t t
 {
     const struct text text = {.data = key, .len = strlen(key)};
     bool made;
-    unsigned number =
-        number_of(tally, &tally->keys, hash_of(text.data, text.len, HASH_BEGIN), is_key, &text, &made);
+    unsigned number = number_of(tally, KEYS, hash_of(text.data, text.len, HASH_BEGIN), is_key, &text, &made);
 
     if (made)
-        *(struct key *)item(&tally->keys, number) =
-            (struct key){.name = keep_text(tally, &text), .name_len = text.len, .how = how, .ttl_s = ttl_s};
+        tally->keys[number] = (struct key){.name = keep_text(tally, &text), .name_len = text.len, .how = how, .ttl_s = ttl_s};
     return number;
 }
 
@@ -233,11 +170,10 @@ unsigned tally_cell(struct tally *tally, unsigned key, const void *field, size_t
     const struct text text = {.data = field, .len = len, .key = key};
     uint32_t hash = hash_of(field, len, hash_of(&key, sizeof key, HASH_BEGIN));
     bool made = false;
-    unsigned number = key > 0 ? number_of(tally, &tally->cells, hash, is_cell, &text, &made) : 0;
+    unsigned number = key > 0 ? number_of(tally, CELLS, hash, is_cell, &text, &made) : 0;
 
     if (made)
-        *(struct cell *)item(&tally->cells, number) =
-            (struct cell){.field = keep_text(tally, &text), .field_len = len, .key = key};
+        tally->cells[number] = (struct cell){.field = keep_text(tally, &text), .field_len = len, .key = key};
     return number;
 }
 
@@ -248,34 +184,36 @@ unsigned tally_field(struct tally *tally, unsigned key, const char *field)
 
 /* --- Classes ------------------------------------------------------------------------------------------------------ */
 
-static bool is_class(const struct tally *tally, const void *known, const void *wanted)
+static bool is_class(const struct tally *tally, unsigned number, const void *wanted)
 {
-    const struct class *class = known;
-
-    (void)tally;
-    return memcmp(&class->what, wanted, sizeof class->what) == 0;
+    return memcmp(&tally->classes[number].what, wanted, sizeof(struct tally_class)) == 0;
 }
 
 unsigned tally_class(struct tally *tally, const struct tally_class *class, bool *made)
 {
     uint32_t hash = hash_of(class, sizeof *class, HASH_BEGIN);
-    unsigned number = number_of(tally, &tally->classes, hash, is_class, class, made);
+    unsigned number = number_of(tally, CLASSES, hash, is_class, class, made);
 
-    if (*made)
-        memcpy(&((struct class *)item(&tally->classes, number))->what, class, sizeof *class);
+    if (*made) {
+        memset(&tally->classes[number], 0, sizeof tally->classes[number]);
+        memcpy(&tally->classes[number].what, class, sizeof *class);
+    }
     return number;
 }
 
 unsigned tally_class_alone(struct tally *tally)
 {
-    return add(tally, &tally->classes);
+    unsigned number = add(tally, CLASSES);
+
+    memset(&tally->classes[number], 0, sizeof tally->classes[number]);
+    return number;
 }
 
 void tally_class_add(struct tally *tally, unsigned class, unsigned cell)
 {
-    struct class *row = class > 0 ? item(&tally->classes, class) : NULL;
+    struct class *row = &tally->classes[class];
 
-    if (!row || cell == 0 || row->count == TALLY_CLASS_CELLS)
+    if (class == 0 || cell == 0 || row->count == TALLY_CLASS_CELLS)
         tally->failed = true;
     else
         row->cells[row->count++] = (uint16_t)cell;
@@ -283,63 +221,54 @@ void tally_class_add(struct tally *tally, unsigned class, unsigned cell)
 
 void tally_class_costs(struct tally *tally, unsigned class, unsigned campaign_cell, unsigned totals_cell)
 {
-    struct class *row = class > 0 ? item(&tally->classes, class) : NULL;
-
-    if (!row || campaign_cell == 0 || totals_cell == 0) {
-        tally->failed = true;
-        return;
-    }
-    row->campaign_costs = campaign_cell;
-    row->totals_costs = totals_cell;
+    tally->failed |= class == 0 || campaign_cell == 0 || totals_cell == 0;
+    tally->classes[class].campaign_costs = campaign_cell;
+    tally->classes[class].totals_costs = totals_cell;
 }
 
 void tally_class_cost(struct tally *tally, unsigned class, unsigned cell)
 {
-    struct class *row = class > 0 ? item(&tally->classes, class) : NULL;
-
-    if (!row || cell == 0)
-        tally->failed = true;
-    else
-        row->cost = cell;
+    tally->failed |= class == 0 || cell == 0;
+    tally->classes[class].cost = cell;
 }
 
 /* --- Writing ------------------------------------------------------------------------------------------------------ */
 
 size_t tally_keys(const struct tally *tally)
 {
-    return tally->keys.count;
+    return tally->counts[KEYS];
 }
 
 size_t tally_cells(const struct tally *tally)
 {
-    return tally->cells.count;
+    return tally->counts[CELLS];
 }
 
 size_t tally_classes(const struct tally *tally)
 {
-    return tally->classes.count;
+    return tally->counts[CLASSES];
 }
 
 bool tally_write(const struct tally *tally, struct arguments *arguments)
 {
     if (tally->failed)
         return false;
-    for (size_t i = 1; i <= tally->keys.count; i++) {
-        const struct key *key = item(&tally->keys, i);
+    for (size_t i = 1; i <= tally->counts[KEYS]; i++) {
+        const struct key *key = &tally->keys[i];
         uint8_t head[5];
 
         put_little_endian(put_little_endian(head, key->how, 1), (uint64_t)key->ttl_s, 4);
         arguments_add(arguments, tally->texts.data + key->name, key->name_len);
         arguments_add(arguments, head, sizeof head);
     }
-    for (size_t i = 1; i <= tally->cells.count; i++) {
-        const struct cell *cell = item(&tally->cells, i);
+    for (size_t i = 1; i <= tally->counts[CELLS]; i++) {
+        const struct cell *cell = &tally->cells[i];
 
         arguments_add_number(arguments, cell->key);
         arguments_add(arguments, tally->texts.data + cell->field, cell->field_len);
     }
-    for (size_t i = 1; i <= tally->classes.count; i++) {
-        const struct class *class = item(&tally->classes, i);
+    for (size_t i = 1; i <= tally->counts[CLASSES]; i++) {
+        const struct class *class = &tally->classes[i];
         uint8_t row[6 + 2 * TALLY_CLASS_CELLS];
         uint8_t *at = put_little_endian(put_little_endian(row, class->campaign_costs, 2), class->totals_costs, 2);
 
