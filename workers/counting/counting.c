@@ -143,6 +143,8 @@ static void note_epoch(struct counting *counting)
 {
     struct known *known = &counting->known;
 
+    if (known->epoch[0] == '\0') /* the answer to another batch says that it is over */
+        return;
     if (strcmp(known->wrote, known->epoch) != 0)
         damage_forget(&counting->damage);
     memcpy(known->wrote, known->epoch, sizeof known->wrote);
@@ -385,9 +387,9 @@ enum counting_progress counting_apply(struct counting *counting, size_t which, c
     if (batch->stage == STAGE_NONE)
         *batch = (struct batch_call){
             .plan = batch->plan, .stage = STAGE_BEGIN, .events = events, .count = count, .results = results};
-    batch->tries = 0;
     while (batch->stage != STAGE_DONE) {
         if (!go_on(counting, batch, error)) {
+            batch->tries = 0;
             (void)quieten(counting, &ignored);
             return COUNTING_FAILED;
         }
