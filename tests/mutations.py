@@ -415,8 +415,8 @@ COUNTING = [
     Mutation(
         "duplicates-counted", "a drop that was counted is not counted again",
         "workers/counting/plan.c",
-        "const struct record *before = group->has_record ? &group->record : NULL;",
-        "const struct record *before = NULL;",
+        "    struct record *before = group->has_record ? &group->record : NULL;",
+        "    struct record *before = NULL;",
         [GENERATIONS],
     ),
     Mutation(
@@ -533,9 +533,9 @@ COUNTING = [
     ),
     Mutation(
         "numbers-under-a-newer-schema", "nothing is written into keys of a newer version, not even a campaign's number",
-        "common/drops/known.c",
-        "if redis.call('GET', KEYS[3]) ~= ARGV[2] or redis.call('GET', KEYS[4]) ~= ARGV[3] then ",
-        "if false then ",
+        "common/drops/campaign.lua",
+        "if redis.call('GET', KEYS[4]) ~= ARGV[3] or redis.call('GET', KEYS[5]) ~= ARGV[4] then\n",
+        "if false then\n",
         ["test_redis_damage.py::test_a_schema_that_changes_under_a_worker_stops_the_batch"],
     ),
     Mutation(

@@ -90,8 +90,11 @@ bool campaigns_room(const struct campaigns *campaigns, size_t more)
 
 bool campaigns_learn(struct campaigns *campaigns, uint32_t number, const char *name)
 {
+    const char *known = campaigns_name(campaigns, number);
     uint32_t *place;
 
+    if (known && strcmp(known, name) == 0 && campaigns_number(campaigns, name) != CAMPAIGN_NUMBER_UNKNOWN)
+        return true;
     if (campaigns->count == campaigns->capacity) {
         size_t capacity = campaigns->capacity > 0 ? 2 * campaigns->capacity : 64;
         struct campaign *list = campaigns_room(campaigns, 1) ? realloc(campaigns->list, capacity * sizeof *list) : NULL;
@@ -118,7 +121,32 @@ static const char *name_or_unassigned(const void *context, uint32_t number)
     return name ? name : unassigned;
 }
 
+static uint32_t number_of_name(const void *context, uint32_t number)
+{
+    const char *name = campaigns_name(context, number);
+    int64_t of_name = name ? campaigns_number(context, name) : CAMPAIGN_NUMBER_UNKNOWN;
+
+    /* A number whose name was lost is only shown as `unassigned`: the name may be restored. */
+    return of_name > CAMPAIGN_NUMBER_UNASSIGNED ? (uint32_t)of_name : number;
+}
+
 struct campaign_names campaigns_names(const struct campaigns *campaigns)
 {
-    return (struct campaign_names){.context = campaigns, .name_of = name_or_unassigned};
+    return (struct campaign_names){.context = campaigns, .name_of = name_or_unassigned, .number_of = number_of_name};
+}
+
+size_t campaign_names_resolve(const struct campaign_names *names, uint32_t *numbers, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t number = names->number_of(names->context, numbers[i]);
+        size_t at = 0;
+
+        while (at < kept && numbers[at] != number)
+            at++;
+        numbers[at] = number;
+        kept += at == kept;
+    }
+    return kept;
 }

@@ -2,7 +2,6 @@
 
 #include "common/clock.h"
 #include "common/hex.h"
-#include "common/limits.h"
 #include "common/log.h"
 #include "common/protection.h"
 #include "common/redis/schema.h"
@@ -18,6 +17,8 @@ enum {
     INCARNATION = 8,
     NUMBER_TEXT = 24,
 };
+
+extern const char campaign_lua[];
 
 static const char doing[] = "counting a batch";
 
@@ -87,8 +88,7 @@ static bool ask_time(struct known *known, int64_t *now_ms, struct error *error)
            known_read_time(known, &answer, now_ms, error);
 }
 
-/* "incarnation:revision": another incarnation is another Redis, or an emptied one. */
-static bool next_epoch(const char *epoch, char out[EPOCH_TEXT], struct error *error)
+bool known_next_epoch(const char *epoch, char out[EPOCH_TEXT], struct error *error)
 {
     const char *colon = strchr(epoch, ':');
     uint8_t random[INCARNATION];
@@ -127,7 +127,7 @@ static bool renew(struct known *known, const char *epoch, int64_t now_ms, struct
         if (!ask_text(known, 3, size, drops, sizeof drops, error))
             return false;
     }
-    if (!next_epoch(epoch, next, error))
+    if (!known_next_epoch(epoch, next, error))
         return false;
     /* Each generation had a revision of its own: where their list was deleted, the revision is a number that none had. */
     generations_renew(&known->generations, (uint32_t)strtoul(strchr(next, ':') + 1, NULL, 10), now_ms, known->retention_ms,
@@ -248,67 +248,66 @@ bool known_ready(struct known *known, struct error *error)
     return done;
 }
 
-/* Numbers are given once and for all, by whoever needs one first; under the schema and the epoch that are known, as all that
-   is written. */
-bool known_learn_number(struct known *known, const char *name, struct error *error)
-{
-    static const char script[] =
-        "if redis.call('GET', KEYS[3]) ~= ARGV[2] or redis.call('GET', KEYS[4]) ~= ARGV[3] then "
-        "return redis.error_reply('EPOCH is another') end "
-        "local n = redis.call('HGET', KEYS[1], ARGV[1]) if n then return n end "
-        "n = redis.call('HLEN', KEYS[2]) repeat n = n + 1 until redis.call('HSETNX', KEYS[2], n, ARGV[1]) == 1 "
-        "redis.call('HSET', KEYS[1], ARGV[1], n) return tostring(n)";
-    char numbers[KEY_TEXT], names[KEY_TEXT], schema_key[KEY_TEXT], epoch_key[KEY_TEXT];
-    char schema[NUMBER_TEXT], number[NUMBER_TEXT];
-    const char *command[] = {"EVAL", script, "4", numbers, names, schema_key, epoch_key, name, schema, known->epoch};
-    struct redis_answer answer;
-    char *end;
-    long long value;
+/* --- Campaigns ---------------------------------------------------------------------------------------------------- */
 
-    snprintf(numbers, sizeof numbers, "%sdrops:campaign_numbers", known->prefix);
-    snprintf(names, sizeof names, "%sdrops:campaign_names", known->prefix);
-    snprintf(schema_key, sizeof schema_key, "%sschema", known->prefix);
-    snprintf(epoch_key, sizeof epoch_key, "%sdrops:epoch", known->prefix);
-    snprintf(schema, sizeof schema, "%d", REDIS_SCHEMA);
-    if (!redis_primary_try(known->session, doing, 10, command, NULL, &answer, error))
-        return false;
-    if (answer.kind == REDIS_ANSWER_ERROR && strncmp(answer.text, "EPOCH", 5) == 0) {
-        known->epoch[0] = '\0';
-        return false;
-    }
-    if (!redis_primary_judge(known->session, doing, &answer, error))
-        return false;
-    snprintf(number, sizeof number, "%s", answer.kind == REDIS_ANSWER_TEXT ? answer.text : "");
-    value = strtoll(number, &end, 10);
-    if (end == number || *end != '\0' || value < 1 || value > UINT32_MAX) {
-        error_set(error, ERROR_UNAVAILABLE, "%s: KEY %s: one of its fields is no campaign number: restore it",
-                  redis_primary_name(known->session), numbers);
+/* campaign.lua's answer to a question by name, or by number (`name` is ""). */
+static bool take_campaign(struct known *known, const struct redis_answer *answer, const char *name, uint32_t number,
+                          struct error *error)
+{
+    const char *text = redis_answer_item(answer, 0).text, *campaign = redis_answer_item(answer, 1).text;
+    char *end;
+    long long value = strtoll(text, &end, 10);
+
+    if (answer->kind == REDIS_ANSWER_LIST && answer->count == 0) {
+        log_warn("%s: %sdrops:campaign_names has lost the name of campaign %" PRIu32 ": its drops count under unassigned",
+                 redis_primary_name(known->session), known->prefix, number);
+        value = number;
+        campaign = "unassigned";
+    } else if (end == text || *end != '\0' || value < 1 || value > UINT32_MAX) {
+        error_set(error, ERROR_UNAVAILABLE, "%s: KEY %sdrops:campaign_numbers: one of its fields is no campaign number: restore it",
+                  redis_primary_name(known->session), known->prefix);
         return false;
     }
-    if (campaigns_learn(known->campaigns, (uint32_t)value, name))
+    /* What was asked for may be an alias: the number has the campaign's own name, which comes last. */
+    if ((name[0] == '\0' || campaigns_learn(known->campaigns, (uint32_t)value, name)) &&
+        campaigns_learn(known->campaigns, (uint32_t)value, campaign) &&
+        (name[0] != '\0' || campaigns_learn(known->campaigns, number, campaign)))
         return true;
     error_set(error, ERROR_NO_MEMORY, "no memory for the names of campaigns");
     return false;
 }
 
+/* Under the schema and the epoch that are known, as all that is written. */
+static bool ask_campaign(struct known *known, const char *name, uint32_t number, struct error *error)
+{
+    static const char *const names[] = {"drops:campaign_numbers", "drops:campaign_names", "campaign_aliases", "schema",
+                                        "drops:epoch"};
+    enum { KEYS = sizeof names / sizeof names[0] };
+    char keys[KEYS][KEY_TEXT], number_text[NUMBER_TEXT], schema[NUMBER_TEXT];
+    const char *command[] = {"EVAL",  campaign_lua, "5",  keys[0],     keys[1], keys[2],
+                             keys[3], keys[4],      name, number_text, schema,  known->epoch};
+    struct redis_answer answer;
+
+    for (size_t i = 0; i < KEYS; i++)
+        snprintf(keys[i], KEY_TEXT, "%s%s", known->prefix, names[i]);
+    snprintf(number_text, sizeof number_text, "%" PRIu32, number);
+    snprintf(schema, sizeof schema, "%d", REDIS_SCHEMA);
+    if (!redis_primary_try(known->session, doing, sizeof command / sizeof command[0], command, NULL, &answer, error))
+        return false;
+    if (answer.kind == REDIS_ANSWER_ERROR && strncmp(answer.text, "EPOCH", 5) == 0) {
+        known->epoch[0] = '\0';
+        return false;
+    }
+    return redis_primary_judge(known->session, doing, &answer, error) &&
+           take_campaign(known, &answer, name, number, error);
+}
+
+bool known_learn_number(struct known *known, const char *name, struct error *error)
+{
+    return campaigns_number(known->campaigns, name) != CAMPAIGN_NUMBER_UNKNOWN || ask_campaign(known, name, 0, error);
+}
+
 bool known_learn_name(struct known *known, uint32_t number, struct error *error)
 {
-    char key[KEY_TEXT], field[NUMBER_TEXT], name[LIMIT_CAMPAIGN + 1];
-    const char *command[] = {"HGET", key, field};
-
-    if (campaigns_name(known->campaigns, number))
-        return true;
-    snprintf(key, sizeof key, "%sdrops:campaign_names", known->prefix);
-    snprintf(field, sizeof field, "%" PRIu32, number);
-    if (!ask_text(known, 3, command, name, sizeof name, error))
-        return false;
-    if (name[0] == '\0') {
-        log_warn("%s: %s has lost the name of campaign %" PRIu32 ": its drops count under unassigned",
-                 redis_primary_name(known->session), key, number);
-        snprintf(name, sizeof name, "unassigned");
-    }
-    if (campaigns_learn(known->campaigns, number, name))
-        return true;
-    error_set(error, ERROR_NO_MEMORY, "no memory for the names of campaigns");
-    return false;
+    return campaigns_name(known->campaigns, number) || ask_campaign(known, "", number, error);
 }

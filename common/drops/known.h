@@ -37,10 +37,14 @@ bool known_check(struct known *known, struct error *error);
 /* Learns the epoch and the generations, if they are not known; begins a generation, and with it the next epoch, where the
    last one has ended. As known_check else; false with *error. */
 bool known_ready(struct known *known, struct error *error);
-/* Learns the number of a campaign, which gets one if it has none; or the name of a number. False with an empty `epoch`,
-   and no *error, if another has begun. */
+/* Learns the number of a campaign, which gets one if it has none, or the name of a number; both after dc:campaign_aliases.
+   False with an empty `epoch`, and no *error, if another has begun. */
 bool known_learn_number(struct known *known, const char *name, struct error *error);
 bool known_learn_name(struct known *known, uint32_t number, struct error *error);
+
+/* The epoch that follows, for whoever changes what workers have learned: "incarnation:revision". Another incarnation is
+   another Redis, or an emptied one: one that follows none ("") has a new one. False with *error. */
+bool known_next_epoch(const char *epoch, char out[EPOCH_TEXT], struct error *error);
 
 /* Reads the answer to TIME. */
 bool known_read_time(struct known *known, const struct redis_answer *answer, int64_t *now_ms, struct error *error);

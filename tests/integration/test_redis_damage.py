@@ -101,7 +101,8 @@ def test_a_key_of_a_wrong_type_stops_the_batch_and_leaves_nothing_half_written(d
     assert driver.more(SEQUENCE, SEQUENCE.copies) == APPLIED
 
 
-@pytest.mark.parametrize("name", ["drops:epoch", "drops:generations", "drops:campaign_numbers", "drops:campaign_names", "schema"])
+@pytest.mark.parametrize("name", ["drops:epoch", "drops:generations", "drops:campaign_numbers", "drops:campaign_names", "schema",
+                                  "campaign_aliases"])
 def test_what_a_worker_begins_with_stops_it_with_a_wrong_type(driver, name):
     driver.run(SEQUENCE, [])
     client = driver.redis.client
@@ -282,6 +283,24 @@ def test_a_lost_name_of_a_campaign_stops_nothing(driver):
     model_harness.new_epoch(client)
     assert driver.more(SEQUENCE, [copy("drop-1"), copy("drop-2"), copy("drop-3", campaign="autumn")])[2] == "counted"
     assert client.hget("dc:campaign:autumn:counters", "messages") == b"1"
+
+
+@pytest.mark.parametrize("lost", ["names", "numbers"])
+def test_no_number_is_given_twice_after_the_loss_of(driver, lost):
+    driver.run(SEQUENCE, [copy("drop-1", campaign="summer"), copy("drop-2")])
+    client = driver.redis.client
+    client.delete(f"dc:drops:campaign_{lost}")
+    model_harness.new_epoch(client)
+    assert driver.more(SEQUENCE, [copy("drop-3", campaign="autumn")]) == ["counted"]
+    revisions = [copy("drop-1", "failure", "summer", attempt_date=RECEIVED + 5), copy("drop-2", "failure", attempt_date=RECEIVED + 5)]
+    assert driver.more(SEQUENCE, revisions) == ["revised", "revised"]
+    if lost == "names":  # with its next event a campaign has its name again
+        for campaign in ("summer", "spring"):
+            number = client.hget("dc:drops:campaign_numbers", campaign)
+            assert client.hget("dc:drops:campaign_names", number).decode() == campaign
+    counters = {name: client.hgetall(f"dc:campaign:{name}:counters") for name in ("spring", "summer", "autumn")}
+    assert counters["autumn"] == {b"messages": b"1", b"success": b"1"}
+    assert counters["spring"] == counters["summer"] == {b"messages": b"1", b"failure": b"1", b"revised": b"1"}
 
 
 def test_an_emptied_redis_is_counted_into_anew(driver):

@@ -7,15 +7,21 @@ static const char *const campaign_names[COPIES_CAMPAIGNS] = {"unassigned", "spri
                                                              "c6",         "c7",     "c8",     "c9",     "c10", "c11",
                                                              "c12",        "c13",    "c14",    "c15"};
 
-static const char *name_of(const void *context, uint32_t number)
+static uint32_t number_of(const void *context, uint32_t number)
 {
     (void)context;
+    return number == COPIES_ALIAS ? COPIES_SPRING : number;
+}
+
+static const char *name_of(const void *context, uint32_t number)
+{
+    number = number_of(context, number);
     return number < COPIES_CAMPAIGNS ? campaign_names[number] : campaign_names[COPIES_UNASSIGNED];
 }
 
 struct campaign_names copies_names(void)
 {
-    return (struct campaign_names){.name_of = name_of};
+    return (struct campaign_names){.name_of = name_of, .number_of = number_of};
 }
 
 static void put_text(char *out, size_t size, const char *text)
@@ -58,7 +64,7 @@ struct event copies_event(const struct given *given)
     event.id = event_id(given->id ? given->id : "d");
     if (given->drop)
         event.drop = event_id(given->drop);
-    put_text(event.campaign, sizeof event.campaign, campaign_names[given->campaign]);
+    put_text(event.campaign, sizeof event.campaign, name_of(NULL, given->campaign));
     put_text(event.unknown_reason, sizeof event.unknown_reason, given->unknown_reason);
     put_text(event.phone, sizeof event.phone, given->phone);
     put_text(event.name, sizeof event.name, given->name);

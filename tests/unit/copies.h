@@ -15,7 +15,14 @@
 #define COPIES_BEGIN_MS INT64_C(1774019040000)
 
 /* Campaigns by number, from 0. The order of the names is not the order of the numbers. */
-enum { COPIES_UNASSIGNED, COPIES_SPRING, COPIES_AUTUMN, COPIES_WINTER, COPIES_CAMPAIGNS = 16 };
+enum {
+    COPIES_UNASSIGNED,
+    COPIES_SPRING,
+    COPIES_AUTUMN,
+    COPIES_WINTER,
+    COPIES_CAMPAIGNS = 16,
+    COPIES_ALIAS = 16, /* a number of spring, too, in records: those of a campaign that is an alias of spring now */
+};
 
 /* What is not said is absent; a copy is a callback that tells of a success. */
 struct given {

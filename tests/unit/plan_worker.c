@@ -248,7 +248,7 @@ void worker_check_sums(const struct server *server, const char *name)
             continue;
         counted = counted_as(&record);
         add_counted(&totals, &counted);
-        add_counted(&campaigns[counted.campaign], &counted);
+        add_counted(&campaigns[copies_names().number_of(NULL, counted.campaign)], &counted);
     }
     check_sizes(server, drops, name);
     CHECK_CASE(name, listed(server, "dc:campaign:unassigned:optouts") == 0);

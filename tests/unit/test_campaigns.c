@@ -82,6 +82,59 @@ static void what_was_not_learned_is_shown_as_unassigned(void **state)
     campaigns_free(campaigns);
 }
 
+/* What is learned of an alias, of a campaign that others were merged into, and of a number that was given anew. */
+static const struct {
+    const char *name;
+    uint32_t numbers[4], resolved[4]; /* up to the first 0 */
+} resolutions[] = {
+    {"a campaign of its own stays", {1}, {1}},
+    {"what became an alias goes to its campaign", {3}, {2}},
+    {"of both names one is left", {3, 2}, {2}},
+    {"in whatever order", {2, 3}, {2}},
+    {"the first stays the first", {3, 1}, {2, 1}},
+    {"the order of the others stays", {1, 3, 5, 2}, {1, 2, 5}},
+    {"aliases of one campaign are one", {3, 4}, {2}},
+    {"a number whose name was lost keeps its place", {6, 3}, {6, 2}},
+    {"so does one that was not learned", {7, 1}, {7, 1}},
+    {"none", {0}, {0}},
+};
+
+static size_t count_of(const uint32_t numbers[4])
+{
+    size_t count = 0;
+
+    while (count < 4 && numbers[count] != 0)
+        count++;
+    return count;
+}
+
+static void numbers_of_aliases_lead_to_their_campaign(void **state)
+{
+    struct campaigns *campaigns = made();
+    struct campaign_names names = campaigns_names(campaigns);
+
+    (void)state;
+    assert_true(campaigns_learn(campaigns, 1, "autumn"));
+    assert_true(campaigns_learn(campaigns, 2, "V")); /* an alias, and the campaign whose number it has */
+    assert_true(campaigns_learn(campaigns, 2, "spring"));
+    assert_true(campaigns_learn(campaigns, 3, "spring"));
+    assert_true(campaigns_learn(campaigns, 4, "spring"));
+    assert_true(campaigns_learn(campaigns, 5, "winter"));
+    assert_true(campaigns_learn(campaigns, 6, "unassigned"));
+    assert_int_equal(campaigns_number(campaigns, "V"), 2);
+    assert_string_equal(names.name_of(names.context, 2), "spring");
+    for (size_t i = 0; i < COUNT(resolutions); i++) {
+        uint32_t numbers[4];
+        size_t count;
+
+        memcpy(numbers, resolutions[i].numbers, sizeof numbers);
+        count = campaign_names_resolve(&names, numbers, count_of(numbers));
+        CHECK_CASE(resolutions[i].name, count == count_of(resolutions[i].resolved));
+        CHECK_CASE(resolutions[i].name, memcmp(numbers, resolutions[i].resolved, count * sizeof numbers[0]) == 0);
+    }
+    campaigns_free(campaigns);
+}
+
 static void all_but_unassigned_is_forgotten(void **state)
 {
     struct campaigns *campaigns = made();
@@ -154,6 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_and_names_are_found),
         cmocka_unit_test(what_was_not_learned_is_shown_as_unassigned),
+        cmocka_unit_test(numbers_of_aliases_lead_to_their_campaign),
         cmocka_unit_test(all_but_unassigned_is_forgotten),
         cmocka_unit_test(sixty_thousand_are_told_apart),
         cmocka_unit_test(past_the_limit_none_is_learned),

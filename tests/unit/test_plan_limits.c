@@ -23,6 +23,12 @@ static const char *name_of(const void *context, uint32_t number)
     return name;
 }
 
+static uint32_t number_of(const void *context, uint32_t number)
+{
+    (void)context;
+    return number;
+}
+
 static struct event an_event(size_t number, const struct given *given)
 {
     struct event event = copies_event(given);
@@ -156,7 +162,7 @@ static size_t call_all(struct plan *plan, enum applied *results, const char *nam
 static void the_greatest_batch_is_written(void **state)
 {
     const struct plan_settings settings = {.call = {.prefix = "dc:", .result_ttl_s = 60, .results_stream_max = 100},
-                                           .names = {.name_of = name_of},
+                                           .names = {.name_of = name_of, .number_of = number_of},
                                            .limit = BATCH};
     const struct call_place place = worker_place(3);
     struct plan *plan = plan_new(&settings);
@@ -204,7 +210,8 @@ static void all_conflict(size_t count, struct bytes record, struct buf *answer)
 /* What the records of one batch took is there for the next. */
 static void batch_after_batch_has_room(void **state)
 {
-    const struct plan_settings settings = {.call = {.prefix = "dc:"}, .names = {.name_of = name_of}, .limit = BATCH};
+    const struct plan_settings settings = {
+        .call = {.prefix = "dc:"}, .names = {.name_of = name_of, .number_of = number_of}, .limit = BATCH};
     const struct call_place place = worker_place(3);
     const struct record great = {
         .campaign_count = 1, .foreign_id_kept = FOREIGN_ID_KEPT, .foreign_id_len = LIMIT_FOREIGN_ID};

@@ -289,7 +289,8 @@ static bool fill_plan(struct counting *counting, struct batch_call *batch, struc
 static bool begin(struct counting *counting, struct batch_call *batch, struct error *error)
 {
     struct known *known = &counting->known;
-    bool room = campaigns_room(known->campaigns, (1 + RECORD_CAMPAIGNS) * batch->count);
+    /* An alias is learned with its campaign. */
+    bool room = campaigns_room(known->campaigns, 2 * (1 + RECORD_CAMPAIGNS) * batch->count);
 
     if (++batch->tries > TRIES) {
         error_set(error, ERROR_UNAVAILABLE, "%s: %s: others came in between %d times",
@@ -344,8 +345,11 @@ static bool call(struct counting *counting, struct batch_call *batch, struct err
 {
     const struct arguments *arguments = &counting->arguments;
 
-    if (!learn_names(counting, batch->plan, error) ||
-        (counting->sha[0] == '\0' && (!quieten(counting, error) || !load_script(counting, error))) ||
+    if (!learn_names(counting, batch->plan, error)) {
+        batch->stage = STAGE_BEGIN;
+        return counting->known.epoch[0] == '\0';
+    }
+    if ((counting->sha[0] == '\0' && (!quieten(counting, error) || !load_script(counting, error))) ||
         !write_call(counting, batch->plan, error))
         return false;
     if (!redis_connection_send(redis_primary_connection(counting->session), doing, arguments->count,

@@ -230,15 +230,21 @@ static struct copy *next_copy(struct plan *plan, struct group *group)
     return copy;
 }
 
-/* Returns the length of what is to be written; 0: nothing. */
+/* Returns the length of what is to be written; 0: nothing. What an alias did to a record's campaigns is no change of it. */
 static size_t merge_result(struct plan *plan, struct group *group, uint8_t written[RECORD_MAX])
 {
-    const struct record *before = group->has_record ? &group->record : NULL;
-    struct record record = before ? *before : (struct record){0};
-    bool exists = before != NULL, counted_before = exists && !record.uncounted;
+    struct record *before = group->has_record ? &group->record : NULL;
+    struct record record = {0};
+    bool exists = before != NULL, counted_before;
     uint8_t as_before[RECORD_MAX];
     size_t len;
 
+    if (before) {
+        before->campaign_count =
+            campaign_names_resolve(&plan->settings.names, before->campaigns, before->campaign_count);
+        record = *before;
+    }
+    counted_before = exists && !record.uncounted;
     for (struct copy *copy = next_copy(plan, group); copy; copy = next_copy(plan, group))
         merge_one(plan, copy, &record, &exists);
     len = record_write(&record, written);

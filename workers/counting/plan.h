@@ -38,7 +38,7 @@ size_t plan_groups(const struct plan *plan);
    (1), … */
 struct bytes plan_field(const struct plan *plan, size_t group);
 void plan_bucket(const struct plan *plan, size_t group, size_t generation, char key[KEY_TEXT]);
-/* The record of a group, for the campaigns whose names will be asked for; NULL if none has come. */
+/* The record of a group, for the campaigns whose names and numbers will be asked for; NULL if none has come. */
 const struct record *plan_record(const struct plan *plan, size_t group);
 
 /* Groups that have not applied yet. */
