@@ -19,6 +19,7 @@ class Mutation(NamedTuple):
 GENERATIONS = "test_generations.py"
 DEADLY = "test_worker_suspects.py::test_only_the_deadly_are_rejected_byte_for_byte_and_the_worker_lives"
 PLANTED = "test_redis_damage.py::test_a_key_of_a_wrong_type_stops_the_batch_and_leaves_nothing_half_written"
+ALIASES = "test_aliases.py::test_names_of_one_campaign_are_one"
 MODEL = "test_model.py::test_random_sequences_leave_in_redis_what_the_model_says"
 
 WHO_MAY_SEND = [
@@ -537,6 +538,41 @@ COUNTING = [
         "if redis.call('GET', KEYS[4]) ~= ARGV[3] or redis.call('GET', KEYS[5]) ~= ARGV[4] then\n",
         "if false then\n",
         ["test_redis_damage.py::test_a_schema_that_changes_under_a_worker_stops_the_batch"],
+    ),
+    Mutation(
+        "number-given-twice", "no campaign gets another's number after the loss of the names",
+        "common/drops/campaign.lua",
+        "number = redis.call('HINCRBY', KEYS[1], '#', 1)",
+        "number = 1 + (number or redis.call('HLEN', KEYS[2]))",
+        ["test_redis_damage.py::test_no_number_is_given_twice_after_the_loss_of"],
+    ),
+    Mutation(
+        "alias-without-epoch", "workers forget the names that they knew before an alias",
+        "tools/alias.lua",
+        "  raise_epoch()\n  return {'merged'",
+        "  return {'merged'",
+        [ALIASES],
+    ),
+    Mutation(
+        "alias-not-read", "records of a campaign that became an alias are the campaign's",
+        "workers/counting/plan.c",
+        "campaign_names_resolve(&plan->settings.names, before->campaigns, before->campaign_count);",
+        "plan->settings.limit ? before->campaign_count : 0;",
+        ["test_plan", ALIASES],
+    ),
+    Mutation(
+        "alias-forgets-chains", "what was merged into an alias goes with it",
+        "tools/alias.lua",
+        "for _, hash in ipairs({names, aliases}) do",
+        "for _, hash in ipairs({aliases}) do",
+        [ALIASES],
+    ),
+    Mutation(
+        "alias-of-the-later-opt-out", "a phone on both lists of an alias keeps its earlier time",
+        "tools/alias.lua",
+        "2, to, from, 'AGGREGATE', 'MIN')",
+        "2, to, from, 'AGGREGATE', 'MAX')",
+        [ALIASES],
     ),
     Mutation(
         "generations-numbered-from-one", "where the list of generations was deleted, a new one takes no number of before",

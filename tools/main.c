@@ -1,6 +1,7 @@
 /* dropctl: the operator's command. One file a subcommand. */
 #include "common/log.h"
 #include "callback_url.h"
+#include "campaign_aliases.h"
 #include "send.h"
 #include "tool_config.h"
 #include "verify.h"
@@ -21,6 +22,13 @@ static const struct command {
      "  --path-token     the token in the path, for senders that drop the query; needs --campaign\n\n"
      "The first secret of CALLBACK_SECRET mints the token: the bridge must have it too.\n",
      callback_url_run},
+    {"campaigns", "alias ID NAME | alias --remove ID | alias --list", "makes one campaign of what comes under two names",
+     "  alias ID NAME      what comes under ID counts under NAME from now on; what was counted is merged\n"
+     "  alias --remove ID  ID is a campaign of its own from now on; what was merged stays where it is\n"
+     "  alias --list       the aliases, and which campaigns may be one, for drops came under both names\n\n"
+     "ID and NAME as they stand in the keys of Redis: 1 to 64 of A-Z a-z 0-9 . _ -, and other bytes of ids in bodies\n"
+     "as %XX. Workers may go on meanwhile.\n",
+     campaign_aliases_run},
     {"send", "--url URL --scheme guide|v1|callback [--lines] FILE...",
      "posts each FILE (- is stdin) as one event, or each line of it",
      "  --url URL        the bridge's route: http://127.0.0.1:8080/webhook, or what callback-url printed\n"

@@ -4,6 +4,7 @@ A sequence stays where the documents define one answer: no more than 8 phones an
 campaigns for equal event ids of events that are not interpreted.
 """
 
+import contextlib
 import datetime
 import json
 import random
@@ -11,6 +12,8 @@ import uuid
 from collections import namedtuple
 
 from model import Settings
+from model_reading import UNASSIGNED, Reader, read_reasons
+from model_values import Rejected
 
 NOW = 1_774_041_912_000  # 2026-03-20T21:25:12Z
 Sequence = namedtuple("Sequence", "seed settings batch copies")  # copies: [(body, envelope)]
@@ -343,6 +346,28 @@ def repeated(rng, copies, limit=60):
         for _ in range(times):
             sequence.insert(rng.randrange(len(sequence) + 1), (body, envelope))
     return sequence
+
+
+def campaigns_of(settings, copies):
+    """As they stand in keys."""
+    reader, names = Reader(settings, read_reasons()), set()
+    for body, envelope in copies:
+        with contextlib.suppress(Rejected):
+            names.add(reader.read(body, envelope).campaign)
+    return sorted(names - {UNASSIGNED})
+
+
+def with_aliases(rng, sequence):
+    """The sequence with names made one, and two again, between its copies."""
+    copies, aliased = list(sequence.copies), []
+    names = [*campaigns_of(sequence.settings, copies), "never-seen"]
+    for at in sorted(rng.randrange(len(copies) + 1) for _ in range(rng.randint(1, 5))):
+        ids = aliased if aliased and rng.random() < 0.3 else names
+        id_, name = rng.choice(ids), rng.choice(names)
+        one = {"alias": None if ids is aliased else (id_, name), "remove": id_}
+        copies.insert(at + len(copies) - len(sequence.copies), (None, one))
+        aliased.append(id_)
+    return sequence._replace(copies=copies)
 
 
 def sequence(seed, batch=None):

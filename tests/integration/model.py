@@ -6,6 +6,7 @@ The model keeps every copy and computes everything from the whole set each time.
 import datetime
 from collections import namedtuple
 
+from model_aliases import Aliases
 from model_reading import UNASSIGNED, Reader, read_reasons
 from model_values import Rejected, cut
 
@@ -35,10 +36,11 @@ def distinct(values):
     return list(dict.fromkeys(value for value in values if value))
 
 
-class Model:
+class Model(Aliases):
     """Copies in, keys out. `apply` each copy in the order in which the worker did; `state` at any time."""
 
     def __init__(self, settings, now, reasons=None):
+        super().__init__()
         self.settings = settings
         self.now = now
         self.reasons = reasons or read_reasons()
@@ -78,7 +80,7 @@ class Model:
 
         best = max(rank(copy) for copy in copies)
         winners = [copy for copy in copies if rank(copy) == best]
-        named = min(copies, key=lambda copy: (-copy.rank, copy.received, copy.campaign))
+        named = self.naming(copies)
         opting_out = [copy for copy in copies if copy.opts_out] + self.notes(id_)
         told = [copy.time for copy in opting_out if copy.told]
         return Drop(
@@ -94,6 +96,11 @@ class Model:
             opts_out_at=min((copy.time for copy in opting_out), default=None),
             told_at=min(told, default=None),
         )
+
+    @staticmethod
+    def naming(copies):
+        """Of the copies of a drop the one that gives it its campaign."""
+        return min(copies, key=lambda copy: (-copy.rank, copy.received, copy.campaign))
 
     def notes(self, id_):
         """The opt-out events that name a drop."""
@@ -244,6 +251,7 @@ class Model:
             "unknown_reasons": ("hash", {text: str(n) for text, n in self.unknown_reasons.items()}),
             "events": ("hash", {text: str(n) for text, n in self.event_names.items()}),
             "schema": ("string", "2"),
+            "campaign_aliases": ("hash", dict(self.aliases)),
         }
         for name in names:
             mine = [drop for drop in drops if drop.campaign == name]
@@ -260,7 +268,7 @@ class Model:
                 keys[f"result:{foreign_id}"] = ("string", fields)
         if self.settings.results_stream_max:
             keys["results"] = ("stream", list(self.stream))
-        if not names:
+        if not names and not self.touched:
             del keys["schema"]
         return {key: value for key, value in keys.items() if value[1]}
 
@@ -270,7 +278,7 @@ class Model:
         """Takes a copy and returns what becomes of it, in the words of the worker's counters."""
         envelope = {"received_at": self.now, **envelope}
         try:
-            copy = self.reader.read(body, envelope)
+            copy = self.named(self.reader.read(body, envelope))
         except Rejected as rejected:
             self.rejected.append((body, envelope, str(rejected)))
             return f"rejected:{rejected}"

@@ -59,6 +59,7 @@ def test_says_what_is_wrong_with(arguments, expected):
 
 HELP = [
     ("of callback-url", ["callback-url", "--help"], ["callback-url --base URL", "--campaign", "--path-token"]),
+    ("of campaigns", ["campaigns", "--help"], ["alias ID NAME", "--remove ID", "--list", "%XX"]),
     ("of send", ["send", "--help"], ["send --url URL", "--scheme", "--lines", "FILE"]),
     ("of verify", ["verify", "--help"], ["verify [--repair [--lower]]", "--repair  ", "--lower  ", "Exit status"]),
     ("behind other arguments", ["send", "--url", "http://h/", "x", "--help"], ["send --url URL"]),

@@ -2,6 +2,7 @@
 from MODEL_SEED on, which is another every day. A failure names its seed, the smallest failing copies and each difference."""
 
 import json
+import random
 
 import generate
 import model_harness
@@ -12,6 +13,7 @@ from model import DEFAULTS, Model
 COUNT = model_harness.SEQUENCES
 FIRST = model_harness.SEED
 PARTS = 10
+ALIASES_OF = 2  # one in so many is run with aliases, too
 INVARIANTS_OF = 20  # one sequence in so many is checked after every batch
 
 
@@ -28,6 +30,15 @@ def driver(tmp_path_factory):
 def test_random_sequences_leave_in_redis_what_the_model_says(driver, part):
     for seed in range(FIRST + part, FIRST + COUNT, PARTS):
         sequence = generate.sequence(seed)
+        if model_harness.check(driver, sequence):
+            pytest.fail(model_harness.explain(driver, sequence), pytrace=False)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_so_do_sequences_with_aliases_between_the_batches(driver, part):
+    for seed in range(FIRST + part, FIRST + COUNT, ALIASES_OF * PARTS):
+        rng = random.Random(seed)
+        sequence = generate.with_aliases(rng, generate.sequence(seed, batch=rng.choice([1, 3, 256])))
         if model_harness.check(driver, sequence):
             pytest.fail(model_harness.explain(driver, sequence), pytrace=False)
 
