@@ -234,8 +234,8 @@ CONSUMING = [
     Mutation(
         "acknowledged-past-a-reject", "what waits for its rejection is not acknowledged",
         "workers/batch.c",
-        "uint64_t wall = pending_rejects_oldest(batch->rejects);",
-        "uint64_t wall = pending_rejects_oldest(batch->rejects) > 0 ? UINT64_MAX : 0;",
+        "uint64_t oldest_reject = pending_rejects_oldest(batch->rejects);",
+        "uint64_t oldest_reject = pending_rejects_oldest(batch->rejects) > 0 ? UINT64_MAX : 0;",
         ["test_batch"],
     ),
     Mutation(
@@ -248,8 +248,8 @@ CONSUMING = [
     Mutation(
         "rejected-opt-out-acknowledged", "what is rejected for more than its opt-out is not acknowledged with the batch",
         "workers/batch.c",
-        "if (delivery->reason && delivery->tag < wall)",
-        "if (!delivery->event && delivery->tag < wall)",
+        "if (delivery->reason && (counted || !delivery->event)) {",
+        "if (delivery->reason && !delivery->event) {",
         ["test_batch"],
     ),
     Mutation(
@@ -257,7 +257,7 @@ CONSUMING = [
         "workers/queue/delivery.c",
         "if (!delivery->reason)\n        drop_body(delivery);",
         "if (!delivery->held)\n        drop_body(delivery);",
-        ["test_batch"],
+        ["test_delivery"],
     ),
     Mutation(
         "held-without-bound", "past a bound in bytes no more is read",
@@ -318,8 +318,8 @@ CONSUMING = [
     Mutation(
         "quarantine-read-after-one-death", "a suspect is not read here until a child has got through it",
         "workers/worker.c",
-        "while (worker->waiting.first && !worker->waiting.first->suspect && batch_open(batch))",
-        "while (worker->waiting.first && batch_open(batch))",
+        "while (worker->waiting.first && !worker->waiting.first->suspect && batch_open(batch)) {",
+        "while (worker->waiting.first && batch_open(batch)) {",
         [DEADLY],
     ),
     Mutation(

@@ -70,27 +70,9 @@ size_t batch_count(const struct batch *batch)
     return batch->count;
 }
 
-/* False when out of memory. */
-static bool read_delivery(const struct batch *batch, struct delivery *delivery)
-{
-    char remark[PARSE_DETAIL];
-    if (!delivery_read(delivery, &batch->settings.parse, remark))
-        return false;
-    if (remark[0] != '\0')
-        batch->ops->remark(batch->ops->context, remark);
-    return true;
-}
-
-void batch_read(const struct batch *batch, struct delivery *delivery)
-{
-    (void)read_delivery(batch, delivery); /* without memory now, later */
-}
-
 void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms)
 {
     batch->deliveries[batch->count++] = delivery;
-    if (!delivery_was_read(delivery))
-        (void)read_delivery(batch, delivery);
     if (batch->count == 1)
         batch->due_ms = now_ms + batch->settings.wait_ms;
     if (!batch_open(batch))
@@ -120,32 +102,14 @@ void batch_drop(struct batch *batch)
     backoff_reset(&batch->backoff);
 }
 
-static enum batch_progress keep(struct batch *batch, int64_t now_ms)
-{
-    batch->due_ms = now_ms + backoff_next_ms(&batch->backoff);
-    return BATCH_KEPT;
-}
-
-/* Reads what lacked memory before. False if it still does. */
-static bool read_rest(struct batch *batch, struct error *error)
-{
-    for (size_t i = 0; i < batch->count; i++) {
-        struct delivery *delivery = batch->deliveries[i];
-        if (!delivery_was_read(delivery) && !read_delivery(batch, delivery)) {
-            error_set(error, ERROR_NO_MEMORY, "out of memory while reading a message");
-            return false;
-        }
-    }
-    return true;
-}
-
-/* What is no event goes its own way: nothing here waits for it. */
-static void part(struct batch *batch)
+/* What belongs in the rejected queue goes its own way, and nothing here waits for it: what is no event at once, an
+   event once it is counted. */
+static void part(struct batch *batch, bool counted)
 {
     size_t kept = 0;
     for (size_t i = 0; i < batch->count; i++) {
         struct delivery *delivery = batch->deliveries[i];
-        if (!delivery->event) {
+        if (delivery->reason && (counted || !delivery->event)) {
             pending_rejects_add(batch->rejects, delivery);
             continue;
         }
@@ -156,11 +120,9 @@ static void part(struct batch *batch)
 }
 
 /* From now on the batch takes no more. */
-static enum batch_progress begin(struct batch *batch, int64_t now_ms, struct error *error)
+static enum batch_progress begin(struct batch *batch)
 {
-    if (!read_rest(batch, error))
-        return keep(batch, now_ms);
-    part(batch);
+    part(batch, false);
     if (batch->count == 0) {
         batch_drop(batch);
         return BATCH_DONE;
@@ -186,34 +148,22 @@ static enum batch_progress apply(struct batch *batch, int64_t now_ms, struct err
         break;
     }
     batch->phase = PHASE_APPLY;
-    return keep(batch, now_ms);
+    batch->due_ms = now_ms + backoff_next_ms(&batch->backoff);
+    return BATCH_KEPT;
 }
 
-/* The oldest that must not be acknowledged here: it waits for the rejected queue, or will. */
-static uint64_t wall_of(const struct batch *batch)
-{
-    uint64_t wall = pending_rejects_oldest(batch->rejects);
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct delivery *delivery = batch->deliveries[i];
-        if (delivery->reason && delivery->tag < wall)
-            wall = delivery->tag;
-    }
-    return wall;
-}
-
-/* All in one up to the wall: before it everything is settled. Those behind it one by one. */
+/* All in one up to the oldest reject, as before it everything is done. Those behind it one by one. */
 static bool acknowledge_all(struct batch *batch, struct error *error)
 {
     const struct batch_ops *ops = batch->ops;
-    uint64_t wall = wall_of(batch);
+    uint64_t oldest_reject = pending_rejects_oldest(batch->rejects);
     size_t before = 0;
-    while (before < batch->count && batch->deliveries[before]->tag < wall)
+    while (before < batch->count && batch->deliveries[before]->tag < oldest_reject)
         before++;
     if (before > 0 && !ops->acknowledge(ops->context, batch->deliveries[before - 1]->tag, true, error))
         return false;
     for (size_t i = before; i < batch->count; i++) {
-        const struct delivery *delivery = batch->deliveries[i];
-        if (!delivery->reason && !ops->acknowledge(ops->context, delivery->tag, false, error))
+        if (!ops->acknowledge(ops->context, batch->deliveries[i]->tag, false, error))
             return false;
     }
     return true;
@@ -221,13 +171,8 @@ static bool acknowledge_all(struct batch *batch, struct error *error)
 
 static enum batch_progress acknowledge(struct batch *batch, struct error *error)
 {
+    part(batch, true);
     bool done = acknowledge_all(batch, error);
-    for (size_t i = 0; done && i < batch->count; i++) {
-        if (!batch->deliveries[i]->reason)
-            continue;
-        pending_rejects_add(batch->rejects, batch->deliveries[i]); /* Redis has its opt-out now */
-        batch->deliveries[i] = NULL;
-    }
     batch_drop(batch);
     return done ? BATCH_DONE : BATCH_LOST;
 }
@@ -238,7 +183,7 @@ enum batch_progress batch_step(struct batch *batch, int64_t now_ms, struct error
         return BATCH_NOT_DUE;
     switch (batch->phase) {
     case PHASE_GATHER:
-        return begin(batch, now_ms, error);
+        return begin(batch);
     case PHASE_APPLY:
     case PHASE_WAIT:
         return apply(batch, now_ms, error);

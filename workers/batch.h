@@ -8,7 +8,6 @@
 #include "common/error.h"
 #include "common/timers.h"
 #include "workers/event/event.h"
-#include "workers/event/parse.h"
 #include "workers/queue/delivery.h"
 #include "workers/queue/pending_rejects.h"
 #include "workers/redis/store.h"
@@ -28,16 +27,13 @@ struct batch_ops {
     /* Acknowledges the delivery with that tag, with `multiple` every one up to and including it. On failure the
        connection is lost: the batch is over, and its messages will be delivered again. */
     bool (*acknowledge)(void *context, uint64_t tag, bool multiple, struct error *error);
-    /* A message was read: `remark` is what event_parse ignored in it, never empty. */
-    void (*remark)(void *context, const char *remark);
 };
 
 struct batch_settings {
     size_t which;    /* of the batches that redis_store_apply tells apart */
     size_t max;      /* BATCH_MAX */
     int64_t wait_ms; /* BATCH_WAIT_MS */
-    struct parse_settings parse;
-    uint64_t seed; /* of the jitter */
+    uint64_t seed;   /* of the jitter */
 };
 
 enum {
@@ -58,11 +54,7 @@ void batch_free(struct batch *batch);
 bool batch_open(const struct batch *batch);
 size_t batch_count(const struct batch *batch);
 
-/* Reads a delivery that is to be added later, so that its body is not kept meanwhile. Its envelope needs a
-   received_at_ms. Without memory it stays as it is. */
-void batch_read(const struct batch *batch, struct delivery *delivery);
-/* Takes the delivery over, and reads it if that was not done. batch_open must hold. Its envelope needs a
-   received_at_ms. */
+/* Takes the delivery over, which was read, or has a reason not to be. batch_open must hold. */
 void batch_add(struct batch *batch, struct delivery *delivery, int64_t now_ms);
 
 /* When batch_step has something to do (monotonic ms): now or earlier if it is due; INT64_MAX if the batch is empty. */

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 
 enum {
     TAKE_MAX = 32,                    /* messages in a turn, so that Redis's answer is not kept waiting */
@@ -116,6 +117,25 @@ static void lost(struct worker *worker, const struct error *error)
     worker_part_bad(worker->status, PART_BROKER, error->text, clock_monotonic_ms());
 }
 
+/* False when out of memory: all messages go back to the queue. */
+static bool read_message(struct worker *worker, struct delivery *delivery)
+{
+    const struct parse_settings settings = worker_parse_settings(worker->config);
+    char remark[PARSE_DETAIL];
+    struct error error = {0};
+    if (delivery_read(delivery, &settings, remark)) {
+        if (strncmp(remark, PARSE_ABOUT_NAME, strlen(PARSE_ABOUT_NAME)) == 0)
+            frequent_log_once(&worker->log, remark);
+        else if (remark[0] != '\0')
+            frequent_log_note(&worker->log, FREQUENT_REMARK, remark);
+        return true;
+    }
+    error_set(&error, ERROR_NO_MEMORY, "out of memory while reading a message: all go back to the queue");
+    consumer_release(worker->consumer);
+    lost(worker, &error);
+    return false;
+}
+
 static void take(struct worker *worker, struct delivery *delivery)
 {
     worker_count(worker->status, WORKER_REDELIVERED, delivery->redelivered);
@@ -132,10 +152,10 @@ static void take(struct worker *worker, struct delivery *delivery)
         snprintf(which, sizeof which, "its delivery %" PRId64, delivery->delivery_count + 1);
         worker_count(worker->status, WORKER_SUSPECTS, 1);
         frequent_log_note(&worker->log, FREQUENT_SUSPECT, which);
-    } else {
-        batch_read(next_batch(worker), delivery);
     }
     delivery_queue_push(&worker->waiting, delivery);
+    if (!delivery->suspect)
+        (void)read_message(worker, delivery);
 }
 
 /* One child a turn, as each can take seconds to die. */
@@ -152,8 +172,11 @@ static void fill_batch(struct worker *worker, int64_t now_ms)
     struct batch *batch = next_batch(worker);
     if (worker->waiting.first && worker->waiting.first->suspect && batch_open(batch))
         read_suspects(worker);
-    while (worker->waiting.first && !worker->waiting.first->suspect && batch_open(batch))
+    while (worker->waiting.first && !worker->waiting.first->suspect && batch_open(batch)) {
+        if (!delivery_was_read(worker->waiting.first) && !read_message(worker, worker->waiting.first))
+            return;
         batch_add(batch, delivery_queue_pop(&worker->waiting), now_ms);
+    }
 }
 
 /* One look at the connection. Returns whether a message came. */

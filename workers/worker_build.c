@@ -45,8 +45,7 @@ static bool build_rest(struct worker *worker)
                                           .held_max = protection("held-bound") ? LIMIT_HELD_BYTES : SIZE_MAX,
                                           .seed = seed,
                                           .wake_fd = stop_signal_fd()};
-    struct batch_settings batching = {
-        .max = (size_t)config->batch_max, .wait_ms = config->batch_wait_ms, .parse = worker_parse_settings(config)};
+    struct batch_settings batching = {.max = (size_t)config->batch_max, .wait_ms = config->batch_wait_ms};
     worker->consumer = consumer_new(&consuming);
     worker->rejecter = rejecter_new(&amqp, "dropworker rejected", worker->dog);
     pending_rejects_init(&worker->rejects, &worker->reject_ops, seed + 2);

@@ -63,15 +63,6 @@ static bool op_acknowledge(void *context, uint64_t tag, bool multiple, struct er
     return consumer_acknowledge(worker->consumer, tag, multiple, error);
 }
 
-static void op_remark(void *context, const char *remark)
-{
-    struct worker *worker = context;
-    if (strncmp(remark, PARSE_ABOUT_NAME, strlen(PARSE_ABOUT_NAME)) == 0)
-        frequent_log_once(&worker->log, remark);
-    else
-        frequent_log_note(&worker->log, FREQUENT_REMARK, remark);
-}
-
 static void read_first(const void *context, struct delivery *delivery)
 {
     const struct worker *worker = context;
@@ -91,8 +82,7 @@ struct batch_ops worker_batch_ops(struct worker *worker)
     return (struct batch_ops){.context = worker,
                               .apply = op_apply,
                               .abandon = op_abandon,
-                              .acknowledge = op_acknowledge,
-                              .remark = op_remark};
+                              .acknowledge = op_acknowledge};
 }
 
 struct reject_ops worker_reject_ops(struct worker *worker)

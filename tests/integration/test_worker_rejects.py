@@ -87,6 +87,12 @@ def test_the_log_tells_of_rejects_without_phone_or_body(counting):
     assert "2065550142" not in counting.worker.stderr and "marker-word" not in counting.worker.stderr
 
 
+def test_the_log_tells_of_values_that_were_ignored(counting):
+    counting.publish(*message(callback(tts_fee=-1), "spring"))
+    servers.wait_until(lambda: "messages with values that were ignored: 1; the last: " in counting.worker.stderr,
+                       lambda: counting.worker.stderr[-2000:])
+
+
 def test_a_deleted_rejected_queue_is_declared_again_and_holds_up_no_good_one(start_worker, queues, names, redis_server):
     worker = start_worker()
     queues.channel.queue_delete(names["AMQP_REJECTED_QUEUE"])

@@ -59,20 +59,10 @@ static bool fake_acknowledge(void *context, uint64_t tag, bool multiple, struct 
     return !fails;
 }
 
-static void fake_remark(void *context, const char *remark)
-{
-    struct world *world = context;
-    assert_true(strlen(remark) > 0);
-    world->remarks++;
-}
-
 static struct batch_ops ops_of(struct world *world)
 {
-    return (struct batch_ops){.context = world,
-                              .apply = fake_apply,
-                              .abandon = fake_abandon,
-                              .acknowledge = fake_acknowledge,
-                              .remark = fake_remark};
+    return (struct batch_ops){
+        .context = world, .apply = fake_apply, .abandon = fake_abandon, .acknowledge = fake_acknowledge};
 }
 
 static int64_t fake_now_ms(void *context)
@@ -131,11 +121,14 @@ void scene_close(struct scene *scene)
 
 struct delivery *scene_delivery(const char *body, uint64_t tag)
 {
+    static const struct parse_settings parsing;
+    char ignored[PARSE_DETAIL];
     struct delivery *delivery = delivery_new(strlen(body), &scene_held);
     assert_non_null(delivery);
     memcpy(delivery->body, body, strlen(body));
     delivery->tag = tag;
     delivery->envelope.received_at_ms = 1780315200000;
+    assert_true(delivery_read(delivery, &parsing, ignored));
     return delivery;
 }
 

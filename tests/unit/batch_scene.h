@@ -16,7 +16,6 @@ struct world {
     int apply_waits; /* how often Redis has not answered yet */
     int acknowledge_failures;
     bool reject_confirms; /* what waits for the rejected queue goes at the next step there */
-    int remarks;
     char journal[SCENE_JOURNAL];
 };
 
@@ -37,6 +36,7 @@ extern const char SCENE_BOTH[];
 struct batch *scene_open(struct scene *scene, struct world *world);
 void scene_close(struct scene *scene);
 
+/* It was read. */
 struct delivery *scene_delivery(const char *body, uint64_t tag);
 
 /* `kinds`: a letter for each delivery, g for a good one, b for a bad one, o for SCENE_BOTH; tags from 1. */

@@ -40,7 +40,7 @@ static void acknowledges_after_redis_and_never_what_is_to_be_rejected(void **sta
         {"gobg", {0}, BATCH_DONE, "apply3 upto1 ack4", 2},
         {"gbog", {0}, BATCH_DONE, "apply3 upto1 ack4", 2},
         {"go", {.apply_failures = 1}, BATCH_DONE, "apply!2 apply2 upto1", 1},
-        {"go", {.acknowledge_failures = 1}, BATCH_LOST, "apply2 upto!1", 0},
+        {"go", {.acknowledge_failures = 1}, BATCH_LOST, "apply2 upto!1", 1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -118,55 +118,6 @@ static void what_tells_of_an_opt_out_is_rejected_once_redis_has_it(void **state)
     assert_int_equal(pending_rejects_oldest(&scene.rejects), 2);
     assert_int_equal(pending_rejects_step(&scene.rejects, &error), REJECTS_CONFIRMED);
     assert_string_equal(world.journal, "apply!3 apply3 upto1 ack4 rejected3 rejected2");
-    scene_close(&scene);
-}
-
-static void a_body_that_was_read_is_kept_only_for_the_rejected_queue(void **state)
-{
-    static const struct {
-        const char *body;
-        bool kept;
-    } cases[] = {
-        {"{\"status\":\"success\"}", false},
-        {"{}", true},
-        {SCENE_BOTH, true},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct world world = {0};
-        struct scene scene;
-        struct batch *batch = scene_open(&scene, &world);
-        struct delivery *delivery = scene_delivery(cases[i].body, 1);
-        int64_t now_ms = 1000;
-        batch_read(batch, delivery);
-        assert_true(delivery_was_read(delivery));
-        assert_int_equal(delivery->body != NULL, cases[i].kept);
-        assert_int_equal(scene_held.bytes, sizeof *delivery + (cases[i].kept ? strlen(cases[i].body) : 0) +
-                                               (delivery->event ? sizeof *delivery->event : 0));
-        batch_add(batch, delivery, now_ms);
-        assert_int_equal(scene_run(batch, &now_ms), BATCH_DONE);
-        assert_int_equal(scene_held.bytes == 0, scene.rejects.queue.count == 0);
-        scene_close(&scene);
-        assert_int_equal(scene_held.bytes, 0);
-    }
-}
-
-static void what_has_a_reason_already_is_never_read(void **state)
-{
-    struct world world = {0};
-    struct scene scene;
-    struct batch *batch = scene_open(&scene, &world);
-    struct delivery *deadly = scene_delivery("{\"status\":\"success\"}", 1);
-    int64_t now_ms = 1000;
-    (void)state;
-    deadly->reason = "crashed_worker";
-    batch_add(batch, deadly, now_ms);
-    assert_null(deadly->event);
-    assert_int_equal(scene_run(batch, &now_ms), BATCH_DONE);
-    assert_string_equal(world.journal, "");
-    assert_int_equal(scene.rejects.queue.count, 1);
-    assert_string_equal(deadly->reason, "crashed_worker");
-    assert_non_null(deadly->body);
     scene_close(&scene);
 }
 
@@ -307,18 +258,6 @@ static void hurrying_makes_a_waiting_batch_due(void **state)
     scene_close(&scene);
 }
 
-static void remarks_are_passed_on(void **state)
-{
-    struct world world = {0};
-    struct scene scene;
-    struct batch *batch = scene_open(&scene, &world);
-    (void)state;
-    batch_add(batch, scene_delivery("{\"status\":\"success\",\"tts_fee\":-1}", 1), 1000);
-    batch_add(batch, scene_delivery("{\"status\":\"success\",\"tts_fee\":1}", 2), 1000);
-    assert_int_equal(world.remarks, 1);
-    scene_close(&scene);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,8 +265,6 @@ int main(void)
         cmocka_unit_test(those_behind_a_reject_are_acknowledged_alone_until_it_is_gone),
         cmocka_unit_test(a_reject_is_on_its_way_before_redis_is_asked),
         cmocka_unit_test(what_tells_of_an_opt_out_is_rejected_once_redis_has_it),
-        cmocka_unit_test(a_body_that_was_read_is_kept_only_for_the_rejected_queue),
-        cmocka_unit_test(what_has_a_reason_already_is_never_read),
         cmocka_unit_test(waits_for_more_until_full_or_late),
         cmocka_unit_test(takes_nothing_more_once_work_has_begun),
         cmocka_unit_test(waits_for_redis_without_being_due_and_looks_now_and_then),
@@ -335,7 +272,6 @@ int main(void)
         cmocka_unit_test(backs_off_with_jitter_and_not_past_its_longest_pause),
         cmocka_unit_test(a_lost_connection_drops_all_in_any_phase),
         cmocka_unit_test(hurrying_makes_a_waiting_batch_due),
-        cmocka_unit_test(remarks_are_passed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
