@@ -262,7 +262,7 @@ CONSUMING = [
     Mutation(
         "held-without-bound", "past a bound in bytes no more is read",
         "workers/queue/consumer.c",
-        "consumer->settings.held->bytes >= consumer->settings.held_max &&",
+        "consumer->settings.held->bytes >= LIMIT_HELD_BYTES &&",
         "!consumer->settings.held &&",
         ["test_worker_memory.py::test_past_the_bound_nothing_is_read_until_there_is_room"],
     ),

@@ -1,6 +1,4 @@
 #include "common/clock.h"
-#include "common/limits.h"
-#include "common/protection.h"
 #include "common/stop_signal.h"
 #include "common/timers.h"
 #include "worker_state.h"
@@ -42,7 +40,6 @@ static bool build_rest(struct worker *worker)
                                           .prefetch = (uint16_t)config->prefetch,
                                           .name = "dropworker",
                                           .held = &worker->held,
-                                          .held_max = protection("held-bound") ? LIMIT_HELD_BYTES : SIZE_MAX,
                                           .seed = seed,
                                           .wake_fd = stop_signal_fd()};
     struct batch_settings batching = {.max = (size_t)config->batch_max, .wait_ms = config->batch_wait_ms};

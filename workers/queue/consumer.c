@@ -344,7 +344,7 @@ static enum consumer_result reconnect(struct consumer *consumer, int64_t timeout
 /* Whether there is no room for another message; what is being put together is read to its end. */
 static bool holds_enough(const struct consumer *consumer)
 {
-    return consumer->settings.held->bytes >= consumer->settings.held_max && !within_message(consumer);
+    return consumer->settings.held->bytes >= LIMIT_HELD_BYTES && protection("held-bound") && !within_message(consumer);
 }
 
 /* The library sends heartbeats only where it reads. */

@@ -20,7 +20,6 @@ struct consumer_settings {
     uint64_t seed;     /* of the jitter */
     int wake_fd;       /* readable: consumer_next waits no more */
     struct held *held; /* what all deliveries take; outlives them */
-    size_t held_max;   /* with so many bytes, or more, no other message is begun until there are fewer */
 };
 
 enum {
@@ -54,9 +53,9 @@ void consumer_watch(struct consumer *consumer, int fd);
 
 /* Waits up to timeout_ms, or until wake_fd is readable, for the next message; connects if there is no connection and it
    is time to. A dead connection is noticed within two heartbeats and CONSUMER_STUCK_MS, if this is called at least
-   every few seconds. While held_max is reached it reads nothing, so that RabbitMQ keeps what it would send, and sends
-   our heartbeats: CONSUMER_NOTHING. A message of more than LIMIT_BODY_MAX bytes is never kept: it is rejected, and
-   RabbitMQ moves it to the rejected queue. *error is set with AWAY and LOST. */
+   every few seconds. While they take LIMIT_HELD_BYTES it reads nothing, so that RabbitMQ keeps what it would send, and
+   sends our heartbeats: CONSUMER_NOTHING. A message of more than LIMIT_BODY_MAX bytes is never kept: it is rejected,
+   and RabbitMQ moves it to the rejected queue. *error is set with AWAY and LOST. */
 enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, struct delivery **delivery,
                                    struct error *error);
 

@@ -34,19 +34,9 @@ static size_t follow(int progress)
 {
     char bytes[256];
     size_t count = 0;
-    ssize_t got;
-    do {
-        got = read(progress, bytes, sizeof bytes);
-        if (got > 0)
-            count += (size_t)got;
-    } while (got > 0 || (got < 0 && errno == EINTR));
+    for (ssize_t got; (got = read(progress, bytes, sizeof bytes)) > 0;)
+        count += (size_t)got;
     return count;
-}
-
-static void wait_for(pid_t child, int *status)
-{
-    while (waitpid(child, status, 0) < 0 && errno == EINTR)
-        continue;
 }
 
 static void note_death(struct delivery *delivery, int status)
@@ -94,7 +84,7 @@ bool quarantine_read(const struct quarantine *quarantine, struct delivery *first
         delivery = next_suspect(delivery);
     }
     (void)close(progress[0]);
-    wait_for(child, &status);
+    (void)waitpid(child, &status, 0);
     if (delivery)
         note_death(delivery, status);
     return true;

@@ -41,21 +41,23 @@ struct rejecter *rejecter_new(const struct amqp_settings *settings, const char *
     return rejecter;
 }
 
-/* A broker that does not read would not hear a goodbye either. */
-static void disconnect(struct rejecter *rejecter)
+/* What may still come on a connection that failed cannot be told from what belongs to the next. A broker that does not
+   read would not hear a goodbye. */
+static void disconnect(struct rejecter *rejecter, bool failed)
 {
-    if (rejecter->blocked)
+    if (failed || rejecter->blocked)
         amqp_session_drop(rejecter->session);
     else
         amqp_session_close(rejecter->session);
     rejecter->session = NULL;
+    rejecter->url_index += failed;
 }
 
 void rejecter_free(struct rejecter *rejecter)
 {
     if (!rejecter)
         return;
-    disconnect(rejecter);
+    disconnect(rejecter, false);
     watch_free(rejecter->watch);
     free(rejecter);
 }
@@ -68,14 +70,6 @@ static const char *peer(const struct rejecter *rejecter)
 static void begin_call(struct rejecter *rejecter, int64_t limit_ms)
 {
     watch_begin(rejecter->watch, amqp_session_fd(rejecter->session), limit_ms);
-}
-
-/* The connection has failed. What may still come on it cannot be told from what belongs to the next. */
-static void abandon(struct rejecter *rejecter)
-{
-    amqp_session_drop(rejecter->session);
-    rejecter->session = NULL;
-    rejecter->url_index++;
 }
 
 static bool select_confirms(struct rejecter *rejecter, struct error *error)
@@ -119,11 +113,8 @@ static bool publish_one(struct rejecter *rejecter, struct delivery *delivery, st
     envelope_to_properties(&delivery->envelope, &properties);
     envelope_add_rejection(&properties, delivery->reason, delivery->detail);
     amqp_bytes_t body = {.len = delivery->body_len, .bytes = delivery->body};
-    begin_call(rejecter, REJECT_STUCK_MS);
     int status = amqp_basic_publish(amqp_session_connection(rejecter->session), AMQP_CHANNEL, amqp_cstring_bytes(queue),
                                     amqp_cstring_bytes(queue), 1, 0, &properties.basic, body);
-    if (watch_end(rejecter->watch))
-        status = AMQP_STATUS_TIMEOUT;
     if (status != AMQP_STATUS_OK) {
         amqp_error_of_status(error, "publishing a rejected message to", peer(rejecter), status);
         return false;
@@ -199,10 +190,7 @@ static bool serve(struct rejecter *rejecter, struct error *error)
     while (good) {
         struct timeval timeout = {0};
         amqp_frame_t frame;
-        begin_call(rejecter, REJECT_STUCK_MS);
         int status = amqp_simple_wait_frame_noblock(connection, &frame, &timeout);
-        if (watch_end(rejecter->watch))
-            status = AMQP_STATUS_HEARTBEAT_TIMEOUT;
         if (status == AMQP_STATUS_TIMEOUT)
             return true;
         if (status != AMQP_STATUS_OK) {
@@ -268,21 +256,27 @@ bool rejecter_publish(struct rejecter *rejecter, struct delivery *first, struct 
 {
     rejecter->rejects = first;
     rejecter->used_at_ms = clock_monotonic_ms();
-    if (!connect_if_needed(rejecter, error) || !serve(rejecter, error) || !publish_rest(rejecter, error)) {
-        abandon(rejecter);
+    bool good = connect_if_needed(rejecter, error);
+    if (good) {
+        begin_call(rejecter, REJECT_STUCK_MS);
+        good = serve(rejecter, error) && publish_rest(rejecter, error);
+        (void)watch_end(rejecter->watch); /* what it cut shows in the next call, if not in this one */
+    }
+    if (!good) {
+        disconnect(rejecter, true);
         return false;
     }
     int64_t owed = rejecter->blocked ? 0 : owed_ms(rejecter);
-    bool good = in_order(rejecter, owed, error);
+    good = in_order(rejecter, owed, error);
     if (owed >= REJECT_GIVE_UP_MS)
-        abandon(rejecter);
+        disconnect(rejecter, true);
     else if (rejecter->refused && owed < 0)
-        disconnect(rejecter);
+        disconnect(rejecter, false);
     return good;
 }
 
 void rejecter_tend(struct rejecter *rejecter)
 {
     if (rejecter->session && clock_monotonic_ms() - rejecter->used_at_ms >= REJECT_IDLE_MS)
-        disconnect(rejecter);
+        disconnect(rejecter, false);
 }

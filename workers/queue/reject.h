@@ -31,7 +31,7 @@ void rejecter_free(struct rejecter *rejecter);
    their order: those left out are forgotten. Sets reject_confirmed of those that the broker holds, whatever is
    returned. True if all goes well; false with *error after a return (no queue took it), a nack, a lost connection,
    while the broker takes nothing, and when a confirm is overdue. Returns at once, but takes seconds to connect to a
-   broker that stands still, and REJECT_STUCK_MS when it stops reading in the midst of a message. */
+   broker that stands still, and REJECT_STUCK_MS when it stops reading. */
 bool rejecter_publish(struct rejecter *rejecter, struct delivery *first, struct error *error);
 
 /* Closes the connection if it has not been used for REJECT_IDLE_MS; so that its heartbeats need no care. Call every
