@@ -275,10 +275,10 @@ CONSUMING = [
     ),
     Mutation(
         "queue-keeps-its-tail", "a queue of deliveries that was emptied begins anew",
-        "workers/queue/delivery_queue.c",
+        "workers/queue/delivery.c",
         "if (!queue->first)\n        queue->last = NULL;",
         "",
-        ["test_delivery_queue"],
+        ["test_delivery"],
     ),
     Mutation(
         "frequent-lines-for-each", "what comes often costs a line a second",

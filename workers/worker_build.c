@@ -44,7 +44,7 @@ static bool build_rest(struct worker *worker)
                                           .wake_fd = stop_signal_fd()};
     struct batch_settings batching = {.max = (size_t)config->batch_max, .wait_ms = config->batch_wait_ms};
     worker->consumer = consumer_new(&consuming);
-    worker->rejecter = rejecter_new(&amqp, "dropworker rejected", worker->dog);
+    worker->rejecter = rejecter_new(&amqp, worker->dog);
     pending_rejects_init(&worker->rejects, &worker->reject_ops, seed + 2);
     for (size_t i = 0; i < 2; i++) {
         batching.which = i;

@@ -9,7 +9,6 @@
 #include "worker.h"
 #include "workers/queue/consumer.h"
 #include "workers/queue/delivery.h"
-#include "workers/queue/delivery_queue.h"
 #include "workers/queue/pending_rejects.h"
 #include "workers/queue/quarantine.h"
 #include "workers/queue/reject.h"

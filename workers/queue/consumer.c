@@ -28,9 +28,7 @@ struct consumer {
     struct backoff backoff;
     int64_t retry_at_ms;
     /* The message that is being put together; `pending` is set from its header on, unless it is too large. */
-    bool expect_header;
-    uint64_t pending_tag;
-    bool pending_redelivered;
+    amqp_basic_deliver_t announced; /* its tag is 0: none; the texts are gone */
     struct delivery *pending;
     uint64_t pending_left; /* bytes of its body that are to come */
     int watched_fd;
@@ -62,12 +60,12 @@ static void forget_message(struct consumer *consumer)
     delivery_free(consumer->pending);
     consumer->pending = NULL;
     consumer->pending_left = 0;
-    consumer->expect_header = false;
+    consumer->announced.delivery_tag = 0;
 }
 
 static bool within_message(const struct consumer *consumer)
 {
-    return consumer->expect_header || consumer->pending || consumer->pending_left > 0;
+    return consumer->announced.delivery_tag != 0;
 }
 
 static void begin_call(struct consumer *consumer, int64_t limit_ms)
@@ -179,35 +177,26 @@ bool consumer_connect(struct consumer *consumer, struct error *error)
     return end_call(consumer, subscribe(consumer, error), error);
 }
 
-static bool open_channel(struct consumer *consumer, struct error *error)
-{
-    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
-    if (amqp_channel_open(connection, AMQP_CHANNEL))
-        return true;
-    amqp_error_of_reply(error, "opening a channel to", peer(consumer), amqp_get_rpc_reply(connection));
-    return false;
-}
-
 bool consumer_renew(struct consumer *consumer, struct error *error)
 {
     if (!consumer->session || within_message(consumer))
         return true;
     begin_call(consumer, CONSUMER_RENEW_MS);
-    bool done = close_channel(consumer, error) && open_channel(consumer, error) && subscribe(consumer, error);
+    bool done = close_channel(consumer, error);
+    if (done) {
+        (void)amqp_channel_open(amqp_session_connection(consumer->session), AMQP_CHANNEL); /* the next call tells */
+        done = subscribe(consumer, error);
+    }
     return end_call(consumer, done, error);
 }
 
 static enum frame_meaning on_method(struct consumer *consumer, const amqp_method_t *method, struct error *error)
 {
     switch (method->id) {
-    case AMQP_BASIC_DELIVER_METHOD: {
-        const amqp_basic_deliver_t *deliver = method->decoded;
+    case AMQP_BASIC_DELIVER_METHOD:
         forget_message(consumer);
-        consumer->pending_tag = deliver->delivery_tag;
-        consumer->pending_redelivered = deliver->redelivered;
-        consumer->expect_header = true;
+        consumer->announced = *(const amqp_basic_deliver_t *)method->decoded;
         return FRAME_PART;
-    }
     case AMQP_BASIC_CANCEL_METHOD:
         error_set(error, ERROR_UNAVAILABLE, "%s cancelled our consumer: the queue %s was deleted or has moved",
                   peer(consumer), consumer->settings.amqp.queue);
@@ -221,14 +210,18 @@ static enum frame_meaning on_method(struct consumer *consumer, const amqp_method
     }
 }
 
+static enum frame_meaning out_of_turn(const struct consumer *consumer, struct error *error)
+{
+    error_set(error, ERROR_UNAVAILABLE, "consuming from %s: the frames of a message do not fit together",
+              peer(consumer));
+    return FRAME_LOST;
+}
+
 static enum frame_meaning on_header(struct consumer *consumer, const amqp_frame_t *frame, struct error *error)
 {
     uint64_t size = frame->payload.properties.body_size;
-    if (!consumer->expect_header) {
-        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: a message's header came out of turn", peer(consumer));
-        return FRAME_LOST;
-    }
-    consumer->expect_header = false;
+    if (!within_message(consumer) || consumer->pending)
+        return out_of_turn(consumer, error);
     consumer->pending_left = size;
     if (size > LIMIT_BODY_MAX)
         return FRAME_PART;
@@ -237,8 +230,8 @@ static enum frame_meaning on_header(struct consumer *consumer, const amqp_frame_
         error_set(error, ERROR_NO_MEMORY, "out of memory for a message of %llu bytes", (unsigned long long)size);
         return FRAME_LOST;
     }
-    consumer->pending->tag = consumer->pending_tag;
-    consumer->pending->redelivered = consumer->pending_redelivered;
+    consumer->pending->tag = consumer->announced.delivery_tag;
+    consumer->pending->redelivered = consumer->announced.redelivered;
     consumer->pending->delivery_count =
         envelope_integer_header(frame->payload.properties.decoded, "x-delivery-count"); /* of a quorum queue */
     envelope_from_properties(frame->payload.properties.decoded, &consumer->pending->envelope);
@@ -249,8 +242,9 @@ static enum frame_meaning on_header(struct consumer *consumer, const amqp_frame_
 static enum frame_meaning refuse_too_large(struct consumer *consumer, struct error *error)
 {
     log_warn("a message of more than %d bytes is not read: RabbitMQ moves it to the rejected queue", LIMIT_BODY_MAX);
-    int status =
-        amqp_basic_reject(amqp_session_connection(consumer->session), AMQP_CHANNEL, consumer->pending_tag, false);
+    int status = amqp_basic_reject(amqp_session_connection(consumer->session), AMQP_CHANNEL,
+                                   consumer->announced.delivery_tag, false);
+    forget_message(consumer);
     if (status == AMQP_STATUS_OK)
         return FRAME_PART;
     amqp_error_of_status(error, "rejecting a message to", peer(consumer), status);
@@ -260,31 +254,14 @@ static enum frame_meaning refuse_too_large(struct consumer *consumer, struct err
 static enum frame_meaning on_body(struct consumer *consumer, amqp_bytes_t fragment, struct error *error)
 {
     struct delivery *pending = consumer->pending;
-    if (fragment.len > consumer->pending_left) {
-        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: a message's body does not fit its header",
-                  peer(consumer));
-        return FRAME_LOST;
-    }
+    if (fragment.len > consumer->pending_left)
+        return out_of_turn(consumer, error);
     if (pending)
         memcpy(pending->body + (pending->body_len - consumer->pending_left), fragment.bytes, fragment.len);
     consumer->pending_left -= fragment.len;
     if (consumer->pending_left > 0)
         return FRAME_PART;
     return pending ? FRAME_MESSAGE : refuse_too_large(consumer, error);
-}
-
-static enum frame_meaning on_frame(struct consumer *consumer, const amqp_frame_t *frame, struct error *error)
-{
-    switch (frame->frame_type) {
-    case AMQP_FRAME_METHOD:
-        return on_method(consumer, &frame->payload.method, error);
-    case AMQP_FRAME_HEADER:
-        return on_header(consumer, frame, error);
-    case AMQP_FRAME_BODY:
-        return on_body(consumer, frame->payload.body_fragment, error);
-    default:
-        return FRAME_PART;
-    }
 }
 
 /* Takes in one frame, if it has come. */
@@ -294,13 +271,19 @@ static enum frame_meaning next_frame(struct consumer *consumer, struct error *er
     struct timeval timeout = {0};
     amqp_frame_t frame;
     int status = amqp_simple_wait_frame_noblock(connection, &frame, &timeout);
+    enum frame_meaning meaning = FRAME_PART;
     if (status == AMQP_STATUS_TIMEOUT)
         return FRAME_NONE;
-    enum frame_meaning meaning = FRAME_LOST;
-    if (status == AMQP_STATUS_OK)
-        meaning = on_frame(consumer, &frame, error);
-    else
+    if (status != AMQP_STATUS_OK) {
         amqp_error_of_status(error, "consuming from", peer(consumer), status);
+        return FRAME_LOST;
+    }
+    if (frame.frame_type == AMQP_FRAME_METHOD)
+        meaning = on_method(consumer, &frame.payload.method, error);
+    else if (frame.frame_type == AMQP_FRAME_HEADER)
+        meaning = on_header(consumer, &frame, error);
+    else if (frame.frame_type == AMQP_FRAME_BODY)
+        meaning = on_body(consumer, frame.payload.body_fragment, error);
     amqp_maybe_release_buffers(connection); /* all of it was copied: nothing points into them */
     return meaning;
 }
@@ -391,6 +374,7 @@ enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms
         return CONSUMER_NOTHING;
     *delivery = consumer->pending;
     consumer->pending = NULL;
+    forget_message(consumer);
     backoff_reset(&consumer->backoff);
     return CONSUMER_DELIVERY;
 }

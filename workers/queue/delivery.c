@@ -39,15 +39,6 @@ void delivery_free(struct delivery *delivery)
     free(delivery);
 }
 
-static void keep_event(struct delivery *delivery, struct event *event)
-{
-    delivery->event = event;
-    delivery->held->bytes += sizeof *event;
-    delivery->reason = event->rejected_as;
-    if (!delivery->reason)
-        drop_body(delivery);
-}
-
 bool delivery_read(struct delivery *delivery, const struct parse_settings *settings, char remark[PARSE_DETAIL])
 {
     char detail[PARSE_DETAIL] = "";
@@ -56,14 +47,44 @@ bool delivery_read(struct delivery *delivery, const struct parse_settings *setti
     remark[0] = '\0';
     if (event)
         verdict = event_parse(delivery_body(delivery), &delivery->envelope, settings, event, detail);
-    if (verdict == PARSE_OK)
-        keep_event(delivery, event);
-    else
+    if (verdict != PARSE_OK) {
         free(event);
+        event = NULL;
+    }
     if (verdict == PARSE_NO_MEMORY)
         return false;
-    if (verdict != PARSE_OK)
-        delivery->reason = parse_verdict_slug(verdict);
+    delivery->event = event;
+    delivery->held->bytes += event ? sizeof *event : 0;
+    delivery->reason = event ? event->rejected_as : parse_verdict_slug(verdict);
+    if (!delivery->reason)
+        drop_body(delivery);
     memcpy(delivery->reason ? delivery->detail : remark, detail, PARSE_DETAIL);
     return true;
+}
+
+void delivery_queue_push(struct delivery_queue *queue, struct delivery *delivery)
+{
+    if (queue->last)
+        queue->last->next = delivery;
+    else
+        queue->first = delivery;
+    queue->last = delivery;
+    queue->count++;
+}
+
+struct delivery *delivery_queue_pop(struct delivery_queue *queue)
+{
+    struct delivery *delivery = queue->first;
+    queue->first = delivery->next;
+    if (!queue->first)
+        queue->last = NULL;
+    queue->count--;
+    delivery->next = NULL;
+    return delivery;
+}
+
+void delivery_queue_clear(struct delivery_queue *queue)
+{
+    while (queue->first)
+        delivery_free(delivery_queue_pop(queue));
 }

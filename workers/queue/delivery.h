@@ -1,5 +1,6 @@
 /* One message as RabbitMQ delivered it, owned (nothing of it points into the library's buffers), and what was read in
-   it. A body is dropped as soon as it was read, unless the message must go to the rejected queue. Pure. */
+   it. A body is dropped as soon as it was read, unless the message must go to the rejected queue. And a list of them.
+   Pure; one thread owns them. */
 #ifndef DROPBRIDGE_DELIVERY_H
 #define DROPBRIDGE_DELIVERY_H
 
@@ -54,5 +55,21 @@ static inline struct bytes delivery_body(const struct delivery *delivery)
 {
     return bytes_of(delivery->body, delivery->body_len);
 }
+
+/* Deliveries in the order of their arrival; the prefetch bounds them. Zeroed memory is an empty one. */
+struct delivery_queue {
+    struct delivery *first; /* NULL: it is empty */
+    struct delivery *last;
+    size_t count;
+};
+
+/* Takes the delivery over; it is in no other list. */
+void delivery_queue_push(struct delivery_queue *queue, struct delivery *delivery);
+
+/* The first one, which is the caller's from now on. There must be one. */
+struct delivery *delivery_queue_pop(struct delivery_queue *queue);
+
+/* Frees all. */
+void delivery_queue_clear(struct delivery_queue *queue);
 
 #endif

@@ -8,7 +8,7 @@
 #include "common/backoff.h"
 #include "common/error.h"
 #include "common/timers.h"
-#include "delivery_queue.h"
+#include "delivery.h"
 
 #include <stdbool.h>
 #include <stddef.h>

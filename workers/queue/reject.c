@@ -13,7 +13,6 @@ enum {
 
 struct rejecter {
     struct amqp_settings settings;
-    const char *name;
     struct watch *watch;
     struct amqp_session *session; /* NULL: not connected */
     size_t url_index;             /* stays with a URL as long as that serves */
@@ -26,13 +25,12 @@ struct rejecter {
     struct delivery *rejects; /* of the call */
 };
 
-struct rejecter *rejecter_new(const struct amqp_settings *settings, const char *name, struct watchdog *dog)
+struct rejecter *rejecter_new(const struct amqp_settings *settings, struct watchdog *dog)
 {
     struct rejecter *rejecter = calloc(1, sizeof *rejecter);
     if (!rejecter)
         return NULL;
     rejecter->settings = *settings;
-    rejecter->name = name;
     rejecter->watch = watch_new(dog);
     if (!rejecter->watch) {
         free(rejecter);
@@ -92,7 +90,7 @@ static bool connect_if_needed(struct rejecter *rejecter, struct error *error)
     if (rejecter->session)
         return true;
     rejecter->session =
-        amqp_session_connect(&rejecter->settings, rejecter->url_index, rejecter->name, rejecter->watch, error);
+        amqp_session_connect(&rejecter->settings, rejecter->url_index, "dropworker rejected", rejecter->watch, error);
     if (!rejecter->session ||
         (rejecter->declares && !amqp_session_declare(rejecter->session, &rejecter->settings, error)) ||
         !select_confirms(rejecter, error))

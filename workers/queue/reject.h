@@ -21,7 +21,7 @@ struct rejecter;
 
 /* Does not connect. What the settings point to, and the watchdog, must outlive the rejecter. NULL when out of memory.
  */
-struct rejecter *rejecter_new(const struct amqp_settings *settings, const char *name, struct watchdog *dog);
+struct rejecter *rejecter_new(const struct amqp_settings *settings, struct watchdog *dog);
 /* NULL is fine. */
 void rejecter_free(struct rejecter *rejecter);
 
