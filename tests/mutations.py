@@ -249,7 +249,7 @@ CONSUMING = [
         "rejected-opt-out-acknowledged", "what is rejected for more than its opt-out is not acknowledged with the batch",
         "workers/batch.c",
         "if (delivery->reason && (counted || !delivery->event)) {",
-        "if (delivery->reason && !delivery->event) {",
+        "if (delivery->reason && !counted && !delivery->event) {",
         ["test_batch"],
     ),
     Mutation(
