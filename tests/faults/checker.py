@@ -80,9 +80,9 @@ def distinct_events(log, must_be_there=was_acknowledged):
 
 
 class Held:
-    """What Redis holds of the events sent."""
+    """What Redis holds of the events sent. A lookup keeps the name that its campaign had: `aliases` has that of now."""
 
-    def __init__(self, client, events):
+    def __init__(self, client, events, aliases=None):
         self.optouts = phones_of(client, "optouts")
         self.campaigns = {name.decode() for name in client.zrange(f"{PREFIX}campaigns", 0, -1)}
         about = {event.campaign for event, _ in events if event.kind == "campaign"}
@@ -96,7 +96,8 @@ class Held:
                 pipeline.get(f"{PREFIX}result:{name}")
             for name, text in zip(chunk, pipeline.execute()):
                 if text:
-                    self.results[name] = json.loads(text)
+                    self.results[name] = fields = json.loads(text)
+                    fields["campaign"] = (aliases or {}).get(fields["campaign"], fields["campaign"])
 
     def has(self, event):
         if event.kind == "opt_out":
@@ -217,7 +218,7 @@ def missing(client, events):
     return [event for event, must in events if must and not held.has(event)]
 
 
-def check_events(findings, client, log, must_be_there=was_acknowledged):
+def check_events(findings, client, log, must_be_there=was_acknowledged, aliases=None):
     """Sets lost and doubled, and says what else is wrong."""
     events = distinct_events(log, must_be_there)
     lost = [(event, True) for event in missing(client, events)]
@@ -225,7 +226,7 @@ def check_events(findings, client, log, must_be_there=was_acknowledged):
         servers.wait_until(lambda: not missing(client, lost), within=APPEAR_SECONDS)
     except AssertionError:
         findings.lost = len(missing(client, lost))
-    held, keys = Held(client, events), count_keys(client)
+    held, keys = Held(client, events, aliases), count_keys(client)
     there = [event for event, _ in events if held.has(event)]
     findings.claim(findings.lost == 0, f"{findings.lost} acknowledged events are not in Redis")
     for event in there:
@@ -299,7 +300,7 @@ def reason_of(properties):
     return headers.get("x-reject-reason") or f"by the broker: {headers.get('x-first-death-reason')}"
 
 
-def check_all(stack, log):
+def check_all(stack, log, aliases=None):
     """Waits for rest, then everything."""
     findings = Findings(connects_failed=stack.connects_failed)
     count_answers(findings, log)
@@ -307,7 +308,7 @@ def check_all(stack, log):
         stack.wait_for_all()
     except AssertionError as problem:
         findings.problems.append(f"not at rest: {problem}")
-    check_events(findings, stack.redis.client, log)
+    check_events(findings, stack.redis.client, log, aliases=aliases)
     check_identities(findings, stack)
     check_rejected(findings, stack, log)
     return findings

@@ -1,9 +1,11 @@
-"""Redis loses what it held while events come in. What is right then is written in docs/correctness.md, "A Redis that has
-lost what it held"."""
+"""Redis loses what it held, or learns that two campaigns are one, while events come in. What is right then is written in
+docs/correctness.md, "A Redis that has lost what it held" and "An alias while events come in"."""
 
 import dataclasses
 import itertools
+import os
 import shutil
+import subprocess
 import time
 
 import checker
@@ -127,9 +129,8 @@ def judge(stack, memory, log, problems):
     checker.check_events(left, stack.redis.client, log, memory.must_hold)
     told = checker.distinct_events(log)
     gone = len(checker.missing(stack.redis.client, told))
-    findings = told_again(stack, log, [event for event, _ in told])
-    findings.lost, findings.doubled = findings.lost + left.lost, findings.doubled + left.doubled
-    findings.problems = [f"before all was told again: {problem}" for problem in left.problems] + findings.problems
+    findings = told_again(stack, log)
+    take_over_first(findings, left)
     every_answer_good(findings)
     findings.claim(gone > 0, "nothing was lost: this was no test")
     findings.claim(len(stack.started) == 1 + WORKERS, "a worker ended")
@@ -137,8 +138,14 @@ def judge(stack, memory, log, problems):
     return findings
 
 
-def told_again(stack, log, events):
-    """As the vendor's repeats, of which the bridge lets through what it has not seen before."""
+def take_over_first(findings, before):
+    findings.lost, findings.doubled = findings.lost + before.lost, findings.doubled + before.doubled
+    findings.problems = [f"before all was told again: {problem}" for problem in before.problems] + findings.problems
+
+
+def told_again(stack, log, aliases=None):
+    """Published without a bridge, which may know bytes that it has answered. `aliases`: the name of each."""
+    events = [event for event, _ in checker.distinct_events(log)]
     latest = {event.body: traffic.revised(event) or event for event in events}
     copies = {copy.body: copy for event in events for copy in (event, latest[event.body])}
     messages = [(copy.body, claims_counting.published(copy)) for copy in copies.values()]
@@ -146,9 +153,54 @@ def told_again(stack, log, events):
     claims_counting.publish_all(stack, messages)
     log = [dataclasses.replace(sent, event=latest.get(sent.event.body, sent.event)) for sent in log]
     again = [sender.Sent(event, time.monotonic(), status=200) for event in latest.values()]
-    findings = checker.check_all(stack, log + again)
+    aliases = aliases or {}
+    findings = checker.check_all(stack, [renamed(sent, aliases) for sent in log + again], aliases)
     findings.notes["revised"] = sum(1 for event in latest.values() if event.earlier)
     return findings
+
+
+def campaign_aliased(stack, size):
+    """Again and again of campaigns that come up together one is said to be another, and that to be a third. All is as if
+    they had been one from the beginning, and stays so when all is told again by the names of before."""
+    stack.start_bridge()
+    stack.start_workers(WORKERS)
+    aliases, problems = {}, []
+    events = traffic.Traffic(stack.rng.getrandbits(32), POISON)
+    with load(stack, RATE, events=events) as sending:
+        for _ in range(max(2, size.kills // KILLS_A_ROUND)):
+            events.campaigns = new_campaigns()
+            first, second, third = events.campaigns[:3]
+            wait_until_each_counted(stack)
+            for other, name in ((first, second), (second, third)):
+                pause_somewhere(stack)
+                make_alias(stack, other, name)
+                aliases.update({first: name, other: name})
+            wait_until_each_counted(stack)
+            problems += broken_at_this_moment(stack)
+    stack.wait_for_rest()
+    client, before = stack.redis.client, checker.Findings(problems=problems)
+    checker.check_events(before, client, [renamed(sent, aliases) for sent in sending.log], aliases=aliases)
+    findings = told_again(stack, sending.log, aliases)
+    take_over_first(findings, before)
+    every_answer_good(findings)
+    findings.claim(len(stack.started) == 1 + WORKERS, "a worker ended")
+    return findings
+
+
+def make_alias(stack, other, name):
+    environment = {**os.environ, "REDIS_URL": stack.redis.url}
+    command = [stack.build / "tools" / "dropctl", "campaigns", "alias", other, name]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"dropctl campaigns alias {other} {name}: {done.returncode} {done.stderr}"
+
+
+def renamed(sent, aliases):
+    """As if it had been sent for the campaign that its own is an alias of."""
+    def of(event):
+        name = aliases.get(event.campaign, event.campaign)
+        return dataclasses.replace(event, campaign=name, earlier=tuple(map(of, event.earlier)))
+
+    return dataclasses.replace(sent, event=of(sent.event))
 
 
 redis_flushed = under_loss(flushed, told=True)
@@ -156,4 +208,5 @@ redis_restored = under_loss(restored, told=False)
 CLAIMS = [
     Claim("redis-flushed", redis_flushed, 25),
     Claim("redis-restored-older-backup", redis_restored, 30),
+    Claim("campaign-aliased", campaign_aliased, 25),
 ]

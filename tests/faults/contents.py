@@ -35,6 +35,7 @@ def models_of(events):
     reader = Model(DEFAULTS, now, model_harness.REASONS).reader
     for event in itertools.chain.from_iterable((*event.earlier, event) for event in events):
         copy = reader.read(event.body, {"received_at": now, "campaign": traffic.campaign_in_url(event)})
+        copy = copy._replace(campaign=event.campaign)  # of an alias the body has another
         model = models[copy.campaign]
         if copy.kind == "result":
             model.drops.setdefault(copy.id, []).append(copy)

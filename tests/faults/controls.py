@@ -143,6 +143,7 @@ CONTROLS = [
     Control("figures-altered", claims_counting.altered_figures, all_seen, "nothing", 1, 10),
     Control("nothing-forgotten-when-flushed", claims_memory.redis_flushed, miscounted, "forget", 2, 25),
     Control("nothing-forgotten-when-restored", claims_memory.redis_restored, miscounted, "forget", 2, 30),
+    Control("nothing-forgotten-when-aliased", claims_memory.campaign_aliased, miscounted, "forget", 2, 25),
     Control("no-quarantine", crasher, innocents, "quarantine", 2, 60),
     Control("not-graceful", functools.partial(claims_stop.stop_bridge, stops=2), unanswered, "graceful", 3, 15,
             smoke=True),
