@@ -37,7 +37,7 @@ WORKDIR /var/lib/dropbridge
 
 FROM base AS tools
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libcurl4t64 \
+ && apt-get install -y --no-install-recommends libcurl4t64 libhiredis1.1.0 \
  && apt-get clean && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log
 LABEL org.opencontainers.image.description="The operator's command of dropbridge"
 COPY tests/samples /usr/share/dropbridge/samples
