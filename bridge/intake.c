@@ -216,8 +216,6 @@ enum answer intake_after_body(struct intake *intake, const struct intake_decisio
     if (answer != ANSWER_RECEIVED)
         return answer;
     verdict = strict_json_check(body);
-    if (verdict == JSON_NO_MEMORY)
-        return ANSWER_UNAVAILABLE;
     /* Nobody vouched for it: keeping it would let anyone fill the rejected queue. */
     if (verdict != JSON_OK && decision->scheme == ENVELOPE_OFF)
         return ANSWER_INVALID_JSON;

@@ -3,10 +3,7 @@
 #include "hex.h"
 #include "limits.h"
 
-#include <json-c/json.h>
-
-/* The grammar is checked here and not by json-c: its strict mode takes more than RFC 8259, and what more differs
-   between the releases. What passes here, json-c takes; a unit test holds the two against each other. */
+#include <string.h>
 
 enum scan_state { SCAN_VALUE, SCAN_VALUE_OR_END, SCAN_KEY, SCAN_KEY_OR_END, SCAN_AFTER_VALUE, SCAN_DONE };
 
@@ -257,39 +254,6 @@ enum json_verdict strict_json_check(struct bytes text)
     return object ? JSON_OK : JSON_NOT_OBJECT;
 }
 
-/* The text is in order, so only memory can have been short. Should json-c ever see it otherwise, the message must not
-   wait for memory for ever: it is malformed then. */
-static enum json_verdict verdict_of_failure(enum json_tokener_error error)
-{
-    return error >= json_tokener_error_depth && error <= json_tokener_error_size ? JSON_MALFORMED : JSON_NO_MEMORY;
-}
-
-enum json_verdict strict_json_parse(struct bytes text, struct json_object **root)
-{
-    struct json_object *parsed = NULL;
-    struct json_tokener *tokener = NULL;
-    enum json_verdict verdict = strict_json_check(text);
-
-    if (verdict != JSON_OK)
-        return verdict;
-    text = without_byte_order_mark(text);
-    if (text.len > INT32_MAX)
-        return JSON_NO_MEMORY;
-    /* Two levels to spare: how json-c counts them is its own affair, ours are counted already. Not its strict mode: the
-       grammar is judged, and from 0.17 on that mode refuses integers past 64 bits, which are grammatical. */
-    tokener = json_tokener_new_ex(LIMIT_JSON_DEPTH + 2);
-    if (!tokener)
-        return JSON_NO_MEMORY;
-    json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8);
-    parsed = json_tokener_parse_ex(tokener, (const char *)text.data, (int)text.len);
-    if (parsed)
-        *root = parsed;
-    else
-        verdict = verdict_of_failure(json_tokener_get_error(tokener));
-    json_tokener_free(tokener);
-    return verdict;
-}
-
 const char *strict_json_explain(enum json_verdict verdict)
 {
     switch (verdict) {
@@ -309,8 +273,6 @@ const char *strict_json_explain(enum json_verdict verdict)
         return "something follows the JSON value in the body";
     case JSON_NOT_OBJECT:
         return "the body is JSON, but not an object";
-    case JSON_NO_MEMORY:
-        return "out of memory";
     }
     return "the body is not JSON";
 }

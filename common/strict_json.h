@@ -1,13 +1,11 @@
-/* The one JSON check that bridge and worker share, so that they can never disagree about what is JSON.
-   With event_parse the only place that sees json-c. Pure; any thread. */
+/* The one JSON check that bridge and worker share, so that they can never disagree about what is JSON. What it has
+   passed, json_members reads. Pure; any thread. */
 #ifndef DROPBRIDGE_STRICT_JSON_H
 #define DROPBRIDGE_STRICT_JSON_H
 
 #include "bytes.h"
 
 #include <stdbool.h>
-
-struct json_object; /* json-c's */
 
 enum json_verdict {
     JSON_OK,
@@ -18,17 +16,13 @@ enum json_verdict {
     JSON_TOO_MANY,   /* values, past LIMIT_JSON_VALUES */
     JSON_TRAILING,   /* something follows the value */
     JSON_NOT_OBJECT, /* a value, but no object */
-    JSON_NO_MEMORY,
 };
 
-/* RFC 8259 to the letter where json-c's strict mode is not: NaN and Infinity are refused. Numbers beyond the range of a
+/* RFC 8259 to the letter: NaN and Infinity, which many parsers take, are refused. Numbers beyond the range of a
    double and lone surrogate escapes are grammatical and pass: an opt-out must not be lost to a name cut in the
    middle of a character. Duplicate keys pass; the last one counts. Strings may hold NUL (as \u0000). A byte order mark
    in front is passed over, as section 8.1 allows. */
 enum json_verdict strict_json_check(struct bytes text);
-
-/* The same check; on JSON_OK *root is the object, to be released with json_object_put(); else it is untouched. */
-enum json_verdict strict_json_parse(struct bytes text, struct json_object **root);
 
 /* A sentence for people: "the body is not UTF-8". */
 const char *strict_json_explain(enum json_verdict verdict);

@@ -371,15 +371,15 @@ CLASSIFYING = [
     Mutation(
         "dnc-lists-nobody", "the flag dnc is an opt-out",
         "workers/event/classify.c",
-        "bool dnc = raw->dnc == RAW_FLAG_TRUE || raw->session_dnc == RAW_FLAG_TRUE;",
-        "bool dnc = raw->session_dnc == RAW_FLAG_TRUE;",
+        "const bool dnc = field_flag(reading->fields, FIELD_dnc) == FLAG_TRUE || session_dnc(reading) == FLAG_TRUE;",
+        "const bool dnc = session_dnc(reading) == FLAG_TRUE;",
         ["test_event_opt_outs"],
     ),
     Mutation(
         "our-number-opts-out", "`to` is a number of ours where `from` names a contact",
-        "workers/event/parse.c",
-        "if (text_field(reader, \"from\").len == 0)",
-        "if (true)",
+        "workers/event/attributes.c",
+        "(field_text(fields, FIELD_from).len == 0 && try_fields(search, to, COUNT(to)));",
+        "try_fields(search, to, COUNT(to));",
         ["test_event_opt_outs"],
     ),
     Mutation(
@@ -406,7 +406,7 @@ CLASSIFYING = [
     Mutation(
         "receipts-are-statuses", "a receipt does not decide over the result",
         "workers/event/classify.c",
-        "event->receipt = raw->meaning == NAME_RECEIPT;",
+        "event->receipt = reading->meaning == NAME_RECEIPT;",
         "event->receipt = false;",
         ["test_event_parse"],
     ),

@@ -5,9 +5,6 @@
 
 #include <string.h>
 
-/* Of json-c; its headers stay in the two files that parse. */
-int json_object_put(struct json_object *object);
-
 #define TEXT(literal) (literal), sizeof(literal) - 1
 
 static const struct {
@@ -108,27 +105,21 @@ static const struct {
     {"a broken byte outside strings", TEXT("{\xff}"), JSON_NOT_UTF8},
 };
 
-/* Checks and parses a copy of exactly its length, so that a sanitizer sees a read past the end. */
-static enum json_verdict both_ways(const char *name, const char *text, size_t len)
+/* Of a copy of exactly its length, so that a sanitizer sees a read past the end. */
+static enum json_verdict checked(const char *text, size_t len)
 {
     uint8_t *copy = test_malloc(len > 0 ? len : 1);
-    struct json_object *root = NULL;
     memcpy(copy, text, len);
-    const enum json_verdict checked = strict_json_check(bytes_of(copy, len));
-    const enum json_verdict parsed = strict_json_parse(bytes_of(copy, len), &root);
-    CHECK_CASE(name, checked == parsed);
-    CHECK_CASE(name, (parsed == JSON_OK) == (root != NULL));
-    if (root)
-        assert_int_equal(json_object_put(root), 1);
+    const enum json_verdict verdict = strict_json_check(bytes_of(copy, len));
     test_free(copy);
-    return checked;
+    return verdict;
 }
 
 static void judges_by_rfc_8259(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++)
-        CHECK_CASE(cases[i].name, both_ways(cases[i].name, cases[i].text, cases[i].len) == cases[i].verdict);
+        CHECK_CASE(cases[i].name, checked(cases[i].text, cases[i].len) == cases[i].verdict);
 }
 
 static void allows_32_levels(void **state)
@@ -152,7 +143,7 @@ static void allows_32_levels(void **state)
             memcpy(text + level * nests[i].step, nests[i].open, nests[i].step);
         text[nests[i].levels * nests[i].step] = '1';
         memset(text + nests[i].levels * nests[i].step + 1, nests[i].close[0], nests[i].levels);
-        CHECK_CASE(nests[i].name, both_ways(nests[i].name, text, len) == nests[i].verdict);
+        CHECK_CASE(nests[i].name, checked(text, len) == nests[i].verdict);
         test_free(text);
     }
 }
@@ -184,7 +175,7 @@ static void allows_10000_values_of_any_kind(void **state)
             memcpy(text + sizeof head - 1 + k * step, rows[i].value, step);
         text[len - 2] = ']'; /* for the last comma */
         text[len - 1] = rows[i].values == 20000 ? '?' : '}';
-        CHECK_CASE(rows[i].name, both_ways(rows[i].name, text, len) == rows[i].verdict);
+        CHECK_CASE(rows[i].name, checked(text, len) == rows[i].verdict);
         test_free(text);
     }
 }
@@ -200,33 +191,15 @@ static void counts_members_and_a_key_given_twice(void **state)
         for (size_t k = 0; k + 1 < values; k++)
             memcpy(text + 1 + k * (sizeof member - 1), member, sizeof member - 1);
         text[len - 1] = '}';
-        assert_int_equal(both_ways("members", text, len), values == 10000 ? JSON_OK : JSON_TOO_MANY);
+        assert_int_equal(checked(text, len), values == 10000 ? JSON_OK : JSON_TOO_MANY);
         test_free(text);
-    }
-}
-
-/* Each sample with one byte changed to each of some bytes, cut everywhere: whatever the check lets by, json-c takes. */
-static void never_disagrees_with_the_parser(void **state)
-{
-    (void)state;
-    static const char sample[] =
-        "{\"a\":[-1.5e+3,true,null,\"\\u00e9\xc3\xa9\\n\"],\"b\":{\"c\":\"\",\"d\":[]},\"e\":0}";
-    static const char bytes[] = "\"\\{}[]:,0129-+.eEtfnu/ \t\n\v\f\r'aN\xc3\x80\xff\x7f\x1f";
-    char text[sizeof sample];
-    for (size_t at = 0; at < sizeof sample - 1; at++) {
-        memcpy(text, sample, sizeof sample);
-        (void)both_ways("cut", text, at);
-        for (size_t i = 0; i < sizeof bytes; i++) {
-            text[at] = bytes[i];
-            (void)both_ways("changed", text, sizeof sample - 1);
-        }
     }
 }
 
 static void explains_every_verdict(void **state)
 {
     (void)state;
-    for (int verdict = JSON_OK; verdict <= JSON_NO_MEMORY; verdict++)
+    for (int verdict = JSON_OK; verdict <= JSON_NOT_OBJECT; verdict++)
         assert_true(strlen(strict_json_explain((enum json_verdict)verdict)) > 5);
 }
 
@@ -237,7 +210,6 @@ int main(void)
         cmocka_unit_test(allows_32_levels),
         cmocka_unit_test(allows_10000_values_of_any_kind),
         cmocka_unit_test(counts_members_and_a_key_given_twice),
-        cmocka_unit_test(never_disagrees_with_the_parser),
         cmocka_unit_test(explains_every_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

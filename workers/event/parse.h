@@ -1,4 +1,4 @@
-/* A message → an event. With strict_json the only place that sees json-c. Pure: no I/O, no clock. Any thread. */
+/* A message → an event. Pure: no I/O, no clock. Any thread. */
 #ifndef DROPBRIDGE_EVENT_PARSE_H
 #define DROPBRIDGE_EVENT_PARSE_H
 

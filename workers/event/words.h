@@ -1,4 +1,4 @@
-/* What event names, statuses and texts of contacts mean: the tables of event_words.def and the patterns beside them
+/* What event names, statuses and texts of contacts mean: the tables of words.def and the patterns beside them
    (docs/classification.md, section 1). Pure. */
 #ifndef DROPBRIDGE_EVENT_WORDS_H
 #define DROPBRIDGE_EVENT_WORDS_H

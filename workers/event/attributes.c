@@ -1,0 +1,262 @@
+#include "attributes.h"
+
+#include "event_time.h"
+#include "normalize.h"
+#include "common/drops/phone.h"
+#include "common/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char UNASSIGNED[] = "unassigned";
+
+void remark(struct reading *reading, const char *text)
+{
+    if (reading->remark[0] == '\0')
+        snprintf(reading->remark, PARSE_DETAIL, "%s", text);
+}
+
+/* --- Phones ------------------------------------------------------------------------------------------------------ */
+
+struct phone_search {
+    struct fields *fields;
+    char *found;
+    bool given; /* something stood where a phone should */
+};
+
+static bool try_phone(struct phone_search *search, struct json_value value)
+{
+    struct bytes text = value_text(&value);
+    search->given = search->given || text.len > 0;
+    return phone_normalize(text, search->found);
+}
+
+/* Each name in the body, then in data. */
+static bool try_fields(struct phone_search *search, const enum field *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (try_phone(search, search->fields->in_body[names[i]]) || try_phone(search, search->fields->in_data[names[i]]))
+            return true;
+    }
+    return false;
+}
+
+/* The same names in the object `contact`. */
+static bool try_contact(struct phone_search *search, const enum field *names, size_t count)
+{
+    struct fields *fields = search->fields;
+    for (size_t i = 0; i < count; i++) {
+        if (try_phone(search, fields_inside(fields, &fields->in_body[FIELD_contact], names[i])) ||
+            try_phone(search, fields_inside(fields, &fields->in_data[FIELD_contact], names[i])))
+            return true;
+    }
+    return false;
+}
+
+/* Every member of a contact that has "phone" in its name. */
+static bool try_names_with_phone(struct phone_search *search, const struct json_value *contact)
+{
+    struct bytes rest = contact->kind == JSON_OBJECT ? contact->text : bytes_of(NULL, 0);
+    struct bytes name = {0};
+    struct json_value value = {0};
+    while (fields_next(search->fields, &rest, &name, &value)) {
+        if (text_holds(name, "phone") && try_phone(search, value))
+            return true;
+    }
+    return false;
+}
+
+static bool phone_of_send(struct phone_search *search)
+{
+    static const enum field names[] = {FIELD_phone_number, FIELD_to, FIELD_phone};
+    static const enum field of_contact[] = {FIELD_phone_number, FIELD_main_phone};
+    return try_fields(search, names, COUNT(names)) || try_contact(search, of_contact, COUNT(of_contact));
+}
+
+/* Who did it. `from` is the one who wrote; `to` is then a number of ours. */
+static bool phone_of_contact(struct phone_search *search)
+{
+    static const enum field first[] = {FIELD_phone_number, FIELD_phone};
+    static const enum field of_contact[] = {FIELD_phone_number, FIELD_phone, FIELD_main_phone, FIELD_mobile_phone};
+    static const enum field last[] = {FIELD_mobile_phone,  FIELD_main_phone,  FIELD_number, FIELD_contact_phone,
+                                      FIELD_phoneNumber, FIELD_contact, FIELD_from};
+    static const enum field to[] = {FIELD_to};
+    const struct fields *fields = search->fields;
+    return try_fields(search, first, COUNT(first)) || try_contact(search, of_contact, COUNT(of_contact)) ||
+           try_names_with_phone(search, &fields->in_body[FIELD_contact]) ||
+           try_names_with_phone(search, &fields->in_data[FIELD_contact]) || try_fields(search, last, COUNT(last)) ||
+           (field_text(fields, FIELD_from).len == 0 && try_fields(search, to, COUNT(to)));
+}
+
+void phone_into(struct reading *reading)
+{
+    struct phone_search search = {.fields = reading->fields, .found = reading->event->phone};
+    if (!(reading->of_send ? phone_of_send(&search) : phone_of_contact(&search)) && search.given)
+        remark(reading, "a phone number was ignored: it is not one of 7 to 15 digits");
+}
+
+/* --- Costs, flags, time ------------------------------------------------------------------------------------------ */
+
+void costs_into(struct reading *reading)
+{
+    struct event *event = reading->event;
+    const struct {
+        enum field field;
+        int64_t *micros;
+    } costs[] = {
+        {FIELD_product_cost, &event->product_cost_micros},
+        {FIELD_compliance_fee, &event->compliance_fee_micros},
+        {FIELD_tts_fee, &event->tts_fee_micros},
+    };
+    for (size_t i = 0; i < COUNT(costs); i++) {
+        const struct json_value cost = field_scalar(reading->fields, costs[i].field);
+        if (cost.kind == JSON_ABSENT)
+            continue;
+        if (cost.kind == JSON_NUMBER ? money_of_number(json_number(&cost), costs[i].micros)
+                                     : money_of_text(cost.text, costs[i].micros))
+            event->has_costs = true;
+        else
+            remark(reading, "an amount of money was ignored: it is not a number from 0 to 10000 dollars");
+    }
+}
+
+static enum flag dnc_of_session(struct fields *fields, const struct json_value *session)
+{
+    const struct json_value dispo = fields_inside(fields, session, FIELD_dispo);
+    const struct json_value dnc = fields_inside(fields, &dispo, FIELD_dnc);
+    return value_flag(&dnc);
+}
+
+enum flag session_dnc(struct reading *reading)
+{
+    struct fields *fields = reading->fields;
+    const enum flag dnc = dnc_of_session(fields, &fields->in_body[FIELD_campaign_session]);
+    return dnc != FLAG_ABSENT ? dnc : dnc_of_session(fields, &fields->in_data[FIELD_campaign_session]);
+}
+
+void flags_into(struct reading *reading)
+{
+    struct event *event = reading->event;
+    const enum flag own = field_flag(reading->fields, FIELD_dnc);
+    const enum flag dnc = own != FLAG_ABSENT ? own : session_dnc(reading);
+    const enum flag spam = field_flag(reading->fields, FIELD_spam);
+    event->has_flags = dnc != FLAG_ABSENT || spam != FLAG_ABSENT;
+    event->dnc = dnc == FLAG_TRUE;
+    event->spam = spam == FLAG_TRUE;
+}
+
+static bool time_of(const struct json_value *value, int64_t *ms)
+{
+    return value->kind == JSON_NUMBER ? event_time_of_number(json_number(value), ms)
+                                      : value->kind == JSON_TEXT && event_time_of_text(value->text, ms);
+}
+
+/* The first that can be read; one outside all reason gives way to the time of receipt. */
+void time_into(struct reading *reading)
+{
+    static const enum field names[] = {FIELD_attempt_date, FIELD_event_at, FIELD_timestamp, FIELD_created_at};
+    /* When a campaign was made is not when this happened to it. */
+    const size_t count = COUNT(names) - (reading->event->kind == EVENT_CAMPAIGN);
+    const int64_t received_ms = reading->event->received_ms;
+    bool given = false;
+    reading->event->time_ms = received_ms;
+    for (size_t i = 0; i < 2 * count; i++) {
+        const struct json_value *found = i % 2 == 0 ? reading->fields->in_body : reading->fields->in_data;
+        const struct json_value value = value_scalar(&found[names[i / 2]]);
+        int64_t ms = 0;
+        given = given || value.kind != JSON_ABSENT;
+        if (!time_of(&value, &ms))
+            continue;
+        if (ms >= EVENT_TIME_FIRST_MS && ms - EVENT_TIME_AHEAD_MS <= received_ms)
+            reading->event->time_ms = ms;
+        else
+            remark(reading, "the event's time was ignored: it is before 2000 or over a day ahead; the time of receipt "
+                            "counts");
+        return;
+    }
+    if (given)
+        remark(reading, "the event's time was ignored: it cannot be read; the time of receipt counts");
+}
+
+/* --- Names ------------------------------------------------------------------------------------------------------- */
+
+static struct bytes foreign_id_of(struct reading *reading)
+{
+    const struct bytes texts[] = {value_text(&reading->fields->in_body[FIELD_foreign_id]),
+                                  value_text(&reading->fields->in_data[FIELD_foreign_id])};
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        if (texts[i].len > LIMIT_FOREIGN_ID)
+            remark(reading, "a foreign_id was ignored: it is longer than 1024 bytes");
+        else if (texts[i].len > 0)
+            return texts[i];
+    }
+    return bytes_of(NULL, 0);
+}
+
+/* The part ahead of the separator; empty without one. */
+static struct bytes campaign_part(struct bytes foreign_id, const char *separator)
+{
+    if (!separator || separator[0] == '\0' || foreign_id.len == 0)
+        return bytes_of(NULL, 0);
+    const uint8_t *found = memmem(foreign_id.data, foreign_id.len, separator, strlen(separator));
+    return bytes_of(foreign_id.data, found ? (size_t)(found - foreign_id.data) : 0);
+}
+
+static bool campaign_into(struct reading *reading, struct bytes foreign_id)
+{
+    struct fields *fields = reading->fields;
+    struct event *event = reading->event;
+    const struct json_value inside = fields_inside(fields, &fields->in_data[FIELD_campaign], FIELD_id);
+    const bool of_campaign = name_is_of_campaign(reading->name);
+    const struct {
+        enum campaign_rank rank;
+        struct bytes id;
+    } ids[] = {
+        {CAMPAIGN_FROM_URL, bytes_of_text(reading->envelope->campaign)},
+        {CAMPAIGN_FROM_FOREIGN, campaign_part(foreign_id, reading->settings->campaign_separator)},
+        {CAMPAIGN_FROM_BODY, value_text(&fields->in_body[FIELD_campaign_id])},
+        {CAMPAIGN_FROM_BODY, value_text(&fields->in_data[FIELD_campaign_id])},
+        {CAMPAIGN_FROM_BODY, value_text(&inside)},
+        {CAMPAIGN_FROM_BODY, value_text(&fields->in_data[FIELD_campaign])},
+        {CAMPAIGN_FROM_BODY, value_text(&fields->in_body[FIELD_campaign_name])},
+        {CAMPAIGN_FROM_BODY, value_text(&fields->in_data[FIELD_campaign_name])},
+        {CAMPAIGN_FROM_BODY, of_campaign ? value_text(&fields->in_data[FIELD_id]) : bytes_of(NULL, 0)},
+    };
+    memcpy(event->campaign, UNASSIGNED, sizeof UNASSIGNED);
+    for (size_t i = 0; i < COUNT(ids); i++) {
+        if (ids[i].id.len == 0 || bytes_equal(ids[i].id, bytes_of_text(UNASSIGNED)))
+            continue;
+        event->campaign_rank = ids[i].rank;
+        return campaign_of_id(ids[i].id, event->campaign);
+    }
+    return true;
+}
+
+struct bytes drop_of(const struct reading *reading)
+{
+    const struct bytes drop = field_text(reading->fields, FIELD_drop_id);
+    if (drop.len > 0 || !reading->of_send)
+        return drop;
+    const struct bytes message = value_text(&reading->fields->in_data[FIELD_message_id]);
+    return message.len > 0 ? message : value_text(&reading->fields->in_data[FIELD_id]);
+}
+
+bool names_into(struct reading *reading)
+{
+    struct event *event = reading->event;
+    const struct bytes drop = drop_of(reading);
+    const struct bytes id = event->kind == EVENT_RESULT ? drop : field_text(reading->fields, FIELD_event_id);
+    const struct bytes foreign_id = foreign_id_of(reading);
+    if (event->kind == EVENT_RESULT || event->kind == EVENT_OPT_OUT) {
+        event->foreign_id_len = foreign_id.len;
+        if (foreign_id.len > 0)
+            memcpy(event->foreign_id, foreign_id.data, foreign_id.len);
+    }
+    if (event->kind == EVENT_OPT_OUT && drop.len > 0 && !event_id_of_text(drop, &event->drop))
+        return false;
+    if (!(id.len > 0 ? event_id_of_text(id, &event->id) : event_id_of_body(reading->fields->body, &event->id)))
+        return false;
+    return campaign_into(reading, foreign_id);
+}
