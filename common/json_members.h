@@ -23,7 +23,7 @@ bool json_next_member(struct bytes *rest, struct bytes *name, struct json_value 
    text.len: `out` must hold that. */
 size_t json_unescape(struct bytes text, uint8_t *out);
 
-/* Of a JSON_NUMBER that stands in an object; infinite past a double's range. */
+/* Of a number, or a text that is one, with a byte behind it that is no part of it; infinite past a double's range. */
 double json_number(const struct json_value *value);
 /* Whether a JSON_NUMBER is written without fraction and exponent. */
 bool json_is_integer(const struct json_value *value);

@@ -254,6 +254,12 @@ enum json_verdict strict_json_check(struct bytes text)
     return object ? JSON_OK : JSON_NOT_OBJECT;
 }
 
+bool strict_json_is_number(struct bytes text)
+{
+    struct scanner scan = {.at = text.data, .end = text.data + text.len};
+    return text.len > 0 && scan_number(&scan) == JSON_OK && scan.at == scan.end;
+}
+
 const char *strict_json_explain(enum json_verdict verdict)
 {
     switch (verdict) {

@@ -24,6 +24,9 @@ enum json_verdict {
    in front is passed over, as section 8.1 allows. */
 enum json_verdict strict_json_check(struct bytes text);
 
+/* Whether a text is one number of JSON and nothing else. */
+bool strict_json_is_number(struct bytes text);
+
 /* A sentence for people: "the body is not UTF-8". */
 const char *strict_json_explain(enum json_verdict verdict);
 

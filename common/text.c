@@ -109,3 +109,44 @@ size_t folded_count(const char *folded)
         count += *folded == ' ';
     return count;
 }
+
+void text_lower(struct bytes text, char *out)
+{
+    for (size_t i = 0; i < text.len; i++)
+        out[i] = (char)lower(text.data[i]);
+    out[text.len] = '\0';
+}
+
+bool text_digits(struct bytes text, double *number)
+{
+    double value = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        value = value * 10 + (text.data[i] - '0');
+    }
+    if (text.len > 0)
+        *number = value;
+    return text.len > 0;
+}
+
+void text_for_display(struct bytes text, size_t limit, char *out)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    size_t len = 0;
+    size_t at = 0;
+    while (at < text.len) {
+        bool nul = text.data[at] == '\0';
+        /* A character is its first byte and the continuation bytes behind it. */
+        size_t width = 1;
+        while (at + width < text.len && (text.data[at + width] & 0xc0) == 0x80)
+            width++;
+        size_t shown = nul ? sizeof replacement - 1 : width;
+        if (len + shown > limit)
+            break;
+        memcpy(out + len, nul ? (const void *)replacement : text.data + at, shown);
+        len += shown;
+        at += width;
+    }
+    out[len] = '\0';
+}

@@ -23,6 +23,15 @@ enum { TEXT_FOLDED = 256 };
    a NUL as the byte 1. False if that is empty or longer than TEXT_FOLDED - 1 bytes; `out` then holds its beginning. */
 bool text_fold(struct bytes text, char out[TEXT_FOLDED]);
 
+/* Letters in lower case; `out` holds text.len + 1. */
+void text_lower(struct bytes text, char *out);
+
+/* A text of digits alone, as a number; past 10^18 it is not exact. */
+bool text_digits(struct bytes text, double *number);
+
+/* Copies the first `limit` bytes, not cutting a UTF-8 character, NUL shown as U+FFFD; `out` holds limit + 1. */
+void text_for_display(struct bytes text, size_t limit, char *out);
+
 /* Whether `words`, one or several, stand in a folded text as whole words. */
 bool folded_holds(const char *folded, const char *words);
 /* How many words a folded text has; 0 if it is empty. */

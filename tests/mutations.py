@@ -378,8 +378,8 @@ CLASSIFYING = [
     Mutation(
         "our-number-opts-out", "`to` is a number of ours where `from` names a contact",
         "workers/event/attributes.c",
-        "(field_text(fields, FIELD_from).len == 0 && try_fields(search, to, COUNT(to)));",
-        "try_fields(search, to, COUNT(to));",
+        "try_places(&search, of_contact, COUNT(of_contact) - wrote);",
+        "try_places(&search, of_contact, COUNT(of_contact));",
         ["test_event_opt_outs"],
     ),
     Mutation(

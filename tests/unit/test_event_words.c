@@ -66,28 +66,26 @@ static void names_sound_like_an_opt_out_or_like_consent(void **state)
 {
     static const struct {
         const char *name;
-        bool opt_out, consent;
+        enum name_sound sound;
     } rows[] = {
-        {"contact.sms.optout", true, true},
-        {"contact.OptOut", true, true},
-        {"contact.opt_out.added", true, true},
-        {"contact.opt-out", true, true},
-        {"subscriber.unsubscribe", true, true},
-        {"consent.revoke", true, true},
-        {"contact.revoked", true, true},
-        {"contact.opt.changed", false, true},
-        {"contact.optin", false, true},
-        {"contact.consent.updated", false, true},
-        {"contact.STOP", false, true},
-        {"contact.tag.added", false, false},
-        {"contact.subscribed", false, false},
-        {"", false, false},
+        {"contact.sms.optout", NAME_SOUNDS_LIKE_OPT_OUT},
+        {"contact.OptOut", NAME_SOUNDS_LIKE_OPT_OUT},
+        {"contact.opt_out.added", NAME_SOUNDS_LIKE_OPT_OUT},
+        {"contact.opt-out", NAME_SOUNDS_LIKE_OPT_OUT},
+        {"subscriber.unsubscribe", NAME_SOUNDS_LIKE_OPT_OUT},
+        {"consent.revoke", NAME_SOUNDS_LIKE_OPT_OUT},
+        {"contact.revoked", NAME_SOUNDS_LIKE_OPT_OUT},
+        {"contact.opt.changed", NAME_SOUNDS_LIKE_CONSENT},
+        {"contact.optin", NAME_SOUNDS_LIKE_CONSENT},
+        {"contact.consent.updated", NAME_SOUNDS_LIKE_CONSENT},
+        {"contact.STOP", NAME_SOUNDS_LIKE_CONSENT},
+        {"contact.tag.added", NAME_SOUNDS_LIKE_NOTHING},
+        {"contact.subscribed", NAME_SOUNDS_LIKE_NOTHING},
+        {"", NAME_SOUNDS_LIKE_NOTHING},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        CHECK_CASE(rows[i].name, name_sounds_like_opt_out(bytes_of_text(rows[i].name)) == rows[i].opt_out);
-        CHECK_CASE(rows[i].name, name_sounds_like_consent(bytes_of_text(rows[i].name)) == rows[i].consent);
-    }
+    for (size_t i = 0; i < COUNT(rows); i++)
+        CHECK_CASE(rows[i].name, name_sound(bytes_of_text(rows[i].name)) == rows[i].sound);
 }
 
 static void names_of_campaigns_begin_with_it(void **state)
@@ -178,8 +176,8 @@ static void a_text_is_a_stop_or_an_opt_in_as_a_whole_or_not_at_all(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        CHECK_CASE(rows[i].text, is_stop_text(bytes_of_text(rows[i].text)) == rows[i].stop);
-        CHECK_CASE(rows[i].text, is_opt_in_text(bytes_of_text(rows[i].text)) == rows[i].opt_in);
+        CHECK_CASE(rows[i].text, (text_meaning(bytes_of_text(rows[i].text)) == TEXT_STOP) == rows[i].stop);
+        CHECK_CASE(rows[i].text, (text_meaning(bytes_of_text(rows[i].text)) == TEXT_OPT_IN) == rows[i].opt_in);
     }
 }
 

@@ -2,7 +2,9 @@
 #include "common/text.h"
 
 #include "cases.h"
+#include "common/limits.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void folding_leaves_the_words(void **state)
@@ -124,6 +126,29 @@ static void letter_case_does_not_matter_to_beginnings_ends_and_parts(void **stat
     assert_int_equal(text_trim(bytes_of(NULL, 0)).len, 0);
 }
 
+static void texts_are_cut_between_characters_and_show_nul(void **state)
+{
+    char out[LIMIT_RAW_TEXT + 1];
+    (void)state;
+    text_for_display(bytes_of("a\0b", 3), LIMIT_RAW_TEXT, out);
+    assert_string_equal(out, "a\xef\xbf\xbd"
+                             "b");
+    text_for_display(bytes_of_text("ab\xc3\xa4"), 3, out);
+    assert_string_equal(out, "ab");
+    text_for_display(bytes_of_text("ab\xc3\xa4"), 4, out);
+    assert_string_equal(out, "ab\xc3\xa4");
+    text_for_display(bytes_of("ab\0", 3), 4, out);
+    assert_string_equal(out, "ab");
+    text_for_display(bytes_of(NULL, 0), 4, out);
+    assert_string_equal(out, "");
+    char *big = malloc(10000);
+    assert_non_null(big);
+    memset(big, 'x', 10000);
+    text_for_display(bytes_of(big, 10000), LIMIT_RAW_TEXT, out);
+    assert_int_equal(strlen(out), LIMIT_RAW_TEXT);
+    free(big);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +158,7 @@ int main(void)
         cmocka_unit_test(a_nul_is_a_letter_like_no_other),
         cmocka_unit_test(whole_words_are_found_and_parts_are_not),
         cmocka_unit_test(letter_case_does_not_matter_to_beginnings_ends_and_parts),
+        cmocka_unit_test(texts_are_cut_between_characters_and_show_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

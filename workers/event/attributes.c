@@ -1,7 +1,8 @@
-#include "attributes.h"
+#include "reading.h"
 
 #include "event_time.h"
 #include "normalize.h"
+#include "common/drops/campaign_name.h"
 #include "common/drops/phone.h"
 #include "common/text.h"
 
@@ -20,6 +21,26 @@ void remark(struct reading *reading, const char *text)
 
 /* --- Phones ------------------------------------------------------------------------------------------------------ */
 
+/* A field of the body and of data, or of the object `contact` in each of them. */
+struct place {
+    bool in_contact;
+    enum field field; /* FIELDS: each with "phone" in its name */
+};
+
+/* Of a send: whom it went to. */
+static const struct place of_send[] = {
+    {false, FIELD_phone_number}, {false, FIELD_to},        {false, FIELD_phone},
+    {true, FIELD_phone_number},  {true, FIELD_main_phone},
+};
+
+/* Of what a contact did: who did it. */
+static const struct place of_contact[] = {
+    {false, FIELD_phone_number},  {false, FIELD_phone},      {true, FIELD_phone_number}, {true, FIELD_phone},
+    {true, FIELD_main_phone},     {true, FIELD_mobile_phone}, {true, FIELDS},            {false, FIELD_mobile_phone},
+    {false, FIELD_main_phone},    {false, FIELD_number},     {false, FIELD_contact_phone},
+    {false, FIELD_phoneNumber},   {false, FIELD_contact},    {false, FIELD_from},        {false, FIELD_to},
+};
+
 struct phone_search {
     struct fields *fields;
     char *found;
@@ -28,34 +49,11 @@ struct phone_search {
 
 static bool try_phone(struct phone_search *search, struct json_value value)
 {
-    struct bytes text = value_text(&value);
+    const struct bytes text = value_text(&value);
     search->given = search->given || text.len > 0;
     return phone_normalize(text, search->found);
 }
 
-/* Each name in the body, then in data. */
-static bool try_fields(struct phone_search *search, const enum field *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (try_phone(search, search->fields->in_body[names[i]]) || try_phone(search, search->fields->in_data[names[i]]))
-            return true;
-    }
-    return false;
-}
-
-/* The same names in the object `contact`. */
-static bool try_contact(struct phone_search *search, const enum field *names, size_t count)
-{
-    struct fields *fields = search->fields;
-    for (size_t i = 0; i < count; i++) {
-        if (try_phone(search, fields_inside(fields, &fields->in_body[FIELD_contact], names[i])) ||
-            try_phone(search, fields_inside(fields, &fields->in_data[FIELD_contact], names[i])))
-            return true;
-    }
-    return false;
-}
-
-/* Every member of a contact that has "phone" in its name. */
 static bool try_names_with_phone(struct phone_search *search, const struct json_value *contact)
 {
     struct bytes rest = contact->kind == JSON_OBJECT ? contact->text : bytes_of(NULL, 0);
@@ -68,32 +66,32 @@ static bool try_names_with_phone(struct phone_search *search, const struct json_
     return false;
 }
 
-static bool phone_of_send(struct phone_search *search)
+static bool try_place(struct phone_search *search, struct place place, const struct json_value found[FIELDS])
 {
-    static const enum field names[] = {FIELD_phone_number, FIELD_to, FIELD_phone};
-    static const enum field of_contact[] = {FIELD_phone_number, FIELD_main_phone};
-    return try_fields(search, names, COUNT(names)) || try_contact(search, of_contact, COUNT(of_contact));
+    if (!place.in_contact)
+        return try_phone(search, found[place.field]);
+    if (place.field == FIELDS)
+        return try_names_with_phone(search, &found[FIELD_contact]);
+    return try_phone(search, fields_inside(search->fields, &found[FIELD_contact], place.field));
 }
 
-/* Who did it. `from` is the one who wrote; `to` is then a number of ours. */
-static bool phone_of_contact(struct phone_search *search)
+static bool try_places(struct phone_search *search, const struct place *places, size_t count)
 {
-    static const enum field first[] = {FIELD_phone_number, FIELD_phone};
-    static const enum field of_contact[] = {FIELD_phone_number, FIELD_phone, FIELD_main_phone, FIELD_mobile_phone};
-    static const enum field last[] = {FIELD_mobile_phone,  FIELD_main_phone,  FIELD_number, FIELD_contact_phone,
-                                      FIELD_phoneNumber, FIELD_contact, FIELD_from};
-    static const enum field to[] = {FIELD_to};
-    const struct fields *fields = search->fields;
-    return try_fields(search, first, COUNT(first)) || try_contact(search, of_contact, COUNT(of_contact)) ||
-           try_names_with_phone(search, &fields->in_body[FIELD_contact]) ||
-           try_names_with_phone(search, &fields->in_data[FIELD_contact]) || try_fields(search, last, COUNT(last)) ||
-           (field_text(fields, FIELD_from).len == 0 && try_fields(search, to, COUNT(to)));
+    for (size_t i = 0; i < count; i++) {
+        if (try_place(search, places[i], search->fields->in_body) || try_place(search, places[i], search->fields->in_data))
+            return true;
+    }
+    return false;
 }
 
 void phone_into(struct reading *reading)
 {
     struct phone_search search = {.fields = reading->fields, .found = reading->event->phone};
-    if (!(reading->of_send ? phone_of_send(&search) : phone_of_contact(&search)) && search.given)
+    /* `from` is the one who wrote; `to`, the last place, is then a number of ours. */
+    const bool wrote = field_text(reading->fields, FIELD_from).len > 0;
+    const bool found = reading->of_send ? try_places(&search, of_send, COUNT(of_send))
+                                        : try_places(&search, of_contact, COUNT(of_contact) - wrote);
+    if (!found && search.given)
         remark(reading, "a phone number was ignored: it is not one of 7 to 15 digits");
 }
 
@@ -114,8 +112,7 @@ void costs_into(struct reading *reading)
         const struct json_value cost = field_scalar(reading->fields, costs[i].field);
         if (cost.kind == JSON_ABSENT)
             continue;
-        if (cost.kind == JSON_NUMBER ? money_of_number(json_number(&cost), costs[i].micros)
-                                     : money_of_text(cost.text, costs[i].micros))
+        if (money_of(&cost, costs[i].micros))
             event->has_costs = true;
         else
             remark(reading, "an amount of money was ignored: it is not a number from 0 to 10000 dollars");

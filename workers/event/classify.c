@@ -1,7 +1,5 @@
-#include "classify.h"
+#include "reading.h"
 
-#include "attributes.h"
-#include "normalize.h"
 #include "common/drops/reasons.h"
 #include "common/text.h"
 
@@ -24,22 +22,14 @@ static void remark_name(struct reading *reading, const char *what)
 static bool code_of(struct json_value value, int64_t *code)
 {
     static const double EXACT = 9007199254740992.0; /* 2^53 */
-    if (value.kind == JSON_NUMBER) {
-        const double number = json_number(&value);
-        if (!(fabs(number) < EXACT) || trunc(number) != number)
-            return false;
-        *code = (int64_t)number;
-        return true;
-    }
-    int64_t number = 0;
-    if (value.kind != JSON_TEXT || value.text.len == 0 || value.text.len > 15)
+    double number = 0;
+    if (value.kind == JSON_NUMBER)
+        number = json_number(&value);
+    else if (value.kind != JSON_TEXT || !text_digits(value.text, &number))
         return false;
-    for (size_t i = 0; i < value.text.len; i++) {
-        if (value.text.data[i] < '0' || value.text.data[i] > '9')
-            return false;
-        number = number * 10 + (value.text.data[i] - '0');
-    }
-    *code = number;
+    if (!(fabs(number) < EXACT) || trunc(number) != number)
+        return false;
+    *code = (int64_t)number;
     return true;
 }
 
@@ -64,23 +54,18 @@ static struct why why_of(const struct fields *fields)
     return why;
 }
 
-/* What dc:unknown_reasons lists. */
-static void unknown_reason_of(const struct why *why, char out[LIMIT_RAW_TEXT + 1])
-{
-    if (why->text.len > 0)
-        text_for_display(why->text, LIMIT_RAW_TEXT, out);
-    else if (why->has_code)
-        snprintf(out, LIMIT_RAW_TEXT + 1, "reason_code %" PRId64, why->code);
-    else
-        snprintf(out, LIMIT_RAW_TEXT + 1, "(none)");
-}
-
 static void reason_into(const struct why *why, struct event *event)
 {
     const int known = why->by_code >= 0 ? why->by_code : why->by_text;
     event->reason = (uint8_t)(known >= 0 ? (unsigned)known : reason_other());
-    if (known < 0)
-        unknown_reason_of(why, event->unknown_reason);
+    if (known >= 0)
+        return;
+    if (why->text.len > 0)
+        text_for_display(why->text, LIMIT_RAW_TEXT, event->unknown_reason);
+    else if (why->has_code)
+        snprintf(event->unknown_reason, sizeof event->unknown_reason, "reason_code %" PRId64, why->code);
+    else
+        snprintf(event->unknown_reason, sizeof event->unknown_reason, "(none)");
 }
 
 /* --- Opt-outs ---------------------------------------------------------------------------------------------------- */
@@ -91,7 +76,7 @@ static void opt_out_into(struct reading *reading, const struct why *why)
     struct event *event = reading->event;
     enum reason_opt_out said = reason_opt_out(why->by_code);
     const bool dnc = field_flag(reading->fields, FIELD_dnc) == FLAG_TRUE || session_dnc(reading) == FLAG_TRUE;
-    const bool by_name = name_sounds_like_opt_out(reading->name);
+    const bool by_name = name_sound(reading->name) == NAME_SOUNDS_LIKE_OPT_OUT;
     if (said == REASON_STAYS)
         said = reason_opt_out(why->by_text);
     event->opts_out = said != REASON_STAYS || dnc || by_name;
@@ -138,10 +123,10 @@ static bool subscription_begins(const struct reading *reading)
 {
     static const enum field choices[] = {FIELD_action, FIELD_opt, FIELD_keyword, FIELD_body};
     const struct fields *fields = reading->fields;
-    bool begins = is_opt_in_text(reading->status) || field_flag(fields, FIELD_opted_in) == FLAG_TRUE ||
+    bool begins = text_meaning(reading->status) == TEXT_OPT_IN || field_flag(fields, FIELD_opted_in) == FLAG_TRUE ||
                   field_flag(fields, FIELD_subscribed) == FLAG_TRUE;
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
-        begins = begins || is_opt_in_text(field_text(fields, choices[i]));
+        begins = begins || text_meaning(field_text(fields, choices[i])) == TEXT_OPT_IN;
     return begins;
 }
 
@@ -150,12 +135,12 @@ static enum parse_verdict other_into(struct reading *reading)
 {
     struct reading quiet = *reading; /* the remark below says more */
     quiet.remark = (char[PARSE_DETAIL]){""};
-    reading->event->opts_out = reading->event->told = name_sounds_like_opt_out(reading->name);
+    reading->event->opts_out = reading->event->told = name_sound(reading->name) == NAME_SOUNDS_LIKE_OPT_OUT;
     if (reading->event->opts_out)
         phone_into(&quiet);
     if (make_opt_out(reading->event, bytes_of(NULL, 0)))
         remark_name(reading, "is no documented opt-out and was taken for one by its name");
-    else if (name_sounds_like_consent(reading->name))
+    else if (name_sound(reading->name) != NAME_SOUNDS_LIKE_NOTHING)
         remark_name(reading, "has to do with consent by its name, but no rule knows it: it changed no list");
     return PARSE_OK;
 }
@@ -226,16 +211,14 @@ static enum parse_verdict result_into(struct reading *reading)
 
 /* --- The whole --------------------------------------------------------------------------------------------------- */
 
-static enum parse_verdict state_into(struct reading *reading, enum campaign_state state)
+enum parse_verdict classify(struct reading *reading)
 {
-    reading->event->kind = EVENT_CAMPAIGN;
-    reading->event->state = state;
-    return PARSE_OK;
-}
-
-/* All but time and names. */
-static enum parse_verdict meaning_into(struct reading *reading)
-{
+    static const enum campaign_state states[] = {
+        [NAME_SCHEDULED] = CAMPAIGN_SCHEDULED,
+        [NAME_RUNNING] = CAMPAIGN_RUNNING,
+        [NAME_PAUSED] = CAMPAIGN_PAUSED,
+        [NAME_COMPLETED] = CAMPAIGN_COMPLETED,
+    };
     const struct fields *fields = reading->fields;
     const bool flat = fields->in_body[FIELD_data].kind != JSON_OBJECT && reading->status.len > 0 &&
                       field_text(fields, FIELD_drop_id).len > 0;
@@ -255,59 +238,14 @@ static enum parse_verdict meaning_into(struct reading *reading)
     case NAME_SUBSCRIPTION:
         return subscription_begins(reading) ? contact_opts_in(reading) : contact_opts_out(reading);
     case NAME_TEXT_RECEIVED:
-        return is_stop_text(field_text(fields, FIELD_body)) ? contact_opts_out(reading) : PARSE_OK;
+        return text_meaning(field_text(fields, FIELD_body)) == TEXT_STOP ? contact_opts_out(reading) : PARSE_OK;
     case NAME_SCHEDULED:
-        return state_into(reading, CAMPAIGN_SCHEDULED);
     case NAME_RUNNING:
-        return state_into(reading, CAMPAIGN_RUNNING);
     case NAME_PAUSED:
-        return state_into(reading, CAMPAIGN_PAUSED);
     case NAME_COMPLETED:
-        return state_into(reading, CAMPAIGN_COMPLETED);
+        reading->event->kind = EVENT_CAMPAIGN;
+        reading->event->state = states[reading->meaning];
+        return PARSE_OK;
     }
     return PARSE_OK;
-}
-
-/* `type`, else `event`: of the body only, and only a text. */
-static struct bytes name_of(const struct fields *fields)
-{
-    static const enum field names[] = {FIELD_type, FIELD_event};
-    struct bytes name = {0};
-    for (size_t i = 0; i < 2 && name.len == 0; i++) {
-        if (fields->in_body[names[i]].kind == JSON_TEXT)
-            name = text_trim(fields->in_body[names[i]].text);
-    }
-    return name;
-}
-
-static struct bytes status_of(const struct fields *fields)
-{
-    const struct bytes status = text_trim(value_text(&fields->in_body[FIELD_status]));
-    return status.len > 0 ? status : text_trim(value_text(&fields->in_data[FIELD_status]));
-}
-
-enum parse_verdict classify(struct fields *fields, const struct envelope *envelope,
-                            const struct parse_settings *settings, struct event *event, char detail[PARSE_DETAIL])
-{
-    struct event made = {.kind = EVENT_OTHER, .received_ms = envelope->received_at_ms};
-    char remarks[PARSE_DETAIL] = "";
-    struct reading reading = {.fields = fields, .envelope = envelope, .settings = settings, .event = &made,
-                              .remark = remarks, .name = name_of(fields), .status = status_of(fields)};
-    reading.meaning = name_meaning(reading.name);
-    text_for_display(reading.name, LIMIT_RAW_TEXT, made.name);
-    enum parse_verdict verdict = meaning_into(&reading);
-    time_into(&reading);
-    const bool named = verdict != PARSE_OK || names_into(&reading);
-    if (!named || fields->no_memory) {
-        snprintf(remarks, PARSE_DETAIL, "out of memory");
-        verdict = PARSE_NO_MEMORY;
-    }
-    if (verdict == PARSE_OK && made.kind == EVENT_CAMPAIGN && made.campaign_rank == CAMPAIGN_UNASSIGNED) {
-        snprintf(remarks, PARSE_DETAIL, "the event \"%s\" names no campaign", made.name);
-        verdict = PARSE_CAMPAIGN_UNNAMED;
-    }
-    memcpy(detail, remarks, PARSE_DETAIL);
-    if (verdict == PARSE_OK)
-        *event = made;
-    return verdict;
 }

@@ -27,69 +27,50 @@ static bool at_digit(const struct cursor *cursor)
            cursor->text.data[cursor->at] <= '9';
 }
 
-/* Exactly `digits` digits, at most `max`. */
-static bool take_number(struct cursor *cursor, int digits, int max, int *out)
+/* Digits and what is between them: "4-2-2" is a date. Each number goes to the next of `out`. */
+static bool take_form(struct cursor *cursor, const char *form, int *out)
 {
-    int value = 0;
-    for (int i = 0; i < digits; i++) {
-        if (!at_digit(cursor))
-            return false;
-        value = value * 10 + (cursor->text.data[cursor->at++] - '0');
+    for (; *form; form++) {
+        if (*form < '1' || *form > '9') {
+            if (!take(cursor, (uint8_t)*form))
+                return false;
+            continue;
+        }
+        *out = 0;
+        for (int digits = *form - '0'; digits > 0; digits--) {
+            if (!at_digit(cursor))
+                return false;
+            *out = *out * 10 + (cursor->text.data[cursor->at++] - '0');
+        }
+        out++;
     }
-    if (value > max)
-        return false;
-    *out = value;
     return true;
 }
 
-static bool is_leap(int year)
-{
-    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
-
-static int days_in_month(int year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return days[month - 1] + (month == 2 && is_leap(year));
-}
-
-/* Days from 1970-01-01 to a day of the proleptic Gregorian calendar. */
+/* Days from 1970-01-01 to a day of the proleptic Gregorian calendar, by eras of 400 years that begin on 1 March. */
 static int64_t days_since_epoch(int year, int month, int day)
 {
-    int64_t days = day - 1;
-    for (int m = 1; m < month; m++)
-        days += days_in_month(year, m);
-    /* Leap days of the years 0 to year - 1; year 0 is one itself. */
-    int64_t leap_days = year == 0 ? 0 : (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400 + 1;
-    static const int64_t DAYS_TO_1970 = 1970 * 365 + 478;
-    return (int64_t)year * 365 + leap_days - DAYS_TO_1970 + days;
+    const int from_march = year - (month <= 2) + 400; /* one era later, so that no year is negative */
+    const int of_era = from_march % 400;
+    const int of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return (from_march / 400 - 1) * INT64_C(146097) + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-static bool take_date(struct cursor *cursor, int64_t *ms)
+static bool is_day(int year, int month, int day)
 {
-    int year = 0;
-    int month = 0;
-    int day = 0;
-    if (!take_number(cursor, 4, 9999, &year) || !take(cursor, '-') || !take_number(cursor, 2, 12, &month) ||
-        !take(cursor, '-') || !take_number(cursor, 2, 31, &day))
-        return false;
-    if (month < 1 || day < 1 || day > days_in_month(year, month))
-        return false;
-    *ms = days_since_epoch(year, month, day) * 86400000;
-    return true;
+    const int64_t next = month == 12 ? days_since_epoch(year + 1, 1, 1) : days_since_epoch(year, month + 1, 1);
+    return month >= 1 && month <= 12 && day >= 1 && days_since_epoch(year, month, day) < next;
 }
 
 /* "hh:mm[:ss[.fraction]]"; digits behind the third are dropped. A leap second is the second that follows it. */
 static bool take_clock(struct cursor *cursor, int64_t *ms)
 {
-    int hours = 0;
-    int minutes = 0;
-    int seconds = 0;
+    int clock[3] = {0};
     int fraction = 0;
-    if (!take_number(cursor, 2, 23, &hours) || !take(cursor, ':') || !take_number(cursor, 2, 59, &minutes))
+    if (!take_form(cursor, "2:2", clock))
         return false;
     if (take(cursor, ':')) {
-        if (!take_number(cursor, 2, 60, &seconds))
+        if (!take_form(cursor, "2", clock + 2))
             return false;
         if (take(cursor, '.')) {
             if (!at_digit(cursor))
@@ -98,8 +79,8 @@ static bool take_clock(struct cursor *cursor, int64_t *ms)
                 fraction += scale * (cursor->text.data[cursor->at++] - '0');
         }
     }
-    *ms = ((int64_t)hours * 3600 + minutes * 60 + seconds) * 1000 + fraction;
-    return true;
+    *ms = ((int64_t)clock[0] * 3600 + clock[1] * 60 + clock[2]) * 1000 + fraction;
+    return clock[0] <= 23 && clock[1] <= 59 && clock[2] <= 60;
 }
 
 /* What is left is nothing, "Z" or " UTC". */
@@ -112,33 +93,27 @@ static bool at_utc(const struct cursor *cursor)
 /* "+hh:mm", "-hhmm" or what at_utc takes, up to the end; *ms is what to take away. */
 static bool take_zone(struct cursor *cursor, int64_t *ms)
 {
-    int hours = 0;
-    int minutes = 0;
-    int sign = 0;
-    if (at_utc(cursor)) {
-        *ms = 0;
+    int zone[2] = {0};
+    *ms = 0;
+    if (at_utc(cursor))
         return true;
-    }
-    if (take(cursor, '+'))
-        sign = 1;
-    else if (take(cursor, '-'))
-        sign = -1;
-    if (sign == 0 || !take_number(cursor, 2, 23, &hours))
+    const int sign = take(cursor, '+') ? 1 : take(cursor, '-') ? -1 : 0;
+    if (sign == 0 || !take_form(cursor, "2", zone))
         return false;
     take(cursor, ':');
-    if (!take_number(cursor, 2, 59, &minutes))
+    if (!take_form(cursor, "2", zone + 1))
         return false;
-    *ms = (int64_t)sign * (hours * 60 + minutes) * 60000;
-    return cursor->at == cursor->text.len;
+    *ms = (int64_t)sign * (zone[0] * 60 + zone[1]) * 60000;
+    return zone[0] <= 23 && zone[1] <= 59 && cursor->at == cursor->text.len;
 }
 
 static bool iso8601(struct bytes text, int64_t *ms)
 {
     struct cursor cursor = {.text = text};
-    int64_t date = 0;
+    int date[3] = {0};
     int64_t time_of_day = 0;
     int64_t zone = 0;
-    if (!take_date(&cursor, &date))
+    if (!take_form(&cursor, "4-2-2", date) || !is_day(date[0], date[1], date[2]))
         return false;
     if (cursor.at < text.len) {
         if (!take(&cursor, 'T') && !take(&cursor, 't') && !take(&cursor, ' '))
@@ -146,7 +121,7 @@ static bool iso8601(struct bytes text, int64_t *ms)
         if (!take_clock(&cursor, &time_of_day) || !take_zone(&cursor, &zone))
             return false;
     }
-    *ms = date + time_of_day - zone;
+    *ms = days_since_epoch(date[0], date[1], date[2]) * 86400000 + time_of_day - zone;
     return true;
 }
 
@@ -154,10 +129,7 @@ bool event_time_of_number(double number, int64_t *ms)
 {
     if (!isfinite(number))
         return false;
-    if (number > CLAMP)
-        number = CLAMP;
-    if (number < -CLAMP)
-        number = -CLAMP;
+    number = fmax(-CLAMP, fmin(number, CLAMP));
     *ms = (int64_t)(number >= FIRST_MS_VALUE ? number : number * 1000);
     return true;
 }
@@ -165,11 +137,5 @@ bool event_time_of_number(double number, int64_t *ms)
 bool event_time_of_text(struct bytes text, int64_t *ms)
 {
     double number = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return iso8601(text, ms);
-        if (number < CLAMP)
-            number = number * 10 + (text.data[i] - '0');
-    }
-    return text.len > 0 && event_time_of_number(number, ms);
+    return text_digits(text, &number) ? event_time_of_number(number, ms) : iso8601(text, ms);
 }

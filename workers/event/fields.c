@@ -36,7 +36,9 @@ static struct bytes unescape(struct fields *fields, struct bytes text)
         return bytes_of(NULL, 0);
     }
     uint8_t *out = fields->unescaped + (text.data - fields->body.data);
-    return bytes_of(out, json_unescape(text, out));
+    const size_t len = json_unescape(text, out);
+    out[len] = '\0'; /* it is shorter than it stood there; so that a number in it ends */
+    return bytes_of(out, len);
 }
 
 bool fields_next(struct fields *fields, struct bytes *rest, struct bytes *name, struct json_value *value)

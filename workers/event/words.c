@@ -7,31 +7,39 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const struct {
-    const char *name;
-    enum name_meaning meaning;
-} names[] = {
-#define NAME(name, meaning) {name, NAME_##meaning},
+enum vocabulary { OF_NAMES, OF_SOUNDS, OF_STATUSES, OF_TEXTS };
+
+static const struct word {
+    enum vocabulary vocabulary;
+    const char *text;
+    int meaning;
+} words[] = {
+#define NAME(name, meaning) {OF_NAMES, name, NAME_##meaning},
+#define SOUND(stem, meaning) {OF_SOUNDS, stem, NAME_SOUNDS_LIKE_##meaning},
+#define STATUS(status, meaning) {OF_STATUSES, status, STATUS_##meaning},
+#define TEXT(text, meaning) {OF_TEXTS, text, TEXT_##meaning},
 #include "words.def"
+#undef NAME
+#undef SOUND
+#undef STATUS
+#undef TEXT
 };
 
-static const struct {
-    const char *word;
-    enum status_meaning meaning;
-} statuses[] = {
-#define STATUS(status, meaning) {status, STATUS_##meaning},
-#include "words.def"
-};
+/* NULL if the vocabulary does not have it. */
+static const struct word *find(enum vocabulary vocabulary, struct bytes text)
+{
+    for (size_t i = 0; i < COUNT(words); i++) {
+        if (words[i].vocabulary == vocabulary && text_is(text, words[i].text))
+            return &words[i];
+    }
+    return NULL;
+}
 
-static const char *const stop_texts[] = {
-#define STOP_TEXT(text) text,
-#include "words.def"
-};
-
-static const char *const opt_in_texts[] = {
-#define OPT_IN_TEXT(text) text,
-#include "words.def"
-};
+static const struct word *find_folded(enum vocabulary vocabulary, struct bytes text)
+{
+    char folded[TEXT_FOLDED];
+    return text_fold(text, folded) ? find(vocabulary, bytes_of_text(folded)) : NULL;
+}
 
 /* "contact.<one or more characters><suffix>" */
 static bool is_contact_event(struct bytes name, const char *suffix)
@@ -45,10 +53,9 @@ enum name_meaning name_meaning(struct bytes name)
     name = text_trim(name);
     if (name.len == 0)
         return NAME_NONE;
-    for (size_t i = 0; i < COUNT(names); i++) {
-        if (text_is(name, names[i].name))
-            return names[i].meaning;
-    }
+    const struct word *found = find(OF_NAMES, name);
+    if (found)
+        return (enum name_meaning)found->meaning;
     if (is_contact_event(name, ".status"))
         return NAME_STATUS;
     return is_contact_event(name, ".receipt") ? NAME_RECEIPT : NAME_OTHER;
@@ -59,62 +66,26 @@ bool name_is_of_campaign(struct bytes name)
     return text_begins(text_trim(name), "campaign.");
 }
 
-static bool holds_one_of(struct bytes name, const char *const *stems, size_t count)
+enum name_sound name_sound(struct bytes name)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (text_holds(name, stems[i]))
-            return true;
+    for (size_t i = 0; i < COUNT(words); i++) {
+        if (words[i].vocabulary == OF_SOUNDS && text_holds(name, words[i].text))
+            return (enum name_sound)words[i].meaning;
     }
-    return false;
-}
-
-bool name_sounds_like_opt_out(struct bytes name)
-{
-    static const char *const stems[] = {"optout", "opt_out", "opt-out", "unsub", "revok"};
-    return holds_one_of(name, stems, COUNT(stems));
-}
-
-bool name_sounds_like_consent(struct bytes name)
-{
-    static const char *const stems[] = {"opt", "consent", "stop", "unsub", "revok"};
-    return holds_one_of(name, stems, COUNT(stems));
+    return NAME_SOUNDS_LIKE_NOTHING;
 }
 
 enum status_meaning status_meaning(struct bytes status, const char **word)
 {
-    char folded[TEXT_FOLDED];
-    *word = "";
-    if (text_trim(status).len == 0)
-        return STATUS_NONE;
-    if (!text_fold(status, folded))
-        return STATUS_UNKNOWN;
-    for (size_t i = 0; i < COUNT(statuses); i++) {
-        if (strcmp(folded, statuses[i].word) == 0) {
-            *word = statuses[i].word;
-            return statuses[i].meaning;
-        }
-    }
-    return STATUS_UNKNOWN;
+    const struct word *found = find_folded(OF_STATUSES, status);
+    *word = found ? found->text : "";
+    if (found)
+        return (enum status_meaning)found->meaning;
+    return text_trim(status).len == 0 ? STATUS_NONE : STATUS_UNKNOWN;
 }
 
-static bool is_one_of(struct bytes text, const char *const *texts, size_t count)
+enum text_meaning text_meaning(struct bytes text)
 {
-    char folded[TEXT_FOLDED];
-    if (!text_fold(text, folded))
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(folded, texts[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool is_stop_text(struct bytes text)
-{
-    return is_one_of(text, stop_texts, COUNT(stop_texts));
-}
-
-bool is_opt_in_text(struct bytes text)
-{
-    return is_one_of(text, opt_in_texts, COUNT(opt_in_texts));
+    const struct word *found = find_folded(OF_TEXTS, text);
+    return found ? (enum text_meaning)found->meaning : TEXT_OTHER;
 }

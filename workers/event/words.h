@@ -28,17 +28,20 @@ enum name_meaning {
 enum name_meaning name_meaning(struct bytes name);
 /* campaign.*, known or not: `data.id` is then the campaign's. */
 bool name_is_of_campaign(struct bytes name);
-/* Of a name that no rule knows: whether it sounds like an opt-out; whether it has at least to do with consent. */
-bool name_sounds_like_opt_out(struct bytes name);
-bool name_sounds_like_consent(struct bytes name);
+enum name_sound { NAME_SOUNDS_LIKE_NOTHING, NAME_SOUNDS_LIKE_CONSENT, NAME_SOUNDS_LIKE_OPT_OUT };
+
+/* What a name that no rule knows seems to have to do with. */
+enum name_sound name_sound(struct bytes name);
 
 enum status_meaning { STATUS_NONE, STATUS_UNKNOWN, STATUS_SUCCESS, STATUS_FAILURE, STATUS_INTERIM };
 
 /* As text_fold folds it; STATUS_NONE for one of spaces alone. *word becomes the table's word (static), else "". */
 enum status_meaning status_meaning(struct bytes status, const char **word);
 
-/* Whether a text, as text_fold folds it, is one of the table and nothing more. */
-bool is_stop_text(struct bytes text);
-bool is_opt_in_text(struct bytes text);
+/* What a contact wants who writes this and nothing more. */
+enum text_meaning { TEXT_OTHER, TEXT_STOP, TEXT_OPT_IN };
+
+/* As text_fold folds it. */
+enum text_meaning text_meaning(struct bytes text);
 
 #endif
