@@ -67,17 +67,48 @@ bool text_holds(struct bytes text, const char *word)
     return false;
 }
 
+/* Telephones and word processors write these: how long the space or punctuation mark beyond ASCII is that the text
+   begins with; 0 if it begins with none. */
+static size_t mark_length(struct bytes text)
+{
+    static const struct {
+        const char *first, *last;
+    } marks[] = {
+        {"\xc2\xa0", "\xc2\xa0"},                 /* no-break space */
+        {"\xe2\x80\x80", "\xe2\x81\xaf"},         /* U+2000 to U+206F: spaces, dashes, quotation marks, ellipses */
+        {"\xe3\x80\x80", "\xe3\x80\x80"},         /* ideographic space */
+        {"\xef\xbb\xbf", "\xef\xbb\xbf"},         /* byte order mark */
+    };
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        const size_t len = strlen(marks[i].first);
+        if (text.len >= len && memcmp(text.data, marks[i].first, len) >= 0 && memcmp(text.data, marks[i].last, len) <= 0)
+            return len;
+    }
+    return 0;
+}
+
+/* ' and, as telephones write them, U+2018 and U+2019. */
+static size_t apostrophe_length(struct bytes text)
+{
+    if (text.data[0] == '\'')
+        return 1;
+    const bool curly = text.len >= 3 && memcmp(text.data, "\xe2\x80", 2) == 0 && (text.data[2] | 1) == 0x99;
+    return curly ? 3 : 0;
+}
+
 bool text_fold(struct bytes text, char out[TEXT_FOLDED])
 {
     size_t len = 0;
     bool space_due = false;
     bool cut = false;
     for (size_t i = 0; i < text.len; i++) {
-        uint8_t byte = text.data[i];
-        if (byte == '\'')
-            continue;
-        if (is_space(byte) || is_punctuation(byte)) {
-            space_due = len > 0;
+        const uint8_t byte = text.data[i];
+        const struct bytes rest = bytes_of(text.data + i, text.len - i);
+        const size_t apostrophe = apostrophe_length(rest);
+        const size_t mark = byte < 0x80 ? is_space(byte) || is_punctuation(byte) : mark_length(rest);
+        if (apostrophe > 0 || mark > 0) {
+            space_due = len > 0 && (space_due || apostrophe == 0);
+            i += (apostrophe > 0 ? apostrophe : mark) - 1;
             continue;
         }
         cut = len + space_due + 1 >= TEXT_FOLDED;

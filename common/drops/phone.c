@@ -17,10 +17,10 @@ static bool is_digit(uint8_t byte)
     return byte >= '0' && byte <= '9';
 }
 
-/* Whether what follows is no part of the number: "x22", "ext. 22", ";ext=22", "#22". */
+/* Whether what follows is no part of the number: "x22", "ext. 22", ";ext=22", "#22"; ",,22" waits and dials. */
 static bool begins_extension(struct bytes rest)
 {
-    return text_begins(rest, "x") || text_begins(rest, "ext") || rest.data[0] == '#' || rest.data[0] == ';';
+    return text_begins(rest, "x") || text_begins(rest, "ext") || memchr("#;,", rest.data[0], 3) != NULL;
 }
 
 static struct bytes number_part(struct bytes text)

@@ -17,7 +17,7 @@ struct phone {
     uint8_t packed[PHONE_PACKED];
 };
 
-/* To E.164. `tel:` and an extension (`x`, `ext`, `#`, `;` and what follows) are cut; a leading `+`, `00` or `011`
+/* To E.164. `tel:` and an extension (`x`, `ext`, `#`, `;`, `,` and what follows) are cut; a leading `+`, `00` or `011`
    begins a country code, and `(0)` behind one is dropped; without one, ten digits get "+1", others "+". False, with
    `out` untouched, if letters or `@` are left, if it is not 7 to 15 digits, or if a country code begins with 0. */
 bool phone_normalize(struct bytes text, char out[LIMIT_PHONE + 1]);

@@ -28,7 +28,7 @@ REASON_TEXTS = [
     "opt_in-revoked", "User unsubscribed.", "Number not opted out", "Campaign stopped", "Message lacks STOP instructions",
     "one two three four five six opted out", "one two three four five six seven opted out", "x" * 300 + " opted out",
     "Never opted out", "Opt-out instructions missing", "no_funds.", "No Caller ID", "TTS too long", "Audio file not valid",
-    "number not E.164", "Opted\0out", "'STOP'",
+    "number not E.164", "Opted\0out", "'STOP'", "Opted\u2011out", "\u2018STOP\u2019 received",
 ]  # fmt: skip
 REASON_CODES = [0, 3000, 3001, 3002, 3007, 3011, 3033, 4000, 4002, 4005, 4008, 4013, 4016, 4017, 4021, 6000, 6005, 6011, 9999,
                 -1, 1,
@@ -39,7 +39,7 @@ FOREIGN_IDS = ["8812", "spring/8812", "autumn/1", "/7", "ünï/côdé", "a:b:c",
 PHONES = ["+15552224444", "(555) 222-4444", "5552224445", "+44 20 7946 0958", "13125550142", 13125550143, "n/a",
           "1" * 16, "+4791234567", "(312) 555-0161 ext. 22", "0013125550163", "011 44 20 7946 0958", "+44 (0)20 7946 0958",
           "jane2024@example.com", "tel:+1-312-555-0161;ext=3", "02079460958", "123456", "\u202a+1\u00a0312\u2011555\u20110161",
-          "312-555-0161x9", "3125550161#4", "@13125550161", ""]  # fmt: skip
+          "312-555-0161x9", "3125550161#4", "312-555-0161,,7", 10**21, "@13125550161", ""]  # fmt: skip
 COSTS = [0, 0.0000004, 0.099, 0.0029, 0.04, "0.1", 12, 10000, 10000.000001, 1000000, -1, 1e300, "abc", "", None, True,
          0.1234567, "0005", "1e-2"]  # fmt: skip
 STATUSES = ["success", "success", "failure", "failure", "Delivered", " FAILED ", "undelivered", "Busy", "no-answer", "NO ANSWER",
@@ -48,13 +48,13 @@ INTERIM = ["queued", "Pending", "accepted", " scheduled", "processing", "sending
 FLAGS = [False, False, False, True, "true", "Yes", 1, "0", 0, "maybe", None]
 OTHER_NAMES = ["contact.tagged", "contact.message.received", "campaign.archived", "contact.status", "Message Delivered",
                "n" * 200, "contact..status", "ü" * 100, "nul\0name", "(more)", " contact.msg.sent ", "contact.consent.updated",
-               "contact.optin"]  # fmt: skip
+               "contact.optin", "contact.dnc.added"]  # fmt: skip
 OPT_OUT_NAMES = ["contact.opted_out", "contact.opted_out", "Contact.Opted-Out ", "contact.msg.opt_out", "contact.msg.opt",
                  "contact.consent.revoked", "contact.unsubscribed"]  # fmt: skip
 OPT_INS = [("contact.consent.granted", {}), ("contact.opted_in", {}), ("contact.msg.opt_in", {}),
            ("contact.msg.opt", {"action": "Opt-In"}), ("contact.msg.opt", {"subscribed": "yes"}),
            ("contact.msg.opt", {"body": "START"})]  # fmt: skip
-TEXTS = ["STOP", "stop.", "Opt-out", "unsubscribe", "Stop all", "please stop", "start", ""]
+TEXTS = ["STOP", "stop.", "Opt-out", "unsubscribe", "Stop all", "please stop", "start", "", "\u201cStop\u201d", "STOP\u00a0", "don\u2019t stop"]
 CAMPAIGN_EVENTS = ["scheduled", "paused", "stopped", "started", "resumed", "Completed "]
 MALFORMED = [
     b"", b" ", b"nonsense", b"[1]", b'"text"', b"null", b"{", b'{"status":"success"', b'{"a":NaN,"status":"success"}',
@@ -135,6 +135,7 @@ class World:
         shapes += ["2026-03-20", "2026-03-20T23:25+02:00", "2026-03-20 16:25:12-0500", True, {}, "0000-02-29", -5]
         shapes += ["2026-03-20T21:25:12+24:00", (ms + 0.5) / 1000]
         shapes += [f"{text.lower()}z", f"{text.replace('T', ' ')} UTC", "2026-03-20T20:59:60Z", "2026-03-20T21:00:61Z"]
+        shapes += [f"{text},{rest:03d}Z", f" {text.replace('T', ' ')}.{rest:03d}+00\n", f" {ms} ", "2026-03-20T23:25+2"]
         return self.rng.choice(shapes)
 
     def envelope(self, kind, campaign=None):
@@ -246,7 +247,7 @@ class World:
         body = {self.rng.choice(["type", "event"]): self.rng.choice(OPT_OUT_NAMES), "data": data, "timestamp": self.time()}
         if self.maybe(0.2):  # no documented opt-out, but it has a phone
             data["phone_number"] = "5552224447"
-            body = {"event": self.rng.choice(["contact.sms.optout", "Consent.Revoke"]), "data": data}
+            body = {"event": self.rng.choice(["contact.sms.optout", "Consent.Revoke", "contact.sms.opted_out", "list.Opt.Out"]), "data": data}
         if self.maybe(0.5):
             body["event_id"] = self.rng.choice(self.event_ids["opt_out"])
         elif self.maybe(0.2):

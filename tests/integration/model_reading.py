@@ -105,7 +105,7 @@ def name_of(body):
 
 
 def sounds_like_opt_out(name):
-    return any(part in lower(name) for part in ("optout", "opt_out", "opt-out", "unsub", "revok"))
+    return any(part in fold(name) for part in ("optout", "opt out", "optedout", "opted out", "unsub", "revok"))
 
 
 def is_opt_in(body):

@@ -23,7 +23,7 @@ def lower(text):
 
 def fold(text):
     """The words alone, of ASCII letters in lower case; "" for what is longer than any reason."""
-    words = re.split(r"[ \t\n\v\f\r!-/:-@\[-`{-~]+", lower(text.replace("'", "")))
+    words = re.split(r"[ \t\n\v\f\r!-/:-@\[-`{-~\u00a0\u2000-\u206f\u3000\ufeff]+", lower(re.sub("['\u2018\u2019]", "", text)))
     folded = " ".join(word for word in words if word)
     return folded if len(folded.encode()) <= 255 else ""
 
@@ -115,6 +115,7 @@ def read_time(value):
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
+        value = value.strip(WHITE)
         if re.fullmatch(r"[0-9]+", value):
             value = int(value)
         else:
@@ -127,8 +128,8 @@ def read_time(value):
 def read_iso8601(text):
     match = re.fullmatch(
         r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-        r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?"
-        r"([Zz]| [Uu][Tt][Cc]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?)?",
+        r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
+        r"([Zz]| [Uu][Tt][Cc]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?",
         text,
     )
     if not match:
@@ -147,7 +148,7 @@ def read_iso8601(text):
     zone = match.group(8)
     if zone and zone[0] in "+-":
         digits = zone[1:].replace(":", "")
-        offset = (int(digits[:2]) * 60 + int(digits[2:])) * 60_000
+        offset = (int(digits[:2]) * 60 + int(digits[2:] or 0)) * 60_000
         ms += -offset if zone[0] == "+" else offset
     return ms
 
@@ -168,7 +169,7 @@ def e164(text):
     text = text.strip(WHITE)
     if text[:4].lower() == "tel:":
         text = text[4:]
-    text = re.split(r"ext|[x#;]", text, maxsplit=1, flags=re.IGNORECASE | re.ASCII)[0]
+    text = re.split(r"ext|[x#;,]", text, maxsplit=1, flags=re.IGNORECASE | re.ASCII)[0]
     if re.search(r"[A-Za-z@]", text):
         return None
     signs = re.sub(r"[^0-9+()]", "", text).lstrip("()")

@@ -24,6 +24,13 @@ static void folding_leaves_the_words(void **state)
         {"E.164", "e 164"},
         {"L\xc3\xadnea", "l\xc3\xadnea"},
         {"\xc3\x84", "\xc3\x84"}, /* ASCII letters only */
+        /* as telephones write them */
+        {"\xe2\x80\x9cNo\xc2\xa0""Funds\xe2\x80\x9d\xe2\x80\xa6", "no funds"},
+        {"no\xe2\x80\x91""funds\xe2\x81\xaf", "no funds"},
+        {"\xef\xbb\xbfno\xe3\x80\x80""funds", "no funds"},
+        {"Don\xe2\x80\x99t \xe2\x80\x98stop\xe2\x80\x99", "dont stop"},
+        {"a\xe2\x81\xb0""b", "a\xe2\x81\xb0""b"}, /* U+2070 is a digit */
+        {"a\xc2\xa1""b", "a\xc2\xa1""b"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {

@@ -72,7 +72,7 @@ static bool take_clock(struct cursor *cursor, int64_t *ms)
     if (take(cursor, ':')) {
         if (!take_form(cursor, "2", clock + 2))
             return false;
-        if (take(cursor, '.')) {
+        if (take(cursor, '.') || take(cursor, ',')) {
             if (!at_digit(cursor))
                 return false;
             for (int scale = 100; at_digit(cursor); scale /= 10)
@@ -90,7 +90,7 @@ static bool at_utc(const struct cursor *cursor)
     return rest.len == 0 || text_is(rest, "z") || text_is(rest, " utc");
 }
 
-/* "+hh:mm", "-hhmm" or what at_utc takes, up to the end; *ms is what to take away. */
+/* "+hh:mm", "-hhmm", "+hh" or what at_utc takes, up to the end; *ms is what to take away. */
 static bool take_zone(struct cursor *cursor, int64_t *ms)
 {
     int zone[2] = {0};
@@ -100,8 +100,7 @@ static bool take_zone(struct cursor *cursor, int64_t *ms)
     const int sign = take(cursor, '+') ? 1 : take(cursor, '-') ? -1 : 0;
     if (sign == 0 || !take_form(cursor, "2", zone))
         return false;
-    take(cursor, ':');
-    if (!take_form(cursor, "2", zone + 1))
+    if ((take(cursor, ':') || at_digit(cursor)) && !take_form(cursor, "2", zone + 1))
         return false;
     *ms = (int64_t)sign * (zone[0] * 60 + zone[1]) * 60000;
     return zone[0] <= 23 && zone[1] <= 59 && cursor->at == cursor->text.len;
@@ -137,5 +136,6 @@ bool event_time_of_number(double number, int64_t *ms)
 bool event_time_of_text(struct bytes text, int64_t *ms)
 {
     double number = 0;
+    text = text_trim(text);
     return text_digits(text, &number) ? event_time_of_number(number, ms) : iso8601(text, ms);
 }

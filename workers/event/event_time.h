@@ -13,7 +13,7 @@
 #define EVENT_TIME_AHEAD_MS INT64_C(86400000)
 
 /* "2026-03-20", "2026-03-20T15:04:05.123Z", "2026-03-20t15:04:05z", "2026-03-20 15:04:05 UTC", "2026-03-20
-   15:04+01:00", or digits (epoch). False, with *ms untouched, on anything else, days that no month has included. */
+   15:04+01", or digits (epoch). False, with *ms untouched, on anything else, days that no month has included. */
 bool event_time_of_text(struct bytes text, int64_t *ms);
 
 /* Epoch: from 10^11 on milliseconds, else seconds. False if not finite. Values past any calendar are clamped. */

@@ -68,8 +68,10 @@ bool name_is_of_campaign(struct bytes name)
 
 enum name_sound name_sound(struct bytes name)
 {
-    for (size_t i = 0; i < COUNT(words); i++) {
-        if (words[i].vocabulary == OF_SOUNDS && text_holds(name, words[i].text))
+    char folded[TEXT_FOLDED];
+    const size_t count = text_fold(name, folded) ? COUNT(words) : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (words[i].vocabulary == OF_SOUNDS && strstr(folded, words[i].text))
             return (enum name_sound)words[i].meaning;
     }
     return NAME_SOUNDS_LIKE_NOTHING;
