@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 /* The name is the vendor's or a stranger's: it is shown to people who decide what it means. */
 static void remark_name(struct reading *reading, const char *what)
@@ -178,7 +177,6 @@ static enum parse_verdict result_into(struct reading *reading)
     struct event *event = reading->event;
     const struct why why = why_of(reading->fields);
     const char *word = "";
-    enum parse_verdict verdict = PARSE_OK;
     reading->of_send = true;
     opt_out_into(reading, &why);
     phone_into(reading);
@@ -202,7 +200,7 @@ static enum parse_verdict result_into(struct reading *reading)
     case STATUS_UNKNOWN:
         break;
     }
-    verdict = refuse_result(reading);
+    const enum parse_verdict verdict = refuse_result(reading);
     if (!make_opt_out(event, drop_of(reading)))
         return verdict;
     event->rejected_as = parse_verdict_slug(verdict);
