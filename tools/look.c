@@ -8,7 +8,7 @@
 enum { EPOCH, NUMBERED, NAMED, LISTED_CAMPAIGNS, LEADING };
 enum { COUNTERS, REASONS, LISTED, TIMES, HASHED, PER_ROW };
 
-enum { TRIES = 16 }; /* for new campaigns come in between */
+enum { TRIES = 64 }; /* for new campaigns come in between: often where a machine is slow */
 
 /* Past it Lua and many clients lose digits, and no campaign comes near: somebody else wrote it. */
 static const int64_t COUNT_MAX = INT64_C(1) << 53;

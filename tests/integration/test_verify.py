@@ -344,7 +344,7 @@ def test_finds_nothing_wrong_and_repairs_exactly_while_workers_count(start_worke
             number = len(published)
             body = callback("failure" if number % 3 else "success", "No Funds", drop_id=f"{number - number % 2:024x}", dnc=number % 7 == 0,
                             phone_number=f"+1206555{number % 10000:04}")  # fmt: skip
-            queues.publish(*message(body, ("spring", "autumn", f"new-{number // 6}")[number % 3]))
+            queues.publish(*message(body, ("spring", "autumn", f"new-{number // 30}")[number % 3]))
             published.append(body)
 
     thread = threading.Thread(target=publish)
