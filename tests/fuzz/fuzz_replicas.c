@@ -1,6 +1,6 @@
 /* What Redis says of its replicas. */
 #include "fuzz.h"
-#include "workers/redis/replicas.h"
+#include "workers/redis/replica_gate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -8,13 +8,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLAIM(info);
     memcpy(info, data, size);
     info[size] = '\0';
-    struct redis_replica_set online = {0}, in_step = {0};
-    redis_replicas_in_step(info, false, &online);
-    redis_replicas_in_step(info, true, &in_step);
-    CLAIM(in_step.count <= online.count && online.count <= REDIS_REPLICAS_MAX);
-    const size_t once = online.count;
-    redis_replicas_in_step(info, false, &online);
-    CLAIM(online.count == once); /* what is in the set is not added again */
+    struct replica_gate gate = replica_gate_of(-1, true);
+    replica_gate_connected(&gate, info, 1000);
+    CLAIM(gate.count <= REPLICAS_MAX && replica_gate_wanted(&gate) >= 1);
+    const size_t once = gate.count;
+    replica_gate_look(&gate, info, 1001);
+    CLAIM(gate.count == once); /* who is known does not come again */
+    const struct replica_verdict few = replica_gate_judge(&gate, 0, info, 1000 + 10 * REPLICA_FAILOVER_MS);
+    CLAIM(few.answer != REPLICA_ACKNOWLEDGE);
     free(info);
     return 0;
 }
