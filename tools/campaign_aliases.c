@@ -130,7 +130,7 @@ static void tell(const struct alias_request *request, const struct redis_answer 
     else if (strcmp(outcome, "none") == 0)
         error_set(error, ERROR_USAGE, "campaigns alias: %s is no alias; --list shows them", id);
     else if (strcmp(outcome, "wrong") == 0)
-        error_set(error, ERROR_REFUSED, "%s: nothing was changed, for %.200s is damaged: %s; mend that first", redis,
+        error_set(error, ERROR_REFUSED, "%s: nothing was changed, for %.200s is damaged: %s; see dropctl verify", redis,
                   other, more);
     else
         error_set(error, ERROR_INTERNAL, "%s: %s: an answer of an unexpected kind", redis, doing);

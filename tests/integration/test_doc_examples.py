@@ -168,7 +168,7 @@ def rows_of_docs():
     return rows
 
 
-NOT_OF_THESE_EVENTS = ["dc:campaign_links"]
+NOT_OF_THESE_EVENTS = ["dc:campaign_aliases", "dc:campaign_links"]
 LIVES = {"for good": (-1, -1), "24 hours": (86000, 86400), "62 days": (62 * 86400 - 400, 62 * 86400), "a day": (86000, 86400), "latest": (-1, -1)}
 
 
