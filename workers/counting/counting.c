@@ -301,7 +301,8 @@ static bool begin(struct counting *counting, struct batch_call *batch, struct er
         if (!quieten(counting, error))
             return false;
         begin_all_anew(counting); /* their campaigns have no names any more */
-        campaigns_forget(known->campaigns);
+        if (!room)
+            campaigns_forget(known->campaigns);
         if (!known_ready(known, error))
             return false;
     }
