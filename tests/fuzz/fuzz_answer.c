@@ -31,9 +31,12 @@ static void read_answer(struct bytes text, size_t drops)
 static void take_answer(struct plan *plan, struct bytes text, size_t copies)
 {
     static struct event events[COPIES];
-    const struct call_place place = {.schema = 2, .epoch = "ab:7", .generation = 1, .buckets = 3, .end_ms = INT64_MAX / 2};
+    const struct call_place place = {
+        .schema = 2,
+        .epoch = "ab:7",
+        .generations = {.count = 1, .list = {{.number = 1, .length_ms = 1000, .keep_ms = 1000, .buckets = 3}}}};
     enum applied results[COPIES];
-    struct bytes damaged = {0};
+    struct plan_told told = {0};
     struct arguments arguments;
     arguments_init(&arguments, ARGUMENTS);
     plan_begin(plan, &place);
@@ -47,7 +50,7 @@ static void take_answer(struct plan *plan, struct bytes text, size_t copies)
         plan_copy(plan, &events[i], 1);
     }
     CLAIM(plan_write(plan, &arguments));
-    if (plan_answer(plan, text, results, &damaged) == PLAN_OK) {
+    if (plan_answer(plan, text, results, &told) == PLAN_OK) {
         CLAIM(plan_left(plan) <= copies);
         arguments_reset(&arguments);
         CLAIM(plan_left(plan) == 0 || plan_write(plan, &arguments));

@@ -90,14 +90,17 @@ static void claim_of_orders(const struct event *events, size_t count)
 
 static void plan_all(struct plan *plan, const struct event *events, size_t count)
 {
-    const struct call_place place = {.schema = 2, .epoch = "ab:7", .generation = 1, .buckets = 3, .end_ms = INT64_MAX / 2};
+    const struct call_place place = {
+        .schema = 2,
+        .epoch = "ab:7",
+        .generations = {.count = 1, .list = {{.number = 1, .length_ms = 1000, .keep_ms = 1000, .buckets = 3}}}};
     struct arguments arguments;
     arguments_init(&arguments, ARGUMENTS);
     plan_begin(plan, &place);
     for (size_t i = 0; i < count; i++)
         plan_copy(plan, &events[i], events[i].campaign_rank == CAMPAIGN_UNASSIGNED ? 0 : 1);
     CLAIM(plan_groups(plan) <= 2 * count); /* an opt-out event is one of the drop that it names, too */
-    CLAIM(plan_write(plan, &arguments) && arguments_finish(&arguments));
+    CLAIM(plan_write(plan, &arguments) && !arguments.bytes.overflow);
     arguments_clear(&arguments);
     for (size_t i = 0; i < count; i++)
         plan_rehearse(&events[i]);
