@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXTS_LIMIT = 4 * 1024 * 1024, NUMBERS_MAX = 32767, SLOTS = 4 * 32768 /* a power of two, more than there are numbers */ };
+enum {
+    TEXTS_LIMIT = 4 * 1024 * 1024,
+    NUMBERS_MAX = 32767, /* the script's numbers */
+    SLOTS = 4 * 32768,   /* a power of two, more than there are numbers */
+};
 
 struct key {
     size_t name, name_len; /* in `texts` */
