@@ -42,11 +42,16 @@ void worker_status_clear(struct worker_status *status)
 
 void worker_count_applied(struct worker_status *status, enum applied applied)
 {
-    static const enum worker_metric metrics[] = {
-#define OUTCOME(name, slug, help) [APPLIED_##name] = WORKER_##name,
+    static const struct {
+        enum worker_metric metric, within;
+    } rows[] = {
+#define OUTCOME(name, slug, help) [APPLIED_##name] = {WORKER_##name, WORKER_##name},
+#define WITHIN(name, of, slug, help) [APPLIED_##name] = {WORKER_##name, WORKER_##of},
 #include "workers/outcomes.def"
     };
-    worker_count(status, metrics[applied], 1);
+    worker_count(status, rows[applied].metric, 1);
+    if (rows[applied].within != rows[applied].metric)
+        worker_count(status, rows[applied].within, 1);
     worker_count(status, WORKER_CONSUMED, 1);
 }
 

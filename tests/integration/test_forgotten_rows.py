@@ -11,6 +11,7 @@ import servers
 
 COMMANDS = servers.BUILD / "compile_commands.json"
 KIND = ("workers/event/event.h", "EVENT_OPT_IN }", "EVENT_OPT_IN, EVENT_OF_TOMORROW }")
+NAME = ("workers/event/words.h", "NAME_OPT_IN,", "NAME_OPT_IN, NAME_OF_TOMORROW,")
 OUTCOME = ("workers/outcomes.def", "OUTCOME(UNRECOGNIZED,", 'OUTCOME(OF_TOMORROW, "of_tomorrow", "")\nOUTCOME(UNRECOGNIZED,')
 UNCHANGED = ("workers/event/event.h", "", "")
 
@@ -18,7 +19,7 @@ UNCHANGED = ("workers/event/event.h", "", "")
 @pytest.mark.parametrize(("row", "file", "missing"), [
     (UNCHANGED, "workers/event/classify.c", ""),
     (UNCHANGED, "workers/counting/effects.c", ""),
-    (KIND, "workers/event/classify.c", "EVENT_OF_TOMORROW"),
+    (NAME, "workers/event/classify.c", "NAME_OF_TOMORROW"),
     (KIND, "workers/counting/effects.c", "EVENT_OF_TOMORROW"),
     (OUTCOME, "workers/counting/effects.c", "APPLIED_OF_TOMORROW"),
     (OUTCOME, "workers/worker_status.c", ""),  # where the row is all

@@ -221,10 +221,11 @@ static void each_message_counts_under_what_became_of_it_and_as_consumed(void **s
         const char *name;
         enum applied applied;
         const char *rejected_as; /* NULL: it was applied */
-        enum worker_metric metric;
+        enum worker_metric metric, within;
     } cases[] = {
-#define OUTCOME(name, slug, help) {slug, APPLIED_##name, NULL, WORKER_##name},
-#define REJECTION(name, slug) {slug, APPLIED_COUNTED, slug, WORKER_REJECTED_##name},
+#define OUTCOME(name, slug, help) {slug, APPLIED_##name, NULL, WORKER_##name, WORKER_##name},
+#define WITHIN(name, of, slug, help) {slug, APPLIED_##name, NULL, WORKER_##name, WORKER_##of},
+#define REJECTION(name, slug) {slug, APPLIED_COUNTED, slug, WORKER_REJECTED_##name, WORKER_REJECTED_##name},
 #include "workers/outcomes.def"
     };
     (void)state;
@@ -237,7 +238,8 @@ static void each_message_counts_under_what_became_of_it_and_as_consumed(void **s
             worker_count_applied(&status, cases[i].applied);
         for (int metric = 0; metric < WORKER_METRICS; metric++)
             CHECK_CASE(cases[i].name, value_of(&status, (enum worker_metric)metric) ==
-                                          (metric == WORKER_CONSUMED || metric == (int)cases[i].metric));
+                                          (metric == WORKER_CONSUMED || metric == (int)cases[i].metric ||
+                                           metric == (int)cases[i].within));
         worker_status_clear(&status);
     }
 }
