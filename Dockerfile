@@ -3,7 +3,7 @@
 # Packages come before sources, so that a change of the code installs nothing again.
 FROM debian:trixie-slim AS compiler
 RUN apt-get update \
- && apt-get install -y --no-install-recommends gcc libc6-dev cmake ninja-build pkg-config libcivetweb-dev \
+ && apt-get install -y --no-install-recommends gcc libc6-dev cmake ninja-build pkg-config libcivetweb-dev libjson-c-dev \
     libssl-dev librabbitmq-dev libhiredis-dev libcurl4-openssl-dev libsqlite3-dev \
  && apt-get clean && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -28,7 +28,7 @@ LABEL org.opencontainers.image.title="dropbridge" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.base.name="docker.io/library/debian:trixie-slim"
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates tini libcivetweb1 libssl3t64 librabbitmq4 \
+ && apt-get install -y --no-install-recommends ca-certificates tini libcivetweb1 libjson-c5 libssl3t64 librabbitmq4 \
  && apt-get clean && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log \
  && useradd --uid 10001 --no-log-init --home-dir /var/lib/dropbridge --create-home --skel /nowhere \
     --shell /usr/sbin/nologin dropbridge

@@ -3,10 +3,10 @@
 #define DROPBRIDGE_LIMITS_H
 
 enum {
-    /* Depth of JSON accepted from outside: the vendor's deepest sample has 4. */
+    /* Depth of JSON accepted from outside: the vendor's deepest sample has 4; json-c recurses once a level. */
     LIMIT_JSON_DEPTH = 32,
-    /* Values in one JSON body, those in lists and objects included: bounds what is looked through, whatever the body is
-       read with. The vendor's largest sample has 52. */
+    /* Values in one JSON body, those in lists and objects included: json-c takes some 800 bytes for an empty object, so
+       a body takes 8 MB at most. The vendor's largest sample has 52. */
     LIMIT_JSON_VALUES = 10000,
     /* A campaign's name in a URL or a key; longer ids from bodies are hashed. */
     LIMIT_CAMPAIGN = 64,

@@ -404,6 +404,13 @@ CLASSIFYING = [
         ["test_strict_json"],
     ),
     Mutation(
+        "lost-digits-name-a-drop", "an integer past 64 bits is no id",
+        "workers/event/fields.c",
+        "json_object_get_uint64(integer) == UINT64_MAX)",
+        "false)",
+        ["test_event_fields"],
+    ),
+    Mutation(
         "receipts-are-statuses", "a receipt does not decide over the result",
         "workers/event/classify.c",
         "event->receipt = reading->meaning == NAME_RECEIPT;",

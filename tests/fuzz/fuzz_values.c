@@ -30,7 +30,7 @@ static void claim_of_time(struct bytes text)
 
 static void claim_of_money(const char *text, size_t len)
 {
-    const struct json_value value = {JSON_TEXT, bytes_of(text, len)};
+    const struct json_value value = {.kind = JSON_TEXT, .text = bytes_of(text, len)};
     int64_t micros = -1;
     if (money_of(&value, &micros))
         CLAIM(micros >= 0 && micros <= INT64_C(1000000) * MONEY_MAX_DOLLARS);

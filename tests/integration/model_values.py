@@ -64,11 +64,11 @@ def depth(value):
 
 
 def as_text(value):
-    """A text, or an integer as its digits; None for anything else."""
+    """A text, or an integer of 64 bits as its digits; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
-        return str(value)
+        return str(value) if -(2**63) < value < 2**64 - 1 else None
     if isinstance(value, str):  # half a surrogate pair has no UTF-8
         return "".join("\ufffd" if 0xD800 <= ord(c) <= 0xDFFF else c for c in value)
     return None

@@ -1,5 +1,6 @@
 /* Which field of a body a value of an event comes from, and what is taken for one. */
 #include "parsing.h"
+#include "workers/event/fields.h"
 
 static void identities_come_in_order(void **state)
 {
@@ -16,9 +17,11 @@ static void identities_come_in_order(void **state)
         {"\"drop_id\":-17", "-17"},
         {"\"drop_id\":9223372036854775807", "9223372036854775807"},
         {"\"drop_id\":18446744073709551614", "18446744073709551614"},
-        /* past 64 bits, too */
-        {"\"drop_id\":99999999999999999999", "99999999999999999999"},
-        {"\"drop_id\":-99999999999999999999", "-99999999999999999999"},
+        {"\"drop_id\":-9223372036854775807", "-9223372036854775807"},
+        /* digits that are lost name no drop */
+        {"\"drop_id\":99999999999999999999", ""},
+        {"\"drop_id\":-99999999999999999999", ""},
+        {"\"drop_id\":99999999999999999999,\"data\":{\"drop_id\":\"b\"}", "b"},
         {"\"drop_id\":-0", "0"},
         {"\"drop_id\":1.5", ""},
         {"\"drop_id\":[\"a\"]", ""},
@@ -279,6 +282,146 @@ static void the_same_body_gives_the_same_identity_and_another_another(void **sta
     assert_memory_not_equal(a.id.packed, c.id.packed, 33);
 }
 
+static void escapes_say_what_they_stand_for(void **state)
+{
+    static const struct {
+        const char *text, *says;
+        size_t len;
+    } rows[] = {
+        {"plain", "plain", 5},
+        {"\\\"\\\\\\/\\b\\f\\n\\r\\t", "\"\\/\b\f\n\r\t", 8},
+        {"\\u0041\\u00e9\\u20AC", "A\xc3\xa9\xe2\x82\xac", 6},
+        {"\\u007f\\u0080\\u07ff\\u0800\\uffff", "\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf", 11},
+        {"\\ud83d\\uDE00x", "\xf0\x9f\x98\x80x", 5},
+        {"\\ud800\\udc00\\udbff\\udfff", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", 8},
+        {"a\\u0000b", "a\0b", 3},
+        /* half a pair */
+        {"\\ud83d", "\xef\xbf\xbd", 3},
+        {"\\ude00", "\xef\xbf\xbd", 3},
+        {"\\ud83dx", "\xef\xbf\xbdx", 4},
+        {"\\ud83d\\n", "\xef\xbf\xbd\n", 4},
+        {"\\ud83d\\ud83d\\ude00", "\xef\xbf\xbd\xf0\x9f\x98\x80", 7},
+        {"\\ude00\\ud83d", "\xef\xbf\xbd\xef\xbf\xbd", 6},
+        {"\\ud83d\\u0041", "\xef\xbf\xbd"
+                            "A", 4},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char body[256];
+        snprintf(body, sizeof body, "{\"status\":\"success\",\"foreign_id\":\"%s\"}", rows[i].text);
+        const struct event event = parsed(body);
+        CHECK_CASE(rows[i].text, event.foreign_id_len == rows[i].len);
+        CHECK_CASE(rows[i].text, memcmp(event.foreign_id, rows[i].says, rows[i].len) == 0);
+    }
+}
+
+/* A copy of exactly its length, so that a sanitizer sees a read past the end. */
+static void check_that_both_agree(const char *name, const char *text, size_t len)
+{
+    uint8_t *copy = test_malloc(len > 0 ? len : 1);
+    struct fields fields;
+    memcpy(copy, text, len);
+    const enum json_verdict checked = strict_json_check(bytes_of(copy, len));
+    const enum json_verdict read = fields_read(bytes_of(copy, len), &fields);
+    CHECK_CASE(name, checked == read);
+    if (read == JSON_OK)
+        fields_clear(&fields);
+    test_free(copy);
+}
+
+/* A sample cut everywhere, and with each byte changed to some others: whatever the check lets by, json-c takes. */
+static void never_disagrees_with_the_parser(void **state)
+{
+    static const char sample[] =
+        "{\"a\":[-1.5e+3,true,null,\"\\u00e9\xc3\xa9\\n\"],\"b\":{\"c\":\"\",\"d\":[]},\"e\":0}";
+    static const char bytes[] = "\"\\{}[]:,0129-+.eEtfnu/ \t\n\v\f\r'aN\xc3\x80\xff\x7f\x1f";
+    static const char *const bodies[] = {
+        "\xef\xbb\xbf {} ", "{\"a\":1e999,\"b\":-1e999,\"c\":-0,\"d\":-0.0}",
+        "{\"a\":\"\\ud800\",\"\\udc00\":\"\\u0000\"}",
+        "{\"a\":99999999999999999999,\"b\":-99999999999999999999}", "{\"a\":1,\"a\":{\"a\":2},\"\":null}"};
+    char text[sizeof sample];
+    (void)state;
+    for (size_t at = 0; at < sizeof sample - 1; at++) {
+        memcpy(text, sample, sizeof sample);
+        check_that_both_agree("cut", text, at);
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            text[at] = bytes[i];
+            check_that_both_agree("changed", text, sizeof sample - 1);
+        }
+    }
+    for (size_t i = 0; i < COUNT(bodies); i++)
+        check_that_both_agree(bodies[i], bodies[i], strlen(bodies[i]));
+}
+
+/* Two levels fewer than json-c is told of, and as many values as the check lets by. */
+static void the_deepest_and_the_fullest_body_are_read(void **state)
+{
+    static char text[2 * LIMIT_JSON_VALUES + 16];
+    size_t len = 0;
+    (void)state;
+    for (int i = 0; i < LIMIT_JSON_DEPTH - 1; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "{\"a\":");
+    len += (size_t)snprintf(text + len, sizeof text - len, "{}");
+    memset(text + len, '}', LIMIT_JSON_DEPTH - 1);
+    check_that_both_agree("deep", text, len + LIMIT_JSON_DEPTH - 1);
+    len = (size_t)snprintf(text, sizeof text, "{\"a\":[1");
+    for (int i = 3; i < LIMIT_JSON_VALUES; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, ",1");
+    len += (size_t)snprintf(text + len, sizeof text - len, "]}");
+    check_that_both_agree("full", text, len);
+}
+
+/* json-c without memory: the linker puts these in place of its own. */
+static enum { NOTHING_FAILS, TOKENER_FAILS, PARSING_FAILS, DIGITS_FAIL } failing;
+
+struct json_tokener *__real_json_tokener_new_ex(int depth);
+struct json_tokener *__wrap_json_tokener_new_ex(int depth);
+struct json_object *__real_json_tokener_parse_ex(struct json_tokener *tokener, const char *text, int len);
+struct json_object *__wrap_json_tokener_parse_ex(struct json_tokener *tokener, const char *text, int len);
+int json_object_get_string_len(const struct json_object *object); /* 0 of what is no text */
+const char *__real_json_object_get_string(struct json_object *object);
+const char *__wrap_json_object_get_string(struct json_object *object);
+
+struct json_tokener *__wrap_json_tokener_new_ex(int depth)
+{
+    return failing == TOKENER_FAILS ? NULL : __real_json_tokener_new_ex(depth);
+}
+
+struct json_object *__wrap_json_tokener_parse_ex(struct json_tokener *tokener, const char *text, int len)
+{
+    return failing == PARSING_FAILS ? NULL : __real_json_tokener_parse_ex(tokener, text, len);
+}
+
+const char *__wrap_json_object_get_string(struct json_object *object)
+{
+    const bool text = json_object_get_string_len(object) > 0;
+    return failing == DIGITS_FAIL && !text ? NULL : __real_json_object_get_string(object);
+}
+
+static void a_body_for_which_memory_is_short_is_tried_again(void **state)
+{
+    static const struct {
+        const char *name, *body;
+        int failing;
+    } rows[] = {
+        {"no tokener", "{\"type\":\"x\"}", TOKENER_FAILS},
+        {"no tree", "{\"type\":\"x\"}", PARSING_FAILS},
+        {"no digits", "{\"drop_id\":7}", DIGITS_FAIL},
+        {"no digits of data", "{\"data\":{\"drop_id\":7}}", DIGITS_FAIL},
+        {"no digits of a contact", "{\"status\":\"success\",\"contact\":{\"phone_number\":3125550146}}", DIGITS_FAIL},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char detail[PARSE_DETAIL];
+        struct event event;
+        failing = rows[i].failing;
+        const enum parse_verdict verdict =
+            parse_bytes(rows[i].body, strlen(rows[i].body), "", &plain, &event, detail);
+        failing = NOTHING_FAILS;
+        CHECK_CASE(rows[i].name, verdict == PARSE_NO_MEMORY && strcmp(detail, "out of memory") == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +434,10 @@ int main(void)
         cmocka_unit_test(a_separator_of_several_bytes_and_a_foreign_id_with_nul),
         cmocka_unit_test(a_foreign_id_past_1024_bytes_is_ignored),
         cmocka_unit_test(the_same_body_gives_the_same_identity_and_another_another),
+        cmocka_unit_test(escapes_say_what_they_stand_for),
+        cmocka_unit_test(never_disagrees_with_the_parser),
+        cmocka_unit_test(the_deepest_and_the_fullest_body_are_read),
+        cmocka_unit_test(a_body_for_which_memory_is_short_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

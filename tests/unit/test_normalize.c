@@ -4,6 +4,7 @@
 #include "cases.h"
 #include "common/hex.h"
 
+#include <math.h>
 #include <string.h>
 
 static void money_in_texts(void **state)
@@ -47,28 +48,30 @@ static void money_in_texts(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int64_t micros = -1;
-        struct json_value text = {JSON_TEXT, bytes_of_text(cases[i].text)};
+        struct json_value text = {.kind = JSON_TEXT, .text = bytes_of_text(cases[i].text)};
         bool good = money_of(&text, &micros);
         if (micros != cases[i].micros || good != (cases[i].micros >= 0))
             fail_msg("\"%s\": got %lld", cases[i].text, (long long)micros);
     }
     int64_t micros = -1;
-    assert_false(money_of(&(struct json_value){JSON_TEXT, bytes_of("1\0", 2)}, &micros));
+    assert_false(money_of(&(struct json_value){.kind = JSON_TEXT, .text = bytes_of("1\0", 2)}, &micros));
 }
 
 static void money_in_numbers(void **state)
 {
     static const struct {
-        const char *number;
+        const char *name;
+        double number;
         int64_t micros; /* -1: refused */
-    } cases[] = {{"-0.000001", -1}, {"10000.01", -1}, {"1e999", -1},
-                 {"-1e999", -1},    {"0.0029", 2900}, {"1e4", INT64_C(10000000000)}};
+    } cases[] = {{"below nothing", -0.000001, -1}, {"above the bound", 10000.01, -1}, {"infinite", HUGE_VAL, -1},
+                 {"minus infinite", -HUGE_VAL, -1}, {"no whole micro", 0.0029, 2900},
+                 {"the bound", 1e4, INT64_C(10000000000)}};
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         int64_t micros = -1;
-        struct json_value number = {JSON_NUMBER, bytes_of_text(cases[i].number)};
-        CHECK_CASE(cases[i].number, money_of(&number, &micros) == (cases[i].micros >= 0));
-        CHECK_CASE(cases[i].number, micros == cases[i].micros);
+        struct json_value number = {.kind = JSON_NUMBER, .number = cases[i].number};
+        CHECK_CASE(cases[i].name, money_of(&number, &micros) == (cases[i].micros >= 0));
+        CHECK_CASE(cases[i].name, micros == cases[i].micros);
     }
 }
 

@@ -199,7 +199,7 @@ static void counts_members_and_a_key_given_twice(void **state)
 static void explains_every_verdict(void **state)
 {
     (void)state;
-    for (int verdict = JSON_OK; verdict <= JSON_NOT_OBJECT; verdict++)
+    for (int verdict = JSON_OK; verdict <= JSON_NO_MEMORY; verdict++)
         assert_true(strlen(strict_json_explain((enum json_verdict)verdict)) > 5);
 }
 

@@ -49,17 +49,17 @@ struct phone_search {
 
 static bool try_phone(struct phone_search *search, struct json_value value)
 {
-    const struct bytes text = value_text(&value);
+    const struct bytes text = value.text;
     search->given = search->given || text.len > 0;
     return phone_normalize(text, search->found);
 }
 
 static bool try_names_with_phone(struct phone_search *search, const struct json_value *contact)
 {
-    struct bytes rest = contact->kind == JSON_OBJECT ? contact->text : bytes_of(NULL, 0);
+    const void *at = NULL;
     struct bytes name = {0};
     struct json_value value = {0};
-    while (fields_next(search->fields, &rest, &name, &value)) {
+    while (fields_next(search->fields, contact, &at, &name, &value)) {
         if (text_holds(name, "phone") && try_phone(search, value))
             return true;
     }
@@ -146,7 +146,7 @@ void flags_into(struct reading *reading)
 
 static bool time_of(const struct json_value *value, int64_t *ms)
 {
-    return value->kind == JSON_NUMBER ? event_time_of_number(json_number(value), ms)
+    return value->kind == JSON_NUMBER ? event_time_of_number(value->number, ms)
                                       : value->kind == JSON_TEXT && event_time_of_text(value->text, ms);
 }
 
@@ -181,8 +181,8 @@ void time_into(struct reading *reading)
 
 static struct bytes foreign_id_of(struct reading *reading)
 {
-    const struct bytes texts[] = {value_text(&reading->fields->in_body[FIELD_foreign_id]),
-                                  value_text(&reading->fields->in_data[FIELD_foreign_id])};
+    const struct bytes texts[] = {reading->fields->in_body[FIELD_foreign_id].text,
+                                  reading->fields->in_data[FIELD_foreign_id].text};
     for (size_t i = 0; i < COUNT(texts); i++) {
         if (texts[i].len > LIMIT_FOREIGN_ID)
             remark(reading, "a foreign_id was ignored: it is longer than 1024 bytes");
@@ -213,13 +213,13 @@ static bool campaign_into(struct reading *reading, struct bytes foreign_id)
     } ids[] = {
         {CAMPAIGN_FROM_URL, bytes_of_text(reading->envelope->campaign)},
         {CAMPAIGN_FROM_FOREIGN, campaign_part(foreign_id, reading->settings->campaign_separator)},
-        {CAMPAIGN_FROM_BODY, value_text(&fields->in_body[FIELD_campaign_id])},
-        {CAMPAIGN_FROM_BODY, value_text(&fields->in_data[FIELD_campaign_id])},
-        {CAMPAIGN_FROM_BODY, value_text(&inside)},
-        {CAMPAIGN_FROM_BODY, value_text(&fields->in_data[FIELD_campaign])},
-        {CAMPAIGN_FROM_BODY, value_text(&fields->in_body[FIELD_campaign_name])},
-        {CAMPAIGN_FROM_BODY, value_text(&fields->in_data[FIELD_campaign_name])},
-        {CAMPAIGN_FROM_BODY, of_campaign ? value_text(&fields->in_data[FIELD_id]) : bytes_of(NULL, 0)},
+        {CAMPAIGN_FROM_BODY, fields->in_body[FIELD_campaign_id].text},
+        {CAMPAIGN_FROM_BODY, fields->in_data[FIELD_campaign_id].text},
+        {CAMPAIGN_FROM_BODY, inside.text},
+        {CAMPAIGN_FROM_BODY, fields->in_data[FIELD_campaign].text},
+        {CAMPAIGN_FROM_BODY, fields->in_body[FIELD_campaign_name].text},
+        {CAMPAIGN_FROM_BODY, fields->in_data[FIELD_campaign_name].text},
+        {CAMPAIGN_FROM_BODY, of_campaign ? fields->in_data[FIELD_id].text : bytes_of(NULL, 0)},
     };
     memcpy(event->campaign, UNASSIGNED, sizeof UNASSIGNED);
     for (size_t i = 0; i < COUNT(ids); i++) {
@@ -236,8 +236,8 @@ struct bytes drop_of(const struct reading *reading)
     const struct bytes drop = field_text(reading->fields, FIELD_drop_id);
     if (drop.len > 0 || !reading->of_send)
         return drop;
-    const struct bytes message = value_text(&reading->fields->in_data[FIELD_message_id]);
-    return message.len > 0 ? message : value_text(&reading->fields->in_data[FIELD_id]);
+    const struct bytes message = reading->fields->in_data[FIELD_message_id].text;
+    return message.len > 0 ? message : reading->fields->in_data[FIELD_id].text;
 }
 
 bool names_into(struct reading *reading)

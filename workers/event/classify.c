@@ -23,7 +23,7 @@ static bool code_of(struct json_value value, int64_t *code)
     static const double EXACT = 9007199254740992.0; /* 2^53 */
     double number = 0;
     if (value.kind == JSON_NUMBER)
-        number = json_number(&value);
+        number = value.number;
     else if (value.kind != JSON_TEXT || !text_digits(value.text, &number))
         return false;
     if (!(fabs(number) < EXACT) || trunc(number) != number)

@@ -1,106 +1,136 @@
 #include "fields.h"
 
+#include "common/limits.h"
 #include "common/text.h"
 
-#include <stdlib.h>
+#include <json-c/json.h>
+#include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const struct {
-    const char *name;
-    size_t len;
-} names[FIELDS] = {
-#define FIELD_ROW(name) [FIELD_##name] = {#name, sizeof #name - 1},
+static const char *const names[FIELDS] = {
+#define FIELD_ROW(name) [FIELD_##name] = #name,
     FIELD_NAMES(FIELD_ROW)
 #undef FIELD_ROW
 };
 
 /* FIELDS if no rule asks for it. */
-static enum field field_of_name(struct bytes name)
+static enum field field_of_name(const char *name)
 {
     unsigned field = 0;
-    while (field < FIELDS && (names[field].len != name.len || memcmp(names[field].name, name.data, name.len) != 0))
+    while (field < FIELDS && (names[field][0] != name[0] || strcmp(names[field], name) != 0))
         field++;
     return (enum field)field;
 }
 
-/* Each text has room of its own, for it says no more bytes than it has. */
-static struct bytes unescape(struct fields *fields, struct bytes text)
+/* Decimal digits; empty for what is past 64 bits: json-c saturates it, and such an id would make one drop of many. */
+static struct bytes digits_of(struct fields *fields, struct json_object *integer)
 {
-    if (text.len == 0 || !memchr(text.data, '\\', text.len))
-        return text;
-    if (!fields->unescaped)
-        fields->unescaped = malloc(fields->body.len);
-    if (!fields->unescaped) {
-        fields->no_memory = true;
+    if (json_object_get_int64(integer) == INT64_MIN || json_object_get_uint64(integer) == UINT64_MAX)
         return bytes_of(NULL, 0);
+    const char *digits = json_object_get_string(integer); /* kept with the integer */
+    fields->no_memory = fields->no_memory || !digits;
+    return digits ? bytes_of_text(digits) : bytes_of(NULL, 0);
+}
+
+static struct json_value value_of(struct fields *fields, struct json_object *object)
+{
+    switch (json_object_get_type(object)) {
+    case json_type_boolean:
+        return (struct json_value){.kind = JSON_BOOLEAN, .number = json_object_get_boolean(object)};
+    case json_type_int:
+        return (struct json_value){
+            .kind = JSON_NUMBER, .text = digits_of(fields, object), .number = json_object_get_double(object)};
+    case json_type_double:
+        return (struct json_value){.kind = JSON_NUMBER, .number = json_object_get_double(object)};
+    case json_type_string:
+        return (struct json_value){
+            .kind = JSON_TEXT,
+            .text = bytes_of(json_object_get_string(object), (size_t)json_object_get_string_len(object))};
+    case json_type_object:
+        return (struct json_value){.kind = JSON_OBJECT, .object = object};
+    case json_type_null:
+    case json_type_array:
+        break;
     }
-    uint8_t *out = fields->unescaped + (text.data - fields->body.data);
-    const size_t len = json_unescape(text, out);
-    out[len] = '\0'; /* it is shorter than it stood there; so that a number in it ends */
-    return bytes_of(out, len);
+    return (struct json_value){.kind = JSON_ABSENT};
 }
 
-bool fields_next(struct fields *fields, struct bytes *rest, struct bytes *name, struct json_value *value)
+static void read_object(struct fields *fields, struct json_object *object, struct json_value found[FIELDS])
 {
-    if (!json_next_member(rest, name, value))
-        return false;
-    *name = unescape(fields, *name);
-    if (value->kind == JSON_TEXT)
-        value->text = unescape(fields, value->text);
-    return true;
-}
-
-static void read_object(struct fields *fields, struct bytes object, struct json_value found[FIELDS])
-{
-    struct bytes name = {0};
-    struct json_value value = {0};
-    while (fields_next(fields, &object, &name, &value)) {
-        const enum field field = field_of_name(name);
+    for (const struct lh_entry *at = lh_table_head(json_object_get_object(object)); at; at = lh_entry_next(at)) {
+        const enum field field = field_of_name(lh_entry_k(at));
         if (field < FIELDS)
-            found[field] = value;
+            found[field] = value_of(fields, lh_entry_v(at));
     }
+}
+
+/* The text is in order, so only memory can have been short. Should json-c ever see it otherwise, the message must not
+   wait for memory for ever: it is malformed then. */
+static enum json_verdict verdict_of_failure(enum json_tokener_error error)
+{
+    return error >= json_tokener_error_depth && error <= json_tokener_error_size ? JSON_MALFORMED : JSON_NO_MEMORY;
+}
+
+/* Of a text that the check has passed: what json-c's strict mode would judge is judged, and from 0.17 on that mode
+   refuses integers past 64 bits, which are grammatical. */
+static enum json_verdict parse(struct bytes text, struct json_object **root)
+{
+    /* Two levels to spare: how json-c counts them is its own affair, ours are counted already. */
+    struct json_tokener *tokener = json_tokener_new_ex(LIMIT_JSON_DEPTH + 2);
+    if (!tokener)
+        return JSON_NO_MEMORY;
+    *root = json_tokener_parse_ex(tokener, (const char *)text.data, (int)text.len);
+    const enum json_verdict verdict = *root ? JSON_OK : verdict_of_failure(json_tokener_get_error(tokener));
+    json_tokener_free(tokener);
+    return verdict;
 }
 
 enum json_verdict fields_read(struct bytes body, struct fields *fields)
 {
-    const enum json_verdict verdict = strict_json_check(body);
+    enum json_verdict verdict = strict_json_check(body);
     if (verdict != JSON_OK)
         return verdict;
     *fields = (struct fields){.body = body};
-    const uint8_t *object = memchr(body.data, '{', body.len);
-    read_object(fields, bytes_of(object, (size_t)(body.data + body.len - object)), fields->in_body);
+    const uint8_t *object = memchr(body.data, '{', body.len); /* behind a byte order mark */
+    verdict = parse(bytes_of(object, (size_t)(body.data + body.len - object)), &fields->root);
+    if (verdict != JSON_OK)
+        return verdict;
+    read_object(fields, fields->root, fields->in_body);
     if (fields->in_body[FIELD_data].kind == JSON_OBJECT)
-        read_object(fields, fields->in_body[FIELD_data].text, fields->in_data);
-    return JSON_OK;
+        read_object(fields, fields->in_body[FIELD_data].object, fields->in_data);
+    if (!fields->no_memory)
+        return JSON_OK;
+    fields_clear(fields);
+    return JSON_NO_MEMORY;
 }
 
 void fields_clear(struct fields *fields)
 {
-    free(fields->unescaped);
-    fields->unescaped = NULL;
+    json_object_put(fields->root);
+    fields->root = NULL;
 }
 
 struct json_value fields_inside(struct fields *fields, const struct json_value *object, enum field field)
 {
-    struct bytes rest = object->kind == JSON_OBJECT ? object->text : bytes_of(NULL, 0);
-    struct bytes name = {0};
-    struct json_value value = {0};
-    struct json_value found = {0};
-    while (fields_next(fields, &rest, &name, &value)) {
-        if (field_of_name(name) == field)
-            found = value;
-    }
-    return found;
+    struct json_object *found = NULL;
+    if (object->kind == JSON_OBJECT)
+        json_object_object_get_ex(object->object, names[field], &found);
+    return value_of(fields, found);
 }
 
-struct bytes value_text(const struct json_value *value)
+bool fields_next(struct fields *fields, const struct json_value *object, const void **at, struct bytes *name,
+                 struct json_value *value)
 {
-    if (value->kind == JSON_TEXT)
-        return value->text;
-    if (value->kind != JSON_NUMBER || !json_is_integer(value))
-        return bytes_of(NULL, 0);
-    return bytes_equal(value->text, bytes_of_text("-0")) ? bytes_of_text("0") : value->text;
+    if (object->kind != JSON_OBJECT)
+        return false;
+    const struct lh_entry *entry = *at ? lh_entry_next(*at) : lh_table_head(json_object_get_object(object->object));
+    if (!entry)
+        return false;
+    *at = entry;
+    *name = bytes_of_text(lh_entry_k(entry));
+    *value = value_of(fields, lh_entry_v(entry));
+    return true;
 }
 
 struct json_value value_scalar(const struct json_value *value)
@@ -116,11 +146,9 @@ enum flag value_flag(const struct json_value *value)
         enum flag flag;
     } words[] = {{"true", FLAG_TRUE},   {"yes", FLAG_TRUE}, {"1", FLAG_TRUE},
                  {"false", FLAG_FALSE}, {"no", FLAG_FALSE}, {"0", FLAG_FALSE}};
-    if (value->kind == JSON_NUMBER) {
-        const double number = json_number(value);
-        return number == 1 ? FLAG_TRUE : number == 0 ? FLAG_FALSE : FLAG_ABSENT;
-    }
-    for (size_t i = 0; (value->kind == JSON_TEXT || value->kind == JSON_BOOLEAN) && i < COUNT(words); i++) {
+    if (value->kind == JSON_NUMBER || value->kind == JSON_BOOLEAN)
+        return value->number == 1 ? FLAG_TRUE : value->number == 0 ? FLAG_FALSE : FLAG_ABSENT;
+    for (size_t i = 0; value->kind == JSON_TEXT && i < COUNT(words); i++) {
         if (text_is(text_trim(value->text), words[i].word))
             return words[i].flag;
     }
@@ -129,8 +157,8 @@ enum flag value_flag(const struct json_value *value)
 
 struct bytes field_text(const struct fields *fields, enum field field)
 {
-    const struct bytes text = value_text(&fields->in_body[field]);
-    return text.len > 0 ? text : value_text(&fields->in_data[field]);
+    const struct bytes text = fields->in_body[field].text;
+    return text.len > 0 ? text : fields->in_data[field].text;
 }
 
 struct json_value field_scalar(const struct fields *fields, enum field field)

@@ -1,9 +1,8 @@
-/* The members of a body that mean something to a rule, read in one pass over its text (docs/classification.md, section
-   1, "Fields"). Pure. */
+/* The members of a body that mean something to a rule, read once (docs/classification.md, section 1, "Fields"). The
+   only place that sees json-c. Pure. */
 #ifndef DROPBRIDGE_EVENT_FIELDS_H
 #define DROPBRIDGE_EVENT_FIELDS_H
 
-#include "common/json_members.h"
 #include "common/strict_json.h"
 
 #define FIELD_NAMES(F)                                                                                                 \
@@ -18,26 +17,40 @@
 enum field { FIELD_NAMES(FIELD_NUMBER) FIELDS };
 #undef FIELD_NUMBER
 
-/* JSON_ABSENT is what is not there. Texts have no escapes any more. Of a member that is given twice the last one counts. */
-struct fields {
-    struct bytes body;
-    struct json_value in_body[FIELDS];
-    struct json_value in_data[FIELDS];
-    uint8_t *unescaped; /* NULL until a text has an escape; then what a text says begins where it stands in the body */
-    bool no_memory;     /* a text with escapes could not be read */
+struct json_object; /* json-c's */
+
+/* null and lists are nothing to any rule: they count as absent. */
+enum json_kind { JSON_ABSENT, JSON_BOOLEAN, JSON_NUMBER, JSON_TEXT, JSON_OBJECT };
+
+struct json_value {
+    enum json_kind kind;
+    struct bytes text; /* of a JSON_TEXT, a NUL behind it; of an integer within 64 bits its digits; else empty */
+    union {
+        double number;              /* of a JSON_NUMBER; infinite past a double's range; of a JSON_BOOLEAN 0 or 1 */
+        struct json_object *object; /* of a JSON_OBJECT */
+    };
 };
 
-/* What is read points into `body`, which must outlive it. JSON_OK: to be released with fields_clear. */
+/* Of a member that is given twice the last one counts. A name ends at a NUL in it. */
+struct fields {
+    struct bytes body;
+    struct json_object *root; /* the values point into it */
+    struct json_value in_body[FIELDS];
+    struct json_value in_data[FIELDS];
+    bool no_memory; /* a value was left out for want of memory; set by fields_inside and fields_next */
+};
+
+/* `body` has at most LIMIT_BODY_MAX bytes. JSON_OK: to be released with fields_clear; `body` must live as long. */
 enum json_verdict fields_read(struct bytes body, struct fields *fields);
 void fields_clear(struct fields *fields);
 
 /* The member of an object that is itself a value; absent if `object` is none, or has none. */
 struct json_value fields_inside(struct fields *fields, const struct json_value *object, enum field field);
-/* The next member of an object that is itself a value, whatever its name; as json_next_member. */
-bool fields_next(struct fields *fields, struct bytes *rest, struct bytes *name, struct json_value *value);
+/* The next member of an object that is itself a value, whatever its name, in the order of the text; *at is NULL at
+   first. False at the end, or if `object` is none. */
+bool fields_next(struct fields *fields, const struct json_value *object, const void **at, struct bytes *name,
+                 struct json_value *value);
 
-/* A text, or an integer's digits; empty for every other value. */
-struct bytes value_text(const struct json_value *value);
 /* A number, or a text that is not empty; absent for every other value. */
 struct json_value value_scalar(const struct json_value *value);
 

@@ -6,6 +6,7 @@
 #include "common/text.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -20,7 +21,7 @@ bool money_of(const struct json_value *value, int64_t *micros)
 {
     if (value->kind != JSON_NUMBER && !strict_json_is_number(value->text))
         return false;
-    const double dollars = json_number(value);
+    const double dollars = value->kind == JSON_NUMBER ? value->number : strtod((const char *)value->text.data, NULL);
     if (!(dollars >= 0) || dollars > MONEY_MAX_DOLLARS)
         return false;
     *micros = llround(dollars * 1e6);

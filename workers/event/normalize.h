@@ -3,9 +3,9 @@
 #define DROPBRIDGE_NORMALIZE_H
 
 #include "common/bytes.h"
-#include "common/json_members.h"
 #include "common/limits.h"
 #include "event.h"
+#include "fields.h"
 
 #include <stdbool.h>
 #include <stdint.h>

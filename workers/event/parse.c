@@ -20,8 +20,8 @@ static struct bytes name_of(const struct fields *fields)
 
 static struct bytes status_of(const struct fields *fields)
 {
-    const struct bytes status = text_trim(value_text(&fields->in_body[FIELD_status]));
-    return status.len > 0 ? status : text_trim(value_text(&fields->in_data[FIELD_status]));
+    const struct bytes status = text_trim(fields->in_body[FIELD_status].text);
+    return status.len > 0 ? status : text_trim(fields->in_data[FIELD_status].text);
 }
 
 /* On PARSE_OK all of the event is filled. */
@@ -57,7 +57,7 @@ enum parse_verdict event_parse(struct bytes body, const struct envelope *envelop
     detail[0] = '\0';
     if (json != JSON_OK) {
         snprintf(detail, PARSE_DETAIL, "%s", strict_json_explain(json));
-        return PARSE_INVALID_JSON;
+        return json == JSON_NO_MEMORY ? PARSE_NO_MEMORY : PARSE_INVALID_JSON;
     }
     const enum parse_verdict verdict = read_message(&reading);
     fields_clear(&fields);
