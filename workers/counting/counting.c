@@ -16,7 +16,7 @@ extern const unsigned long apply_lua_length;
 
 enum {
     ARGUMENTS_LIMIT = 64 * 1024 * 1024,
-    TRIES = 8,           /* that others may come in between before it is put off */
+    TRIES = 8, /* that others may come in between before it is put off */
 };
 
 static const char doing[] = "counting a batch";
@@ -37,7 +37,7 @@ struct batch_call {
     size_t count;
     enum applied *results;
     int tries;
-    bool failed; /* the last answer says so: `error` is to be told before it goes on */
+    bool failed; /* the last answer says so: `error` is to be told before anything else is done */
     struct error error;
 };
 
@@ -363,24 +363,27 @@ static bool call(struct counting *counting, struct batch_call *batch, struct err
     return true;
 }
 
-/* One step of the batch. False with *error. */
+/* One step of the batch. False with *error, also if an answer that was taken meanwhile says that its call failed: that is
+   told before it goes on. */
 static bool go_on(struct counting *counting, struct batch_call *batch, struct error *error)
 {
     bool done = connected(counting, error);
 
-    if (done && batch->stage == STAGE_BEGIN)
-        done = begin(counting, batch, error);
-    else if (done && batch->stage == STAGE_CALL)
-        done = call(counting, batch, error);
-    else if (done)
-        done = collect(counting, error);
+    if (done && !batch->failed) {
+        if (batch->stage == STAGE_BEGIN)
+            done = begin(counting, batch, error);
+        else if (batch->stage == STAGE_CALL)
+            done = call(counting, batch, error);
+        else
+            done = collect(counting, error);
+    }
     if (!done)
         batch->stage = STAGE_BEGIN;
-    if (!done || !batch->failed)
-        return done;
-    *error = batch->error;
+    if (done && batch->failed)
+        *error = batch->error;
+    done = done && !batch->failed;
     batch->failed = false;
-    return false;
+    return done;
 }
 
 enum counting_progress counting_apply(struct counting *counting, size_t which, const struct event *const *events,
