@@ -2,7 +2,6 @@
 #include "worker_state.h"
 #include "workers/counting/plan.h"
 
-
 /* What is rejected as well counts as that alone, so that every message becomes one thing. */
 static void count_applied(struct worker *worker, const struct event *const *events, const enum applied *results,
                           size_t count)

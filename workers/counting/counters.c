@@ -10,7 +10,7 @@
 enum { KEY_SIZE = 400, FIELD_SIZE = 24, MINUTE_MS = 60000, MINUTE_TTL_S = 86400, DAY_TTL_S = 62 * 86400 };
 
 /* tally_class.kind: what counts otherwise than others of the same campaign. */
-enum class_kind { CLASS_FIRST, CLASS_FIRST_NOT_HERE, CLASS_LATER, CLASS_DUPLICATE, CLASS_REVISED, CLASS_UNRECOGNIZED, CLASS_MOVED };
+enum class_kind { CLASS_FIRST, CLASS_FIRST_NOT_HERE, CLASS_LATER, CLASS_MOVED, CLASS_COPY /* + enum copy_counter */ };
 
 static unsigned key(const struct counters *counters, int64_t ttl_s, const char *name)
 {
@@ -142,30 +142,19 @@ unsigned counters_later(const struct counters *counters, const struct counted *c
     return class;
 }
 
-static unsigned one_counter(const struct counters *counters, enum class_kind kind, uint32_t campaign, const char *field)
+unsigned counters_copy(const struct counters *counters, uint32_t campaign, enum copy_counter counter)
 {
-    struct tally_class what = class_of(kind, &(struct counted){.campaign = campaign});
+    static const char *const fields[] = {
+        [COPY_DUPLICATE] = "duplicate", [COPY_REVISED] = "revised", [COPY_UNRECOGNIZED] = "unrecognized"};
+    struct tally_class what = class_of(CLASS_COPY, &(struct counted){.campaign = campaign});
+    unsigned class;
     bool made;
-    unsigned class = tally_class(counters->tally, &what, &made);
 
+    what.kind = (uint8_t)(CLASS_COPY + counter);
+    class = tally_class(counters->tally, &what, &made);
     if (made)
-        add_both(counters, class, campaign, field);
+        add_both(counters, class, campaign, fields[counter]);
     return class;
-}
-
-unsigned counters_duplicate(const struct counters *counters, uint32_t campaign)
-{
-    return one_counter(counters, CLASS_DUPLICATE, campaign, "duplicate");
-}
-
-unsigned counters_revised(const struct counters *counters, uint32_t campaign)
-{
-    return one_counter(counters, CLASS_REVISED, campaign, "revised");
-}
-
-unsigned counters_unrecognized(const struct counters *counters, uint32_t campaign)
-{
-    return one_counter(counters, CLASS_UNRECOGNIZED, campaign, "unrecognized");
 }
 
 unsigned counters_moved(const struct counters *counters, uint32_t generation)

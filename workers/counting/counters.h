@@ -15,6 +15,9 @@ struct counters {
     struct campaign_names names;
 };
 
+/* What copies count in that are no first ones of a drop. */
+enum copy_counter { COPY_DUPLICATE, COPY_REVISED, COPY_UNRECOGNIZED };
+
 /* Each returns the class that counts it; 0 when out of memory. */
 
 /* A drop that is counted for the first time, by a copy received then; `new_here` is whether it is also new in the
@@ -23,9 +26,7 @@ unsigned counters_first(const struct counters *counters, const struct counted *c
                         uint32_t generation, bool new_here);
 /* A drop that was counted before, to take it back or to count it again. */
 unsigned counters_later(const struct counters *counters, const struct counted *counted);
-unsigned counters_duplicate(const struct counters *counters, uint32_t campaign);
-unsigned counters_revised(const struct counters *counters, uint32_t campaign);
-unsigned counters_unrecognized(const struct counters *counters, uint32_t campaign);
+unsigned counters_copy(const struct counters *counters, uint32_t campaign, enum copy_counter counter);
 /* A record that is new in this generation, and not by counters_first. */
 unsigned counters_moved(const struct counters *counters, uint32_t generation);
 /* Under a name from outside: "unknown_reasons" and the raw reason, "events" and the event's name,

@@ -105,6 +105,16 @@ void effects_of_opt_out(struct effects *effects, const struct event *event, uint
     list_drop(effects, record, event, campaign, event->drop.text);
 }
 
+static void count_copy(struct effects *effects, uint32_t campaign, enum copy_counter counter)
+{
+    apply_call_count(effects->call, counters_copy(&effects->counters, campaign, counter), false, NULL);
+}
+
+static void count_named(struct effects *effects, const char *key, const char *name)
+{
+    apply_call_count(effects->call, counters_named(&effects->counters, key, name), false, NULL);
+}
+
 static void count_first(struct effects *effects, const struct event *event, const struct counted *counted)
 {
     apply_call_count(effects->call,
@@ -113,23 +123,17 @@ static void count_first(struct effects *effects, const struct event *event, cons
                      false,
                      &counted->costs);
     if (event->unknown_reason[0] != '\0')
-        apply_call_count(effects->call, counters_named(&effects->counters, "unknown_reasons", event->unknown_reason), false,
-                         NULL);
+        count_named(effects, "unknown_reasons", event->unknown_reason);
 }
 
 /* The counts change to what all copies together say. */
 static void count_later(struct effects *effects, const struct merged *merged)
 {
-    uint32_t campaign = merged->after.campaign;
-
     if (!counted_equal(&merged->before, &merged->after)) {
         apply_call_count(effects->call, counters_later(&effects->counters, &merged->before), true, &merged->before.costs);
         apply_call_count(effects->call, counters_later(&effects->counters, &merged->after), false, &merged->after.costs);
     }
-    apply_call_count(effects->call,
-                     merged->applied == APPLIED_REVISED ? counters_revised(&effects->counters, campaign)
-                                                        : counters_duplicate(&effects->counters, campaign),
-                     false, NULL);
+    count_copy(effects, merged->after.campaign, merged->applied == APPLIED_REVISED ? COPY_REVISED : COPY_DUPLICATE);
 }
 
 /* Two names of one campaign, perhaps: what an operator may want to alias. */
@@ -139,31 +143,20 @@ static void link(struct effects *effects, const struct merged *merged)
 
     snprintf(name, sizeof name, "%s", name_of(effects, merged->after.campaign));
     snprintf(field, sizeof field, "%s|%s", name, name_of(effects, merged->other));
-    apply_call_count(effects->call, counters_named(&effects->counters, "campaign_links", field), false, NULL);
+    count_named(effects, "campaign_links", field);
 }
 
 void effects_of_result(struct effects *effects, const struct event *copy, uint32_t campaign,
                        const struct record *record, const struct merged *merged)
 {
-    const char *kind = NULL;
+    const char *kind = merged->filled ? "filled" : NULL;
 
-    switch (merged->applied) {
-    case APPLIED_COUNTED:
-        count_first(effects, copy, &merged->after);
+    if (merged->applied == APPLIED_COUNTED) {
         kind = "result";
-        break;
-    case APPLIED_REVISED:
+        count_first(effects, copy, &merged->after);
+    } else {
+        kind = merged->applied == APPLIED_REVISED ? "revised" : kind;
         count_later(effects, merged);
-        kind = "revised";
-        break;
-    case APPLIED_DUPLICATE:
-    case APPLIED_OPT_OUT:
-    case APPLIED_OPT_IN:
-    case APPLIED_CAMPAIGN:
-    case APPLIED_UNRECOGNIZED:
-        count_later(effects, merged);
-        kind = merged->filled ? "filled" : NULL;
-        break;
     }
     if (kind)
         apply_call_entry(
@@ -200,7 +193,6 @@ void effects_of_record(struct effects *effects, const char *drop_id, const struc
 
 enum applied effects_of_event(struct effects *effects, const struct event *copy, uint32_t campaign, bool seen)
 {
-    const struct counters *counters = &effects->counters;
     const struct listing listing = {.event = copy,
                                     .drop_id = copy->drop.text,
                                     .foreign_id = bytes_of(copy->foreign_id, copy->foreign_id_len),
@@ -232,12 +224,12 @@ enum applied effects_of_event(struct effects *effects, const struct event *copy,
         break;
     }
     if (seen) {
-        apply_call_count(effects->call, counters_duplicate(counters, campaign), false, NULL);
+        count_copy(effects, campaign, COPY_DUPLICATE);
         return APPLIED_DUPLICATE;
     }
     if (applied == APPLIED_UNRECOGNIZED) {
-        apply_call_count(effects->call, counters_unrecognized(counters, campaign), false, NULL);
-        apply_call_count(effects->call, counters_named(counters, "events", copy->name), false, NULL);
+        count_copy(effects, campaign, COPY_UNRECOGNIZED);
+        count_named(effects, "events", copy->name);
     }
     return applied;
 }
