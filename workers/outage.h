@@ -12,14 +12,23 @@ struct outage {
     int64_t since_ms; /* of the first failure behind the last success; only while `away` */
 };
 
-void outage_init(struct outage *outage, int64_t limit_ms);
-
 /* A try, of whatever kind, succeeded or failed. */
-void outage_end(struct outage *outage);
-void outage_note(struct outage *outage, int64_t now_ms);
+static inline void outage_end(struct outage *outage)
+{
+    outage->away = false;
+}
+
+static inline void outage_note(struct outage *outage, int64_t now_ms)
+{
+    outage->since_ms = outage->away ? outage->since_ms : now_ms;
+    outage->away = true;
+}
 
 /* Whether all tries have failed for the limit or longer. Waiting without trying proves nothing: the time counts from
    the first failure, and the next success ends it. */
-bool outage_too_long(const struct outage *outage, int64_t now_ms);
+static inline bool outage_too_long(const struct outage *outage, int64_t now_ms)
+{
+    return outage->away && now_ms - outage->since_ms >= outage->limit_ms;
+}
 
 #endif

@@ -57,35 +57,26 @@ static void note_connected(struct worker *worker)
     worker_part_good(worker->status, PART_BROKER, clock_monotonic_ms());
 }
 
-/* Tries each URL once. False with *error, which is not logged yet, only if all of them refuse us. */
+/* Tries each URL until one connects. False with *error, which is not logged yet, only if all of them refuse us. */
 static bool connect_first(struct worker *worker, struct error *error)
 {
-    size_t urls = amqp_urls_count(worker->config->amqp_url, error);
-    struct error refusal = {0};
-    bool connected = false;
-    bool may_come = false;
-    for (size_t i = 0; i < urls && !connected && !stopping(); i++) {
+    bool connected = false, may_come = false;
+    *error = (struct error){0};
+    for (size_t left = amqp_urls_count(worker->config->amqp_url, error); left > 0 && !connected && !stopping(); left--) {
         struct error problem = {0};
         connected = consumer_connect(worker->consumer, &problem);
-        if (connected)
-            break;
-        if (problem.code == ERROR_REFUSED && refusal.code == ERROR_NONE) {
-            refusal = problem;
-            continue;
-        }
         may_come |= problem.code != ERROR_REFUSED;
-        worker_part_bad(worker->status, PART_BROKER, problem.text, clock_monotonic_ms());
+        if (connected)
+            note_connected(worker);
+        else if (problem.code == ERROR_REFUSED)
+            *error = problem;
+        else
+            worker_part_bad(worker->status, PART_BROKER, problem.text, clock_monotonic_ms());
     }
-    may_come |= connected || stopping();
-    if (!may_come) {
-        *error = refusal;
-        return false;
-    }
-    if (refusal.code != ERROR_NONE)
-        log_warn("%s", refusal.text);
-    if (connected)
-        note_connected(worker);
-    return true;
+    may_come |= stopping();
+    if (may_come && error->code != ERROR_NONE)
+        log_warn("%s", error->text);
+    return may_come;
 }
 
 bool worker_start(struct worker *worker, struct error *error)

@@ -24,9 +24,8 @@ static void only_a_minute_of_failures_without_one_success_is_too_long(void **sta
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct outage outage;
+        struct outage outage = {.limit_ms = 60000};
         int64_t now_ms = 5000;
-        outage_init(&outage, 60000);
         for (const char *try = cases[i].tries; *try; try++) {
             now_ms += 10000;
             if (*try == 'f')

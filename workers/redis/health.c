@@ -8,8 +8,7 @@ enum { LOOK_EVERY_MS = TIMER_MS(1000) };
 void redis_health_init(struct redis_health *health, struct redis_store *store, struct worker_status *status,
                        int64_t away_ms)
 {
-    *health = (struct redis_health){.store = store, .status = status};
-    outage_init(&health->outage, away_ms);
+    *health = (struct redis_health){.store = store, .status = status, .outage = {.limit_ms = away_ms}};
 }
 
 void redis_health_tell(struct redis_health *health)
