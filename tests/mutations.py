@@ -437,7 +437,7 @@ COUNTING = [
     Mutation(
         "older-generation-not-read", "drops of the generation before are known",
         "workers/counting/plan.c",
-        "drop.bucket_count = group->looked ? 1 : plan->place.generations.count;",
+        "drop.bucket_count = group->has_record ? 1 : plan->place.generations.count;",
         "drop.bucket_count = 1;",
         [GENERATIONS],
     ),

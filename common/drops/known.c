@@ -45,17 +45,12 @@ void known_forget(struct known *known)
 static bool ask_text(struct known *known, int argc, const char **argv, char *out, size_t size,
                      struct error *error)
 {
-    struct redis_answer answer, told;
-    char text[KEY_TEXT + ERROR_TEXT];
+    struct redis_answer answer;
 
     if (!redis_primary_try(known->session, doing, argc, argv, NULL, &answer, error))
         return false;
-    if (answer.kind == REDIS_ANSWER_ERROR) {
-        snprintf(text, sizeof text, "KEY %s: %s", argv[1], answer.text);
-        told = (struct redis_answer){.kind = REDIS_ANSWER_ERROR, .text = text, .len = strlen(text)};
-        (void)redis_primary_judge(known->session, doing, &told, error);
-        return false;
-    }
+    if (answer.kind == REDIS_ANSWER_ERROR)
+        return redis_primary_judge_key(known->session, doing, argv[1], answer.text, error);
     snprintf(out, size, "%s", answer.kind == REDIS_ANSWER_TEXT ? answer.text : "");
     return true;
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_SIZE = URI_PART + 32, DB_TEXT = 16 };
+enum { NAME_SIZE = URI_PART + 32, DB_TEXT = 16, KEY_SIZE = 512 };
 
 struct redis_primary {
     struct redis_primary_settings settings;
@@ -119,6 +119,22 @@ bool redis_primary_ask(struct redis_primary *session, const char *doing, int arg
 bool redis_primary_unexpected(const struct redis_primary *session, const char *doing, struct error *error)
 {
     error_set(error, ERROR_UNAVAILABLE, "%s: %s: an answer of an unexpected kind", session->name, doing);
+    return false;
+}
+
+bool redis_primary_judge_key(struct redis_primary *session, const char *doing, const char *key, const char *text,
+                             struct error *error)
+{
+    char whole[KEY_SIZE + ERROR_TEXT];
+    struct redis_answer told = {.kind = REDIS_ANSWER_ERROR, .text = whole};
+
+    told.len = (size_t)snprintf(whole, sizeof whole, "KEY %.*s: %.*s", KEY_SIZE - 8, key, ERROR_TEXT - 1, text);
+    return redis_primary_judge(session, doing, &told, error);
+}
+
+bool redis_primary_broke(const struct redis_primary *session, const char *doing, struct error *error)
+{
+    error_set(error, ERROR_UNAVAILABLE, "%s: %s: the connection broke", session->name, doing);
     return false;
 }
 

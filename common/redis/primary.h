@@ -48,7 +48,7 @@ bool redis_primary_connected(const struct redis_primary *session);
 bool redis_primary_has_sentinels(const struct redis_primary *session);
 /* "Redis at 127.0.0.1:6379"; the URL's first server as long as there was no connection. */
 const char *redis_primary_name(const struct redis_primary *session);
-/* For posting; NULL without a connection. */
+/* For calls whose answers are collected later; NULL without a connection. */
 struct redis_connection *redis_primary_connection(struct redis_primary *session);
 void redis_primary_drop(struct redis_primary *session);
 /* What the server says is doubtful: before it is used again the sentinels are asked whether it is the primary still. */
@@ -63,6 +63,11 @@ bool redis_primary_try(struct redis_primary *session, const char *doing, int arg
                        const size_t *argv_len, struct redis_answer *answer, struct error *error);
 bool redis_primary_judge(struct redis_primary *session, const char *doing, const struct redis_answer *answer,
                          struct error *error);
+/* The same for what the server said, or what was found, of one key. Always false. */
+bool redis_primary_judge_key(struct redis_primary *session, const char *doing, const char *key, const char *text,
+                             struct error *error);
+/* Sets *error, for whoever finds that the connection was dropped: that it broke. Always false. */
+bool redis_primary_broke(const struct redis_primary *session, const char *doing, struct error *error);
 /* Loads a script. `sha` gets the name to call it by, with its NUL. Fails as redis_primary_ask. */
 bool redis_primary_load(struct redis_primary *session, const char *doing, const char *script, size_t len,
                         char sha[REDIS_SHA1_HEX + 1], struct error *error);

@@ -70,6 +70,22 @@ bool redis_primary_load(struct redis_primary *session, const char *doing, const 
     return true;
 }
 
+bool redis_primary_judge_key(struct redis_primary *session, const char *doing, const char *key, const char *text,
+                             struct error *error)
+{
+    (void)session;
+    (void)doing;
+    error_set(error, ERROR_UNAVAILABLE, "%s: %s", key, text);
+    return false;
+}
+
+bool redis_primary_broke(const struct redis_primary *session, const char *doing, struct error *error)
+{
+    (void)session;
+    error_set(error, ERROR_UNAVAILABLE, "%s: the connection broke", doing);
+    return false;
+}
+
 bool redis_primary_unexpected(const struct redis_primary *session, const char *doing, struct error *error)
 {
     (void)session;

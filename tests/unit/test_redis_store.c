@@ -132,6 +132,13 @@ bool redis_primary_load(struct redis_primary *asked, const char *doing, const ch
     return true;
 }
 
+bool redis_primary_broke(const struct redis_primary *asked, const char *doing, struct error *error)
+{
+    (void)asked;
+    error_set(error, ERROR_UNAVAILABLE, "%s: the connection broke", doing);
+    return false;
+}
+
 bool redis_primary_unexpected(const struct redis_primary *asked, const char *doing, struct error *error)
 {
     (void)asked;

@@ -211,9 +211,10 @@ void apply_call_drop_end(struct apply_call *call, const struct call_drop *drop)
 
 bool apply_call_full(const struct apply_call *call)
 {
+    const struct tally_counts counts = tally_counts(call->tally);
+
     return call->drops.bytes.len + call->rest.bytes.len >= ENOUGH_BYTES || call->optouts.bytes.len >= ENOUGH_BYTES ||
-           call->optout_count >= ENOUGH_OPT_OUTS || tally_cells(call->tally) >= ENOUGH_NUMBERS ||
-           tally_classes(call->tally) >= ENOUGH_NUMBERS;
+           call->optout_count >= ENOUGH_OPT_OUTS || counts.cells >= ENOUGH_NUMBERS || counts.classes >= ENOUGH_NUMBERS;
 }
 
 /* --- The call, and its answer ----------------------------------------------------------------------------------- */
@@ -223,8 +224,9 @@ bool apply_call_write(struct apply_call *call, const struct call_place *place, s
     const struct generation *current = &place->generations.list[0];
     const char *prefix = call->settings.prefix;
     bool streams = call->settings.results_stream_max > 0;
-    size_t counts[COUNTS] = {tally_keys(call->tally), tally_cells(call->tally), tally_classes(call->tally),
-                             call->campaign_count,    call->optout_count,       call->drop_count};
+    const struct tally_counts tallied = tally_counts(call->tally);
+    size_t counts[COUNTS] = {tallied.keys,         tallied.cells,      tallied.classes,
+                             call->campaign_count, call->optout_count, call->drop_count};
     uint8_t packed[2 * COUNTS];
 
     for (size_t i = 0; i < COUNTS; i++) {

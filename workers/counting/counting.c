@@ -7,7 +7,6 @@
 #include "common/drops/known.h"
 #include "plan.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,10 +104,7 @@ static void drop_connection(struct counting *counting)
 
 static bool connected(const struct counting *counting, struct error *error)
 {
-    if (redis_primary_connected(counting->session))
-        return true;
-    error_set(error, ERROR_UNAVAILABLE, "%s: %s: the connection broke", redis_primary_name(counting->session), doing);
-    return false;
+    return redis_primary_connected(counting->session) || redis_primary_broke(counting->session, doing, error);
 }
 
 static bool load_script(struct counting *counting, struct error *error)
@@ -179,16 +175,6 @@ static void tell_damaged(struct counting *counting, struct bytes damaged)
     }
 }
 
-static void unreadable(struct counting *counting, const char *bucket, const char *why, struct error *error)
-{
-    char text[KEY_TEXT + ERROR_TEXT];
-    struct redis_answer told;
-
-    snprintf(text, sizeof text, "KEY %s: ERR a record in it is %s", bucket, why);
-    told = (struct redis_answer){.kind = REDIS_ANSWER_ERROR, .text = text, .len = strlen(text)};
-    (void)redis_primary_judge(counting->session, doing, &told, error);
-}
-
 /* Drops that conflict are merged over what is there, and go in a call of their own. */
 static enum stage take_text(struct counting *counting, struct batch_call *batch, struct bytes text)
 {
@@ -202,10 +188,12 @@ static enum stage take_text(struct counting *counting, struct batch_call *batch,
         tell_damaged(counting, told.damaged);
         return plan_left(batch->plan) > 0 ? STAGE_CALL : STAGE_DONE;
     case PLAN_NEWER:
-        unreadable(counting, told.unreadable, "one that only a newer worker knows", &batch->error);
+        (void)redis_primary_judge_key(counting->session, doing, told.unreadable,
+                                      "ERR a record in it is one that only a newer worker knows", &batch->error);
         break;
     case PLAN_DAMAGED:
-        unreadable(counting, told.unreadable, "none that a worker wrote", &batch->error);
+        (void)redis_primary_judge_key(counting->session, doing, told.unreadable,
+                                      "ERR a record in it is none that a worker wrote", &batch->error);
         break;
     case PLAN_UNEXPECTED:
         redis_primary_unexpected(counting->session, doing, &batch->error);

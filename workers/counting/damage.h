@@ -3,7 +3,7 @@
 #define DROPBRIDGE_DAMAGE_H
 
 #include "common/bytes.h"
-#include "apply_call.h"
+#include "common/drops/generations.h"
 
 #include <stdbool.h>
 #include <stddef.h>

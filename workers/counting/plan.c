@@ -32,8 +32,7 @@ struct group {
     uint8_t field_len;
     uint8_t field[FIELD_MAX];
     bool conflicts;
-    bool has_record; /* Redis knows it */
-    bool looked;     /* also in the older generations */
+    bool has_record; /* Redis knows it, in whatever generation */
     size_t present, present_len; /* what the newest generation holds of it, in plan->present */
     struct record record;
 };
@@ -275,7 +274,7 @@ static void write_group(struct plan *plan, size_t number)
     struct call_drop drop;
 
     plan->in_call[plan->call_count++] = (uint32_t)number;
-    drop.bucket_count = group->looked ? 1 : plan->place.generations.count;
+    drop.bucket_count = group->has_record ? 1 : plan->place.generations.count;
     for (size_t i = 0; i < drop.bucket_count; i++)
         plan_bucket(plan, number, i, drop.buckets[i]);
     drop.field = plan_field(plan, number);
@@ -341,7 +340,7 @@ bool plan_write(struct plan *plan, struct arguments *arguments)
 
 static void forget_record(struct group *group)
 {
-    group->has_record = group->looked = false;
+    group->has_record = false;
     group->present_len = 0;
 }
 
@@ -358,7 +357,7 @@ static enum record_verdict take_conflict(struct plan *plan, const struct call_co
         verdict = record_read(conflict->present, &group->record);
     if (verdict != RECORD_OK)
         return verdict;
-    group->has_record = group->looked = true;
+    group->has_record = true;
     if (conflict->generation > 0)
         return RECORD_OK;
     group->present = plan->present.len;

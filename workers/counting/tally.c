@@ -238,19 +238,9 @@ void tally_class_cost(struct tally *tally, unsigned class, unsigned cell)
 
 /* --- Writing ------------------------------------------------------------------------------------------------------ */
 
-size_t tally_keys(const struct tally *tally)
+struct tally_counts tally_counts(const struct tally *tally)
 {
-    return tally->counts[KEYS];
-}
-
-size_t tally_cells(const struct tally *tally)
-{
-    return tally->counts[CELLS];
-}
-
-size_t tally_classes(const struct tally *tally)
-{
-    return tally->counts[CLASSES];
+    return (struct tally_counts){tally->counts[KEYS], tally->counts[CELLS], tally->counts[CLASSES]};
 }
 
 bool tally_write(const struct tally *tally, struct arguments *arguments)

@@ -46,9 +46,10 @@ void tally_class_costs(struct tally *tally, unsigned class, unsigned campaign_ce
 /* The cell that all three add to. */
 void tally_class_cost(struct tally *tally, unsigned class, unsigned cell);
 
-size_t tally_keys(const struct tally *tally);
-size_t tally_cells(const struct tally *tally);
-size_t tally_classes(const struct tally *tally);
+struct tally_counts {
+    size_t keys, cells, classes;
+};
+struct tally_counts tally_counts(const struct tally *tally);
 
 /* Adds the arguments, as apply.lua reads them: the keys with their fields, then the classes. False when out of memory. */
 bool tally_write(const struct tally *tally, struct arguments *arguments);

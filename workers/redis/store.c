@@ -85,10 +85,7 @@ static bool review_if_due(struct redis_store *store, struct error *error)
         store->review_at_ms = clock_monotonic_ms() + store->settings.review_every_ms;
         redis_review_look(&store->review, store->session);
     }
-    if (redis_primary_connected(store->session))
-        return true;
-    error_set(error, ERROR_UNAVAILABLE, "%s: the connection broke", redis_primary_name(store->session));
-    return false;
+    return redis_primary_connected(store->session) || redis_primary_broke(store->session, "asking for its settings", error);
 }
 
 static bool prepare(void *context, struct redis_primary *session, struct error *error)

@@ -1,6 +1,6 @@
-/* Redis, the live counters: counting/counting.h on the connection that redis_primary.h keeps, and the replicas. One
-   thread owns a store. Every call to a server that stands still returns within
-   REDIS_CALL_TIMEOUT_MS, twice at the most. */
+/* Redis, the live counters: counting/counting.h on the connection that common/redis/primary.h keeps, and the replicas.
+   One thread owns a store. Every call to a server that stands still returns within REDIS_CALL_TIMEOUT_MS, twice at the
+   most. */
 #ifndef DROPBRIDGE_REDIS_STORE_H
 #define DROPBRIDGE_REDIS_STORE_H
 
@@ -55,7 +55,7 @@ enum apply_progress redis_store_apply(struct redis_store *store, size_t which, c
 /* Whether another batch may be applied while one waits for Redis. Not with replicas, which are waited for batch by batch, nor
    when something else is to be asked first. */
 bool redis_store_overlaps(const struct redis_store *store);
-/* While a batch waits for Redis; else -1. Then nothing else can be asked: redis_store_check says what it said before. */
+/* While a batch waits for Redis; else -1. Then redis_store_check asks nothing and finds nothing wrong. */
 int redis_store_fd(const struct redis_store *store);
 /* That batch is given up, whether it waits for Redis or for replicas, or has failed. */
 void redis_store_abandon(struct redis_store *store, size_t which);
