@@ -234,20 +234,10 @@ enum applied effects_of_event(struct effects *effects, const struct event *copy,
     return applied;
 }
 
-static const char *state_name(enum campaign_state state)
-{
-    switch (state) {
-    case CAMPAIGN_SCHEDULED:
-        return "scheduled";
-    case CAMPAIGN_RUNNING:
-        return "running";
-    case CAMPAIGN_PAUSED:
-        return "paused";
-    case CAMPAIGN_COMPLETED:
-        break;
-    }
-    return "completed";
-}
+static const char *const state_names[] = {[CAMPAIGN_SCHEDULED] = "scheduled",
+                                          [CAMPAIGN_RUNNING] = "running",
+                                          [CAMPAIGN_PAUSED] = "paused",
+                                          [CAMPAIGN_COMPLETED] = "completed"};
 
 void effects_of_touch(struct effects *effects, const struct touch *touch, const struct event *event)
 {
@@ -255,7 +245,7 @@ void effects_of_touch(struct effects *effects, const struct touch *touch, const 
     struct call_campaign campaign = {.name = name,
                                      .first = first,
                                      .last = last,
-                                     .state = event ? state_name(event->state) : "",
+                                     .state = event ? state_names[event->state] : "",
                                      .state_at = event ? first : "",
                                      .last_result = result,
                                      .score_ms = touch->last_ms};

@@ -97,11 +97,9 @@ static bool merge_phone(struct record *record, const struct phone *phone)
 
     if (phone->len == 0)
         return false;
-    for (size_t i = 0; i < record->phone_count; i++) {
-        if (phone_compare(&record->phones[i], phone) != 0)
-            continue;
-        return false;
-    }
+    for (size_t i = 0; i < record->phone_count; i++)
+        if (phone_compare(&record->phones[i], phone) == 0)
+            return false;
     if (record->phone_count > 0 && phone_compare(phone, &record->phones[0]) < 0) {
         other = record->phones[0];
         record->phones[0] = *phone;
@@ -156,10 +154,10 @@ static bool merge_campaign(struct record *record, const struct event *copy, uint
         return false;
     if (campaign == former) {
         if (copy->campaign_rank > record->rank ||
-            (copy->campaign_rank == record->rank && copy->received_ms < record->received_ms))
-            record->received_ms = copy->received_ms;
-        if (copy->campaign_rank > record->rank)
+            (copy->campaign_rank == record->rank && copy->received_ms < record->received_ms)) {
             record->rank = copy->campaign_rank;
+            record->received_ms = copy->received_ms;
+        }
         return false;
     }
     if (!better_campaign(record, copy, campaign, names))
@@ -183,11 +181,11 @@ static bool merge_foreign_id(struct record *record, const struct event *copy, bo
 
     if (new.len == 0)
         return false;
+    if (!keep && record->foreign_id_kept != FOREIGN_ID_NONE)
+        return false;
     if (!keep) {
-        bool first = record->foreign_id_kept == FOREIGN_ID_NONE;
-
-        record->foreign_id_kept = first ? FOREIGN_ID_NOT_KEPT : record->foreign_id_kept;
-        return first;
+        record->foreign_id_kept = FOREIGN_ID_NOT_KEPT;
+        return true;
     }
     if (record->foreign_id_kept == FOREIGN_ID_KEPT && bytes_compare(new, held) >= 0)
         return false;
@@ -233,11 +231,9 @@ static void note_link(struct merged *merged, uint32_t campaign)
     merged->linked = merged->other != 0 && merged->after.campaign != 0 && merged->other != merged->after.campaign;
 }
 
-static void compare_counted(struct merged *merged)
+static bool is_revised(const struct merged *merged)
 {
-    bool revised = merged->before.outcome != merged->after.outcome || merged->before.reason != merged->after.reason;
-
-    merged->applied = revised ? APPLIED_REVISED : APPLIED_DUPLICATE;
+    return merged->before.outcome != merged->after.outcome || merged->before.reason != merged->after.reason;
 }
 
 struct merged merge_copy(struct record *record, bool *exists, const struct event *copy, uint32_t campaign,
@@ -269,7 +265,7 @@ struct merged merge_copy(struct record *record, bool *exists, const struct event
         note_opt_out(record, copy);
     merged.after = counted_as(record);
     if (!first) {
-        compare_counted(&merged);
+        merged.applied = is_revised(&merged) ? APPLIED_REVISED : APPLIED_DUPLICATE;
         merged.filled = foreign_id_new || merged.before.campaign != merged.after.campaign ||
                         (record->phone_count > 0 && phone_compare(&phone_before, &record->phones[0]) != 0);
         if (unheard)
