@@ -1,5 +1,6 @@
 #include "record.h"
 
+#include "common/little_endian.h"
 #include "reasons.h"
 
 #include <string.h>
@@ -79,9 +80,7 @@ static uint8_t *put_signed(uint8_t *at, int64_t value)
 
 static uint8_t *put_time(uint8_t *at, int64_t time_ms)
 {
-    for (unsigned i = 0; i < TIME_WIDTH; i++)
-        at = put_byte(at, (unsigned)((uint64_t)time_ms >> (8 * i)) & 0xff);
-    return at;
+    return put_little_endian(at, (uint64_t)time_ms, TIME_WIDTH);
 }
 
 static uint8_t *put_costs(uint8_t *at, const struct costs *costs)
@@ -237,11 +236,10 @@ static int64_t take_signed(struct reader *reader)
 
 static int64_t take_time(struct reader *reader)
 {
-    uint64_t value = 0;
+    uint8_t bytes[TIME_WIDTH] = {0};
 
-    for (unsigned i = 0; i < TIME_WIDTH; i++)
-        value |= (uint64_t)take_byte(reader) << (8 * i);
-    return (int64_t)value;
+    take_bytes(reader, bytes, sizeof bytes);
+    return (int64_t)get_little_endian(bytes, sizeof bytes);
 }
 
 /* A time, as what it is later than another one. */

@@ -1,6 +1,6 @@
 #include "apply_call.h"
 
-#include "little_endian.h"
+#include "common/little_endian.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "tally.h"
 
-#include "little_endian.h"
+#include "common/little_endian.h"
 
 #include <stdlib.h>
 #include <string.h>
