@@ -65,7 +65,8 @@ bool redis_connection_append(struct redis_connection *connection, const char *do
                              const size_t *argv_len, struct error *error);
 bool redis_connection_collect(struct redis_connection *connection, const char *doing, struct redis_answer *answer,
                               struct error *error);
-/* Hands over a command whose arguments are RESP already ("$3\r\nGET\r\n…"); its answer is owed. */
+/* Hands over a command whose arguments are RESP already ("$3\r\nGET\r\n…"); its answer is owed.
+   arguments.h makes them. */
 bool redis_connection_send(struct redis_connection *connection, const char *doing, size_t argc, struct bytes arguments,
                            struct error *error);
 /* Whether an answer, or its beginning, has been read and not collected: then the descriptor does not tell of it. */

@@ -4,7 +4,7 @@
 
 #include "common/buf.h"
 #include "common/bytes.h"
-#include "workers/counting/arguments.h"
+#include "common/redis/arguments.h"
 #include "common/drops/record.h"
 
 #include <stddef.h>

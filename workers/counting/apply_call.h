@@ -4,7 +4,7 @@
 
 #include "common/bytes.h"
 #include "common/drops/generations.h"
-#include "arguments.h"
+#include "common/redis/arguments.h"
 #include "common/drops/record.h"
 #include "tally.h"
 

@@ -3,7 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/redis/schema.h"
-#include "arguments.h"
+#include "common/redis/arguments.h"
 #include "common/drops/known.h"
 #include "plan.h"
 

@@ -4,7 +4,7 @@
 #ifndef DROPBRIDGE_TALLY_H
 #define DROPBRIDGE_TALLY_H
 
-#include "arguments.h"
+#include "common/redis/arguments.h"
 
 #include <stdbool.h>
 #include <stddef.h>
