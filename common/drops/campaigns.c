@@ -1,5 +1,6 @@
 #include "campaigns.h"
 
+#include "common/fnv1a.h"
 #include "common/limits.h"
 
 #include <stdio.h>
@@ -48,11 +49,9 @@ void campaigns_forget(struct campaigns *campaigns)
 
 static size_t slot_of_name(const struct campaigns *campaigns, const char *name)
 {
-    uint32_t hash = UINT32_C(2166136261); /* FNV-1a */
+    const uint32_t hash = fnv1a(name, strlen(name), FNV1A_BEGIN);
     size_t slot;
 
-    for (const char *at = name; *at; at++)
-        hash = (hash ^ (uint8_t)*at) * UINT32_C(16777619);
     for (slot = hash & (SLOTS - 1); campaigns->by_name[slot] != 0; slot = (slot + 1) & (SLOTS - 1))
         if (strcmp(campaigns->list[campaigns->by_name[slot] - 1].name, name) == 0)
             break;

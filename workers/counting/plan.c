@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include "common/fnv1a.h"
 #include "effects.h"
 
 #include <inttypes.h>
@@ -120,16 +121,6 @@ static uint8_t field_of(const struct group *group, enum event_kind kind, uint8_t
     return (uint8_t)(len + group->id->packed_len);
 }
 
-/* FNV-1a. It also spreads drops over buckets, so it is part of the schema. */
-static uint32_t hash_of(const uint8_t *data, size_t len)
-{
-    uint32_t hash = UINT32_C(2166136261);
-
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ data[i]) * UINT32_C(16777619);
-    return hash;
-}
-
 static bool same_field(const struct group *group, const struct group *other)
 {
     return group->hash == other->hash && group->field_len == other->field_len &&
@@ -145,7 +136,7 @@ static void place_copy(struct plan *plan, const struct copy *copy, const struct 
     plan->copies[number - 1] = *copy;
     *made = (struct group){.first = number, .last = number, .of_drop = of_drop, .id = id};
     made->field_len = field_of(made, copy->event->kind, made->field);
-    made->hash = hash_of(made->field, made->field_len);
+    made->hash = fnv1a(made->field, made->field_len, FNV1A_BEGIN); /* also chooses the bucket */
     for (slot = made->hash & (plan->slot_count - 1); plan->slots[slot] != 0;
          slot = (slot + 1) & (plan->slot_count - 1)) {
         struct group *known = &plan->groups[plan->slots[slot] - 1];

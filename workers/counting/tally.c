@@ -1,5 +1,6 @@
 #include "tally.h"
 
+#include "common/fnv1a.h"
 #include "common/little_endian.h"
 
 #include <stdlib.h>
@@ -111,18 +112,6 @@ static unsigned number_of(struct tally *tally, enum kind kind, uint32_t hash, is
     return slot->number;
 }
 
-/* FNV-1a. */
-static uint32_t hash_of(const void *data, size_t len, uint32_t hash)
-{
-    const uint8_t *bytes = data;
-
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ bytes[i]) * UINT32_C(16777619);
-    return hash;
-}
-
-static const uint32_t HASH_BEGIN = UINT32_C(2166136261);
-
 /* --- Keys and cells ----------------------------------------------------------------------------------------------- */
 
 /* The name of a key, or a field of the key with that number. */
@@ -162,7 +151,7 @@ unsigned tally_key(struct tally *tally, const char *key, unsigned how, int64_t t
 {
     const struct text text = {.data = key, .len = strlen(key)};
     bool made;
-    unsigned number = number_of(tally, KEYS, hash_of(text.data, text.len, HASH_BEGIN), is_key, &text, &made);
+    unsigned number = number_of(tally, KEYS, fnv1a(text.data, text.len, FNV1A_BEGIN), is_key, &text, &made);
 
     if (made)
         tally->keys[number] = (struct key){.name = keep_text(tally, &text), .name_len = text.len, .how = how, .ttl_s = ttl_s};
@@ -172,7 +161,7 @@ unsigned tally_key(struct tally *tally, const char *key, unsigned how, int64_t t
 unsigned tally_cell(struct tally *tally, unsigned key, const void *field, size_t len)
 {
     const struct text text = {.data = field, .len = len, .key = key};
-    uint32_t hash = hash_of(field, len, hash_of(&key, sizeof key, HASH_BEGIN));
+    uint32_t hash = fnv1a(field, len, fnv1a(&key, sizeof key, FNV1A_BEGIN));
     bool made = false;
     unsigned number = key > 0 ? number_of(tally, CELLS, hash, is_cell, &text, &made) : 0;
 
@@ -195,7 +184,7 @@ static bool is_class(const struct tally *tally, unsigned number, const void *wan
 
 unsigned tally_class(struct tally *tally, const struct tally_class *class, bool *made)
 {
-    uint32_t hash = hash_of(class, sizeof *class, HASH_BEGIN);
+    uint32_t hash = fnv1a(class, sizeof *class, FNV1A_BEGIN);
     unsigned number = number_of(tally, CLASSES, hash, is_class, class, made);
 
     if (*made) {
