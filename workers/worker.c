@@ -87,6 +87,7 @@ bool worker_start(struct worker *worker, struct error *error)
     worker->paused = worker->redis.newer;
     if (worker->paused)
         worker_part_bad(worker->status, PART_BROKER, waits_for_upgrade, clock_monotonic_ms());
+    worker->redis.started = !refused;
     if (!refused && (worker->paused || connect_first(worker, error)))
         return true;
     stop_signal_exit_with(error_exit_status(error->code));

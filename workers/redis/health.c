@@ -39,7 +39,8 @@ bool redis_health_check(struct redis_health *health, bool batch_in_hand, struct 
     health->newer = !done && error->code == ERROR_NEWER;
     if (!done) {
         outage_note(&health->outage, now_ms);
-        worker_redis_bad(health->status, error, now_ms);
+        if (health->started || error->code != ERROR_REFUSED) /* else it ends with that, and does not try again */
+            worker_redis_bad(health->status, error, now_ms);
         return false;
     }
     outage_end(&health->outage);

@@ -16,6 +16,7 @@ struct redis_health {
     struct worker_status *status; /* not owned */
     struct outage outage;
     bool newer;         /* a newer version wrote what is there */
+    bool started;       /* a refusal no longer ends the worker */
     int64_t look_at_ms; /* when it is to be looked at, if no batch goes there meanwhile */
 };
 
