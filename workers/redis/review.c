@@ -99,8 +99,8 @@ static bool compare(struct redis_review *review, struct redis_primary *session, 
     there = answer.kind == REDIS_ANSWER_TEXT;
     if (there && strcmp(answer.text, review->shared) != 0)
         snprintf(sentence, ERROR_TEXT,
-                 "this worker has %s, and another %.159s: what an event counts as, and for how long it is remembered, depends "
-                 "on which worker takes it; give all workers the same",
+                 "this worker has %s, and another %.159s: how an event counts, and for how long it is remembered, depends "
+                 "on which takes it; give all workers the same (if the other has ended, start one again)",
                  review->shared, answer.text);
     if (there && review->written)
         return true;
