@@ -123,8 +123,8 @@ static void tell(const struct alias_request *request, const struct redis_answer 
         (void)printf("%s is a campaign of its own from now on; what was merged stays in %s\n", id, other);
     else if (strcmp(outcome, "cycle") == 0)
         error_set(error, ERROR_USAGE,
-                  "campaigns alias: %s is an alias of %s, so that cannot be one of it: --remove %s first", other, id,
-                  other);
+                  "campaigns alias: %s cannot be an alias of %s, for %s is an alias of %s: --remove %s first", id, other,
+                  other, id, other);
     else if (strcmp(outcome, "taken") == 0)
         error_set(error, ERROR_USAGE, "campaigns alias: %s is an alias of %s: --remove %s first", id, other, id);
     else if (strcmp(outcome, "none") == 0)
@@ -232,7 +232,8 @@ static bool list_aliases(const struct tool_config *config, struct redis_primary 
     if (count > 0)
         (void)printf("\ndrops came under two names; if they are one campaign:\n");
     for (size_t i = 0; i < count; i++)
-        (void)printf("  dropctl campaigns alias %s %s    # %lld drops\n", pairs[i].id, pairs[i].name, pairs[i].drops);
+        (void)printf("  dropctl campaigns alias %s %s    # %lld drop%s\n", pairs[i].id, pairs[i].name, pairs[i].drops,
+                     pairs[i].drops == 1 ? "" : "s");
     return true;
 }
 
