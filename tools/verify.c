@@ -112,7 +112,7 @@ static void print_suspects(const struct look *look)
                          : ". Restore one of them from a backup, or accept the loss with --lower");
 }
 
-static void print_end(size_t wrong, const struct view *last, bool repaired)
+static void print_end(size_t wrong, const struct view *last, bool repaired, const char *prefix)
 {
     const size_t left = last->findings.count;
 
@@ -120,7 +120,9 @@ static void print_end(size_t wrong, const struct view *last, bool repaired)
         print_all(&last->findings, "left: ");
     if (last->look.sums.ambiguous)
         print_suspects(&last->look);
-    if (wrong == 0 && left == 0)
+    if (wrong == 0 && left == 0 && last->look.in_use == 0)
+        (void)printf("nothing to compare: there are no campaigns under %s\n", prefix);
+    else if (wrong == 0 && left == 0)
         (void)printf("all %zu campaigns add up\n", last->look.in_use);
     else
         (void)printf("%zu wrong, %zu mended, %zu left\n", wrong, wrong > left ? wrong - left : 0, left);
@@ -148,7 +150,7 @@ static bool verify(struct redis_primary *session, const char *prefix, bool repai
     }
     if (ok) {
         *left = view.findings.count;
-        print_end(wrong, &view, repaired);
+        print_end(wrong, &view, repaired, prefix);
     }
     view_clear(&view);
     return ok;
