@@ -25,9 +25,9 @@ static const struct command {
     {"campaigns", "alias ID NAME | alias --remove ID | alias --list", "makes one campaign of what comes under two names",
      "  alias ID NAME      what comes under ID counts under NAME from now on; what was counted is merged\n"
      "  alias --remove ID  ID is a campaign of its own from now on; what was merged stays where it is\n"
-     "  alias --list       the aliases, and which campaigns may be one, for drops came under both names\n\n"
-     "ID and NAME as they stand in the keys of Redis: 1 to 64 of A-Z a-z 0-9 . _ -, and other bytes of ids in bodies\n"
-     "as %XX. Workers may go on meanwhile.\n",
+     "  alias --list       the aliases, and pairs of names that the same drops came under: perhaps one campaign\n\n"
+     "A merge cannot be taken apart again. Workers may go on meanwhile. ID and NAME as they stand in the keys of\n"
+     "Redis: 1 to 64 of A-Z a-z 0-9 . _ -, and other bytes of ids in bodies as %XX.\n",
      campaign_aliases_run},
     {"send", "--url URL --scheme guide|v1|callback [--lines] FILE...",
      "posts each FILE (- is stdin) as one event, or each line of it",
@@ -39,10 +39,10 @@ static const struct command {
      "The first secret of WEBHOOK_SECRET signs. Every FILE is checked before the first event is posted.\n"
      "Exit status: 0 if every answer was 2xx, 1 if not, 69 if there was no connection.\n",
      send_run},
-    {"verify", "[--repair [--lower]]", "compares the counts in Redis, which must add up, and mends what others tell",
-     "  --repair  mends what follows from other keys, also while workers count; nothing becomes less\n"
-     "  --lower   lowers what is too much as well, and accepts the loss of counts that no other key tells\n\n"
-     "A line for each count that is wrong: what it holds, what it should hold and by what that is known.\n"
+    {"verify", "[--repair [--lower]]", "checks that the counts in Redis add up, and restores those that others tell",
+     "  --repair  restores what follows from other keys, even while workers count; lowers no count\n"
+     "  --lower   also lowers counts that are too high, and accepts the loss of those that no other key tells\n\n"
+     "Prints a line for each count that is wrong: what it holds, what it should hold and how that is known.\n"
      "Exit status: 0 if all adds up in the end, 1 if something is wrong, 69 if Redis is not there.\n",
      verify_run},
 };

@@ -32,7 +32,7 @@ void frequent_log_once(struct frequent_log *log, const char *text)
         log_warn("%s", text);
     } else if (!log->once_full) {
         log->once_full = true;
-        log_warn("%d names of events were told of; others like them are not: look at dc:events and dc:optouts",
+        log_warn("%d names of events have been warned of; further ones are not: look at dc:events and dc:optouts",
                  FREQUENT_ONCE_MAX);
     }
 }

@@ -170,7 +170,7 @@ static void note_loss(struct known *known, const struct look *look)
         return;
     snprintf(known->emptied, sizeof known->emptied,
              "%s was emptied or replaced: %s%s is not what this worker wrote (noticed at %s). What was counted is gone, and so "
-             "is who opted out: phones that are no longer in %soptouts look as if they might be called. Restore a backup, or "
+             "is who opted out: phones missing from %soptouts look as if they may be called. Restore a backup, or "
              "add them again; messages that come again count again",
              redis_primary_name(known->session), known->prefix, lost, clock_iso8601_ms(look->now_ms, now), known->prefix);
     log_warn("%s", known->emptied);

@@ -83,7 +83,7 @@ static void opt_out_into(struct reading *reading, const struct why *why)
     if (by_name)
         remark_name(reading, "is no documented opt-out and was taken for one by its name");
     if (why->by_text < 0 && !event->opts_out && reason_text_sounds_like_opt_out(why->text))
-        remark(reading, "a reason that speaks of opting out was not taken for an opt-out: see dc:unknown_reasons");
+        remark(reading, "a reason that mentions opting out was not taken for an opt-out: see dc:unknown_reasons");
 }
 
 /* Makes an opt-out of what counts no send but opts somebody out: a phone, or whom the drop went to. False, with nothing
