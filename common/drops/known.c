@@ -169,9 +169,9 @@ static void note_loss(struct known *known, const struct look *look)
     if (!lost)
         return;
     snprintf(known->emptied, sizeof known->emptied,
-             "%s was emptied or replaced: %s%s is not what this worker wrote (noticed at %s). What was counted is gone, and so "
-             "is who opted out: phones missing from %soptouts look as if they may be called. Restore a backup, or "
-             "add them again; messages that come again count again",
+             "%s was emptied or replaced: %s%s is not what this worker wrote (noticed at %s). Unless only that key was "
+             "deleted, what was counted is gone, and so is who opted out: phones missing from %soptouts look as if they may be "
+             "called. Restore a backup, or add them again; messages that come again count again",
              redis_primary_name(known->session), known->prefix, lost, clock_iso8601_ms(look->now_ms, now), known->prefix);
     log_warn("%s", known->emptied);
     known->times_emptied++;
