@@ -21,7 +21,6 @@ UNCHANGED = ("workers/event/event.h", "", "")
     (UNCHANGED, "workers/counting/effects.c", ""),
     (NAME, "workers/event/classify.c", "NAME_OF_TOMORROW"),
     (KIND, "workers/counting/effects.c", "EVENT_OF_TOMORROW"),
-    (OUTCOME, "workers/counting/effects.c", "APPLIED_OF_TOMORROW"),
     (OUTCOME, "workers/worker_status.c", ""),  # where the row is all
 ])
 def test_what_is_added_and_not_handled_does_not_compile(row, file, missing, tmp_path):
