@@ -819,6 +819,13 @@ VERIFYING = [
         ["test_verify.py::test_repairs_are_refused_whole"],
     ),
     Mutation(
+        "repaired-beside-damage", "a repair is refused that was computed before a worker took from a lost count",
+        "tools/verify_repair.lua",
+        "if (redis.call('GET', epoch_key .. ':damaged') or '') ~= ARGV[3] then return redis.error_reply('EPOCH has more damage') end",
+        "",
+        ["test_verify.py::test_a_worker_that_takes_from_a_lost_count_before_it_is_mended_changes_nothing"],
+    ),
+    Mutation(
         "campaigns-born-meanwhile", "a look takes in the campaigns that begin meanwhile",
         "tools/look.c",
         "    *whole = is_whole(&look->keys, &answer) || look->keys.wrong.count > 0;",

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* What EXEC answers: first these, then these for each row. */
-enum { EPOCH, NUMBERED, NAMED, LISTED_CAMPAIGNS, LEADING };
+enum { EPOCH, DAMAGED_AT, NUMBERED, NAMED, LISTED_CAMPAIGNS, LEADING };
 enum { COUNTERS, REASONS, LISTED, TIMES, HASHED, PER_ROW };
 
 enum { TRIES = 64 }; /* for new campaigns come in between: often where a machine is slow */
@@ -79,6 +79,7 @@ static bool append_all(const struct campaign_keys *keys, struct redis_primary *s
 
     if (!redis_connection_append(connection, doing, 1, multi, NULL, error) ||
         !append(session, prefix, "GET", "drops:epoch", error) ||
+        !append(session, prefix, "GET", "drops:epoch:damaged", error) ||
         !append(session, prefix, "HLEN", "drops:campaign_numbers", error) ||
         !append(session, prefix, "HLEN", "drops:campaign_names", error) ||
         !append(session, prefix, "ZCARD", "campaigns", error) || !append_row(session, prefix, NULL, error))
@@ -273,6 +274,7 @@ static bool read_once(struct look *look, bool *whole, struct redis_primary *sess
     if (!*whole)
         return true;
     snprintf(look->epoch, sizeof look->epoch, "%s", redis_answer_item(&answer, EPOCH).text);
+    snprintf(look->damaged_at, sizeof look->damaged_at, "%s", redis_answer_item(&answer, DAMAGED_AT).text);
     return (read_rows(look, rows, &answer) && find_wrong(look, rows, &answer)) || no_memory(error);
 }
 

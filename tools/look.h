@@ -23,6 +23,7 @@ struct look_campaign {
 
 struct look {
     char epoch[EPOCH_TEXT];          /* empty: none */
+    char damaged_at[EPOCH_TEXT];     /* when a worker last met damage; empty: never */
     struct campaign_keys keys;       /* with keys of a wrong type nothing else can be compared */
     struct sums sums;                /* not yet solved */
     struct look_campaign *campaigns; /* by the rows of `sums`; the first is nameless */

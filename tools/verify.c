@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Looks, and repairs between them: workers may come in between, and what was mended may show more. */
-enum { LOOKS = 8, REPAIRS_A_CALL = 5000, LEADING = 5, ARGUMENTS = 4, EXIT_WRONG = 1 };
+enum { LOOKS = 32, REPAIRS_A_CALL = 5000, LEADING = 6, ARGUMENTS = 4, EXIT_WRONG = 1 };
 
 extern const char verify_repair_lua[];
 
@@ -39,12 +39,14 @@ static bool view_read(struct view *view, struct redis_primary *session, const ch
 
 /* --- Repairing ------------------------------------------------------------------------------------------------------ */
 
-/* One call with the next repairs. *done is false if another epoch has begun. */
-static bool repair_some(const struct findings *findings, size_t *next, bool lower, char epoch[EPOCH_TEXT], bool *done,
-                        struct redis_primary *session, const char *prefix, struct error *error)
+/* One call with the next repairs. *done is false if they are no longer right. */
+static bool repair_some(struct view *view, size_t *next, bool lower, bool *done, struct redis_primary *session,
+                        const char *prefix, struct error *error)
 {
     static const char doing[] = "repairing";
-    const char *command[LEADING + ARGUMENTS * REPAIRS_A_CALL] = {"EVAL", verify_repair_lua, "0", prefix, epoch};
+    const struct findings *findings = &view->findings;
+    const char *command[LEADING + ARGUMENTS * REPAIRS_A_CALL] = {
+        "EVAL", verify_repair_lua, "0", prefix, view->look.epoch, view->look.damaged_at};
     int count = LEADING;
     struct redis_answer answer;
 
@@ -68,7 +70,7 @@ static bool repair_some(const struct findings *findings, size_t *next, bool lowe
         return true;
     if (!redis_primary_judge(session, doing, &answer, error))
         return false;
-    snprintf(epoch, EPOCH_TEXT, "%s", answer.text);
+    snprintf(view->look.epoch, EPOCH_TEXT, "%s", answer.text);
     return true;
 }
 
@@ -79,7 +81,7 @@ static bool repair(struct view *view, bool lower, struct redis_primary *session,
     bool done = true;
 
     while (done && next < view->findings.repair_count)
-        if (!repair_some(&view->findings, &next, lower, view->look.epoch, &done, session, prefix, error))
+        if (!repair_some(view, &next, lower, &done, session, prefix, error))
             return false;
     return true;
 }

@@ -1,5 +1,7 @@
--- Makes repairs, if they were computed under the present epoch, and raises that, so that workers forget what was damaged.
--- ARGV: 1 REDIS_PREFIX, 2 epoch (empty: none), then for each repair: how, name of the key, field or member, value:
+-- Makes repairs, if they were computed under the present epoch, and no worker has met damage since: what it took from a count
+-- that was lost is in none. Raises the epoch, so that workers forget what was damaged.
+-- ARGV: 1 REDIS_PREFIX, 2 epoch (empty: none), 3 when a worker last met damage (empty: never), then for each repair: how, name
+--   of the key, field or member, value:
 --   add    adds to a field of counts (what it holds is taken for 0 if it is no number), and deletes it at 0
 --   time   sets a field that is missing, is no such time, or has an earlier one
 --   name   sets a field that is missing
@@ -30,13 +32,14 @@ function repair.phone(key, phone, ms) redis.call('ZADD', key, 'LT', ms, phone) e
 function repair.score(key, name, ms) redis.call('ZADD', key, 'GT', ms, name) end
 
 if (redis.call('GET', epoch_key) or '') ~= ARGV[2] then return redis.error_reply('EPOCH is another') end
-for i = 3, #ARGV, 4 do
+if (redis.call('GET', epoch_key .. ':damaged') or '') ~= ARGV[3] then return redis.error_reply('EPOCH has more damage') end
+for i = 4, #ARGV, 4 do
   local kind = redis.call('TYPE', prefix .. ARGV[i + 1]).ok
   if kind ~= 'none' and kind ~= TYPES[ARGV[i]] then
     return redis.error_reply('KEY ' .. prefix .. ARGV[i + 1] .. ': WRONGTYPE it holds a ' .. kind)
   end
 end
-for i = 3, #ARGV, 4 do repair[ARGV[i]](prefix .. ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+for i = 4, #ARGV, 4 do repair[ARGV[i]](prefix .. ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
 local incarnation, revision = string.match(ARGV[2], '^(.*):(%d+)$')
 if incarnation then redis.call('SET', epoch_key, string.format('%s:%d', incarnation, revision + 1)) end
 return redis.call('GET', epoch_key) or ''

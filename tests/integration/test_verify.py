@@ -311,27 +311,65 @@ def test_an_alias_is_no_campaign(driver, sound):
     assert counters(client, "spring") == {name: int(count) for name, count in sound["nothing"]["campaign:spring:counters"][1].items()}
 
 
-@pytest.mark.parametrize("what, epoch, key, refusal", [
-    ("of another epoch", "e:2", None, "EPOCH"), ("of an emptied Redis", "", None, "EPOCH"),
-    ("of a key of another type", "e:1", "dc:totals", "WRONGTYPE"),
+@pytest.mark.parametrize("what, epoch, damaged_at, key, refusal", [
+    ("of another epoch", "e:2", "1", None, "EPOCH"), ("of an emptied Redis", "", "1", None, "EPOCH"),
+    ("of before more damage", "e:1", "2", None, "EPOCH"), ("of before any damage", "e:1", "", None, "EPOCH"),
+    ("of a key of another type", "e:1", "1", "dc:totals", "WRONGTYPE"),
 ])  # fmt: skip
-def test_repairs_are_refused_whole(driver, what, epoch, key, refusal):
+def test_repairs_are_refused_whole(driver, what, epoch, damaged_at, key, refusal):
     """An alias that is merged between the look and the repair, for one, begins another epoch."""
     client = driver.redis.client
     client.flushall()
     if epoch:
         client.set("dc:drops:epoch", epoch)
+    if damaged_at:
+        client.set("dc:drops:epoch:damaged", damaged_at)
     if key:
         client.lpush(key, "text")
     before = everything(client)
     script = (servers.ROOT / "tools" / "verify_repair.lua").read_text()
     repairs = ["score", "campaigns", "spring", 5, "add", "totals", "success", 3]
     with pytest.raises(servers.redis.ResponseError, match=refusal):
-        client.eval(script, 0, "dc:", "e:1", *repairs)
+        client.eval(script, 0, "dc:", "e:1", "1", *repairs)
     assert everything(client) == before
 
 
 # ---- beside workers ----
+
+
+class BeforeRepairs(servers.CuttableProxy):
+    """To Redis; what a worker does meanwhile is done between the look and the first repair."""
+
+    def __init__(self, port, meanwhile):
+        self.meanwhile = [meanwhile]
+        super().__init__(port)
+
+    def take(self, one, client):
+        data = super().take(one, client)
+        if one is client and b"Makes repairs" in data and self.meanwhile:
+            self.meanwhile.pop()()
+        return data
+
+
+CHANGES = {
+    "reasons": [failure("f1", "Too Many", later_ms=9), copy("f0", later_ms=9, dnc=True), failure("s1", "No Funds", later_ms=9)],
+    "campaigns": [(copy(f"s{i}", dnc=i < 3)[0], {**copy("", campaign="autumn")[1], "received_at": RECEIVED - 9}) for i in range(9)],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("key", ["dc:totals", "dc:totals:reasons", f"{SPRING}:counters", f"{SPRING}:reasons"])
+def test_a_worker_that_takes_from_a_lost_count_before_it_is_mended_changes_nothing(driver, key, change):
+    expected = counted(driver, None, CHANGES[change])
+    counted(driver, delete(key))
+    between = BeforeRepairs(driver.redis.port, lambda: driver.more(SEQUENCE, CHANGES[change]))
+    try:
+        status, out, _ = verify(f"redis://127.0.0.1:{between.port}/0", "--repair")
+    finally:
+        between.close()
+    assert not between.meanwhile
+    assert status == 0, out
+    assert differences(driver, expected) == []
 
 
 def test_finds_nothing_wrong_and_repairs_exactly_while_workers_count(start_worker, queues, redis_server):

@@ -84,7 +84,10 @@ local function write_cell(hash, field, by)
   local sum = try('HINCRBY', key, field, by)
   local no_number = type(sum) == 'table'
   if no_number then sum = call('HSET', key, field, by) and by end
-  if no_number or sum < 0 then damaged[#damaged + 1] = key end
+  if no_number or sum < 0 then
+    damaged[#damaged + 1] = key
+    try('SET', ARGV[1] .. ':damaged', table.concat(call('TIME'), '.')) -- verify repairs by no look from before
+  end
   if sum <= 0 then call('HDEL', key, field) end
   if sum > 0 and hash_ttl[hash] > 0 and sum == by and call('TTL', key) < 0 then call('EXPIRE', key, hash_ttl[hash]) end
 end
