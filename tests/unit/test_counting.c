@@ -15,11 +15,14 @@ enum { ANSWERS_MAX = 8 };
 /* ---- Redis ---- */
 
 static const char none_conflicts[] = {0, 0};
+/* The first drop conflicts, with a record that ends behind its version; and one key was damaged. */
+static const char unreadable[] = "\1\0" "\1\0" "\1\0" "\0" "\1" "dc:totals";
 
 static struct {
     bool connected;
     size_t sent;                      /* calls */
     const char *answers[ANSWERS_MAX]; /* to the calls, in their order: an error; NULL: all is counted */
+    bool unreadable;                  /* the first answer is that */
     size_t come, collected;           /* how many have come, and were taken */
     uint32_t numbers;                 /* that were given to campaigns */
 } world;
@@ -123,6 +126,8 @@ bool redis_connection_collect(struct redis_connection *connection, const char *d
     assert_true(world.collected < world.sent);
     if (text)
         *answer = (struct redis_answer){.kind = REDIS_ANSWER_ERROR, .text = text, .len = strlen(text)};
+    else if (world.unreadable && world.collected == 0)
+        *answer = (struct redis_answer){.kind = REDIS_ANSWER_TEXT, .text = unreadable, .len = sizeof unreadable - 1};
     else
         *answer = (struct redis_answer){.kind = REDIS_ANSWER_TEXT, .text = none_conflicts, .len = sizeof none_conflicts};
     world.collected++;
@@ -273,12 +278,31 @@ static void what_failed_on_a_connection_that_broke_is_not_told_on_the_next(void 
     counting_free(counting);
 }
 
+static void damage_beside_a_record_that_cannot_be_read_is_told_too(void **state)
+{
+    struct counting *counting = begin("spring", "spring");
+    struct redis_findings findings = {0};
+    struct error error;
+
+    (void)state;
+    world.unreadable = true;
+    assert_int_equal(apply(counting, 0, &error), COUNTING_WAITS);
+    world.come = 1;
+    assert_int_equal(apply(counting, 0, &error), COUNTING_FAILED);
+    assert_non_null(strstr(error.text, "none that a worker wrote"));
+    counting_findings(counting, &findings);
+    assert_int_equal(findings.damage->count, 1);
+    assert_string_equal(findings.damage->keys[0].key, "dc:totals");
+    counting_free(counting);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_second_is_sent_behind_the_first_and_each_gets_its_own_answer),
         cmocka_unit_test(what_the_second_hears_of_the_first_is_told_before_that_goes_again),
         cmocka_unit_test(what_failed_on_a_connection_that_broke_is_not_told_on_the_next),
+        cmocka_unit_test(damage_beside_a_record_that_cannot_be_read_is_told_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,31 +175,26 @@ static void tell_damaged(struct counting *counting, struct bytes damaged)
     }
 }
 
-/* Drops that conflict are merged over what is there, and go in a call of their own. */
+/* Drops that conflict are merged over what is there, and go in a call of their own. What else was in the call has applied,
+   also beside a record that cannot be read. */
 static enum stage take_text(struct counting *counting, struct batch_call *batch, struct bytes text)
 {
     struct plan_told told = {0};
+    const enum plan_verdict verdict = plan_answer(batch->plan, text, batch->results, &told);
 
-    batch->failed = true;
-    switch (plan_answer(batch->plan, text, batch->results, &told)) {
-    case PLAN_OK:
-        batch->failed = false;
-        note_epoch(counting);
-        tell_damaged(counting, told.damaged);
-        return plan_left(batch->plan) > 0 ? STAGE_CALL : STAGE_DONE;
-    case PLAN_NEWER:
-        (void)redis_primary_judge_key(counting->session, doing, told.unreadable,
-                                      "ERR a record in it is one that only a newer worker knows", &batch->error);
-        break;
-    case PLAN_DAMAGED:
-        (void)redis_primary_judge_key(counting->session, doing, told.unreadable,
-                                      "ERR a record in it is none that a worker wrote", &batch->error);
-        break;
-    case PLAN_UNEXPECTED:
+    batch->failed = verdict != PLAN_OK;
+    if (verdict == PLAN_UNEXPECTED) {
         redis_primary_unexpected(counting->session, doing, &batch->error);
         return STAGE_BEGIN;
     }
-    return STAGE_CALL;
+    note_epoch(counting);
+    tell_damaged(counting, told.damaged);
+    if (batch->failed)
+        (void)redis_primary_judge_key(counting->session, doing, told.unreadable,
+                                      verdict == PLAN_NEWER ? "ERR a record in it is one that only a newer worker knows"
+                                                            : "ERR a record in it is none that a worker wrote",
+                                      &batch->error);
+    return plan_left(batch->plan) > 0 ? STAGE_CALL : STAGE_DONE;
 }
 
 static bool starts_with(const struct redis_answer *answer, const char *prefix)
