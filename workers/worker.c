@@ -370,8 +370,7 @@ static int64_t patience_ms(struct worker *worker, int64_t now_ms)
     int64_t due_ms = batch_due_ms(batch_count(first_batch(worker)) > 0 ? first_batch(worker) : next_batch(worker));
     if (may_send_next(worker) && batch_due_ms(next_batch(worker)) < due_ms)
         due_ms = batch_due_ms(next_batch(worker));
-    bool given_up = stopping() && worker->rejects.failing;
-    if (rejects_ms < due_ms && !given_up)
+    if (rejects_ms < due_ms && !(stopping() && worker->rejects.failing))
         due_ms = rejects_ms;
     if (due_ms <= now_ms)
         return 0;
