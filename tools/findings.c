@@ -182,7 +182,8 @@ static void compare_phones(struct findings *findings, const struct look *look, c
             tell(findings, "%soptouts: lacks %zu of %scampaign:%s:optouts, or has them later", prefix,
                  unlisted->by_row[row], prefix, look->campaigns[row].name);
     for (size_t i = 0; i < unlisted->count; i++)
-        mend(findings, "phone", "optouts", unlisted->list[i].phone, unlisted->list[i].ms, false);
+        mend(findings, unlisted->list[i].absent ? "list" : "phone", "optouts", unlisted->list[i].phone,
+             unlisted->list[i].ms, false);
 }
 
 static void compare_names(struct findings *findings, const struct look *look, const char *prefix)

@@ -5,12 +5,13 @@
 --   add    adds to a field of counts (what it holds is taken for 0 if it is no number), and deletes it at 0
 --   time   sets a field that is missing, is no such time, or has an earlier one
 --   name   sets a field that is missing
---   phone  lists a phone, or gives it an earlier time
+--   phone  gives a phone an earlier time
+--   list   lists a phone; refused if it is listed by now, for then a worker has counted it
 --   score  lists a campaign, or gives it a later time
 -- Answers the epoch after it.
 
 local prefix, epoch_key = ARGV[1], ARGV[1] .. 'drops:epoch'
-local TYPES = {add = 'hash', time = 'hash', name = 'hash', phone = 'zset', score = 'zset'}
+local TYPES = {add = 'hash', time = 'hash', name = 'hash', phone = 'zset', list = 'zset', score = 'zset'}
 local repair = {}
 
 function repair.add(key, field, by)
@@ -29,6 +30,7 @@ end
 
 function repair.name(key, field, name) redis.call('HSETNX', key, field, name) end
 function repair.phone(key, phone, ms) redis.call('ZADD', key, 'LT', ms, phone) end
+repair.list = repair.phone
 function repair.score(key, name, ms) redis.call('ZADD', key, 'GT', ms, name) end
 
 if (redis.call('GET', epoch_key) or '') ~= ARGV[2] then return redis.error_reply('EPOCH is another') end
@@ -37,6 +39,9 @@ for i = 4, #ARGV, 4 do
   local kind = redis.call('TYPE', prefix .. ARGV[i + 1]).ok
   if kind ~= 'none' and kind ~= TYPES[ARGV[i]] then
     return redis.error_reply('KEY ' .. prefix .. ARGV[i + 1] .. ': WRONGTYPE it holds a ' .. kind)
+  end
+  if ARGV[i] == 'list' and redis.call('ZSCORE', prefix .. ARGV[i + 1], ARGV[i + 2]) then
+    return redis.error_reply('EPOCH: a phone was listed meanwhile')
   end
 end
 for i = 4, #ARGV, 4 do repair[ARGV[i]](prefix .. ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end

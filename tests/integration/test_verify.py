@@ -315,6 +315,7 @@ def test_an_alias_is_no_campaign(driver, sound):
     ("of another epoch", "e:2", "1", None, "EPOCH"), ("of an emptied Redis", "", "1", None, "EPOCH"),
     ("of before more damage", "e:1", "2", None, "EPOCH"), ("of before any damage", "e:1", "", None, "EPOCH"),
     ("of a key of another type", "e:1", "1", "dc:totals", "WRONGTYPE"),
+    ("of a phone that is listed by now", "e:1", "1", None, "EPOCH"),
 ])  # fmt: skip
 def test_repairs_are_refused_whole(driver, what, epoch, damaged_at, key, refusal):
     """An alias that is merged between the look and the repair, for one, begins another epoch."""
@@ -326,9 +327,11 @@ def test_repairs_are_refused_whole(driver, what, epoch, damaged_at, key, refusal
         client.set("dc:drops:epoch:damaged", damaged_at)
     if key:
         client.lpush(key, "text")
+    if what == "of a phone that is listed by now":
+        client.zadd("dc:optouts", {"+13125550146": 9})
     before = everything(client)
     script = (servers.ROOT / "tools" / "verify_repair.lua").read_text()
-    repairs = ["score", "campaigns", "spring", 5, "add", "totals", "success", 3]
+    repairs = ["score", "campaigns", "spring", 5, "add", "totals", "success", 3, "list", "optouts", "+13125550146", 7]
     with pytest.raises(servers.redis.ResponseError, match=refusal):
         client.eval(script, 0, "dc:", "e:1", "1", *repairs)
     assert everything(client) == before

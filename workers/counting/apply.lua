@@ -82,12 +82,8 @@ local function write_cell(hash, field, by)
   local full = hash_named[hash] == 1 and call('HLEN', key) - call('HEXISTS', key, '(more)') >= 255
   if full and call('HEXISTS', key, field) == 0 then field = '(more)' end
   local sum = try('HINCRBY', key, field, by)
-  local no_number = type(sum) == 'table'
-  if no_number then sum = call('HSET', key, field, by) and by end
-  if no_number or sum < 0 then
-    damaged[#damaged + 1] = key
-    try('SET', ARGV[1] .. ':damaged', table.concat(call('TIME'), '.')) -- verify repairs by no look from before
-  end
+  if type(sum) == 'table' or sum < 0 then damaged[#damaged + 1] = key end
+  if type(sum) == 'table' then sum = call('HSET', key, field, by) and by end
   if sum <= 0 then call('HDEL', key, field) end
   if sum > 0 and hash_ttl[hash] > 0 and sum == by and call('TTL', key) < 0 then call('EXPIRE', key, hash_ttl[hash]) end
 end
@@ -217,6 +213,7 @@ local function main()
     if cell_sum[cell] ~= 0 then write_cell(cell_hash[cell], cell_field[cell], cell_sum[cell]) end
   end
   if stream_key ~= '' then call('XTRIM', stream_key, 'MAXLEN', '~', stream_max) end
+  if #damaged > 0 then try('SET', ARGV[1] .. ':damaged', time[1] .. '.' .. time[2]) end -- verify repairs by no look from before
   return struct.pack('<I2', #conflicts) .. table.concat(conflicts) .. table.concat(damaged, '\n')
 end
 

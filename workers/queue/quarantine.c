@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,9 +17,11 @@ static struct delivery *next_suspect(struct delivery *delivery)
     return delivery;
 }
 
-/* The child: a byte for each that it got through. The alarm ends it even if the worker is gone. */
+/* The child: a byte for each that it got through. It goes with the worker, for it has the worker's sockets; its own alarm ends
+   it where it hangs. */
 static _Noreturn void read_all(const struct quarantine *quarantine, struct delivery *delivery, int progress)
 {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     while (delivery) {
         (void)alarm(quarantine->limit_s);
         quarantine->read(quarantine->context, delivery);
