@@ -91,9 +91,15 @@ static bool check_tls(const struct bridge_config *config, struct config_report *
     return true;
 }
 
-bool bridge_config_load(const char *config_file, char *const *environment, struct bridge_config *out,
-                        struct config_report *report)
+const struct setting *bridge_config_rows(size_t *count)
 {
+    *count = SETTING_COUNT;
+    return settings;
+}
+
+bool bridge_config_load(const char *config_file, char *const *environment, void *config, struct config_report *report)
+{
+    struct bridge_config *out = config;
     bool ok;
 
     memset(out, 0, sizeof *out);
@@ -108,14 +114,4 @@ bool bridge_config_load(const char *config_file, char *const *environment, struc
     development_secret_warn("CALLBACK_SECRET", &out->callback_secrets, report);
     development_password_warn("AMQP_URL", out->amqp_url, report);
     return ok;
-}
-
-void bridge_config_clear(struct bridge_config *config)
-{
-    config_clear(settings, SETTING_COUNT, config);
-}
-
-void bridge_config_help(struct buf *out)
-{
-    config_print_help(settings, SETTING_COUNT, out);
 }

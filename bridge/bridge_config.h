@@ -12,12 +12,11 @@ struct bridge_config {
 #include "../common/settings.def"
 };
 
-/* Reads and cross-checks. True when the bridge can start; `report` has every problem and warning. *out is always
-   filled, to be cleared with bridge_config_clear. */
-bool bridge_config_load(const char *config_file, char *const *environment, struct bridge_config *out,
-                        struct config_report *report);
-void bridge_config_clear(struct bridge_config *config);
-/* Appends the table for --help. */
-void bridge_config_help(struct buf *out);
+/* For config_clear and --help. */
+const struct setting *bridge_config_rows(size_t *count);
+
+/* Reads and cross-checks. True when the bridge can start; `report` has every problem and warning. `config`, a struct bridge_config,
+   is always filled, to be released with config_clear. */
+bool bridge_config_load(const char *config_file, char *const *environment, void *config, struct config_report *report);
 
 #endif

@@ -2,8 +2,8 @@
    spool until RabbitMQ takes them. */
 #include "../common/admin_server.h"
 #include "../common/clock.h"
-#include "../common/health_probe.h"
 #include "../common/log.h"
+#include "../common/program.h"
 #include "../common/service_notify.h"
 #include "../common/stop_signal.h"
 #include "../common/timers.h"
@@ -43,7 +43,6 @@ enum {
     FIRST_ATTEMPT_MS = 1000,
     STOP_LOOK_MS = 20,
     WATCH_MS = TIMER_MS(1000),
-    HELP_LIMIT = 64 * 1024,
     /* Descriptors beside the connections: listeners, broker, files. */
     SPARE_DESCRIPTORS = 128,
 };
@@ -61,23 +60,6 @@ struct bridge {
     struct admin_server *admin;
     struct http_server *http;
 };
-
-static int print_help(void)
-{
-    struct buf text;
-
-    buf_init(&text, HELP_LIMIT);
-    buf_append_text(&text, "dropbridge " DROPBRIDGE_VERSION ": takes Drop Cowboy's webhooks over HTTP, verifies them, "
-                           "puts them into RabbitMQ, or into a local spool until it takes them.\n\n"
-                           "usage: dropbridge [--config FILE] [--check-config] [--health] [--help] [--version]\n\n"
-                           "--health asks the bridge that runs with the same settings for its /readyz: exit status 0 "
-                           "if it is ready, else 1.\n\n"
-                           "Settings, from the environment or as KEY=VALUE lines of FILE (the environment wins):\n");
-    bridge_config_help(&text);
-    fputs(text.data ? text.data : "", stdout);
-    buf_clear(&text);
-    return 0;
-}
 
 static int fail(const struct error *error)
 {
@@ -414,43 +396,25 @@ static int serve(struct bridge *bridge)
     return status;
 }
 
-/* Reads the settings into *config and says what is wrong with them; of what is only doubtful, the bridge that is asked
-   for its health has spoken. The exit status, 0 if what is asked for can be done. */
-static int load_config(const struct config_arguments *arguments, struct bridge_config *config)
+static int run_with(const void *config)
 {
-    struct config_report report;
-    int status;
+    struct bridge bridge = {.config = *(const struct bridge_config *)config};
 
-    config_report_init(&report);
-    const bool good = bridge_config_load(arguments->config_file, environ, config, &report);
-    log_init("dropbridge", (enum log_level)config->log_level, (enum log_format)config->log_format);
-    config_report_log(&report, !arguments->health);
-    status = error_exit_status(config_verdict(&report, good, arguments));
-    config_report_clear(&report);
-    return status;
+    return serve(&bridge);
 }
 
 int main(int argc, char **argv)
 {
-    struct config_arguments arguments = {0};
-    struct bridge bridge = {0};
-    struct error error = {0};
-    int status;
+    static const char help[] =
+        "dropbridge " DROPBRIDGE_VERSION ": takes Drop Cowboy's webhooks over HTTP, verifies them, "
+        "puts them into RabbitMQ, or into a local spool until it takes them.\n\n"
+        "usage: dropbridge [--config FILE] [--check-config] [--health] [--help] [--version]\n\n"
+        "--health asks the bridge that runs with the same settings for its /readyz: exit status 0 "
+        "if it is ready, else 1.\n\n"
+        "Settings, from the environment or as KEY=VALUE lines of FILE (the environment wins):\n";
+    struct bridge_config config;
+    struct program program = {.name = "dropbridge", .help = help, .load = bridge_config_load, .run = run_with};
 
-    log_init("dropbridge", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
-    if (!config_arguments_read(argc, argv, &arguments, &error))
-        return fail(&error);
-    if (arguments.help)
-        return print_help();
-    if (arguments.version) {
-        puts("dropbridge " DROPBRIDGE_VERSION);
-        return 0;
-    }
-    status = load_config(&arguments, &bridge.config);
-    if (status == 0 && arguments.health)
-        status = health_report(bridge.config.admin_listen);
-    else if (status == 0 && !arguments.check_config)
-        status = serve(&bridge);
-    bridge_config_clear(&bridge.config);
-    return status;
+    program.rows = bridge_config_rows(&program.row_count);
+    return program_main(&program, &config, argc, argv);
 }

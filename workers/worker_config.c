@@ -14,9 +14,15 @@ static const struct setting rows[] = {
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
-bool worker_config_load(const char *config_file, char *const *environment, struct worker_config *out,
-                        struct config_report *report)
+const struct setting *worker_config_rows(size_t *count)
 {
+    *count = ROWS;
+    return rows;
+}
+
+bool worker_config_load(const char *config_file, char *const *environment, void *config, struct config_report *report)
+{
+    struct worker_config *out = config;
     memset(out, 0, sizeof *out);
     bool good = config_load(rows, ROWS, config_file, environment, out, report);
     good &= settings_check_amqp_names(out->amqp_exchange, out->amqp_queue, out->amqp_rejected_queue, report);
@@ -31,14 +37,4 @@ bool worker_config_load(const char *config_file, char *const *environment, struc
         config_warning(report,
                        "BATCH_MAX is more than PREFETCH: no batch can become full, and each waits BATCH_WAIT_MS");
     return good;
-}
-
-void worker_config_clear(struct worker_config *config)
-{
-    config_clear(rows, ROWS, config);
-}
-
-void worker_config_print_help(struct buf *out)
-{
-    config_print_help(rows, ROWS, out);
 }

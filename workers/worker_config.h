@@ -2,7 +2,6 @@
 #ifndef DROPBRIDGE_WORKER_CONFIG_H
 #define DROPBRIDGE_WORKER_CONFIG_H
 
-#include "common/buf.h"
 #include "common/env_config.h"
 #include "common/settings.h"
 
@@ -13,13 +12,11 @@ struct worker_config {
 #include "common/settings.def"
 };
 
-/* As config_load, with the checks across settings. `out` is to be released with worker_config_clear, whatever is
- * returned. */
-bool worker_config_load(const char *config_file, char *const *environment, struct worker_config *out,
-                        struct config_report *report);
-void worker_config_clear(struct worker_config *config);
+/* For config_clear and --help. */
+const struct setting *worker_config_rows(size_t *count);
 
-/* The settings for --help. */
-void worker_config_print_help(struct buf *out);
+/* As config_load, with the checks across settings. `config` is a struct worker_config, to be released with config_clear whatever
+   is returned. */
+bool worker_config_load(const char *config_file, char *const *environment, void *config, struct config_report *report);
 
 #endif

@@ -1,6 +1,5 @@
 #include "common/clock.h"
 #include "worker_state.h"
-#include "workers/counting/plan.h"
 
 /* What is rejected as well counts as that alone, so that every message becomes one thing. */
 static void count_applied(struct worker *worker, const struct event *const *events, const enum applied *results,
@@ -66,8 +65,7 @@ static void read_first(const void *context, struct delivery *delivery)
     const struct worker *worker = context;
     const struct parse_settings settings = worker_parse_settings(worker->config);
     char ignored[PARSE_DETAIL];
-    if (delivery_read(delivery, &settings, ignored) && delivery->event)
-        plan_rehearse(delivery->event);
+    (void)delivery_read(delivery, &settings, ignored);
 }
 
 struct quarantine worker_quarantine(const struct worker *worker)

@@ -8,6 +8,13 @@
 
 #include <cmocka.h>
 
+static void clear(struct bridge_config *config)
+{
+    size_t count = 0;
+    const struct setting *rows = bridge_config_rows(&count);
+    config_clear(rows, count, config);
+}
+
 /* Environments, and a word that a problem (or warning) must hold; NULL: none of that kind. */
 static const struct {
     const char *name;
@@ -136,7 +143,7 @@ static void settings_are_checked(void **state)
             fail_msg("%s: %s; problems: %s; warnings: %s", cases[i].name, good ? "good" : "not good",
                      report.problems.data ? report.problems.data : "",
                      report.warnings.data ? report.warnings.data : "");
-        bridge_config_clear(&config);
+        clear(&config);
         config_report_clear(&report);
     }
 }
@@ -154,7 +161,7 @@ static void every_problem_is_named(void **state)
     assert_false(bridge_config_load(NULL, environment_of(&environment, texts), &config, &report));
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         assert_true(says(&report.problems, words[i]));
-    bridge_config_clear(&config);
+    clear(&config);
     config_report_clear(&report);
 }
 
@@ -170,7 +177,7 @@ static void a_secret_that_cannot_be_read_is_one_problem(void **state)
     assert_false(bridge_config_load(NULL, environment_of(&environment, texts), &config, &report));
     assert_true(says(&report.problems, "/nowhere/secret"));
     assert_false(says(&report.problems, "nothing to verify"));
-    bridge_config_clear(&config);
+    clear(&config);
     config_report_clear(&report);
 }
 
@@ -198,7 +205,7 @@ static void defaults_are_those_of_the_readme(void **state)
     assert_string_equal(config.amqp_rejected_queue, "dropcowboy.rejected");
     assert_string_equal(config.spool_path, "./spool.db");
     assert_int_equal(config.spool_max_bytes, 1073741824);
-    bridge_config_clear(&config);
+    clear(&config);
     config_report_clear(&report);
 }
 

@@ -346,26 +346,6 @@ static void results_are_told_of_what_applied_only(void **state)
     buf_clear(&text);
 }
 
-static void a_rehearsal_does_as_much_as_a_call_and_keeps_nothing(void **state)
-{
-    static const struct given copies[] = {
-        {.at = 10, .failure = 9, .phone = "+15552224444", .foreign_id = "8812", .campaign = COPIES_SPRING,
-         .flags = "ds",
-         COSTS(1, 2, 3), .opts_out = true},
-        {OPT_OUT, .at = 10},
-        {OTHER, .at = 10},
-        {.kind = EVENT_CAMPAIGN, .at = 10},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(copies); i++) {
-        struct event event = copies_event(&copies[i]), before = event;
-
-        plan_rehearse(&event);
-        assert_memory_equal(&event, &before, sizeof event);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,7 +354,6 @@ int main(void)
         cmocka_unit_test(a_drop_stands_in_its_bucket),
         cmocka_unit_test(a_record_that_is_gone_by_then_is_made_anew),
         cmocka_unit_test(results_are_told_of_what_applied_only),
-        cmocka_unit_test(a_rehearsal_does_as_much_as_a_call_and_keeps_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

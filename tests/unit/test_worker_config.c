@@ -11,6 +11,13 @@
 
 #include <cmocka.h>
 
+static void clear(struct worker_config *config)
+{
+    size_t count = 0;
+    const struct setting *rows = worker_config_rows(&count);
+    config_clear(rows, count, config);
+}
+
 static void defaults_are_those_of_the_interface(void **state)
 {
     char *const nothing[] = {NULL};
@@ -38,7 +45,7 @@ static void defaults_are_those_of_the_interface(void **state)
     assert_int_equal(config.results_stream_max, 100000);
     assert_int_equal(config.log_level, LOG_LEVEL_INFO);
     assert_int_equal(config.log_format, LOG_FORMAT_TEXT);
-    worker_config_clear(&config);
+    clear(&config);
     config_report_clear(&report);
 }
 
@@ -90,7 +97,7 @@ static void each_wrong_value_is_a_problem_that_names_its_setting(void **state)
             fail_msg("%s is taken", given);
         if (!strstr(report.problems.data, cases[i].named))
             fail_msg("%s: %s", given, report.problems.data);
-        worker_config_clear(&config);
+        clear(&config);
         config_report_clear(&report);
     }
 }
@@ -110,7 +117,7 @@ static void all_problems_are_named_and_no_password_is(void **state)
     assert_non_null(strstr(report.problems.data, "REDIS_URL"));
     assert_non_null(strstr(report.problems.data, "PREFETCH"));
     assert_null(strstr(report.problems.data, "hunter2"));
-    worker_config_clear(&config);
+    clear(&config);
     config_report_clear(&report);
 }
 
@@ -126,7 +133,7 @@ static void sentinels_and_their_password_are_taken(void **state)
     assert_true(worker_config_load(NULL, environment, &config, &report));
     assert_string_equal(config.redis_url, "redis-sentinel://user:word@h:1,i/main/2");
     assert_string_equal(config.redis_sentinel_password, "another word");
-    worker_config_clear(&config);
+    clear(&config);
     config_report_clear(&report);
 }
 
@@ -141,7 +148,7 @@ static void a_password_of_sentinels_without_sentinels_is_a_warning(void **state)
     assert_true(worker_config_load(NULL, environment, &config, &report));
     assert_non_null(strstr(report.warnings.data, "REDIS_SENTINEL_PASSWORD is not used"));
     assert_null(strstr(report.warnings.data, "a word"));
-    worker_config_clear(&config);
+    clear(&config);
     config_report_clear(&report);
 }
 
@@ -155,7 +162,7 @@ static void a_batch_larger_than_the_prefetch_is_a_warning(void **state)
     config_report_init(&report);
     assert_true(worker_config_load(NULL, environment, &config, &report));
     assert_non_null(strstr(report.warnings.data, "PREFETCH"));
-    worker_config_clear(&config);
+    clear(&config);
     config_report_clear(&report);
 }
 

@@ -397,23 +397,3 @@ enum plan_verdict plan_answer(struct plan *plan, struct bytes text, enum applied
     told->damaged = call_answer_damaged(&answer);
     return verdict;
 }
-
-static const char *no_name(const void *context, uint32_t number)
-{
-    (void)context;
-    (void)number;
-    return "";
-}
-
-void plan_rehearse(const struct event *copy)
-{
-    const struct merge_settings settings = {.keep_foreign_id = true, .names = {.name_of = no_name}};
-    struct record record;
-    uint8_t written[RECORD_MAX];
-    bool exists = false;
-
-    if (copy->kind != EVENT_RESULT)
-        return;
-    (void)merge_copy(&record, &exists, copy, 0, &settings);
-    (void)record_write(&record, written);
-}

@@ -63,7 +63,4 @@ struct plan_told {
    cannot be read is left, as if it had never been sent. */
 enum plan_verdict plan_answer(struct plan *plan, struct bytes answer, enum applied *results, struct plan_told *told);
 
-/* Does to a copy what plan_write would, and keeps nothing of it. */
-void plan_rehearse(const struct event *copy);
-
 #endif

@@ -1,0 +1,26 @@
+/* What the programs that run as services have in common: the command line, the settings, --help, --version, --check-config and
+   --health. */
+#ifndef DROPBRIDGE_PROGRAM_H
+#define DROPBRIDGE_PROGRAM_H
+
+#include "config_report.h"
+#include "setting.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct program {
+    const char *name;
+    const char *help;           /* what --help says ahead of the settings */
+    const struct setting *rows; /* LOG_LEVEL, LOG_FORMAT and ADMIN_LISTEN are among them */
+    size_t row_count;
+    /* As config_load of the rows, with the checks across settings. */
+    bool (*load)(const char *config_file, char *const *environment, void *config, struct config_report *report);
+    int (*run)(const void *config); /* returns the exit status */
+};
+
+/* Does what the command line asks for, and returns the exit status. `config` is the program's struct of settings: filled by
+   `load`, and cleared in the end. */
+int program_main(const struct program *program, void *config, int argc, char **argv);
+
+#endif
