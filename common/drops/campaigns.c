@@ -94,7 +94,7 @@ bool campaigns_learn(struct campaigns *campaigns, uint32_t number, const char *n
 
     if (known && strcmp(known, name) == 0 && campaigns_number(campaigns, name) != CAMPAIGN_NUMBER_UNKNOWN)
         return true;
-    if (campaigns->count == campaigns->capacity) {
+    if (!campaigns->list || campaigns->count == campaigns->capacity) {
         size_t capacity = campaigns->capacity > 0 ? 2 * campaigns->capacity : 64;
         struct campaign *list = campaigns_room(campaigns, 1) ? realloc(campaigns->list, capacity * sizeof *list) : NULL;
 

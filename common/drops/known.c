@@ -197,7 +197,7 @@ static bool look_around(struct known *known, struct look *look, struct error *er
 
 bool known_check(struct known *known, struct error *error)
 {
-    struct look look;
+    struct look look = {0};
 
     if (!look_around(known, &look, error))
         return false;
@@ -209,7 +209,7 @@ bool known_check(struct known *known, struct error *error)
 /* Loads the epoch and the generations; renews them where they have ended. *done is false if that has to be done again. */
 static bool load(struct known *known, bool *done, struct error *error)
 {
-    struct look look;
+    struct look look = {0};
 
     *done = false;
     if (!look_around(known, &look, error))

@@ -38,8 +38,8 @@ static bool ask(struct redis_replicas *replicas, int64_t wanted, int64_t *have, 
 
 bool redis_replicas_begin(struct redis_replicas *replicas, struct error *error)
 {
-    const char *info;
-    int64_t ignored;
+    const char *info = "";
+    int64_t ignored = 0;
 
     if (!redis_replicas_wanted(replicas))
         return true;
@@ -61,8 +61,8 @@ static void tell_missing(struct redis_replicas *replicas, int64_t have, int64_t 
 enum replica_answer redis_replicas_wait(struct redis_replicas *replicas, struct error *error)
 {
     struct replica_verdict verdict;
-    const char *info;
-    int64_t have;
+    const char *info = "";
+    int64_t have = 0;
 
     if (!redis_replicas_wanted(replicas))
         return REPLICA_ACKNOWLEDGE;
@@ -87,8 +87,8 @@ enum replica_answer redis_replicas_wait(struct redis_replicas *replicas, struct 
 bool redis_replicas_check(struct redis_replicas *replicas, struct error *error)
 {
     struct replica_gate *gate = &replicas->gate;
-    const char *info;
-    int64_t have;
+    const char *info = "";
+    int64_t have = 0;
 
     if (!redis_replicas_wanted(replicas))
         return true;
