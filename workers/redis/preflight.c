@@ -81,7 +81,8 @@ static bool try_keys(struct redis_primary *session, const char *prefix, struct e
         "if type(reply) == 'table' then return redis.error_reply('KEY ' .. k .. ': ' .. reply.err) end end return 0";
     static const char names[] =
         "schema totals totals:reasons campaigns campaign:probe campaign:probe:counters campaign:probe:reasons "
-        "campaign:probe:optouts optouts result:probe results minute:probe unknown_reasons events drops:epoch "
+        "campaign:probe:optouts campaign:probe:day:probe optouts optins result:probe results minute:probe "
+        "unknown_reasons events campaign_links drops:epoch drops:epoch:damaged "
         "drops:generations drops:settings drops:sizes drops:campaign_numbers drops:campaign_names drops:1:1 "
         "drops:1:e1";
     const char *eval[] = {"EVAL", script, "0", prefix, names};
