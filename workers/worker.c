@@ -86,7 +86,7 @@ bool worker_start(struct worker *worker, struct error *error)
     /* Messages that it cannot count stay in the queue, for workers that can. */
     worker->paused = worker->redis.newer;
     if (worker->paused)
-        worker_part_bad(worker->status, PART_BROKER, waits_for_upgrade, clock_monotonic_ms());
+        worker_paused(worker->status, waits_for_upgrade, clock_monotonic_ms());
     worker->redis.started = !refused;
     if (!refused && (worker->paused || connect_first(worker, error)))
         return true;
@@ -313,7 +313,7 @@ static void pause_consuming(struct worker *worker, int64_t now_ms)
         "Redis has been away for %lld s or more: all messages are back in the queue, and none is taken before it is "
         "back",
         (long long)worker->config->redis_away_s);
-    worker_part_bad(worker->status, PART_BROKER, worker->redis.newer ? waits_for_upgrade : away, now_ms);
+    worker_paused(worker->status, worker->redis.newer ? waits_for_upgrade : away, now_ms);
 }
 
 /* Returns whether Redis was asked something, which may have taken as long as a call to it can. */

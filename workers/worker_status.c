@@ -94,6 +94,7 @@ void worker_part_bad(struct worker_status *status, enum worker_part part, const 
     bool other = strcmp(status->parts[part].logged, problem) != 0;
     bool report = changed || (other && now_ms - status->parts[part].logged_at_ms >= REPEAT_LOG_MS);
     status->parts[part].good = false;
+    status->paused = status->paused && part != PART_BROKER;
     snprintf(status->parts[part].problem, sizeof status->parts[part].problem, "%s", problem);
     if (changed)
         status->parts[part].changed_at_ms = now_ms;
@@ -105,6 +106,14 @@ void worker_part_bad(struct worker_status *status, enum worker_part part, const 
     if (report)
         log_warn("cannot %s: %s; trying again, what waits for it is not acknowledged meanwhile", part_verbs[part],
                  problem);
+}
+
+void worker_paused(struct worker_status *status, const char *problem, int64_t now_ms)
+{
+    worker_part_bad(status, PART_BROKER, problem, now_ms);
+    pthread_mutex_lock(&status->mutex);
+    status->paused = true;
+    pthread_mutex_unlock(&status->mutex);
 }
 
 void worker_redis_bad(struct worker_status *status, const struct error *problem, int64_t now_ms)
@@ -163,6 +172,8 @@ static const char *state_of(const struct worker_status *status, enum worker_part
 {
     if (status->parts[part].good)
         return "ready";
+    if (part == PART_BROKER && status->paused)
+        return "paused";
     return part == PART_REDIS && status->redis_newer ? "newer_schema" : "away";
 }
 

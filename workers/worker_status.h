@@ -40,6 +40,7 @@ struct worker_status {
         int64_t logged_at_ms;
     } parts[WORKER_PARTS];
     bool no_room;                /* for another message that the rejected queue may have to take */
+    bool paused;                 /* no message is taken, for want of Redis: nothing is wrong with the broker */
     bool redis_newer;            /* of a Redis that is not good: a newer version wrote what is there */
     struct {                     /* as struct redis_findings */
         char durability[ERROR_TEXT], eviction[ERROR_TEXT], settings[ERROR_TEXT], emptied[ERROR_TEXT];
@@ -63,6 +64,8 @@ void worker_count_rejected(struct worker_status *status, const char *slug);
 /* Notes the state of a part; a change is logged once, a new sentence for the same trouble at most every ten seconds. */
 void worker_part_good(struct worker_status *status, enum worker_part part, int64_t now_ms);
 void worker_part_bad(struct worker_status *status, enum worker_part part, const char *problem, int64_t now_ms);
+/* The worker takes no messages as long as Redis is of no use, which `problem` says: "paused", until worker_part_good. */
+void worker_paused(struct worker_status *status, const char *problem, int64_t now_ms);
 /* The same for Redis, which with ERROR_NEWER is told apart from one that is away. */
 void worker_redis_bad(struct worker_status *status, const struct error *problem, int64_t now_ms);
 

@@ -55,6 +55,7 @@ def test_an_idle_worker_leaves_the_queue_to_others_while_redis_is_away(start_wor
     worker = start_worker(REDIS_AWAY_S=1)
     redis_server.kill()
     wait_given_back(worker, queues, 0)
+    servers.wait_until(lambda: worker.readyz()[1]["broker"] == "paused", worker.readyz)
     publish(queues, 3)
     redis_server.start()
     wait_counted(redis_server, worker, 3)

@@ -210,6 +210,23 @@ static void keys_of_a_newer_version_are_told_apart_from_a_redis_that_is_away(voi
     worker_status_clear(&status);
 }
 
+static void a_worker_that_pauses_says_nothing_against_the_broker(void **state)
+{
+    struct worker_status status;
+    struct buf members;
+    (void)state;
+    worker_status_init(&status);
+    buf_init(&members, 65536);
+    worker_paused(&status, "Redis has been away", 10);
+    assert_false(readiness(&status, &members));
+    assert_non_null(strstr(members.data, "\"broker\":\"paused\",\"broker_problem\":\"Redis has been away\""));
+    worker_part_bad(&status, PART_BROKER, "nobody is there", 20);
+    assert_false(readiness(&status, &members));
+    assert_non_null(strstr(members.data, "\"broker\":\"away\",\"broker_problem\":\"nobody is there\""));
+    buf_clear(&members);
+    worker_status_clear(&status);
+}
+
 static int64_t value_of(struct worker_status *status, enum worker_metric metric)
 {
     return metric_get(&status->metrics[metric]);
@@ -288,6 +305,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_with_redis_is_told_and_keeps_nobody_from_being_ready),
         cmocka_unit_test(damaged_keys_are_listed),
         cmocka_unit_test(keys_of_a_newer_version_are_told_apart_from_a_redis_that_is_away),
+        cmocka_unit_test(a_worker_that_pauses_says_nothing_against_the_broker),
         cmocka_unit_test(each_message_counts_under_what_became_of_it_and_as_consumed),
         cmocka_unit_test(every_verdict_of_the_parser_has_a_reason_that_is_counted),
         cmocka_unit_test(metrics_print_with_their_names),
