@@ -589,6 +589,28 @@ COUNTING = [
         [GENERATIONS],
     ),
     Mutation(
+        "full-generation-goes-on", "a generation that is full ends, so that its buckets stay small",
+        "workers/counting/apply.lua",
+        "if ended or taken >= tonumber(ARGV[13]) then",
+        "if ended then",
+        [GENERATIONS],
+    ),
+    Mutation(
+        "seen-buckets-kept", "what was seen of buckets is forgotten with the epoch and the connection",
+        "workers/counting/plan.c",
+        "if (plan->times_learned != place->times_learned)",
+        "if (plan->times_learned == UINT64_MAX)",
+        ["test_plan"],
+    ),
+    Mutation(
+        "bucket-seen-before-it-is-written", "a bucket counts as seen once this worker wrote to it",
+        "workers/counting/plan.c",
+        "    if (group->conflicts) {\n        group->conflicts = false;",
+        "    if (group->written)\n        plan->seen[seen_bit(plan, group) / 8] |= (uint8_t)(1U << seen_bit(plan, group) % 8);\n"
+        "    if (group->conflicts) {\n        group->conflicts = false;",
+        ["test_plan"],
+    ),
+    Mutation(
         "numbers-not-forgotten", "campaigns' numbers of another epoch or connection are forgotten",
         "common/drops/known.c",
         "        campaigns_forget(known->campaigns);\n",

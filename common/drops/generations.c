@@ -6,11 +6,12 @@
 #include <string.h>
 
 enum {
-    /* Small hashes of some 30 drops take the least memory; past 512 Redis stores them otherwise, twice as large. */
+    /* Small hashes of some 30 drops take the least memory. Redis reads through a small hash, and stores one of more than
+       512 fields (128 in some versions) otherwise, twice as large: a generation of fuller ones ends early. */
     DROPS_A_BUCKET = 30,
-    BUCKETS_FIRST = 32768,
-    BUCKETS_MIN = 4096,
-    BUCKETS_MAX = 1048576,
+    DROPS_A_BUCKET_MAX = 60,
+    BUCKETS_MIN = 4096, /* the first has as many: many empty ones cost time and memory, too few are soon noticed */
+    GROWTH = 8, /* in buckets, after one that was full: the number of generations is bounded */
     /* A generation that ended early is taken as a sample, but not a smaller one than this. */
     SHARE_MIN_PERCENT = 1,
 };
@@ -52,7 +53,7 @@ static bool read_one(const char **text, struct generation *out)
 
     if (!read_number(text, ':', UINT32_MAX - 1, &number) || !read_number(text, ':', LENGTH_MAX_MS, &out->birth_ms) ||
         !read_number(text, ':', LENGTH_MAX_MS, &out->length_ms) ||
-        !read_number(text, ':', LENGTH_MAX_MS, &out->keep_ms) || !read_number(text, ' ', BUCKETS_MAX, &buckets) ||
+        !read_number(text, ':', LENGTH_MAX_MS, &out->keep_ms) || !read_number(text, ' ', GENERATION_BUCKETS_MAX, &buckets) ||
         buckets == 0)
         return false;
     out->number = (uint32_t)number;
@@ -81,16 +82,27 @@ int64_t generation_end_ms(const struct generation *generation)
     return generation->birth_ms + generation->length_ms + generation->keep_ms;
 }
 
-bool generations_current(const struct generations *generations, int64_t now_ms, int64_t retention_ms)
+uint64_t generations_limit(const struct generations *generations)
+{
+    uint32_t buckets = generations->list[0].buckets;
+
+    if (buckets == GENERATION_BUCKETS_MAX || generations->count >= GENERATIONS_MAX / 2)
+        return UINT64_MAX;
+    return (uint64_t)buckets * DROPS_A_BUCKET_MAX;
+}
+
+bool generations_current(const struct generations *generations, int64_t now_ms, int64_t retention_ms, uint64_t drops)
 {
     const struct generation *newest = &generations->list[0];
 
-    return generations->count > 0 && now_ms < newest->birth_ms + newest->length_ms && newest->keep_ms >= retention_ms;
+    return generations->count > 0 && now_ms < newest->birth_ms + newest->length_ms && newest->keep_ms >= retention_ms &&
+           drops < generations_limit(generations);
 }
 
-/* For as many drops as the last one would have taken in its whole length. */
-static uint32_t buckets_for(const struct generation *last, int64_t now_ms, uint64_t drops)
+/* For as many drops as the last one would have taken in its whole length; after one that was full before, some more. */
+static uint32_t buckets_for(const struct generations *generations, int64_t now_ms, uint64_t drops)
 {
+    const struct generation *last = &generations->list[0];
     int64_t lived_ms = now_ms - last->birth_ms;
     double share = last->length_ms > 0 ? (double)lived_ms / (double)last->length_ms : 1;
     double buckets;
@@ -100,9 +112,11 @@ static uint32_t buckets_for(const struct generation *last, int64_t now_ms, uint6
     if (share > 1)
         share = 1;
     buckets = (double)drops / share / DROPS_A_BUCKET;
+    if (lived_ms < last->length_ms && drops >= generations_limit(generations))
+        buckets = (double)last->buckets * GROWTH;
     if (buckets < BUCKETS_MIN)
         return BUCKETS_MIN;
-    return buckets > BUCKETS_MAX ? BUCKETS_MAX : (uint32_t)buckets;
+    return buckets > GENERATION_BUCKETS_MAX ? GENERATION_BUCKETS_MAX : (uint32_t)buckets;
 }
 
 void generations_renew(struct generations *generations, uint32_t first, int64_t now_ms, int64_t retention_ms,
@@ -112,10 +126,10 @@ void generations_renew(struct generations *generations, uint32_t first, int64_t 
     struct generation *born = &renewed.list[0];
 
     *born = (struct generation){
-        .number = first, .birth_ms = now_ms, .length_ms = retention_ms, .keep_ms = retention_ms, .buckets = BUCKETS_FIRST};
+        .number = first, .birth_ms = now_ms, .length_ms = retention_ms, .keep_ms = retention_ms, .buckets = BUCKETS_MIN};
     if (generations->count > 0) {
         born->number = generations->list[0].number + 1;
-        born->buckets = buckets_for(&generations->list[0], now_ms, drops);
+        born->buckets = buckets_for(generations, now_ms, drops);
     }
     for (size_t i = 0; i < generations->count && renewed.count < GENERATIONS_MAX; i++)
         if (now_ms <= generation_end_ms(&generations->list[i]))

@@ -18,6 +18,8 @@ enum {
     NUMBER_TEXT = 24,
 };
 
+static const uint64_t SIZE_MAX_KNOWN = UINT64_C(1) << 53;
+
 extern const char campaign_lua[];
 
 static const char doing[] = "counting a batch";
@@ -102,31 +104,43 @@ bool known_next_epoch(const char *epoch, char out[EPOCH_TEXT], struct error *err
     return true;
 }
 
+/* How many drops the newest generation took. Whatever apply.lua takes for a number is one here, too. */
+static bool ask_size(struct known *known, uint64_t *drops, struct error *error)
+{
+    char key[KEY_TEXT], newest[NUMBER_TEXT], size[NUMBER_TEXT];
+    const char *command[] = {"HGET", key, newest};
+    double value;
+
+    *drops = 0;
+    if (known->generations.count == 0)
+        return true;
+    snprintf(key, sizeof key, "%sdrops:sizes", known->prefix);
+    snprintf(newest, sizeof newest, "%" PRIu32, known->generations.list[0].number);
+    if (!ask_text(known, 3, command, size, sizeof size, error))
+        return false;
+    value = strtod(size, NULL);
+    if (value > 0)
+        *drops = value < (double)SIZE_MAX_KNOWN ? (uint64_t)value : SIZE_MAX_KNOWN;
+    return true;
+}
+
 /* Begins a generation, and with it the next epoch, unless another worker was faster; either way it is loaded next. */
-static bool renew(struct known *known, const char *epoch, int64_t now_ms, struct error *error)
+static bool renew(struct known *known, const char *epoch, int64_t now_ms, uint64_t drops, struct error *error)
 {
     static const char script[] = "local schema = redis.call('GET', KEYS[2]) "
                                  "if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] or (schema and schema ~= ARGV[3]) then "
                                  "return 0 end "
                                  "redis.call('SET', KEYS[2], ARGV[3]) redis.call('SET', KEYS[3], ARGV[4]) "
                                  "redis.call('SET', KEYS[1], ARGV[2]) return 1";
-    char next[EPOCH_TEXT], text[GENERATIONS_TEXT], keys[3][KEY_TEXT], drops[NUMBER_TEXT] = "0", last[NUMBER_TEXT];
-    char schema[NUMBER_TEXT];
+    char next[EPOCH_TEXT], text[GENERATIONS_TEXT], keys[3][KEY_TEXT], schema[NUMBER_TEXT];
     const char *command[] = {"EVAL", script, "3", keys[0], keys[1], keys[2], epoch, next, schema, text};
-    const char *size[] = {"HGET", keys[0], last};
     struct redis_answer ignored;
 
-    if (known->generations.count > 0) {
-        snprintf(keys[0], KEY_TEXT, "%sdrops:sizes", known->prefix);
-        snprintf(last, sizeof last, "%" PRIu32, known->generations.list[0].number);
-        if (!ask_text(known, 3, size, drops, sizeof drops, error))
-            return false;
-    }
     if (!known_next_epoch(epoch, next, error))
         return false;
     /* Each generation had a revision of its own: where their list was deleted, the revision is a number that none had. */
     generations_renew(&known->generations, (uint32_t)strtoul(strchr(next, ':') + 1, NULL, 10), now_ms, known->retention_ms,
-                      strtoull(drops, NULL, 10));
+                      drops);
     generations_write(&known->generations, text);
     snprintf(schema, sizeof schema, "%d", REDIS_SCHEMA);
     snprintf(keys[0], KEY_TEXT, "%sdrops:epoch", known->prefix);
@@ -210,6 +224,7 @@ bool known_check(struct known *known, struct error *error)
 static bool load(struct known *known, bool *done, struct error *error)
 {
     struct look look = {0};
+    uint64_t drops;
 
     *done = false;
     if (!look_around(known, &look, error))
@@ -220,10 +235,13 @@ static bool load(struct known *known, bool *done, struct error *error)
                   redis_primary_name(known->session), known->prefix);
         return false;
     }
+    if (!ask_size(known, &drops, error))
+        return false;
     if (look.schema[0] == '\0' || look.epoch[0] == '\0' ||
-        !generations_current(&known->generations, look.now_ms, known->retention_ms))
-        return renew(known, look.epoch, look.now_ms, error);
+        !generations_current(&known->generations, look.now_ms, known->retention_ms, drops))
+        return renew(known, look.epoch, look.now_ms, drops, error);
     memcpy(known->epoch, look.epoch, sizeof known->epoch);
+    known->times_learned++;
     *done = true;
     return true;
 }

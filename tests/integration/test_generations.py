@@ -54,6 +54,12 @@ class Drops:
     def age(self, number, seconds):
         listed = self.listed()
         listed[number][0] = str(int(listed[number][0]) - seconds * 1000)
+        self.list(listed)
+
+    def put_all_into_one_bucket(self):
+        self.list({number: [*rest[:3], "1"] for number, rest in self.listed().items()})
+
+    def list(self, listed):
         self.client.set(REGISTRY, " ".join(":".join([str(one), *rest]) for one, rest in listed.items()))
         model_harness.new_epoch(self.client)
 
@@ -141,6 +147,38 @@ def test_a_bucket_lives_until_its_generation_ends(drops):
     assert 2 * KEEP - 60 < drops.client.ttl(bucket) <= 2 * KEEP
     assert drops.tell("drop-1", "failure", "No Funds", later=1000) == "revised"
     assert 2 * KEEP - 60 < drops.client.ttl(bucket) <= 2 * KEEP
+
+
+def test_a_bucket_that_another_worker_made_keeps_its_end(drops):
+    assert drops.tell("drop-1") == "counted"
+    drops.put_all_into_one_bucket()
+    drops.client.hset("dc:drops:1:0", "another", b"\x01")
+    drops.client.expire("dc:drops:1:0", 1000)
+    assert drops.tell("drop-2") == "counted"
+    assert drops.tell("drop-3") == "counted"
+    assert drops.client.hlen("dc:drops:1:0") == 3
+    assert 900 < drops.client.ttl("dc:drops:1:0") <= 1000
+
+
+def test_a_full_generation_ends_early_and_its_drops_stay_known(drops):
+    assert drops.tell("drop-1") == "counted"
+    assert drops.listed()[1][3] == "4096"
+    drops.client.hset("dc:drops:sizes", "1", 60 * 4096 - 1)
+    assert drops.tell("drop-2") == "counted"
+    assert drops.generations() == [1]
+    assert drops.tell("drop-3") == "counted"
+    assert drops.generations() == [1, 2]
+    assert drops.listed()[2][3] == "32768"
+    assert [drops.tell(f"drop-{number}") for number in (1, 2, 3)] == ["duplicate"] * 3
+    assert drops.totals() == {"messages": 3, "success": 3, "duplicate": 3}
+
+
+@pytest.mark.parametrize("size", ["many", "", "-1", "nan", "12 of them"])
+def test_a_size_that_is_no_number_ends_no_generation(drops, size):
+    assert drops.tell("drop-1") == "counted"
+    drops.client.hset("dc:drops:sizes", "1", size)
+    assert drops.tell("drop-1") == "duplicate"
+    assert drops.generations() == [1]
 
 
 def test_a_foreign_id_shared_across_a_turn_shows_the_latest_drop(drops):

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 5, TERM = 17 };
+enum { HEAD = 6, TERM = 17 };
 
 struct reader {
     const struct read_call *call;
@@ -192,10 +192,11 @@ static void read_drops(struct reader *reader, struct read_call *call)
         assert_int_equal(drop->terms.len % TERM, 0);
         for (size_t n = 0; n < read_terms(drop); n++)
             assert_in_range(abs(read_term(drop, n).class), 1, call->class_count);
-        drop->olders = number_at(head, 0, 1);
-        drop->entries = number_at(head, 1, 2);
-        drop->shows = number_at(head, 3, 1);
-        drop->unshows = number_at(head, 4, 1);
+        drop->fresh = number_at(head, 0, 1) > 0;
+        drop->olders = number_at(head, 1, 1);
+        drop->entries = number_at(head, 2, 2);
+        drop->shows = number_at(head, 4, 1);
+        drop->unshows = number_at(head, 5, 1);
         assert_in_range(drop->shows, 0, 1);
         assert_in_range(drop->unshows, 0, 1);
         drop->older = reader->at;
@@ -290,6 +291,9 @@ static void add_fixed(struct buf *out, const struct read_call *call)
     add(out, "\nlookups ", call->fixed[READ_RESULT_TTL]);
     add(out, "\ntakes until ", call->fixed[READ_TAKES_UNTIL]);
     add(out, "\nend ", call->fixed[READ_END]);
+    add(out, "\nfull by ", call->fixed[READ_SIZES_KEY]);
+    add(out, " ", call->fixed[READ_GENERATION]);
+    add(out, " at ", call->fixed[READ_LIMIT]);
     buf_append_text(out, "\n");
 }
 
@@ -367,6 +371,7 @@ static void add_drop(struct buf *out, const struct read_call *call, const struct
     add_binary(out, drop->field);
     add_binary(out, drop->expected);
     add_binary(out, drop->written);
+    buf_append_text(out, drop->fresh ? " in a new bucket" : "");
     for (size_t n = 0; n < drop->olders; n++)
         add(out, n == 0 ? " not in " : " ", read_argument(call, drop->older + n));
     for (size_t n = 0; n < read_terms(drop); n++) {

@@ -48,6 +48,7 @@ struct read_term {
 
 struct read_drop {
     struct bytes bucket, field, expected, written, terms;
+    bool fresh;    /* the bucket may not be there yet */
     size_t olders; /* buckets of older generations, from `older` on among the arguments */
     size_t older;
     size_t entries, shows, unshows;
@@ -65,6 +66,9 @@ enum read_fixed {
     READ_RESULT_TTL,
     READ_TAKES_UNTIL,
     READ_END,
+    READ_SIZES_KEY,
+    READ_GENERATION,
+    READ_LIMIT,
     READ_COUNTS,
     READ_FIXED
 };

@@ -229,10 +229,20 @@ static void count_class(struct server *server, const struct read_call *call, con
     }
 }
 
+static bool has_bucket(const struct server *server, const char *bucket)
+{
+    bool has = false;
+
+    for (size_t i = 0; i < server->drop_count; i++)
+        has |= strcmp(server->drops[i].bucket, bucket) == 0;
+    return has;
+}
+
 static void apply_drop(struct server *server, const struct read_call *call, const struct read_drop *drop)
 {
     char bucket[SERVER_NAME], kind[SERVER_NAME];
 
+    assert_true(drop->fresh || has_bucket(server, text_of(drop->bucket, bucket))); /* else it would have no end */
     if (drop->written.len > 0)
         server_set_drop(server, text_of(drop->bucket, bucket), drop->field, drop->written);
     for (size_t i = 0; i < drop->entries; i++)

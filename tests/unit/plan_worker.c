@@ -38,7 +38,8 @@ uint32_t worker_buckets(uint32_t generation)
 
 struct call_place worker_place(uint32_t generation)
 {
-    struct call_place place = {.schema = 2, .epoch = "ab:7", .generations.count = generation};
+    struct call_place place = {
+        .schema = 2, .epoch = "ab:7", .times_learned = generation, .generations.count = generation};
 
     for (uint32_t i = 0; i < generation; i++)
         place.generations.list[i] = (struct generation){.number = generation - i,

@@ -14,7 +14,7 @@ static const struct call_settings settings = {.prefix = "dc:", .result_ttl_s = 6
 static const struct call_place place = {
     .schema = 2,
     .epoch = "ab:7",
-    .generations = {.count = 1, .list = {{.birth_ms = 123456789000000, .length_ms = 11345, .keep_ms = 1000}}}};
+    .generations = {.count = 1, .list = {{.number = 3, .birth_ms = 123456789000000, .length_ms = 11345, .keep_ms = 1000, .buckets = 5000}}}};
 
 static struct apply_call *new_call(const struct call_settings *with)
 {
@@ -147,7 +147,7 @@ static void campaigns_and_lists(struct apply_call *call)
     end_drop(call, "b", "f", "", "n");
     apply_call_drop(call);
     apply_call_opt_in(call, "+15552225555", 7, text_of("{i}"));
-    apply_call_drop_end(call, &(struct call_drop){.bucket_count = 3, .buckets = {"e", "f", "g"}});
+    apply_call_drop_end(call, &(struct call_drop){.fresh = true, .bucket_count = 3, .buckets = {"e", "f", "g"}});
 }
 
 static void a_class_with_costs(struct apply_call *call)
@@ -167,7 +167,7 @@ static void a_class_with_costs(struct apply_call *call)
 
 #define HEAD_OF(stream, lookups)                                                                                       \
     "epoch dc:drops:epoch ab:7\nschema dc:schema 2\ncampaigns dc:campaigns\nstream " stream "\nlookups " lookups       \
-    "\ntakes until 123456789011345\nend 123456789012345\n"
+    "\ntakes until 123456789011345\nend 123456789012345\nfull by dc:drops:sizes 3 at 300000\n"
 #define HEAD HEAD_OF("dc:results 100", "60")
 
 static const struct {
@@ -197,7 +197,7 @@ static const struct {
           "campaign's opt-out dc:campaign:spring:optouts +15552224444 5 {s} +dc:totals opt_out\n"
           "opt-out dc:optouts +15552224444 1774019040000 {} +dc:totals opt_out +dc:minute:1 opt_out\n"
           "opt-in dc:optins +15552225555 7 {i} by drop 2\n"
-          "drop b f - n\ndrop e - - - not in f g\n"},
+          "drop b f - n\ndrop e - - - in a new bucket not in f g\n"},
     {"a class with costs", {"dc:", 60, 100}, a_class_with_costs,
      HEAD "hash dc:totals\ncell 1 p\ncell 1 c\ncell 1 t\ncell 1 sum\nclass costs 1 1\nclass costs 1 1 cost 4\n"},
 };
@@ -316,7 +316,7 @@ static const struct {
     {"entries of a drop", entries_of_a_drop, 65535},
     {"drops", drops, 65535},
     {"opt-outs", opt_outs, 65535},
-    {"bytes of drops", bytes_of_a_drop, 16 * 1024 * 1024 - 43},
+    {"bytes of drops", bytes_of_a_drop, 16 * 1024 * 1024 - 44},
     {"drops of no class", drops_of_no_class, 0},
 };
 

@@ -145,7 +145,34 @@ static void the_newest_takes_drops_until_its_end(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(ages); i++)
         CHECK_CASE(ages[i].name,
-                   generations_current(&ages[i].generations, ages[i].now_ms, ages[i].retention_ms) == ages[i].current);
+                   generations_current(&ages[i].generations, ages[i].now_ms, ages[i].retention_ms, 0) ==
+                       ages[i].current);
+}
+
+static const struct {
+    const char *name;
+    size_t count;
+    uint32_t buckets;
+    uint64_t drops;
+    bool current;
+} sizes[] = {
+    {"none yet", 1, 4096, 0, true},
+    {"one drop before it is full", 1, 4096, 60 * 4096 - 1, true},
+    {"as many as fill it", 1, 4096, 60 * 4096, false},
+    {"more than fill it", 1, 4096, UINT64_MAX - 1, false},
+    {"a larger one is filled by more", 2, 32768, 60 * 4096, true},
+    {"one with the most buckets is never full", 1, 1048576, UINT64_MAX - 1, true},
+    {"nor is one of so many that the oldest would go too early", 8, 4096, UINT64_MAX - 1, true},
+};
+
+static void the_newest_takes_drops_until_it_is_full(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        struct generations generations = {.count = sizes[i].count, .list = {{9, SINCE, WEEK, WEEK, sizes[i].buckets}}};
+
+        CHECK_CASE(sizes[i].name, generations_current(&generations, SINCE, WEEK, sizes[i].drops) == sizes[i].current);
+    }
 }
 
 static const struct {
@@ -155,7 +182,7 @@ static const struct {
     uint64_t drops;
     struct generations after;
 } renewals[] = {
-    {"the first", {0}, SINCE, WEEK, 0, {1, {{1, SINCE, WEEK, WEEK, 32768}}}},
+    {"the first", {0}, SINCE, WEEK, 0, {1, {{1, SINCE, WEEK, WEEK, 4096}}}},
     {"the next, beside the last one",
      {1, {{1, SINCE, WEEK, WEEK, 32768}}},
      SINCE + WEEK,
@@ -205,6 +232,24 @@ static const struct {
      WEEK,
      30 * 10000,
      {2, {{2, SINCE, WEEK, WEEK, 10000}, {1, SINCE, 0, WEEK, 32768}}}},
+    {"one that was full early has eight times the buckets after it",
+     {1, {{1, SINCE, WEEK, WEEK, 4096}}},
+     SINCE + HOUR,
+     WEEK,
+     60 * 4096,
+     {2, {{2, SINCE + HOUR, WEEK, WEEK, 32768}, {1, SINCE, WEEK, WEEK, 4096}}}},
+    {"as many as there can be at the most",
+     {1, {{1, SINCE, WEEK, WEEK, 262144}}},
+     SINCE + HOUR,
+     WEEK,
+     60 * 262144,
+     {2, {{2, SINCE + HOUR, WEEK, WEEK, 1048576}, {1, SINCE, WEEK, WEEK, 262144}}}},
+    {"one that was full at its end is no sample of a part",
+     {1, {{1, SINCE, WEEK, WEEK, 4096}}},
+     SINCE + WEEK,
+     WEEK,
+     60 * 4096,
+     {2, {{2, SINCE + WEEK, WEEK, WEEK, 8192}, {1, SINCE, WEEK, WEEK, 4096}}}},
     {"few drops have the least buckets",
      {1, {{1, SINCE, WEEK, WEEK, 32768}}},
      SINCE + WEEK,
@@ -233,7 +278,7 @@ static void a_new_one_begins(void **state)
             fail_msg("%s: %s", renewals[i].name, text);
         }
         CHECK_CASE(renewals[i].name,
-                   generations_current(&generations, renewals[i].now_ms, renewals[i].retention_ms));
+                   generations_current(&generations, renewals[i].now_ms, renewals[i].retention_ms, 0));
     }
 }
 
@@ -264,7 +309,7 @@ static void a_drop_is_kept_for_as_long_as_was_asked(void **state)
     for (int i = 0; i < 100; i++, now_ms += HOUR) {
         int64_t retention_ms = HOUR * (1 + i % 7);
 
-        if (!generations_current(&generations, now_ms, retention_ms))
+        if (!generations_current(&generations, now_ms, retention_ms, 0))
             generations_renew(&generations, 1, now_ms, retention_ms, 0);
         assert_true(generation_end_ms(&generations.list[0]) > now_ms + retention_ms);
     }
@@ -277,6 +322,7 @@ int main(void)
         cmocka_unit_test(as_many_as_there_can_be_have_room),
         cmocka_unit_test(what_no_worker_wrote_is_refused),
         cmocka_unit_test(the_newest_takes_drops_until_its_end),
+        cmocka_unit_test(the_newest_takes_drops_until_it_is_full),
         cmocka_unit_test(a_new_one_begins),
         cmocka_unit_test(of_too_many_the_oldest_goes),
         cmocka_unit_test(a_drop_is_kept_for_as_long_as_was_asked),

@@ -298,6 +298,46 @@ static void a_drop_stands_in_its_bucket(void **state)
     server_free(server);
 }
 
+/* Whether the call of one drop says that its bucket may be new. */
+static bool tells_of_a_new_bucket(struct worker *worker, const char *id, uint64_t times_learned)
+{
+    const struct given copy = {.id = id, .at = 10};
+    struct call_place place = worker_place(CURRENT);
+    struct buf text;
+    bool tells;
+
+    place.times_learned = times_learned;
+    place.generations.list[0].buckets = 1;
+    worker->events[0] = copies_event(&copy);
+    plan_begin(worker->plan, &place);
+    plan_copy(worker->plan, &worker->events[0], copy.campaign);
+    buf_init(&text, TEXT);
+    assert_int_equal(worker_call_told(worker, &text), PLAN_OK);
+    tells = strstr(text.data, " in a new bucket") != NULL;
+    assert_int_equal(worker_finish(worker), plan_left(worker->plan));
+    buf_clear(&text);
+    return tells;
+}
+
+static void a_bucket_may_be_new_until_it_was_written(void **state)
+{
+    struct server *server = server_new();
+    struct worker first, second;
+
+    (void)state;
+    worker_init(&first, server);
+    worker_init(&second, server);
+    assert_true(tells_of_a_new_bucket(&first, "a", 1));
+    assert_false(tells_of_a_new_bucket(&first, "b", 1));
+    assert_true(tells_of_a_new_bucket(&second, "a", 1)); /* it conflicts: nothing was written */
+    assert_true(tells_of_a_new_bucket(&second, "c", 1));
+    assert_false(tells_of_a_new_bucket(&second, "d", 1));
+    assert_true(tells_of_a_new_bucket(&second, "e", 2)); /* another epoch, or connection */
+    worker_clear(&first);
+    worker_clear(&second);
+    server_free(server);
+}
+
 static void a_record_that_is_gone_by_then_is_made_anew(void **state)
 {
     static const struct given copies[PARTS] = {{.at = 10}};
@@ -352,6 +392,7 @@ int main(void)
         cmocka_unit_test(a_batch_applies_exactly_once),
         cmocka_unit_test(a_moved_drop_counts_for_the_size_of_its_new_generation),
         cmocka_unit_test(a_drop_stands_in_its_bucket),
+        cmocka_unit_test(a_bucket_may_be_new_until_it_was_written),
         cmocka_unit_test(a_record_that_is_gone_by_then_is_made_anew),
         cmocka_unit_test(results_are_told_of_what_applied_only),
     };

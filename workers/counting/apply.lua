@@ -1,22 +1,24 @@
 -- Writes what a worker has computed, if Redis still holds what it was computed from. apply_call.c lays out what comes here.
 -- ARGV: 1 epoch key, 2 epoch, 3 schema key, 4 schema, 5 campaigns key, 6 stream key (empty: off), 7 RESULTS_STREAM_MAX,
--- 8 RESULT_TTL_S, 9 until when the generation takes drops (ms), 10 its end (ms), 11 how many of each ('<I2I2I2I2I2I2') of
+-- 8 RESULT_TTL_S, 9 until when the generation takes drops (ms), 10 its end (ms), 11 dc:drops:sizes, 12 the generation's number,
+-- 13 how many drops fill it, 14 how many of each ('<I2I2I2I2I2I2') of
 --   hashes     key, '<BI4' (1: at most 255 fields, named from outside; its TTL in seconds, 0 none)
 --   cells      number of the hash, field
 --   classes    '<I2I2I2' the first of three cost cells of the campaign, of the totals, the cell of their sum; then '<I2' a cell
 --   campaigns  key, name, first time, last time, state (empty: none), its time, last result (empty: none), score, JSON
 --   opt-outs   key, phone, ms, '<BI2I2I2' (1: a campaign's list, 2: opt-ins; cells to add 1 to, 0 none; the drop), JSON
---   drops      bucket, field, bytes expected (empty: absent), bytes to write (empty: none), '<BI2BB' (older generations,
---              entries, lookups to set, to take back) with '<hI5I5I5' a class (negative: taken back) and its costs; the
---              bucket in an older generation, newest first; an entry's kind and JSON; a lookup's key and JSON; its key and mark
+--   drops      bucket, field, bytes expected (empty: absent), bytes to write (empty: none), '<BBI2BB' (1: the bucket may be
+--              new; older generations, entries, lookups to set, to take back) with '<hI5I5I5' a class (negative: taken back)
+--              and its costs; the bucket in an older generation, newest first; an entry's kind and JSON; a lookup's key and
+--              JSON; its key and mark
 -- Answers '<I2' how many drops conflict; for each '<I2I2B' its number, the length of what is there, in which generation (0:
 -- this one, 1: the one before), and that; then the keys that were damaged by hand, a line each.
 -- A drop applies whole or conflicts alone. Redis does not roll back: what may refuse is looked at before the first write.
 
 local call, try, read_struct = redis.call, redis.pcall, struct.unpack
 local stream_key, stream_max, result_ttl, generation_end = ARGV[6], ARGV[7], ARGV[8], ARGV[10]
-local hashes, cells, classes, campaigns, optouts, drops = read_struct('<I2I2I2I2I2I2', ARGV[11])
-local RECORD_VERSION, HEAD = 1, 5 -- the low bits of a record's first byte; where the classes of a drop begin
+local hashes, cells, classes, campaigns, optouts, drops = read_struct('<I2I2I2I2I2I2', ARGV[14])
+local RECORD_VERSION, HEAD = 1, 6 -- the low bits of a record's first byte; where the classes of a drop begin
 local STATE_ORDER = {scheduled = 0, running = 1, paused = 2, completed = 3}
 local TIMES = {'first_event_at', 'last_event_at', 'event_state', 'event_at', 'last_result_at'}
 
@@ -28,8 +30,7 @@ end
 
 local function check(key, wanted)
   local kind = call('TYPE', key).ok
-  if kind == wanted or kind == 'none' then return end
-  error('KEY ' .. key .. ': WRONGTYPE it holds a ' .. kind .. ', not a ' .. wanted, 0)
+  return kind == wanted or kind == 'none' or error('KEY ' .. key .. ': WRONGTYPE it holds a ' .. kind .. ', not a ' .. wanted, 0)
 end
 
 local hash_key, hash_named, hash_ttl, cell_hash, cell_field, cell_sum = {}, {}, {}, {}, {}, {}
@@ -103,10 +104,10 @@ local function touch(key, name, first, last, state, state_at, result, score, jso
   call('ZADD', ARGV[5], 'GT', score, name)
   local was = call('HMGET', key, unpack(TIMES))
   local stated = STATE_ORDER[was[3]] and was[4] -- a state without its time is none
-  local now = {pick(was[1], first, false), pick(was[2], last, true), stated and was[3] or false, stated or false,
-    result ~= '' and pick(was[5], result, true) or was[5]}
-  if state ~= '' and (not stated or state_at > was[4]
-    or (state_at == was[4] and STATE_ORDER[state] > STATE_ORDER[was[3]])) then
+  local last_result = result ~= '' and pick(was[5], result, true) or was[5]
+  local now = {pick(was[1], first, false), pick(was[2], last, true), stated and was[3] or false, stated or false, last_result}
+  local later = stated and (state_at > was[4] or (state_at == was[4] and STATE_ORDER[state] > STATE_ORDER[was[3]]))
+  if state ~= '' and (later or not stated) then
     if was[3] ~= state then add_entry('campaign', json) end
     now[3], now[4] = state, state_at
   end
@@ -151,8 +152,8 @@ end
 
 local function apply_drop(i)
   local bucket, new, head = ARGV[i], ARGV[i + 3], ARGV[i + 4]
-  local olders, entries, set, taken_back = read_struct('<BI2BB', head)
-  if new ~= '' and call('HSET', bucket, ARGV[i + 1], new) == 1 and call('HLEN', bucket) == 1 then
+  local fresh, olders, entries, set, taken_back = read_struct('<BBI2BB', head)
+  if new ~= '' and call('HSET', bucket, ARGV[i + 1], new) == 1 and fresh == 1 and call('HLEN', bucket) == 1 then
     call('PEXPIREAT', bucket, generation_end)
   end
   count(head)
@@ -176,7 +177,7 @@ end
 local function compare(i)
   local applying, conflicts = {}, {}
   for number = 1, drops do
-    local olders, entries, set, taken_back = read_struct('<BI2BB', ARGV[i + 4])
+    local _, olders, entries, set, taken_back = read_struct('<BBI2BB', ARGV[i + 4])
     local present, generation, bucket = find(i, olders)
     if generation == 0 and present == ARGV[i + 2] then
       applying[number] = i
@@ -194,9 +195,10 @@ end
 local function main()
   if read(ARGV[3], 'GET', ARGV[3]) ~= ARGV[4] then error('SCHEMA is another', 0) end
   if read(ARGV[1], 'GET', ARGV[1]) ~= ARGV[2] then error('EPOCH is another', 0) end
-  local time = call('TIME')
-  if 1000 * time[1] + time[2] / 1000 >= tonumber(ARGV[9]) then error('EPOCH is over: its generation has ended', 0) end
-  local first_campaign = load_tally(12)
+  local time, taken = call('TIME'), tonumber(read(ARGV[11], 'HGET', ARGV[11], ARGV[12]) or 0) or 0
+  local ended = 1000 * time[1] + time[2] / 1000 >= tonumber(ARGV[9])
+  if ended or taken >= tonumber(ARGV[13]) then error('EPOCH is over: its generation has ended', 0) end
+  local first_campaign = load_tally(15)
   local first_optout = first_campaign + 9 * campaigns
   local first_drop = first_optout + 5 * optouts
   for i = first_campaign, first_optout - 1, 9 do check(ARGV[i], 'hash') end
@@ -209,9 +211,7 @@ local function main()
   for i = first_optout, first_drop - 1, 5 do if applying[read_struct('<I2', ARGV[i + 3], 6)] then list_optout(i) end end
   for number = 1, drops do if applying[number] then apply_drop(applying[number]) end end
   sum_classes()
-  for cell = 1, cells do
-    if cell_sum[cell] ~= 0 then write_cell(cell_hash[cell], cell_field[cell], cell_sum[cell]) end
-  end
+  for cell = 1, cells do if cell_sum[cell] ~= 0 then write_cell(cell_hash[cell], cell_field[cell], cell_sum[cell]) end end
   if stream_key ~= '' then call('XTRIM', stream_key, 'MAXLEN', '~', stream_max) end
   if #damaged > 0 then try('SET', ARGV[1] .. ':damaged', time[1] .. '.' .. time[2]) end -- verify repairs by no look from before
   return struct.pack('<I2', #conflicts) .. table.concat(conflicts) .. table.concat(damaged, '\n')

@@ -13,7 +13,7 @@ enum {
     ENOUGH_BYTES = PART_LIMIT / 2,
     ENOUGH_NUMBERS = 16 * 1024, /* of cells, and of classes; they end at 32,767 */
     ENOUGH_OPT_OUTS = 32 * 1024,
-    DROP_HEAD = 5,                 /* '<BI2BB' */
+    DROP_HEAD = 6,                 /* '<BBI2BB' */
     TERM = 17,                     /* '<hI5I5I5' */
     TERM_COST = 5,
     TERMS_LIMIT = 1024 * 1024,
@@ -193,8 +193,9 @@ void apply_call_unshow(struct apply_call *call, struct bytes foreign_id, struct 
 void apply_call_drop_end(struct apply_call *call, const struct call_drop *drop)
 {
     uint8_t head[DROP_HEAD];
-    uint8_t *at = put_little_endian(put_little_endian(head, drop->bucket_count - 1, 1), call->entry_count, 2);
+    uint8_t *at = put_little_endian(put_little_endian(head, drop->fresh, 1), drop->bucket_count - 1, 1);
 
+    at = put_little_endian(at, call->entry_count, 2);
     put_little_endian(put_little_endian(at, call->show_count, 1), call->unshow_count, 1);
     call->failed |= call->entry_count > UINT16_MAX || call->terms.overflow;
     if (!call->failed)
@@ -243,6 +244,9 @@ bool apply_call_write(struct apply_call *call, const struct call_place *place, s
     arguments_add_number(arguments, call->settings.result_ttl_s);
     arguments_add_number(arguments, current->birth_ms + current->length_ms);
     arguments_add_number(arguments, generation_end_ms(current));
+    arguments_printf(arguments, "%sdrops:sizes", prefix);
+    arguments_add_number(arguments, current->number);
+    arguments_printf(arguments, "%" PRIu64, generations_limit(&place->generations));
     arguments_add(arguments, packed, sizeof packed);
     call->failed |= !tally_write(call->tally, arguments);
     arguments_append(arguments, &call->campaigns);

@@ -254,7 +254,9 @@ static bool learn_number(struct counting *counting, const char *campaign, struct
 
 static bool fill_plan(struct counting *counting, struct batch_call *batch, struct error *error)
 {
-    struct call_place place = {.schema = REDIS_SCHEMA, .generations = counting->known.generations};
+    struct call_place place = {.schema = REDIS_SCHEMA,
+                               .times_learned = counting->known.times_learned,
+                               .generations = counting->known.generations};
 
     memcpy(place.epoch, counting->known.epoch, sizeof place.epoch);
     plan_begin(batch->plan, &place);

@@ -14,6 +14,7 @@ enum {
     COPIES_A_MESSAGE = 2, /* an opt-out event that names a drop is a copy of that, too */
     FIELD_MAX = EVENT_ID_PACKED + 4,
     PRESENT_LIMIT = 16 * 1024 * 1024,
+    SEEN_BYTES = 2 * GENERATION_BUCKETS_MAX / 8, /* of drops, and of other events */
 };
 
 struct copy {
@@ -30,6 +31,7 @@ struct group {
     bool of_drop;         /* else of an event that is no result */
     const struct event_id *id;
     uint32_t hash;
+    bool written; /* by the call under way */
     uint8_t field_len;
     uint8_t field[FIELD_MAX];
     bool conflicts;
@@ -48,6 +50,8 @@ struct plan {
     uint32_t *in_call;  /* the groups of the call under way, in its order */
     size_t slot_count, message_count, copy_count, group_count, left, call_count;
     struct touch *touches;
+    uint8_t *seen;          /* buckets of the newest generation that are in Redis, a bit each; since it was learned that time */
+    uint64_t times_learned;
     struct buf present;
     struct apply_call *call;
     struct effects effects;
@@ -74,8 +78,10 @@ struct plan *plan_new(const struct plan_settings *settings)
     plan->in_call = calloc(limit, sizeof *plan->in_call);
     plan->slots = calloc(plan->slot_count, sizeof *plan->slots);
     plan->touches = calloc(limit, sizeof *plan->touches);
+    plan->seen = calloc(1, SEEN_BYTES);
     plan->call = apply_call_new(&settings->call);
-    if (!plan->copies || !plan->groups || !plan->in_call || !plan->slots || !plan->touches || !plan->call) {
+    if (!plan->copies || !plan->groups || !plan->in_call || !plan->slots || !plan->touches || !plan->seen ||
+        !plan->call) {
         plan_free(plan);
         return NULL;
     }
@@ -92,6 +98,7 @@ void plan_free(struct plan *plan)
     free(plan->in_call);
     free(plan->slots);
     free(plan->touches);
+    free(plan->seen);
     apply_call_free(plan->call);
     effects_clear(&plan->effects);
     buf_clear(&plan->present);
@@ -106,6 +113,9 @@ void plan_begin(struct plan *plan, const struct call_place *place)
     buf_reset(&plan->present);
     plan->failed = false;
     plan->effects.generation = place->generations.list[0].number;
+    if (plan->times_learned != place->times_learned)
+        memset(plan->seen, 0, SEEN_BYTES);
+    plan->times_learned = place->times_learned;
 }
 
 /* --- Groups ----------------------------------------------------------------------------------------------------- */
@@ -178,6 +188,11 @@ void plan_bucket(const struct plan *plan, size_t group, size_t generation, char 
 
     snprintf(key, KEY_TEXT, "%sdrops:%" PRIu32 ":%s%" PRIu32, plan->settings.call.prefix, in->number,
              of->of_drop ? "" : "e", of->hash % in->buckets);
+}
+
+static size_t seen_bit(const struct plan *plan, const struct group *group)
+{
+    return 2 * (group->hash % plan->place.generations.list[0].buckets) + group->of_drop;
 }
 
 const struct record *plan_record(const struct plan *plan, size_t group)
@@ -277,6 +292,8 @@ static void write_group(struct plan *plan, size_t number)
     apply_call_drop(plan->call);
     drop.written.data = written;
     drop.written.len = group->of_drop ? merge_result(plan, group, written) : note_event(plan, group, written);
+    group->written = drop.written.len > 0;
+    drop.fresh = (plan->seen[seen_bit(plan, group) / 8] >> seen_bit(plan, group) % 8 & 1) == 0;
     apply_call_drop_end(plan->call, &drop);
 }
 
@@ -366,6 +383,8 @@ static void settle(struct plan *plan, struct group *group, enum applied *results
     for (uint32_t at = group->first; at != group->rest; at = plan->copies[at - 1].next)
         if (plan->copies[at - 1].result != NOTE)
             results[plan->copies[at - 1].result] = plan->copies[at - 1].applied;
+    if (group->written)
+        plan->seen[seen_bit(plan, group) / 8] |= (uint8_t)(1U << seen_bit(plan, group) % 8);
     group->first = group->rest;
     forget_record(group);
     plan->left -= group->first == 0;
