@@ -6,12 +6,12 @@
 #include <string.h>
 
 enum {
-    /* Small hashes of some 30 drops take the least memory. Redis reads through a small hash, and stores one of more than
-       512 fields (128 in some versions) otherwise, twice as large: a generation of fuller ones ends early. */
+    /* Small hashes of some 30 drops take the least memory. Redis reads all of a small hash to find a field, and
+       stores one of more than 512 otherwise, twice as large: a generation of fuller ones ends early. */
     DROPS_A_BUCKET = 30,
     DROPS_A_BUCKET_MAX = 60,
     BUCKETS_MIN = 4096, /* the first has as many: many empty ones cost time and memory, too few are soon noticed */
-    GROWTH = 8, /* in buckets, after one that was full: the number of generations is bounded */
+    GROWTH = 16, /* in buckets, after one that was full: the number of generations is bounded */
     /* A generation that ended early is taken as a sample, but not a smaller one than this. */
     SHARE_MIN_PERCENT = 1,
 };

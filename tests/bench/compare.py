@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 
+import known
 import machine
 import peers
 import servers
@@ -34,12 +35,14 @@ class Contender:
     workers: int = 0  # of ours
     settings: dict = dataclasses.field(default_factory=dict)
     copies: bool = False
+    known: int = 0  # drops that Redis remembers before it begins
 
 
 def workers(count, **more):
     words = f"{count} worker{'s' if count > 1 else ''}"
     words += ", without lookup and stream" if "settings" in more else ""
-    return Contender(words + (", two copies of each drop" if "copies" in more else ""), count, **more)
+    words += ", two copies of each drop" if "copies" in more else ""
+    return Contender(words + (f", {more['known']:,} drops known" if "known" in more else ""), count, **more)
 
 
 CONTENDERS = {
@@ -53,7 +56,11 @@ CONTENDERS = {
     "bare-4": workers(4, settings=BARE),
     "copies": workers(2, copies=True),
     "bare-copies": workers(2, settings=BARE, copies=True),
+    "few-known": workers(1, known=100000),
+    "many-known": workers(1, known=10000000),
 }
+# The others take minutes to prepare, and gigabytes.
+USUAL = [slug for slug, contender in CONTENDERS.items() if not contender.known]
 
 
 @dataclasses.dataclass
@@ -251,6 +258,8 @@ class Arena:
         contender, ends_itself = CONTENDERS[slug], slug == standings.BOUND
         filled = self.fill(contender)
         with self.redis() as store:
+            if contender.known:
+                known.fill(store, contender.known)
             watch, programs = Watch(self.rabbit, filled["events"]), []
             try:
                 programs = self.start(slug, store)
@@ -268,7 +277,7 @@ class Arena:
             else:
                 read = sums_of_node if slug == standings.PEER else sums_of_ours
                 told["wrong"] = standings.differences(expected_sums(filled), read(store.client, filled["campaigns"]))
-            if contender.workers:
+            if contender.workers and not contender.known:
                 told["memory"] = memory_of_ours(store.client, filled["sums"]["messages"])
             return told | {"body_bytes": filled["body_bytes"] / filled["events"]}
 

@@ -59,8 +59,8 @@ def read_arguments():
     side.add_argument("of", choices=["drain"], help="drain: how fast a full queue is counted; 5 minutes")
     side.add_argument("--rounds", type=number_of("rounds", 1, 100), help=f"of all contenders ({compare.FULL.rounds})")
     side.add_argument("--events", type=even_number, help=f"in the queue of each contender ({compare.FULL.events:,})")
-    side.add_argument("--only", type=slugs_of, default=list(compare.CONTENDERS), metavar="NAME,…",
-                      help=f"of {', '.join(compare.CONTENDERS)}")
+    side.add_argument("--only", type=slugs_of, default=compare.USUAL, metavar="NAME,…",
+                      help=f"of {', '.join(compare.CONTENDERS)}; without it the last two are left out")
     side.add_argument("--quick", action="store_true",
                       help=f"a round of {compare.QUICK.events:,} events: shows that it works, its figures are no measurement")
     side.add_argument("--json", type=pathlib.Path, metavar="FILE", help="all figures (build/bench/compare-drain.json)")

@@ -6,7 +6,7 @@ others had, "memory": {"record", "lookup", "entry": bytes}, "wrong": [sentences]
 import statistics
 
 BOUND, PEER = "bound", "node"
-WITHOUT_COPIES = {"copies": "ours-2", "bare-copies": "bare-2"}
+BESIDE = {"copies": "ours-2", "bare-copies": "bare-2", "many-known": "few-known"}
 CPU = ("worker", "broker", "redis")
 MEMORY = {"record": "dc:drops:* a drop", "lookup": "a lookup", "entry": "a stream entry"}
 HEAD = ("", "events/s", "least to most", "of Node", "of bound", "worker", "broker", "Redis", "all", "sums")
@@ -81,7 +81,7 @@ def line(row):
 def table(rows):
     lines = [f"{'':<112} CPU, µs an event", LINE.format(*HEAD), *map(line, rows), ""]
     lines += [f"WRONG: {row['name']}: {sentence}" for row in rows for sentence in row["wrong"]]
-    for slug, without in WITHOUT_COPIES.items():
+    for slug, without in BESIDE.items():
         row, other = find(rows, slug), find(rows, without)
         rate, cpu = ratio(row, other, "rate"), ratio(row, other, "cpu", "redis")
         if rate and cpu:

@@ -168,7 +168,7 @@ def test_a_full_generation_ends_early_and_its_drops_stay_known(drops):
     assert drops.generations() == [1]
     assert drops.tell("drop-3") == "counted"
     assert drops.generations() == [1, 2]
-    assert drops.listed()[2][3] == "32768"
+    assert drops.listed()[2][3] == "65536"
     assert [drops.tell(f"drop-{number}") for number in (1, 2, 3)] == ["duplicate"] * 3
     assert drops.totals() == {"messages": 3, "success": 3, "duplicate": 3}
 
