@@ -1,13 +1,13 @@
 #include "findings.h"
 
 #include "common/clock.h"
+#include "common/drops/event_time.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { SENTENCE = 256, NUMBER = 24 };
 
@@ -130,23 +130,21 @@ static void compare_sum(struct findings *findings, const struct look *look, size
 
 /* --- Times ---------------------------------------------------------------------------------------------------------- */
 
+static const int64_t END_MS = INT64_C(253402300800000); /* of what ISO 8601 can write */
+
 /* -1 if it is none that a worker writes. */
 static int64_t ms_of(const char *iso)
 {
-    struct tm parts = {0};
     char again[CLOCK_ISO_SIZE];
-    const char *end = strptime(iso, "%Y-%m-%dT%H:%M:%S", &parts);
-    int64_t ms;
+    int64_t ms = -1;
 
-    if (!end || strlen(iso) != CLOCK_ISO_SIZE - 1 || end[0] != '.')
+    if (!event_time_of_text(bytes_of_text(iso), &ms) || ms < 0 || ms >= END_MS)
         return -1;
-    ms = (int64_t)timegm(&parts) * 1000 + strtol(end + 1, NULL, 10);
-    return ms >= 0 && strcmp(clock_iso8601_ms(ms, again), iso) == 0 ? ms : -1;
+    return strcmp(clock_iso8601_ms(ms, again), iso) == 0 ? ms : -1;
 }
 
 static void compare_times(struct findings *findings, const struct look *look, size_t row, const char *prefix)
 {
-    static const int64_t END_MS = INT64_C(253402300800000); /* of what ISO 8601 can write */
     const struct look_campaign *campaign = &look->campaigns[row];
     const bool scored = campaign->scored && campaign->score_ms >= 0 && campaign->score_ms < END_MS;
     const int64_t event_ms = ms_of(campaign->last_event_at), score_ms = scored ? campaign->score_ms : 0;

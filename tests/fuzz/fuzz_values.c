@@ -1,10 +1,10 @@
 /* Single texts: phones, times, money, ids, names, reasons. */
 #include "common/drops/campaign_name.h"
+#include "common/drops/event_time.h"
 #include "common/drops/phone.h"
 #include "common/drops/reasons.h"
 #include "common/text.h"
 #include "fuzz.h"
-#include "workers/event/event_time.h"
 #include "workers/event/normalize.h"
 #include "workers/event/words.h"
 

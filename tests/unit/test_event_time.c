@@ -1,5 +1,5 @@
 /* Times as the vendor writes them. */
-#include "workers/event/event_time.h"
+#include "common/drops/event_time.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 #include "reading.h"
 
-#include "event_time.h"
 #include "normalize.h"
 #include "common/drops/campaign_name.h"
+#include "common/drops/event_time.h"
 #include "common/drops/phone.h"
 #include "common/text.h"
 
