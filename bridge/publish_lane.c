@@ -1,5 +1,6 @@
 #include "publish_lane.h"
 
+#include "../common/amqp_calls.h"
 #include "../common/clock.h"
 #include "../common/log.h"
 #include "../common/protection.h"
@@ -85,15 +86,16 @@ static bool open_channel(struct publish_lane *lane, struct amqp_session *session
 {
     amqp_connection_state_t connection = amqp_session_connection(session);
 
-    if ((is_open || amqp_channel_open(connection, lane->channel)) &&
-        (!protection("confirm") || amqp_confirm_select(connection, lane->channel))) {
-        lane->shut = false;
-        lane->incoming = (struct incoming_return){0};
-        refusal_new_channel(&lane->refusal);
-        return true;
+    if (!is_open && !amqp_channel_open(connection, lane->channel)) {
+        amqp_error_of_reply(error, "opening a channel to", amqp_session_peer(session), amqp_get_rpc_reply(connection));
+        return false;
     }
-    amqp_error_of_reply(error, "asking for confirms from", amqp_session_peer(session), amqp_get_rpc_reply(connection));
-    return false;
+    if (protection("confirm") && !amqp_ask_for_confirms(session, lane->channel, error))
+        return false;
+    lane->shut = false;
+    lane->incoming = (struct incoming_return){0};
+    refusal_new_channel(&lane->refusal);
+    return true;
 }
 
 bool publish_lane_open(struct publish_lane *lane, struct amqp_session *session, struct error *error)

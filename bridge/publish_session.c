@@ -1,5 +1,6 @@
 #include "publish_session.h"
 
+#include "../common/amqp_calls.h"
 #include "../common/clock.h"
 #include "../common/log.h"
 #include "../common/protection.h"
@@ -137,33 +138,20 @@ static bool handle_frame(struct publish_session *session, const amqp_frame_t *fr
 
 static bool read_all(struct publish_session *session, struct error *error)
 {
-    amqp_connection_state_t connection = amqp_session_connection(session->session);
+    enum amqp_read read;
+    amqp_frame_t frame;
 
-    for (;;) {
-        const struct timeval no_wait = {0, 0};
-        amqp_frame_t frame;
-        const int status = amqp_simple_wait_frame_noblock(connection, &frame, &no_wait);
-
-        if (status == AMQP_STATUS_TIMEOUT)
-            break;
-        if (status != AMQP_STATUS_OK) {
-            amqp_error_of_status(error, "reading confirms from", publish_session_peer(session), status);
-            return false;
-        }
+    while ((read = amqp_read_frame(session->session, &frame, "reading confirms from", error)) == AMQP_READ_FRAME) {
         if (!handle_frame(session, &frame, error))
             return false;
     }
-    amqp_maybe_release_buffers(connection);
-    return true;
+    amqp_maybe_release_buffers(amqp_session_connection(session->session));
+    return read == AMQP_READ_NOTHING;
 }
 
-/* The call that was under the watch is over: whether it ended by itself. */
-static bool was_in_time(struct publish_session *session, const char *doing, struct error *error)
+static bool end_call(struct publish_session *session, const char *doing, bool good, struct error *error)
 {
-    if (!watch_end(session->watch))
-        return true;
-    error_set(error, ERROR_UNAVAILABLE, "%s %s: cut, because it took too long", doing, publish_session_peer(session));
-    return false;
+    return amqp_end_call(session->session, session->watch, doing, good, error);
 }
 
 /* Reads all that has come, and lets the library send its heartbeat. */
@@ -172,7 +160,7 @@ static bool read_frames(struct publish_session *session, struct error *error)
     watch_begin(session->watch, amqp_session_fd(session->session), STUCK_CUT_MS);
     const bool ok = read_all(session, error);
 
-    return was_in_time(session, "reading confirms from", error) && ok;
+    return end_call(session, "reading confirms from", ok, error);
 }
 
 /* Opens the lane's channel again if it is shut, else shuts it: the connection and the other channel go on. */
@@ -187,7 +175,7 @@ static bool renew_lane(struct publish_session *session, struct publish_lane *lan
     else
         ok = publish_lane_shut(lane, error);
     gates_sending(session->settings.gates, session->settings.index, 0);
-    return was_in_time(session, "renewing a channel to", error) && ok;
+    return end_call(session, "renewing a channel to", ok, error);
 }
 
 /* One step for a channel that was closed over a message, or that is refused all and may not know better. *renewed: what
@@ -288,12 +276,8 @@ static bool send_burst(struct publish_session *session, size_t *sent, struct err
     watch_begin(session->watch, amqp_session_fd(session->session), STUCK_CUT_MS);
     const int status = send_all(session, count, now_ms);
     gates_sending(gates, session->settings.index, 0);
-    if (!was_in_time(session, "publishing to", error))
-        return false;
-    if (status == AMQP_STATUS_OK)
-        return true;
-    amqp_error_of_status(error, "publishing to", publish_session_peer(session), status);
-    return false;
+    const bool ok = amqp_check(session->session, "publishing to", status, error);
+    return end_call(session, "publishing to", ok, error);
 }
 
 /* ---- confirms that do not come ---- */

@@ -29,6 +29,13 @@ void amqp_error_of_close(struct error *error, const char *doing, const char *pee
     error_set(error, ERROR_UNAVAILABLE, "%s closed it", peer);
 }
 
+void amqp_error_of_status(struct error *error, const char *doing, const char *peer, int status)
+{
+    (void)doing;
+    (void)status;
+    error_set(error, ERROR_UNAVAILABLE, "%s", peer);
+}
+
 void amqp_error_of_reply(struct error *error, const char *doing, const char *peer, amqp_rpc_reply_t reply)
 {
     (void)doing;

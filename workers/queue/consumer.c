@@ -1,5 +1,6 @@
 #include "consumer.h"
 
+#include "common/amqp_calls.h"
 #include "common/backoff.h"
 #include "common/clock.h"
 #include "common/limits.h"
@@ -18,6 +19,8 @@ enum {
     GOODBYE_MS = 1000,
     REST_MS = 1000, /* how much later than asked consumer_next may return to have the whole of a message */
 };
+
+static const char CONSUMING[] = "consuming from";
 
 struct consumer {
     struct consumer_settings settings;
@@ -86,13 +89,10 @@ static const char *peer(const struct consumer *consumer)
     return amqp_session_peer(consumer->session);
 }
 
-/* One that was stuck has failed, and a failure loses the connection. Returns whether it is there. */
+/* A failure loses the connection. Returns whether it is there. */
 static bool end_call(struct consumer *consumer, bool good, struct error *error)
 {
-    if (watch_end(consumer->watch) && good) {
-        error_set(error, ERROR_UNAVAILABLE, "consuming from %s: the connection was stuck", peer(consumer));
-        good = false;
-    }
+    good = amqp_end_call(consumer->session, consumer->watch, CONSUMING, good, error);
     if (!good)
         lose(consumer);
     return good;
@@ -120,8 +120,7 @@ static bool close_channel(struct consumer *consumer, struct error *error)
             return false;
         }
     }
-    amqp_error_of_status(error, "closing the channel to", peer(consumer), status);
-    return false;
+    return amqp_check(consumer->session, "closing the channel to", status, error);
 }
 
 void consumer_release(struct consumer *consumer)
@@ -153,13 +152,11 @@ void consumer_free(struct consumer *consumer)
 static bool subscribe(struct consumer *consumer, struct error *error)
 {
     amqp_connection_state_t connection = amqp_session_connection(consumer->session);
-    struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
-    amqp_set_rpc_timeout(connection, &timeout);
     if (amqp_basic_qos(connection, AMQP_CHANNEL, 0, consumer->settings.prefetch, 0) &&
         amqp_basic_consume(connection, AMQP_CHANNEL, amqp_cstring_bytes(consumer->settings.amqp.queue),
                            amqp_cstring_bytes(consumer->tag), 0, !protection("ack-after-redis"), 0, amqp_empty_table))
         return true;
-    amqp_error_of_reply(error, "consuming from", peer(consumer), amqp_get_rpc_reply(connection));
+    amqp_error_of_reply(error, CONSUMING, peer(consumer), amqp_get_rpc_reply(connection));
     return false;
 }
 
@@ -203,7 +200,7 @@ static enum frame_meaning on_method(struct consumer *consumer, const amqp_method
         return FRAME_LOST;
     case AMQP_CHANNEL_CLOSE_METHOD:
     case AMQP_CONNECTION_CLOSE_METHOD:
-        amqp_error_of_close(error, "consuming from", peer(consumer), method);
+        amqp_error_of_close(error, CONSUMING, peer(consumer), method);
         return FRAME_LOST;
     default: /* connection.blocked and the like: they do not concern a consumer */
         return FRAME_PART;
@@ -245,10 +242,7 @@ static enum frame_meaning refuse_too_large(struct consumer *consumer, struct err
     int status = amqp_basic_reject(amqp_session_connection(consumer->session), AMQP_CHANNEL,
                                    consumer->announced.delivery_tag, false);
     forget_message(consumer);
-    if (status == AMQP_STATUS_OK)
-        return FRAME_PART;
-    amqp_error_of_status(error, "rejecting a message to", peer(consumer), status);
-    return FRAME_LOST;
+    return amqp_check(consumer->session, "rejecting a message to", status, error) ? FRAME_PART : FRAME_LOST;
 }
 
 static enum frame_meaning on_body(struct consumer *consumer, amqp_bytes_t fragment, struct error *error)
@@ -267,24 +261,19 @@ static enum frame_meaning on_body(struct consumer *consumer, amqp_bytes_t fragme
 /* Takes in one frame, if it has come. */
 static enum frame_meaning next_frame(struct consumer *consumer, struct error *error)
 {
-    amqp_connection_state_t connection = amqp_session_connection(consumer->session);
-    struct timeval timeout = {0};
     amqp_frame_t frame;
-    int status = amqp_simple_wait_frame_noblock(connection, &frame, &timeout);
+    enum amqp_read read = amqp_read_frame(consumer->session, &frame, CONSUMING, error);
     enum frame_meaning meaning = FRAME_PART;
-    if (status == AMQP_STATUS_TIMEOUT)
-        return FRAME_NONE;
-    if (status != AMQP_STATUS_OK) {
-        amqp_error_of_status(error, "consuming from", peer(consumer), status);
-        return FRAME_LOST;
-    }
+    if (read != AMQP_READ_FRAME)
+        return read == AMQP_READ_NOTHING ? FRAME_NONE : FRAME_LOST;
     if (frame.frame_type == AMQP_FRAME_METHOD)
         meaning = on_method(consumer, &frame.payload.method, error);
     else if (frame.frame_type == AMQP_FRAME_HEADER)
         meaning = on_header(consumer, &frame, error);
     else if (frame.frame_type == AMQP_FRAME_BODY)
         meaning = on_body(consumer, frame.payload.body_fragment, error);
-    amqp_maybe_release_buffers(connection); /* all of it was copied: nothing points into them */
+    /* All of it was copied: nothing points into them. */
+    amqp_maybe_release_buffers(amqp_session_connection(consumer->session));
     return meaning;
 }
 
@@ -350,9 +339,8 @@ static enum consumer_result wait_for_room(struct consumer *consumer, int64_t tim
     if (status == AMQP_STATUS_OK &&
         sleep_until_woken(consumer, amqp_session_fd(consumer->session), POLLRDHUP, timeout_ms) != 0)
         status = AMQP_STATUS_CONNECTION_CLOSED;
-    if (status != AMQP_STATUS_OK)
-        amqp_error_of_status(error, "consuming from", peer(consumer), status);
-    return end_call(consumer, status == AMQP_STATUS_OK, error) ? CONSUMER_NOTHING : CONSUMER_LOST;
+    bool good = amqp_check(consumer->session, CONSUMING, status, error);
+    return end_call(consumer, good, error) ? CONSUMER_NOTHING : CONSUMER_LOST;
 }
 
 enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, struct delivery **delivery,
@@ -389,7 +377,5 @@ bool consumer_acknowledge(struct consumer *consumer, uint64_t tag, bool multiple
         return true;
     begin_call(consumer, CONSUMER_STUCK_MS);
     int status = amqp_basic_ack(amqp_session_connection(consumer->session), AMQP_CHANNEL, tag, multiple);
-    if (status != AMQP_STATUS_OK)
-        amqp_error_of_status(error, "acknowledging to", peer(consumer), status);
-    return end_call(consumer, status == AMQP_STATUS_OK, error);
+    return end_call(consumer, amqp_check(consumer->session, "acknowledging to", status, error), error);
 }

@@ -1,5 +1,6 @@
 #include "reject.h"
 
+#include "common/amqp_calls.h"
 #include "common/clock.h"
 #include "common/protection.h"
 
@@ -10,6 +11,8 @@ enum {
     WINDOW_BYTES = 128 * 1024, /* unconfirmed at a time: a broker that stops reading must not stop the send */
     MESSAGE_OVERHEAD = 512,    /* about what properties and headers take */
 };
+
+static const char PUBLISHING[] = "publishing a rejected message to";
 
 struct rejecter {
     struct amqp_settings settings;
@@ -65,22 +68,14 @@ static const char *peer(const struct rejecter *rejecter)
     return amqp_session_peer(rejecter->session);
 }
 
-static void begin_call(struct rejecter *rejecter, int64_t limit_ms)
-{
-    watch_begin(rejecter->watch, amqp_session_fd(rejecter->session), limit_ms);
-}
-
 static bool select_confirms(struct rejecter *rejecter, struct error *error)
 {
-    amqp_connection_state_t connection = amqp_session_connection(rejecter->session);
+    const struct amqp_session *session = rejecter->session;
     struct timeval timeout = {.tv_sec = RPC_TIMEOUT_S};
-    amqp_set_rpc_timeout(connection, &timeout);
-    begin_call(rejecter, RPC_TIMEOUT_S * 1000 + REJECT_STUCK_MS);
-    bool selected = amqp_confirm_select(connection, AMQP_CHANNEL) != NULL;
-    (void)watch_end(rejecter->watch);
-    if (!selected)
-        amqp_error_of_reply(error, "asking for confirms from", peer(rejecter), amqp_get_rpc_reply(connection));
-    return selected;
+    amqp_set_rpc_timeout(amqp_session_connection(session), &timeout);
+    watch_begin(rejecter->watch, amqp_session_fd(session), RPC_TIMEOUT_S * 1000 + REJECT_STUCK_MS);
+    bool selected = amqp_ask_for_confirms(session, AMQP_CHANNEL, error);
+    return amqp_end_call(session, rejecter->watch, "asking for confirms from", selected, error);
 }
 
 /* The consumer has declared everything; a declaration waits for the queue, and that may stand still. So it is made only
@@ -113,10 +108,8 @@ static bool publish_one(struct rejecter *rejecter, struct delivery *delivery, st
     amqp_bytes_t body = {.len = delivery->body_len, .bytes = delivery->body};
     int status = amqp_basic_publish(amqp_session_connection(rejecter->session), AMQP_CHANNEL, amqp_cstring_bytes(queue),
                                     amqp_cstring_bytes(queue), 1, 0, &properties.basic, body);
-    if (status != AMQP_STATUS_OK) {
-        amqp_error_of_status(error, "publishing a rejected message to", peer(rejecter), status);
+    if (!amqp_check(rejecter->session, PUBLISHING, status, error))
         return false;
-    }
     delivery->reject_tag = ++rejecter->published;
     delivery->reject_confirmed = !protection("reject-confirm");
     return true;
@@ -166,7 +159,7 @@ static bool on_method(struct rejecter *rejecter, const amqp_method_t *method, st
         rejecter->declares = true;
         /* fall through */
     case AMQP_CONNECTION_CLOSE_METHOD:
-        amqp_error_of_close(error, "publishing a rejected message to", peer(rejecter), method);
+        amqp_error_of_close(error, PUBLISHING, peer(rejecter), method);
         return false;
     case AMQP_CONNECTION_BLOCKED_METHOD:
         rejecter->blocked = true;
@@ -183,22 +176,14 @@ static bool on_method(struct rejecter *rejecter, const amqp_method_t *method, st
 /* Takes in all that has come. */
 static bool serve(struct rejecter *rejecter, struct error *error)
 {
-    amqp_connection_state_t connection = amqp_session_connection(rejecter->session);
-    bool good = true;
-    while (good) {
-        struct timeval timeout = {0};
-        amqp_frame_t frame;
-        int status = amqp_simple_wait_frame_noblock(connection, &frame, &timeout);
-        if (status == AMQP_STATUS_TIMEOUT)
-            return true;
-        if (status != AMQP_STATUS_OK) {
-            amqp_error_of_status(error, "publishing a rejected message to", peer(rejecter), status);
+    enum amqp_read read;
+    amqp_frame_t frame;
+    while ((read = amqp_read_frame(rejecter->session, &frame, PUBLISHING, error)) == AMQP_READ_FRAME) {
+        if (frame.frame_type == AMQP_FRAME_METHOD && !on_method(rejecter, &frame.payload.method, error))
             return false;
-        }
-        good = frame.frame_type != AMQP_FRAME_METHOD || on_method(rejecter, &frame.payload.method, error);
-        amqp_maybe_release_buffers(connection);
+        amqp_maybe_release_buffers(amqp_session_connection(rejecter->session));
     }
-    return false;
+    return read == AMQP_READ_NOTHING;
 }
 
 /* As many as may be on their way at a time. Not to a broker that has said that it does not read (a call to publish
@@ -256,7 +241,7 @@ bool rejecter_publish(struct rejecter *rejecter, struct delivery *first, struct 
     rejecter->used_at_ms = clock_monotonic_ms();
     bool good = connect_if_needed(rejecter, error);
     if (good) {
-        begin_call(rejecter, REJECT_STUCK_MS);
+        watch_begin(rejecter->watch, amqp_session_fd(rejecter->session), REJECT_STUCK_MS);
         good = serve(rejecter, error) && publish_rest(rejecter, error);
         (void)watch_end(rejecter->watch); /* what it cut shows in the next call, if not in this one */
     }
