@@ -69,12 +69,8 @@ enum parse_verdict event_parse(struct bytes body, const struct envelope *envelop
 const char *parse_verdict_slug(enum parse_verdict verdict)
 {
     static const char *const slugs[] = {
-        [PARSE_INVALID_JSON] = "invalid_json",
-        [PARSE_UNRECOGNIZED_SHAPE] = "unrecognized_shape",
-        [PARSE_UNUSABLE_STATUS] = "unusable_status",
-        [PARSE_OPTOUT_WITHOUT_PHONE] = "optout_without_phone",
-        [PARSE_CAMPAIGN_UNNAMED] = "campaign_unnamed",
-        [PARSE_NO_MEMORY] = NULL,
+#define REJECTION(name, slug) [PARSE_##name] = (slug),
+#include "workers/outcomes.def"
     };
     return slugs[verdict];
 }

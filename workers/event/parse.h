@@ -11,12 +11,9 @@ enum { PARSE_DETAIL = 256 };
 
 enum parse_verdict {
     PARSE_OK,
-    PARSE_INVALID_JSON,         /* rejected as invalid_json */
-    PARSE_UNRECOGNIZED_SHAPE,   /* unrecognized_shape */
-    PARSE_UNUSABLE_STATUS,      /* unusable_status */
-    PARSE_OPTOUT_WITHOUT_PHONE, /* optout_without_phone */
-    PARSE_CAMPAIGN_UNNAMED,     /* campaign_unnamed */
-    PARSE_NO_MEMORY,            /* not the message's fault: try again */
+    PARSE_NO_MEMORY, /* not the message's fault: try again */
+#define REJECTION(name, slug) PARSE_##name,
+#include "workers/outcomes.def"
 };
 
 struct parse_settings {

@@ -49,7 +49,7 @@ static void note_death(struct delivery *delivery, int status)
     if (++delivery->deaths < QUARANTINE_DEATHS)
         return;
     delivery->suspect = false;
-    delivery->reason = "crashed_worker";
+    delivery->reason = parse_verdict_slug(PARSE_CRASHED_WORKER);
     snprintf(delivery->detail, sizeof delivery->detail,
              "%d processes that only read this message ended before they had read it, the last with %s %d%s; it was "
              "delivered %" PRId64 " times",
