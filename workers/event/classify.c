@@ -132,11 +132,10 @@ static bool subscription_begins(const struct reading *reading)
 /* An event that no rule knows by its name. In doubt, list. */
 static enum parse_verdict other_into(struct reading *reading)
 {
-    struct reading quiet = *reading; /* the remark below says more */
-    quiet.remark = (char[PARSE_DETAIL]){""};
     reading->event->opts_out = reading->event->told = name_sound(reading->name) == NAME_SOUNDS_LIKE_OPT_OUT;
     if (reading->event->opts_out)
-        phone_into(&quiet);
+        phone_into(reading);
+    reading->remark[0] = '\0'; /* those below say more */
     if (make_opt_out(reading->event, bytes_of(NULL, 0)))
         remark_name(reading, "is no documented opt-out and was taken for one by its name");
     else if (name_sound(reading->name) != NAME_SOUNDS_LIKE_NOTHING)
@@ -158,18 +157,17 @@ static enum status_meaning outcome_of(const struct reading *reading, const char 
 
 static enum parse_verdict refuse_result(const struct reading *reading)
 {
-    if (reading->status.len > 0) {
-        char status[LIMIT_RAW_TEXT + 1];
-        text_for_display(reading->status, LIMIT_RAW_TEXT, status);
-        snprintf(reading->remark, PARSE_DETAIL, "the status \"%s\" is neither success nor failure", status);
-        return PARSE_UNUSABLE_STATUS;
+    char status[LIMIT_RAW_TEXT + 1];
+    text_for_display(reading->status, LIMIT_RAW_TEXT, status);
+    if (reading->status.len == 0 && reading->meaning == NAME_NONE) {
+        snprintf(reading->remark, PARSE_DETAIL, "the body has neither a type, an event nor a status");
+        return PARSE_UNRECOGNIZED_SHAPE;
     }
-    if (reading->meaning != NAME_NONE) {
+    if (reading->status.len == 0)
         snprintf(reading->remark, PARSE_DETAIL, "the result has no status");
-        return PARSE_UNUSABLE_STATUS;
-    }
-    snprintf(reading->remark, PARSE_DETAIL, "the body has neither a type, an event nor a status");
-    return PARSE_UNRECOGNIZED_SHAPE;
+    else
+        snprintf(reading->remark, PARSE_DETAIL, "the status \"%s\" is neither success nor failure", status);
+    return PARSE_UNUSABLE_STATUS;
 }
 
 static enum parse_verdict result_into(struct reading *reading)
