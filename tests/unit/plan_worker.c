@@ -70,13 +70,12 @@ void worker_take(struct worker *worker, const struct given *copies, size_t count
     }
 }
 
-enum plan_verdict worker_call_told(struct worker *worker, struct buf *text)
+enum record_verdict worker_call_told(struct worker *worker, struct buf *text)
 {
     struct arguments arguments;
     struct read_call call;
     struct buf answer;
     struct plan_told told = {0};
-    enum plan_verdict verdict;
 
     arguments_init(&arguments, ARGUMENTS_LIMIT);
     buf_init(&answer, ANSWER_LIMIT);
@@ -87,14 +86,14 @@ enum plan_verdict worker_call_told(struct worker *worker, struct buf *text)
         read_call_clear(&call);
     }
     server_call(worker->server, &arguments, 0, &answer);
-    verdict = plan_answer(worker->plan, bytes_of(answer.data, answer.len), worker->results, &told);
+    assert_true(plan_answer(worker->plan, bytes_of(answer.data, answer.len), worker->results, &told));
     assert_int_equal(told.damaged.len, 0);
     arguments_clear(&arguments);
     buf_clear(&answer);
-    return verdict;
+    return told.verdict;
 }
 
-enum plan_verdict worker_call(struct worker *worker)
+enum record_verdict worker_call(struct worker *worker)
 {
     return worker_call_told(worker, NULL);
 }
@@ -104,7 +103,7 @@ size_t worker_finish(struct worker *worker)
     size_t calls = 0;
 
     for (; plan_left(worker->plan) > 0 && calls < WORKER_STUCK; calls++)
-        assert_int_equal(worker_call(worker), PLAN_OK);
+        assert_int_equal(worker_call(worker), RECORD_OK);
     return calls;
 }
 

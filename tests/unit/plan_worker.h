@@ -35,8 +35,8 @@ struct call_place worker_place(uint32_t generation);
 /* Takes a batch, in that generation. */
 void worker_take(struct worker *worker, const struct given *copies, size_t count, uint32_t generation);
 /* One call, and its answer; what the call was is added to `text`, if it is not NULL. */
-enum plan_verdict worker_call_told(struct worker *worker, struct buf *text);
-enum plan_verdict worker_call(struct worker *worker);
+enum record_verdict worker_call_told(struct worker *worker, struct buf *text);
+enum record_verdict worker_call(struct worker *worker);
 /* Calls until all has applied; how many it took. */
 size_t worker_finish(struct worker *worker);
 

@@ -65,7 +65,7 @@ static void check_rows(const struct row *rows, size_t count)
         (void)worker_finish(&worker);
         worker_take(&worker, rows[i].batch, count_of(rows[i].batch), GENERATION);
         for (size_t calls = 0; plan_left(worker.plan) > 0 && calls < 2; calls++)
-            CHECK_CASE(rows[i].name, worker_call_told(&worker, &text) == PLAN_OK);
+            CHECK_CASE(rows[i].name, worker_call_told(&worker, &text) == RECORD_OK);
         keep_lines(text.data, rows[i].begin, &lines);
         if (strcmp(lines.data, rows[i].lines) != 0)
             fail_msg("%s:\n%s", rows[i].name, lines.data);

@@ -312,7 +312,7 @@ static bool tells_of_a_new_bucket(struct worker *worker, const char *id, uint64_
     plan_begin(worker->plan, &place);
     plan_copy(worker->plan, &worker->events[0], copy.campaign);
     buf_init(&text, TEXT);
-    assert_int_equal(worker_call_told(worker, &text), PLAN_OK);
+    assert_int_equal(worker_call_told(worker, &text), RECORD_OK);
     tells = strstr(text.data, " in a new bucket") != NULL;
     assert_int_equal(worker_finish(worker), plan_left(worker->plan));
     buf_clear(&text);
@@ -349,7 +349,7 @@ static void a_record_that_is_gone_by_then_is_made_anew(void **state)
     worker_init(&worker, server);
     apply(server, copies, CURRENT);
     worker_take(&worker, copies, 1, CURRENT);
-    assert_int_equal(worker_call(&worker), PLAN_OK);
+    assert_int_equal(worker_call(&worker), RECORD_OK);
     worker_bucket(&worker, CURRENT, bucket);
     server_delete_drop(server, bucket, plan_field(worker.plan, 0)); /* by hand */
     assert_int_equal(worker_finish(&worker), 2);
@@ -373,11 +373,11 @@ static void results_are_told_of_what_applied_only(void **state)
     worker_take(&worker, batch, COUNT(batch), CURRENT);
     apply(server, between, CURRENT);
     assert_int_equal(plan_left(worker.plan), 3);
-    assert_int_equal(worker_call(&worker), PLAN_OK);
+    assert_int_equal(worker_call(&worker), RECORD_OK);
     assert_int_equal(plan_left(worker.plan), 1);
     worker_results(&worker, &text);
     assert_string_equal(text.data, "opt_out counted untold");
-    assert_int_equal(worker_call(&worker), PLAN_OK);
+    assert_int_equal(worker_call(&worker), RECORD_OK);
     assert_int_equal(plan_left(worker.plan), 0);
     worker_results(&worker, &text);
     assert_string_equal(text.data, "opt_out counted duplicate");

@@ -108,7 +108,7 @@ static size_t step(struct worker *worker, const struct given *copies, uint32_t g
     size_t count = 1 + copies_random(random) % TAKEN_MAX;
 
     if (worker->count > 0) {
-        assert_int_equal(worker_call(worker), PLAN_OK);
+        assert_int_equal(worker_call(worker), RECORD_OK);
         if (plan_left(worker->plan) == 0)
             worker->count = 0;
         return 0;

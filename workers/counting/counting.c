@@ -180,18 +180,18 @@ static void tell_damaged(struct counting *counting, struct bytes damaged)
 static enum stage take_text(struct counting *counting, struct batch_call *batch, struct bytes text)
 {
     struct plan_told told = {0};
-    const enum plan_verdict verdict = plan_answer(batch->plan, text, batch->results, &told);
 
-    batch->failed = verdict != PLAN_OK;
-    if (verdict == PLAN_UNEXPECTED) {
+    batch->failed = !plan_answer(batch->plan, text, batch->results, &told);
+    if (batch->failed) {
         redis_primary_unexpected(counting->session, doing, &batch->error);
         return STAGE_BEGIN;
     }
     note_epoch(counting);
     tell_damaged(counting, told.damaged);
+    batch->failed = told.verdict != RECORD_OK;
     if (batch->failed)
         (void)redis_primary_judge_key(counting->session, doing, told.unreadable,
-                                      verdict == PLAN_NEWER ? "ERR a record in it is one that only a newer worker knows"
+                                      told.verdict == RECORD_NEWER ? "ERR a record in it is one that only a newer worker knows"
                                                             : "ERR a record in it is none that a worker wrote",
                                       &batch->error);
     return plan_left(batch->plan) > 0 ? STAGE_CALL : STAGE_DONE;

@@ -390,29 +390,27 @@ static void settle(struct plan *plan, struct group *group, enum applied *results
     plan->left -= group->first == 0;
 }
 
-enum plan_verdict plan_answer(struct plan *plan, struct bytes text, enum applied *results, struct plan_told *told)
+bool plan_answer(struct plan *plan, struct bytes text, enum applied *results, struct plan_told *told)
 {
-    static const enum plan_verdict verdicts[] = {
-        [RECORD_OK] = PLAN_OK, [RECORD_NEWER] = PLAN_NEWER, [RECORD_DAMAGED] = PLAN_DAMAGED};
-    enum plan_verdict verdict = PLAN_OK;
     struct call_answer answer;
 
+    told->verdict = RECORD_OK;
     if (!call_answer_begin(text, plan->call_count, &answer))
-        return PLAN_UNEXPECTED;
+        return false;
     while (answer.conflicts > 0) {
         struct call_conflict conflict;
         enum record_verdict read;
 
         if (!call_answer_next(&answer, &conflict) || conflict.generation >= plan->place.generations.count)
-            return PLAN_UNEXPECTED;
+            return false;
         read = take_conflict(plan, &conflict);
-        if (read != RECORD_OK && verdict == PLAN_OK) {
-            verdict = verdicts[read];
+        if (read != RECORD_OK && told->verdict == RECORD_OK) {
+            told->verdict = read;
             plan_bucket(plan, plan->in_call[conflict.drop], conflict.generation, told->unreadable);
         }
     }
     for (size_t i = 0; i < plan->call_count; i++)
         settle(plan, &plan->groups[plan->in_call[i]], results);
     told->damaged = call_answer_damaged(&answer);
-    return verdict;
+    return true;
 }

@@ -47,20 +47,14 @@ size_t plan_left(const struct plan *plan);
 /* Appends the arguments of a call for the groups that are left, or as many as have room. False when out of memory. */
 bool plan_write(struct plan *plan, struct arguments *arguments);
 
-enum plan_verdict {
-    PLAN_OK,
-    PLAN_UNEXPECTED, /* apply.lua cannot have said this, and nothing of it is taken */
-    PLAN_NEWER,      /* a record that only a newer worker knows */
-    PLAN_DAMAGED,    /* a record that no worker wrote */
-};
-
 struct plan_told {
-    struct bytes damaged;      /* the keys in which a count was damaged by hand, a line each; points into the answer */
-    char unreadable[KEY_TEXT]; /* the bucket of the record, for PLAN_NEWER and PLAN_DAMAGED */
+    struct bytes damaged;        /* the keys in which a count was damaged by hand, a line each; points into the answer */
+    enum record_verdict verdict; /* RECORD_OK, or that of the first record that cannot be read, */
+    char unreadable[KEY_TEXT];   /* and its bucket */
 };
 
 /* Takes the answer. results[i] is set for each copy, in the order of plan_copy, that has applied; a group whose record
-   cannot be read is left, as if it had never been sent. */
-enum plan_verdict plan_answer(struct plan *plan, struct bytes answer, enum applied *results, struct plan_told *told);
+   cannot be read is left, as if it had never been sent. False if apply.lua cannot have said this: nothing of it is taken. */
+bool plan_answer(struct plan *plan, struct bytes answer, enum applied *results, struct plan_told *told);
 
 #endif
