@@ -3,8 +3,8 @@
 #include "../common/amqp_calls.h"
 #include "../common/clock.h"
 #include "../common/log.h"
+#include "../common/log_limiter.h"
 #include "../common/protection.h"
-#include "complaints.h"
 #include "publish_lane.h"
 
 #include <netinet/in.h>
@@ -51,7 +51,7 @@ struct publish_session {
     struct watch *watch;
     struct publish_lane lanes[LANES];
     struct ticket **burst;
-    struct complaints complaints;
+    struct log_limiter limiter;
     struct told_refusal refusals[LANES];
 
     struct amqp_session *session; /* NULL: closed; what follows is of the open one */
@@ -314,7 +314,7 @@ static void begin_stall(struct publish_session *session)
                    publish_session_peer(session), (long long)session->settings.confirm_timeout_ms);
     gates_say(session->settings.gates, text);
     session->stalled = true;
-    session->stall_told = complaints_are_new(&session->complaints, text, clock_monotonic_ms());
+    session->stall_told = log_limiter_news(&session->limiter, text, clock_monotonic_ms());
     if (session->stall_told)
         log_warn("%s: %s", session->settings.name, text);
     /* First the gate: who is given up goes elsewhere. */
@@ -348,7 +348,7 @@ static void heed_stuck_rejected(struct publish_session *session)
         (void)snprintf(text, sizeof text,
                        "%s does not confirm messages to the rejected queue; it is sent no more until it does",
                        publish_session_peer(session));
-        if (complaints_are_new(&session->complaints, text, clock_monotonic_ms()))
+        if (log_limiter_news(&session->limiter, text, clock_monotonic_ms()))
             log_warn("%s: %s", session->settings.name, text);
         publish_lane_give_up(&session->lanes[LANE_REJECTED]);
     }
@@ -375,7 +375,7 @@ static void say_refusal(struct publish_session *session, int lane)
     if (told->lasts) {
         (void)snprintf(text, sizeof text, "%s refuses %s: is %s full (max-length)? %s, or raise the limit", peer,
                        refused[lane], queue_of(session, lane), remedies[lane]);
-        told->logged = complaints_are_new(&session->complaints, text, clock_monotonic_ms());
+        told->logged = log_limiter_news(&session->limiter, text, clock_monotonic_ms());
         if (told->logged)
             log_warn("%s: %s", session->settings.name, text);
     } else if (told->logged) {

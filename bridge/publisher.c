@@ -3,8 +3,8 @@
 #include "../common/backoff.h"
 #include "../common/clock.h"
 #include "../common/log.h"
+#include "../common/log_limiter.h"
 #include "../common/timers.h"
-#include "complaints.h"
 #include "gates.h"
 #include "publish_session.h"
 
@@ -33,7 +33,7 @@ struct publisher {
     char name[32];
     size_t url_index;
     bool connected_before;
-    struct complaints complaints; /* of the attempts to connect */
+    struct log_limiter limiter; /* of the attempts to connect */
 };
 
 struct publishers {
@@ -65,7 +65,7 @@ static bool may_connect(struct publisher *publisher)
 static bool open_session(struct publisher *publisher, struct error *error)
 {
     if (publish_session_open(publisher->session, publisher->url_index++, error)) {
-        complaints_forget(&publisher->complaints);
+        log_limiter_forget(&publisher->limiter);
         return true;
     }
     gates_say(publisher->owner->gates, error->text);
@@ -91,7 +91,7 @@ static void report_first_attempt(struct publisher *publisher, bool connected, co
 /* A broker may be away, or refuse us, for hours. */
 static void log_problem(struct publisher *publisher, const struct error *error)
 {
-    if (complaints_are_new(&publisher->complaints, error->text, clock_monotonic_ms()))
+    if (log_limiter_news(&publisher->limiter, error->text, clock_monotonic_ms()))
         log_warn("%s: %s", publisher->name, error->text);
 }
 

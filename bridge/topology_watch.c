@@ -2,9 +2,9 @@
 
 #include "../common/clock.h"
 #include "../common/log.h"
+#include "../common/log_limiter.h"
 #include "../common/protection.h"
 #include "../common/watchdog.h"
-#include "complaints.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -19,8 +19,8 @@ struct topology_watch {
     struct watchdog *dog;
     struct watch *watch;
     pthread_t thread;
-    bool refused; /* this and the complaints: the thread only */
-    struct complaints complaints;
+    bool refused; /* this and the limiter: the thread only */
+    struct log_limiter limiter;
 
     pthread_mutex_t mutex; /* guards `stopping` */
     pthread_cond_t changed;
@@ -32,7 +32,7 @@ static void complain(struct topology_watch *watch, const char *what, const struc
     struct error whole;
 
     error_set(&whole, why->code, "%s: %.440s", what, why->text);
-    if (complaints_are_new(&watch->complaints, whole.text, clock_monotonic_ms()))
+    if (log_limiter_news(&watch->limiter, whole.text, clock_monotonic_ms()))
         log_warn("%s", whole.text);
 }
 
@@ -42,7 +42,7 @@ static void note_right(struct topology_watch *watch)
     if (watch->refused)
         log_info("RabbitMQ's exchanges, queues and bindings are as they must be again");
     watch->refused = false;
-    complaints_forget(&watch->complaints);
+    log_limiter_forget(&watch->limiter);
 }
 
 static void note_refused(struct topology_watch *watch, const struct error *error)

@@ -10,6 +10,7 @@ enum { LINE_EVERY_MS = 1000 };
 
 static const char *const sentences[FREQUENT_KINDS] = {
     [FREQUENT_REMARK] = "messages with values that were ignored",
+    [FREQUENT_NAME] = "events with names to look at in dc:events and dc:optouts",
     [FREQUENT_REJECTION] = "messages sent to the rejected queue",
     [FREQUENT_SUSPECT] = "messages delivered a third time or more, read in a process of their own first",
     [FREQUENT_RETURNED] =
@@ -22,19 +23,10 @@ void frequent_log_note(struct frequent_log *log, enum frequent kind, const char 
     snprintf(log->lines[kind].last, sizeof log->lines[kind].last, "%s", text);
 }
 
-void frequent_log_once(struct frequent_log *log, const char *text)
+void frequent_log_name(struct frequent_log *log, const char *text, int64_t now_ms)
 {
-    for (size_t i = 0; i < log->once_count; i++)
-        if (strcmp(log->once[i], text) == 0)
-            return;
-    if (log->once_count < FREQUENT_ONCE_MAX) {
-        snprintf(log->once[log->once_count++], PARSE_DETAIL, "%s", text);
-        log_warn("%s", text);
-    } else if (!log->once_full) {
-        log->once_full = true;
-        log_warn("%d names of events have been warned of; further ones are not: look at dc:events and dc:optouts",
-                 FREQUENT_ONCE_MAX);
-    }
+    if (log_limiter_news(&log->names, text, now_ms))
+        frequent_log_note(log, FREQUENT_NAME, text);
 }
 
 void frequent_log_print(struct frequent_log *log, int64_t now_ms)

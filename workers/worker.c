@@ -71,7 +71,7 @@ static bool connect_first(struct worker *worker, struct error *error)
         else if (problem.code == ERROR_REFUSED)
             *error = problem;
         else
-            worker_part_bad(worker->status, PART_BROKER, problem.text, clock_monotonic_ms());
+            worker_part_bad(worker->status, PART_BROKER, PART_AWAY, problem.text, clock_monotonic_ms());
     }
     may_come |= stopping();
     if (may_come && error->code != ERROR_NONE)
@@ -86,7 +86,7 @@ bool worker_start(struct worker *worker, struct error *error)
     /* Messages that it cannot count stay in the queue, for workers that can. */
     worker->paused = worker->redis.newer;
     if (worker->paused)
-        worker_paused(worker->status, waits_for_upgrade, clock_monotonic_ms());
+        worker_part_bad(worker->status, PART_BROKER, PART_PAUSED, waits_for_upgrade, clock_monotonic_ms());
     worker->redis.started = !refused;
     if (!refused && (worker->paused || connect_first(worker, error)))
         return true;
@@ -106,7 +106,7 @@ static void lost(struct worker *worker, const struct error *error)
 {
     worker->idle_since_ms = clock_monotonic_ms();
     drop_all(worker);
-    worker_part_bad(worker->status, PART_BROKER, error->text, clock_monotonic_ms());
+    worker_part_bad(worker->status, PART_BROKER, PART_AWAY, error->text, clock_monotonic_ms());
 }
 
 /* False when out of memory: all messages go back to the queue. */
@@ -117,7 +117,7 @@ static bool read_message(struct worker *worker, struct delivery *delivery)
     struct error error = {0};
     if (delivery_read(delivery, &settings, remark)) {
         if (strncmp(remark, PARSE_ABOUT_NAME, strlen(PARSE_ABOUT_NAME)) == 0)
-            frequent_log_once(&worker->log, remark);
+            frequent_log_name(&worker->log, remark, clock_monotonic_ms());
         else if (remark[0] != '\0')
             frequent_log_note(&worker->log, FREQUENT_REMARK, remark);
         return true;
@@ -189,7 +189,7 @@ static bool serve_connection(struct worker *worker, int64_t timeout_ms)
         return false;
     case CONSUMER_AWAY:
         worker->idle_since_ms = clock_monotonic_ms();
-        worker_part_bad(worker->status, PART_BROKER, error.text, clock_monotonic_ms());
+        worker_part_bad(worker->status, PART_BROKER, PART_AWAY, error.text, clock_monotonic_ms());
         return false;
     case CONSUMER_LOST:
         lost(worker, &error);
@@ -266,7 +266,7 @@ static void note_rejecting(struct worker *worker, const struct error *problem)
                   "%zu messages wait for the rejected queue, as many as may: no more is taken, nor counted; %s",
                   worker->rejects.queue.count, problem->text);
     worker_count(worker->status, WORKER_REJECT_RETRIES, 1);
-    worker_part_bad(worker->status, PART_REJECTED_QUEUE, full.text, clock_monotonic_ms());
+    worker_part_bad(worker->status, PART_REJECTED_QUEUE, PART_AWAY, full.text, clock_monotonic_ms());
 }
 
 static void step_rejects(struct worker *worker)
@@ -313,7 +313,7 @@ static void pause_consuming(struct worker *worker, int64_t now_ms)
         "Redis has been away for %lld s or more: all messages are back in the queue, and none is taken before it is "
         "back",
         (long long)worker->config->redis_away_s);
-    worker_paused(worker->status, worker->redis.newer ? waits_for_upgrade : away, now_ms);
+    worker_part_bad(worker->status, PART_BROKER, PART_PAUSED, worker->redis.newer ? waits_for_upgrade : away, now_ms);
 }
 
 /* Returns whether Redis was asked something, which may have taken as long as a call to it can. */

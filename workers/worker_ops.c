@@ -48,12 +48,6 @@ static void op_rejected(void *context, const char *reason)
     frequent_log_note(&worker->log, FREQUENT_REJECTION, reason);
 }
 
-static bool op_acknowledge_one(void *context, uint64_t tag, struct error *error)
-{
-    struct worker *worker = context;
-    return consumer_acknowledge(worker->consumer, tag, false, error);
-}
-
 static bool op_acknowledge(void *context, uint64_t tag, bool multiple, struct error *error)
 {
     struct worker *worker = context;
@@ -87,5 +81,5 @@ struct reject_ops worker_reject_ops(struct worker *worker)
                                .now_ms = op_now_ms,
                                .publish = op_publish,
                                .rejected = op_rejected,
-                               .acknowledge = op_acknowledge_one};
+                               .acknowledge = op_acknowledge};
 }

@@ -30,9 +30,10 @@ void worker_status_init(struct worker_status *status)
     memcpy(status->metrics, described, sizeof described);
     pthread_mutex_init(&status->mutex, NULL);
     for (int i = 0; i < WORKER_PARTS; i++)
-        snprintf(status->parts[i].problem, sizeof status->parts[i].problem, "not connected yet");
-    status->parts[PART_REJECTED_QUEUE].good = true;
-    status->parts[PART_REJECTED_QUEUE].problem[0] = '\0';
+        if (i != PART_REJECTED_QUEUE) {
+            status->parts[i].state = PART_AWAY;
+            snprintf(status->parts[i].problem, sizeof status->parts[i].problem, "not connected yet");
+        }
 }
 
 void worker_status_clear(struct worker_status *status)
@@ -74,9 +75,9 @@ void worker_count_rejected(struct worker_status *status, const char *slug)
 void worker_part_good(struct worker_status *status, enum worker_part part, int64_t now_ms)
 {
     pthread_mutex_lock(&status->mutex);
-    bool changed = !status->parts[part].good;
+    bool changed = status->parts[part].state != PART_READY;
     int64_t since_ms = status->parts[part].changed_at_ms;
-    status->parts[part].good = true;
+    status->parts[part].state = PART_READY;
     status->parts[part].problem[0] = '\0';
     if (changed)
         status->parts[part].changed_at_ms = now_ms;
@@ -87,14 +88,14 @@ void worker_part_good(struct worker_status *status, enum worker_part part, int64
         log_info("can %s again after %lld ms", part_verbs[part], (long long)(now_ms - since_ms));
 }
 
-void worker_part_bad(struct worker_status *status, enum worker_part part, const char *problem, int64_t now_ms)
+void worker_part_bad(struct worker_status *status, enum worker_part part, enum part_state state, const char *problem,
+                     int64_t now_ms)
 {
     pthread_mutex_lock(&status->mutex);
-    bool changed = status->parts[part].good || status->parts[part].changed_at_ms == 0;
+    bool changed = status->parts[part].state == PART_READY || status->parts[part].changed_at_ms == 0;
     bool other = strcmp(status->parts[part].logged, problem) != 0;
     bool report = changed || (other && now_ms - status->parts[part].logged_at_ms >= REPEAT_LOG_MS);
-    status->parts[part].good = false;
-    status->paused = status->paused && part != PART_BROKER;
+    status->parts[part].state = state;
     snprintf(status->parts[part].problem, sizeof status->parts[part].problem, "%s", problem);
     if (changed)
         status->parts[part].changed_at_ms = now_ms;
@@ -106,22 +107,6 @@ void worker_part_bad(struct worker_status *status, enum worker_part part, const 
     if (report)
         log_warn("cannot %s: %s; trying again, what waits for it is not acknowledged meanwhile", part_verbs[part],
                  problem);
-}
-
-void worker_paused(struct worker_status *status, const char *problem, int64_t now_ms)
-{
-    worker_part_bad(status, PART_BROKER, problem, now_ms);
-    pthread_mutex_lock(&status->mutex);
-    status->paused = true;
-    pthread_mutex_unlock(&status->mutex);
-}
-
-void worker_redis_bad(struct worker_status *status, const struct error *problem, int64_t now_ms)
-{
-    pthread_mutex_lock(&status->mutex);
-    status->redis_newer = problem->code == ERROR_NEWER;
-    pthread_mutex_unlock(&status->mutex);
-    worker_part_bad(status, PART_REDIS, problem->text, now_ms);
 }
 
 void worker_note_room(struct worker_status *status, bool room)
@@ -167,16 +152,6 @@ static void append_damage(struct buf *members, const struct damage *damage)
     buf_append_text(members, "],");
 }
 
-/* For people and for programs: one that is away comes back by itself, a newer one does not. */
-static const char *state_of(const struct worker_status *status, enum worker_part part)
-{
-    if (status->parts[part].good)
-        return "ready";
-    if (part == PART_BROKER && status->paused)
-        return "paused";
-    return part == PART_REDIS && status->redis_newer ? "newer_schema" : "away";
-}
-
 void worker_status_refresh(void *context)
 {
     struct worker_status *status = context;
@@ -186,17 +161,21 @@ void worker_status_refresh(void *context)
 /* Whether the worker can go on as far as this part is concerned. */
 static bool goes_on(const struct worker_status *status, enum worker_part part)
 {
-    return status->parts[part].good || (part == PART_REJECTED_QUEUE && !status->no_room);
+    return status->parts[part].state == PART_READY || (part == PART_REJECTED_QUEUE && !status->no_room);
 }
 
 bool worker_status_ready(void *context, struct buf *members)
 {
     struct worker_status *status = context;
+    static const char *const states[] = {[PART_READY] = "ready",
+                                         [PART_AWAY] = "away",
+                                         [PART_PAUSED] = "paused",
+                                         [PART_NEWER_SCHEMA] = "newer_schema"};
     bool ready = true;
     pthread_mutex_lock(&status->mutex);
     for (int i = 0; i < WORKER_PARTS; i++) {
         char name[32];
-        buf_printf(members, "\"%s\":\"%s\",", part_names[i], state_of(status, (enum worker_part)i));
+        buf_printf(members, "\"%s\":\"%s\",", part_names[i], states[status->parts[i].state]);
         ready = ready && goes_on(status, (enum worker_part)i);
         snprintf(name, sizeof name, "%s_problem", part_names[i]);
         append_sentence(members, name, status->parts[i].problem);

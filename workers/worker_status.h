@@ -29,20 +29,26 @@ enum worker_metric {
 
 enum worker_part { PART_BROKER, PART_REDIS, PART_REJECTED_QUEUE, WORKER_PARTS };
 
+/* For people and for programs: what is away comes back by itself, a newer schema does not. */
+enum part_state {
+    PART_READY,
+    PART_AWAY,
+    PART_PAUSED,       /* no message is taken, for want of Redis: nothing is wrong with the broker */
+    PART_NEWER_SCHEMA, /* a newer version wrote what is in Redis */
+};
+
 struct worker_status {
     struct metric metrics[WORKER_METRICS];
     pthread_mutex_t mutex; /* of what follows */
     struct {
-        bool good;
-        char problem[ERROR_TEXT]; /* empty while good */
+        enum part_state state;
+        char problem[ERROR_TEXT]; /* empty while it is ready */
         int64_t changed_at_ms;    /* monotonic */
         char logged[ERROR_TEXT];  /* the last problem in the log, and when */
         int64_t logged_at_ms;
     } parts[WORKER_PARTS];
-    bool no_room;                /* for another message that the rejected queue may have to take */
-    bool paused;                 /* no message is taken, for want of Redis: nothing is wrong with the broker */
-    bool redis_newer;            /* of a Redis that is not good: a newer version wrote what is there */
-    struct {                     /* as struct redis_findings */
+    bool no_room; /* for another message that the rejected queue may have to take */
+    struct {      /* as struct redis_findings */
         char durability[ERROR_TEXT], eviction[ERROR_TEXT], settings[ERROR_TEXT], emptied[ERROR_TEXT];
         struct damage damage;
     } redis;
@@ -63,11 +69,8 @@ void worker_count_rejected(struct worker_status *status, const char *slug);
 
 /* Notes the state of a part; a change is logged once, a new sentence for the same trouble at most every ten seconds. */
 void worker_part_good(struct worker_status *status, enum worker_part part, int64_t now_ms);
-void worker_part_bad(struct worker_status *status, enum worker_part part, const char *problem, int64_t now_ms);
-/* The worker takes no messages as long as Redis is of no use, which `problem` says: "paused", until worker_part_good. */
-void worker_paused(struct worker_status *status, const char *problem, int64_t now_ms);
-/* The same for Redis, which with ERROR_NEWER is told apart from one that is away. */
-void worker_redis_bad(struct worker_status *status, const struct error *problem, int64_t now_ms);
+void worker_part_bad(struct worker_status *status, enum worker_part part, enum part_state state, const char *problem,
+                     int64_t now_ms);
 
 /* Notes whether another message could wait for the rejected queue. While one could, the trouble of that queue is told,
    but keeps the worker from nothing. There is room at first. */

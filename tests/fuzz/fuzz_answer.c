@@ -50,7 +50,7 @@ static void take_answer(struct plan *plan, struct bytes text, size_t copies)
         plan_copy(plan, &events[i], 1);
     }
     CLAIM(plan_write(plan, &arguments));
-    if (plan_answer(plan, text, results, &told) == PLAN_OK) {
+    if (plan_answer(plan, text, results, &told) && told.verdict == RECORD_OK) {
         CLAIM(plan_left(plan) <= copies);
         arguments_reset(&arguments);
         CLAIM(plan_left(plan) == 0 || plan_write(plan, &arguments));

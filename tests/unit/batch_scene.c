@@ -90,8 +90,9 @@ static void fake_rejected(void *context, const char *reason)
     (void)reason;
 }
 
-static bool fake_acknowledge_reject(void *context, uint64_t tag, struct error *error)
+static bool fake_acknowledge_reject(void *context, uint64_t tag, bool multiple, struct error *error)
 {
+    (void)multiple;
     (void)error;
     note(context, "rejected", (size_t)tag);
     return true;

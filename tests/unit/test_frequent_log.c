@@ -1,24 +1,14 @@
 /* What comes often costs one line a second, which tells how often. */
 #include "cases.h"
 #include "common/log.h"
-#include "common/text.h"
 #include "workers/frequent_log.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static void tell_many(struct frequent_log *log)
-{
-    for (int i = 0; i < FREQUENT_ONCE_MAX; i++) {
-        char text[16];
-        (void)snprintf(text, sizeof text, "name %d", i);
-        frequent_log_once(log, text);
-    }
-}
-
 /* What the steps print. "a" and "b" note a remark and a rejection of that text, a digit prints at so many half seconds,
-   "!" prints for the last time; "x" and "y" tell their text once, "+" tells so many others once as may be told. */
+   "!" prints for the last time; "x" and "y" note names, "X" and "Y" the same a minute later. */
 static void run(const char *steps, char *out, size_t size)
 {
     struct frequent_log log = {0};
@@ -34,9 +24,9 @@ static void run(const char *steps, char *out, size_t size)
         else if (*step == 'b')
             frequent_log_note(&log, FREQUENT_REJECTION, text);
         else if (*step == 'x' || *step == 'y')
-            frequent_log_once(&log, text);
-        else if (*step == '+')
-            tell_many(&log);
+            frequent_log_name(&log, text, 0);
+        else if (*step == 'X' || *step == 'Y')
+            frequent_log_name(&log, *step == 'X' ? "x" : "y", LOG_LIMITER_AGAIN_MS);
         else if (*step == '!')
             frequent_log_finish(&log, 0);
         else
@@ -54,6 +44,9 @@ static void a_kind_is_told_at_most_once_a_second_with_its_count(void **state)
 {
     static const char once[] = "ignored: 1; the last: a\n";
     static const char twice[] = "ignored: 2; the last: a\n";
+    static const char names_x[] = "dc:events and dc:optouts: 1; the last: x\n";
+    static const char names_y[] = "dc:events and dc:optouts: 1; the last: y\n";
+    static const char two_names[] = "dc:events and dc:optouts: 2; the last: y\n";
     static const char other[] = "rejected queue: 1; the last: b\n";
     static const struct {
         const char *name, *steps;
@@ -67,6 +60,11 @@ static void a_kind_is_told_at_most_once_a_second_with_its_count(void **state)
         {"a second later it comes, with all of that second", "a1a2a3", {once, twice}},
         {"what was told is not told again", "a14", {once, NULL}},
         {"kinds do not wait for each other", "a1b2", {once, other}},
+        {"a name", "x1", {names_x, NULL}},
+        {"a name again within the minute", "xx1x9", {names_x, NULL}},
+        {"a name a minute later", "x1X9", {names_x, names_x}},
+        {"each name", "x1y9", {names_x, names_y}},
+        {"names one behind the other share a line", "xyx1", {two_names, NULL}},
         {"the last lines wait for nothing", "a1aa!", {once, twice}},
     };
     (void)state;
@@ -84,40 +82,10 @@ static void a_kind_is_told_at_most_once_a_second_with_its_count(void **state)
     }
 }
 
-static void what_is_told_once_is_told_at_once_and_never_again(void **state)
-{
-    static const struct {
-        const char *name, *steps;
-        int lines;
-        const char *last; /* the end of the last line */
-    } cases[] = {
-        {"the first time", "x", 1, "x\n"},
-        {"again", "xx", 1, "x\n"},
-        {"again, much later", "x1x9x!x", 1, "x\n"},
-        {"each text", "xyxy", 2, "y\n"},
-        {"as many as may be", "+", FREQUENT_ONCE_MAX, "name 63\n"},
-        {"these again", "++", FREQUENT_ONCE_MAX, "name 63\n"},
-        {"one more", "+x", FREQUENT_ONCE_MAX + 1, "look at dc:events and dc:optouts\n"},
-        {"and others", "+xyxy", FREQUENT_ONCE_MAX + 1, "look at dc:events and dc:optouts\n"},
-    };
-    (void)state;
-    log_init("prog", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        static char out[65536];
-        int lines = 0;
-        run(cases[i].steps, out, sizeof out);
-        for (const char *at = out; (at = strchr(at, '\n')) != NULL; at++)
-            lines++;
-        CHECK_CASE(cases[i].name, lines == cases[i].lines);
-        CHECK_CASE(cases[i].name, text_ends(bytes_of_text(out), cases[i].last));
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_kind_is_told_at_most_once_a_second_with_its_count),
-        cmocka_unit_test(what_is_told_once_is_told_at_once_and_never_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

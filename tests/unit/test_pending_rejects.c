@@ -58,9 +58,10 @@ static void fake_rejected(void *context, const char *reason)
     world->rejected++;
 }
 
-static bool fake_acknowledge(void *context, uint64_t tag, struct error *error)
+static bool fake_acknowledge(void *context, uint64_t tag, bool multiple, struct error *error)
 {
     struct world *world = context;
+    assert_false(multiple);
     assert_int_equal(world->rejected, 1);
     world->rejected = 0;
     note(world, world->acknowledge_fails ? "ack!" : "ack", tag);

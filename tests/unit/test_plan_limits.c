@@ -153,7 +153,7 @@ static size_t call_all(struct plan *plan, enum applied *results, const char *nam
         read_call(&arguments, 0, &read);
         CHECK_CASE(name, read.drop_count > 0);
         read_call_clear(&read);
-        CHECK_CASE(name, plan_answer(plan, bytes_of(applied, sizeof applied), results, &told) == RECORD_OK);
+        CHECK_CASE(name, plan_answer(plan, bytes_of(applied, sizeof applied), results, &told));
     }
     arguments_clear(&arguments);
     return calls;
@@ -239,7 +239,8 @@ static void batch_after_batch_has_room(void **state)
         arguments_reset(&arguments);
         assert_true(plan_write(plan, &arguments));
         all_conflict(BATCH, bytes_of(bytes, len), &answer);
-        assert_int_equal(plan_answer(plan, bytes_of(answer.data, answer.len), results, &told), RECORD_OK);
+        assert_true(plan_answer(plan, bytes_of(answer.data, answer.len), results, &told));
+        assert_int_equal(told.verdict, RECORD_OK);
         arguments_reset(&arguments);
         assert_true(plan_write(plan, &arguments));
     }

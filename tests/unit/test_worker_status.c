@@ -30,7 +30,7 @@ static void ready_only_when_it_can_consume_and_count(void **state)
     assert_true(readiness(&status, &members));
     assert_string_equal(members.data,
                         "\"broker\":\"ready\",\"redis\":\"ready\",\"rejected_queue\":\"ready\",\"held\":0");
-    worker_part_bad(&status, PART_REDIS, "the key \"dc:totals\" is a list", 20);
+    worker_part_bad(&status, PART_REDIS, PART_AWAY, "the key \"dc:totals\" is a list", 20);
     assert_false(readiness(&status, &members));
     assert_non_null(
         strstr(members.data, "\"redis\":\"away\",\"redis_problem\":\"the key \\\"dc:totals\\\" is a list\""));
@@ -63,13 +63,13 @@ static void a_rejected_queue_that_takes_nothing_is_told_and_stops_the_worker_onl
         if (cases[i].good)
             worker_part_good(&status, PART_REJECTED_QUEUE, 20);
         else
-            worker_part_bad(&status, PART_REJECTED_QUEUE, "it is full", 20);
+            worker_part_bad(&status, PART_REJECTED_QUEUE, PART_AWAY, "it is full", 20);
         worker_note_room(&status, cases[i].room);
         assert_int_equal(readiness(&status, &members), cases[i].ready);
         assert_non_null(strstr(members.data, cases[i].told));
     }
     worker_note_room(&status, true);
-    worker_part_bad(&status, PART_BROKER, "gone", 30);
+    worker_part_bad(&status, PART_BROKER, PART_AWAY, "gone", 30);
     assert_false(readiness(&status, &members));
     buf_clear(&members);
     worker_status_clear(&status);
@@ -84,7 +84,7 @@ static const char *logged(struct worker_status *status, const char *problem, int
 
     assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
     assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
-    worker_part_bad(status, PART_REDIS, problem, now_ms);
+    worker_part_bad(status, PART_REDIS, PART_AWAY, problem, now_ms);
     assert_true(dup2(saved, STDERR_FILENO) >= 0);
     (void)close(saved);
     (void)close(ends[1]);
@@ -182,14 +182,13 @@ static void damaged_keys_are_listed(void **state)
 static void keys_of_a_newer_version_are_told_apart_from_a_redis_that_is_away(void **state)
 {
     static const struct {
-        enum error_code code; /* ERROR_NONE: it is good */
+        enum part_state state;
         const char *told;
     } cases[] = {
-        {ERROR_UNAVAILABLE, "\"redis\":\"away\",\"redis_problem\":\"why\""},
-        {ERROR_NEWER, "\"redis\":\"newer_schema\",\"redis_problem\":\"why\""},
-        {ERROR_REFUSED, "\"redis\":\"away\",\"redis_problem\":\"why\""},
-        {ERROR_NEWER, "\"redis\":\"newer_schema\""},
-        {ERROR_NONE, "\"redis\":\"ready\",\"rejected_queue\""},
+        {PART_AWAY, "\"redis\":\"away\",\"redis_problem\":\"why\""},
+        {PART_NEWER_SCHEMA, "\"redis\":\"newer_schema\",\"redis_problem\":\"why\""},
+        {PART_AWAY, "\"redis\":\"away\",\"redis_problem\":\"why\""},
+        {PART_READY, "\"redis\":\"ready\",\"rejected_queue\""},
     };
     struct worker_status status;
     struct buf members;
@@ -198,12 +197,11 @@ static void keys_of_a_newer_version_are_told_apart_from_a_redis_that_is_away(voi
     buf_init(&members, 65536);
     worker_part_good(&status, PART_BROKER, 10);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct error problem = {.code = cases[i].code, .text = "why"};
-        if (cases[i].code == ERROR_NONE)
+        if (cases[i].state == PART_READY)
             worker_part_good(&status, PART_REDIS, 20);
         else
-            worker_redis_bad(&status, &problem, 20);
-        assert_int_equal(readiness(&status, &members), cases[i].code == ERROR_NONE);
+            worker_part_bad(&status, PART_REDIS, cases[i].state, "why", 20);
+        assert_int_equal(readiness(&status, &members), cases[i].state == PART_READY);
         assert_non_null(strstr(members.data, cases[i].told));
     }
     buf_clear(&members);
@@ -217,10 +215,10 @@ static void a_worker_that_pauses_says_nothing_against_the_broker(void **state)
     (void)state;
     worker_status_init(&status);
     buf_init(&members, 65536);
-    worker_paused(&status, "Redis has been away", 10);
+    worker_part_bad(&status, PART_BROKER, PART_PAUSED, "Redis has been away", 10);
     assert_false(readiness(&status, &members));
     assert_non_null(strstr(members.data, "\"broker\":\"paused\",\"broker_problem\":\"Redis has been away\""));
-    worker_part_bad(&status, PART_BROKER, "nobody is there", 20);
+    worker_part_bad(&status, PART_BROKER, PART_AWAY, "nobody is there", 20);
     assert_false(readiness(&status, &members));
     assert_non_null(strstr(members.data, "\"broker\":\"away\",\"broker_problem\":\"nobody is there\""));
     buf_clear(&members);

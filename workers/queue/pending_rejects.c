@@ -47,7 +47,7 @@ static bool acknowledge_confirmed(struct pending_rejects *rejects, struct error 
             continue;
         }
         ops->rejected(ops->context, delivery->reason);
-        alive = ops->acknowledge(ops->context, delivery->tag, error);
+        alive = ops->acknowledge(ops->context, delivery->tag, false, error);
         delivery_free(delivery);
     }
     return alive;

@@ -32,9 +32,8 @@ struct reject_ops {
     bool (*publish)(void *context, struct delivery *first, struct error *error);
     /* Once for each that is confirmed, before its acknowledgement. */
     void (*rejected)(void *context, const char *reason);
-    /* Acknowledges the delivery with this tag, and no other. On failure the connection is lost: all is delivered
-       again. */
-    bool (*acknowledge)(void *context, uint64_t tag, struct error *error);
+    /* As batch_ops.acknowledge; never `multiple`. */
+    bool (*acknowledge)(void *context, uint64_t tag, bool multiple, struct error *error);
 };
 
 struct pending_rejects {

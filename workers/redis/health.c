@@ -17,6 +17,12 @@ void redis_health_tell(struct redis_health *health)
     worker_note_redis(health->status, &findings);
 }
 
+static void tell_bad(struct redis_health *health, const struct error *problem, int64_t now_ms)
+{
+    enum part_state state = problem->code == ERROR_NEWER ? PART_NEWER_SCHEMA : PART_AWAY;
+    worker_part_bad(health->status, PART_REDIS, state, problem->text, now_ms);
+}
+
 void redis_health_note(struct redis_health *health, bool done, const struct error *problem)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -27,7 +33,7 @@ void redis_health_note(struct redis_health *health, bool done, const struct erro
     } else {
         outage_note(&health->outage, now_ms);
         worker_count(health->status, WORKER_REDIS_RETRIES, 1);
-        worker_redis_bad(health->status, problem, now_ms);
+        tell_bad(health, problem, now_ms);
     }
 }
 
@@ -40,7 +46,7 @@ bool redis_health_check(struct redis_health *health, bool batch_in_hand, struct 
     if (!done) {
         outage_note(&health->outage, now_ms);
         if (health->started || error->code != ERROR_REFUSED) /* else it ends with that, and does not try again */
-            worker_redis_bad(health->status, error, now_ms);
+            tell_bad(health, error, now_ms);
         return false;
     }
     outage_end(&health->outage);

@@ -1,17 +1,17 @@
-#include "complaints.h"
+#include "log_limiter.h"
 
 #include <stdio.h>
 #include <string.h>
 
-bool complaints_are_new(struct complaints *complaints, const char *text, int64_t now_ms)
+bool log_limiter_news(struct log_limiter *limiter, const char *text, int64_t now_ms)
 {
-    struct complaint *place = &complaints->kept[0];
+    struct logged *place = &limiter->kept[0];
 
-    for (int i = 0; i < COMPLAINTS_KEPT; i++) {
-        struct complaint *kept = &complaints->kept[i];
+    for (int i = 0; i < LOG_LIMITER_KEPT; i++) {
+        struct logged *kept = &limiter->kept[i];
 
         if (kept->text[0] != '\0' && strcmp(kept->text, text) == 0) {
-            if (now_ms - kept->said_ms < COMPLAINT_AGAIN_MS)
+            if (now_ms - kept->said_ms < LOG_LIMITER_AGAIN_MS)
                 return false;
             place = kept;
             break;
@@ -24,7 +24,7 @@ bool complaints_are_new(struct complaints *complaints, const char *text, int64_t
     return true;
 }
 
-void complaints_forget(struct complaints *complaints)
+void log_limiter_forget(struct log_limiter *limiter)
 {
-    memset(complaints, 0, sizeof *complaints);
+    memset(limiter, 0, sizeof *limiter);
 }
