@@ -36,13 +36,6 @@ void frequent_log_print(struct frequent_log *log, int64_t now_ms)
             continue;
         log_warn("%s: %" PRIu64 "; the last: %s", sentences[kind], log->lines[kind].count, log->lines[kind].last);
         log->lines[kind].count = 0;
-        log->lines[kind].next_ms = now_ms + LINE_EVERY_MS;
+        log->lines[kind].next_ms = now_ms == INT64_MAX ? now_ms : now_ms + LINE_EVERY_MS;
     }
-}
-
-void frequent_log_finish(struct frequent_log *log, int64_t now_ms)
-{
-    for (int kind = 0; kind < FREQUENT_KINDS; kind++)
-        log->lines[kind].next_ms = 0;
-    frequent_log_print(log, now_ms);
 }

@@ -34,10 +34,7 @@ void frequent_log_note(struct frequent_log *log, enum frequent kind, const char 
 /* The same for FREQUENT_NAME, unless that text was noted a moment ago: such events come in thousands. */
 void frequent_log_name(struct frequent_log *log, const char *text, int64_t now_ms);
 
-/* Prints what was noted, of each kind unless its last line is less than a second ago. */
+/* Prints what was noted, of each kind unless its last line is less than a second ago; at INT64_MAX all of it. */
 void frequent_log_print(struct frequent_log *log, int64_t now_ms);
-
-/* Prints all that was noted: nothing comes after it. */
-void frequent_log_finish(struct frequent_log *log, int64_t now_ms);
 
 #endif

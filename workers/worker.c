@@ -176,8 +176,8 @@ static bool serve_connection(struct worker *worker, int64_t timeout_ms)
 {
     struct delivery *delivery = NULL;
     struct error error = {0};
-    consumer_watch(worker->consumer, redis_store_fd(worker->store));
-    enum consumer_result result = consumer_next(worker->consumer, timeout_ms, &delivery, &error);
+    enum consumer_result result =
+        consumer_next(worker->consumer, timeout_ms, redis_store_fd(worker->store), &delivery, &error);
     switch (result) {
     case CONSUMER_DELIVERY: /* tell_held sees that the worker is not idle */
         take(worker, delivery);
@@ -404,7 +404,7 @@ static void finish(struct worker *worker)
     tell_held(worker);
     if (in_batches(worker) + worker->rejects.queue.count > 0)
         log_warn("stopping: %zu messages go back to the queue", in_batches(worker) + worker->rejects.queue.count);
-    frequent_log_finish(&worker->log, now_ms);
+    frequent_log_print(&worker->log, INT64_MAX);
 }
 
 /* Takes in what comes, some messages a turn. While Redis is away all that have arrived: a call to it may then take seconds,

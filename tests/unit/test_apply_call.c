@@ -142,11 +142,11 @@ static void campaigns_and_lists(struct apply_call *call)
                                                       .last_result = "R",
                                                       .score_ms = 1774019040000});
     apply_call_drop(call);
-    apply_call_opt_out(call, "spring", "+15552224444", 5, (const unsigned[2]){both[0], 0}, text_of("{s}"));
-    apply_call_opt_out(call, NULL, "+15552224444", 1774019040000, both, text_of("{}"));
+    apply_call_list(call, LIST_OF_CAMPAIGN, "spring", "+15552224444", 5, (const unsigned[2]){both[0], 0}, text_of("{s}"));
+    apply_call_list(call, LIST_OF_ALL, NULL, "+15552224444", 1774019040000, both, text_of("{}"));
     end_drop(call, "b", "f", "", "n");
     apply_call_drop(call);
-    apply_call_opt_in(call, "+15552225555", 7, text_of("{i}"));
+    apply_call_list(call, LIST_OF_OPT_INS, NULL, "+15552225555", 7, (const unsigned[2]){0, 0}, text_of("{i}"));
     apply_call_drop_end(call, &(struct call_drop){.fresh = true, .bucket_count = 3, .buckets = {"e", "f", "g"}});
 }
 
@@ -284,7 +284,7 @@ static void opt_outs(struct apply_call *call, size_t count)
 {
     apply_call_drop(call);
     for (size_t i = 0; i < count; i++)
-        apply_call_opt_out(call, NULL, "+1", 1, (const unsigned[2]){0, 0}, text_of(""));
+        apply_call_list(call, LIST_OF_ALL, NULL, "+1", 1, (const unsigned[2]){0, 0}, text_of(""));
     end_drop(call, "b", "f", "", "n");
 }
 

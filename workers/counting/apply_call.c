@@ -100,38 +100,23 @@ void apply_call_campaign(struct apply_call *call, const struct call_campaign *ca
     call->campaign_count++;
 }
 
-/* As apply.lua tells them. */
-enum list_kind { LIST_OF_ALL, LIST_OF_CAMPAIGN, LIST_OF_OPT_INS };
-
-static void add_listing(struct apply_call *call, enum list_kind kind, const char *phone, int64_t time_ms,
-                        const unsigned cells[2], struct bytes json)
+void apply_call_list(struct apply_call *call, enum call_list list, const char *campaign, const char *phone,
+                     int64_t time_ms, const unsigned cells[2], struct bytes json)
 {
+    struct arguments *to = &call->optouts;
     uint8_t head[7];
-    uint8_t *at = put_little_endian(head, kind, 1);
+    uint8_t *at = put_little_endian(put_little_endian(head, list, 1), cells[0], 2);
 
-    at = put_little_endian(put_little_endian(at, cells[0], 2), cells[1], 2);
-    put_little_endian(at, call->drop_count, 2);
-    arguments_add_text(&call->optouts, phone);
-    arguments_add_number(&call->optouts, time_ms);
-    arguments_add(&call->optouts, head, sizeof head);
-    add_bytes(&call->optouts, json);
-    call->optout_count++;
-}
-
-void apply_call_opt_out(struct apply_call *call, const char *campaign, const char *phone, int64_t time_ms,
-                        const unsigned cells[2], struct bytes json)
-{
-    if (campaign)
-        arguments_printf(&call->optouts, "%scampaign:%s:optouts", call->settings.prefix, campaign);
+    put_little_endian(put_little_endian(at, cells[1], 2), call->drop_count, 2);
+    if (list == LIST_OF_CAMPAIGN)
+        arguments_printf(to, "%scampaign:%s:optouts", call->settings.prefix, campaign);
     else
-        arguments_printf(&call->optouts, "%soptouts", call->settings.prefix);
-    add_listing(call, campaign ? LIST_OF_CAMPAIGN : LIST_OF_ALL, phone, time_ms, cells, json);
-}
-
-void apply_call_opt_in(struct apply_call *call, const char *phone, int64_t time_ms, struct bytes json)
-{
-    arguments_printf(&call->optouts, "%soptins", call->settings.prefix);
-    add_listing(call, LIST_OF_OPT_INS, phone, time_ms, (const unsigned[2]){0, 0}, json);
+        arguments_printf(to, "%s%s", call->settings.prefix, list == LIST_OF_ALL ? "optouts" : "optins");
+    arguments_add_text(to, phone);
+    arguments_add_number(to, time_ms);
+    arguments_add(to, head, sizeof head);
+    add_bytes(to, json);
+    call->optout_count++;
 }
 
 /* --- Drops ------------------------------------------------------------------------------------------------------ */

@@ -48,13 +48,12 @@ struct call_campaign {
 };
 void apply_call_campaign(struct apply_call *call, const struct call_campaign *campaign);
 
-/* One phone on one list, if the drop under way applies, with the cells that rise by 1 if it is new there (0: none). Those
-   of campaigns first, then the one of all (`campaign` NULL), whose entry is made if none of the others was. */
-void apply_call_opt_out(struct apply_call *call, const char *campaign, const char *phone, int64_t time_ms,
-                        const unsigned cells[2], struct bytes json);
-
-/* A phone whose owner opted in again. As apply_call_opt_out. */
-void apply_call_opt_in(struct apply_call *call, const char *phone, int64_t time_ms, struct bytes json);
+/* As apply.lua tells them: {prefix}optouts, {prefix}campaign:{name}:optouts, {prefix}optins. */
+enum call_list { LIST_OF_ALL, LIST_OF_CAMPAIGN, LIST_OF_OPT_INS };
+/* One phone on one list, if the drop under way applies, with the cells that rise by 1 if it is new there (0: none). The
+   lists of campaigns (`campaign`; else NULL) first, then the one of all, whose entry is made if none of theirs was. */
+void apply_call_list(struct apply_call *call, enum call_list list, const char *campaign, const char *phone,
+                     int64_t time_ms, const unsigned cells[2], struct bytes json);
 
 /* One drop: begin, any of what follows and of what stands above, end. */
 void apply_call_drop(struct apply_call *call);

@@ -53,14 +53,13 @@ static void list_phone(struct effects *effects, const struct listing *listing, c
             continue;
         snprintf(name, sizeof name, "%s", name_of(effects, campaign));
         counters_campaign_opt_out(&effects->counters, campaign, listing->event->received_ms, cells);
-        apply_call_opt_out(effects->call, name, phone, listing->told_ms, cells,
-                           shown_opt_out(&effects->json, listing->drop_id, listing->foreign_id, phone, name,
-                                         listing->told_ms));
+        apply_call_list(effects->call, LIST_OF_CAMPAIGN, name, phone, listing->told_ms, cells,
+                        shown_opt_out(&effects->json, listing->drop_id, listing->foreign_id, phone, name,
+                                      listing->told_ms));
     }
     counters_opt_out(&effects->counters, listing->event->received_ms, cells);
-    apply_call_opt_out(effects->call, NULL, phone, listing->time_ms, cells,
-                       shown_opt_out(&effects->json, listing->drop_id, listing->foreign_id, phone, NULL,
-                                     listing->time_ms));
+    apply_call_list(effects->call, LIST_OF_ALL, NULL, phone, listing->time_ms, cells,
+                    shown_opt_out(&effects->json, listing->drop_id, listing->foreign_id, phone, NULL, listing->time_ms));
 }
 
 static bool has_campaign(const struct record *record, uint32_t campaign)
@@ -71,10 +70,9 @@ static bool has_campaign(const struct record *record, uint32_t campaign)
     return false;
 }
 
-/* The phones of a drop that is opted out. An opting-out copy's own phone and campaign count even where the record has no
-   room for them. */
-static void list_drop(struct effects *effects, const struct record *record, const struct event *event,
-                      uint32_t campaign, const char *drop_id)
+/* An opting-out copy's own phone and campaign count even where the record has no room for them. */
+void effects_of_opt_out(struct effects *effects, const struct event *event, uint32_t campaign,
+                        const struct record *record, const char *drop_id)
 {
     struct listing listing = {.event = event,
                               .drop_id = drop_id,
@@ -97,12 +95,6 @@ static void list_drop(struct effects *effects, const struct record *record, cons
     }
     if (!own_listed)
         list_phone(effects, &listing, event->phone);
-}
-
-void effects_of_opt_out(struct effects *effects, const struct event *event, uint32_t campaign,
-                        const struct record *record)
-{
-    list_drop(effects, record, event, campaign, event->drop.text);
 }
 
 static void count_copy(struct effects *effects, uint32_t campaign, enum copy_counter counter)
@@ -163,7 +155,7 @@ void effects_of_result(struct effects *effects, const struct event *copy, uint32
             effects->call, kind,
             shown_drop(&effects->json, record, copy->id.text, name_of(effects, record->campaigns[0])));
     if (merged->list_opt_out)
-        list_drop(effects, record, copy, campaign, copy->id.text);
+        effects_of_opt_out(effects, copy, campaign, record, copy->id.text);
     if (merged->linked)
         link(effects, merged);
 }
@@ -211,9 +203,9 @@ enum applied effects_of_event(struct effects *effects, const struct event *copy,
         break;
     case EVENT_OPT_IN:
         if (copy->phone[0] != '\0')
-            apply_call_opt_in(effects->call, copy->phone, copy->time_ms,
-                              shown_opt_out(&effects->json, copy->drop.text, listing.foreign_id, copy->phone,
-                                            campaign > 0 ? name_of(effects, campaign) : NULL, copy->time_ms));
+            apply_call_list(effects->call, LIST_OF_OPT_INS, NULL, copy->phone, copy->time_ms, (const unsigned[2]){0, 0},
+                            shown_opt_out(&effects->json, copy->drop.text, listing.foreign_id, copy->phone,
+                                          campaign > 0 ? name_of(effects, campaign) : NULL, copy->time_ms));
         applied = APPLIED_OPT_IN;
         break;
     case EVENT_CAMPAIGN:

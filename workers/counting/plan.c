@@ -215,7 +215,7 @@ static void merge_one(struct plan *plan, struct copy *copy, struct record *recor
 
     if (copy->result == NOTE) {
         if (merge_opt_out(record, exists, copy->event, copy->campaign))
-            effects_of_opt_out(&plan->effects, copy->event, copy->campaign, record);
+            effects_of_opt_out(&plan->effects, copy->event, copy->campaign, record, copy->event->drop.text);
         return;
     }
     merged = merge_copy(record, exists, copy->event, copy->campaign, &plan->merging);

@@ -46,7 +46,6 @@ struct consumer *consumer_new(const struct consumer_settings *settings)
     struct consumer *consumer = calloc(1, sizeof *consumer);
     if (!consumer)
         return NULL;
-    consumer->watched_fd = -1;
     consumer->settings = *settings;
     consumer->watch = watch_new(settings->dog);
     if (!consumer->watch) {
@@ -287,11 +286,6 @@ static short sleep_until_woken(const struct consumer *consumer, int fd, short ev
     return poll(fds, 3, (int)timeout_ms) > 0 ? fds[0].revents : 0;
 }
 
-void consumer_watch(struct consumer *consumer, int fd)
-{
-    consumer->watched_fd = fd;
-}
-
 /* Reads what has come, until a message is whole or, of one in many frames, the time is up. */
 static enum frame_meaning read_frames(struct consumer *consumer, struct error *error)
 {
@@ -343,9 +337,10 @@ static enum consumer_result wait_for_room(struct consumer *consumer, int64_t tim
     return end_call(consumer, good, error) ? CONSUMER_NOTHING : CONSUMER_LOST;
 }
 
-enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, struct delivery **delivery,
-                                   struct error *error)
+enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, int watched_fd,
+                                   struct delivery **delivery, struct error *error)
 {
+    consumer->watched_fd = watched_fd;
     if (!consumer->session)
         return reconnect(consumer, timeout_ms, error);
     if (holds_enough(consumer))

@@ -48,16 +48,13 @@ enum consumer_result {
     CONSUMER_LOST,      /* the connection is lost: every delivery not acknowledged is void, and will come again */
 };
 
-/* consumer_next waits no more when this descriptor is readable, too; -1: none. */
-void consumer_watch(struct consumer *consumer, int fd);
-
-/* Waits up to timeout_ms, or until wake_fd is readable, for the next message; connects if there is no connection and it
+/* Waits up to timeout_ms, or until wake_fd or `watched_fd` (-1: none) is readable, for the next message; connects if there is no connection and it
    is time to. A dead connection is noticed within two heartbeats and CONSUMER_STUCK_MS, if this is called at least
    every few seconds. While they take LIMIT_HELD_BYTES it reads nothing, so that RabbitMQ keeps what it would send, and
    sends our heartbeats: CONSUMER_NOTHING. A message of more than LIMIT_BODY_MAX bytes is never kept: it is rejected,
    and RabbitMQ moves it to the rejected queue. *error is set with AWAY and LOST. */
-enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, struct delivery **delivery,
-                                   struct error *error);
+enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, int watched_fd,
+                                   struct delivery **delivery, struct error *error);
 
 /* Ends the consumption and closes the connection, so that RabbitMQ gives what was not acknowledged to others.
    consumer_next connects again. */
