@@ -283,16 +283,16 @@ CONSUMING = [
     Mutation(
         "frequent-lines-for-each", "what comes often costs a line a second",
         "workers/frequent_log.c",
-        "next_ms = now_ms + LINE_EVERY_MS;",
-        "next_ms = now_ms;",
+        "now_ms + LINE_EVERY_MS;",
+        "now_ms;",
         ["test_frequent_log"],
     ),
     Mutation(
-        "name-told-each-time", "a name that no rule knows is warned of once",
-        "workers/frequent_log.c",
-        "        if (strcmp(log->once[i], text) == 0)\n            return;",
-        "        if (log->once_full && strcmp(log->once[i], text) == 0)\n            return;",
-        ["test_frequent_log"],
+        "said-each-time", "a sentence that was said a moment ago is not said again",
+        "common/log_limiter.c",
+        "if (now_ms - kept->said_ms < LOG_LIMITER_AGAIN_MS)",
+        "if (now_ms < kept->said_ms)",
+        ["test_log_limiter", "test_frequent_log"],
     ),
     Mutation(
         "opt-in-unrecognized", "an opt-in is not counted as an event that no rule knows",
@@ -300,13 +300,6 @@ CONSUMING = [
         "        applied = APPLIED_OPT_IN;",
         "        applied = APPLIED_UNRECOGNIZED;",
         ["test_counters"],
-    ),
-    Mutation(
-        "frequent-lines-wait-for-ever", "what came often is told before the worker ends",
-        "workers/frequent_log.c",
-        "log->lines[kind].next_ms = 0;",
-        "log->lines[kind].next_ms += 0;",
-        ["test_frequent_log"],
     ),
     Mutation(
         "quarantine-skipped", "a message that comes a third time is read by a child first",
@@ -507,8 +500,8 @@ COUNTING = [
     Mutation(
         "types-not-checked", "a key of a wrong type is found before the first write",
         "workers/counting/apply.lua",
-        "if kind == wanted or kind == 'none' then return end",
-        "if kind == wanted or kind ~= 'none' then return end",
+        "return kind == wanted or kind == 'none' or error(",
+        "return kind == wanted or kind ~= 'none' or error(",
         [PLANTED],
     ),
     Mutation(

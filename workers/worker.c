@@ -112,10 +112,9 @@ static void lost(struct worker *worker, const struct error *error)
 /* False when out of memory: all messages go back to the queue. */
 static bool read_message(struct worker *worker, struct delivery *delivery)
 {
-    const struct parse_settings settings = worker_parse_settings(worker->config);
     char remark[PARSE_DETAIL];
     struct error error = {0};
-    if (delivery_read(delivery, &settings, remark)) {
+    if (delivery_read(delivery, worker->config->campaign_from_foreign_id, remark)) {
         if (strncmp(remark, PARSE_ABOUT_NAME, strlen(PARSE_ABOUT_NAME)) == 0)
             frequent_log_name(&worker->log, remark, clock_monotonic_ms());
         else if (remark[0] != '\0')

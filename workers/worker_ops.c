@@ -1,16 +1,6 @@
 #include "common/clock.h"
 #include "worker_state.h"
 
-/* What is rejected as well counts as that alone, so that every message becomes one thing. */
-static void count_applied(struct worker *worker, const struct event *const *events, const enum applied *results,
-                          size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!events[i]->rejected_as)
-            worker_count_applied(worker->status, results[i]);
-    }
-}
-
 static enum apply_progress op_apply(void *context, size_t which, const struct event *const *events, size_t count,
                                     enum applied *results, struct error *error)
 {
@@ -18,8 +8,10 @@ static enum apply_progress op_apply(void *context, size_t which, const struct ev
     enum apply_progress progress = redis_store_apply(worker->store, which, events, count, results, error);
     if (progress != APPLY_WAITS)
         redis_health_note(&worker->redis, progress == APPLY_DONE, error);
-    if (progress == APPLY_DONE)
-        count_applied(worker, events, results, count);
+    for (size_t i = 0; progress == APPLY_DONE && i < count; i++) {
+        if (!events[i]->rejected_as) /* what is rejected as well counts as that alone: every message becomes one thing */
+            worker_count_applied(worker->status, results[i]);
+    }
     return progress;
 }
 
@@ -57,9 +49,8 @@ static bool op_acknowledge(void *context, uint64_t tag, bool multiple, struct er
 static void read_first(const void *context, struct delivery *delivery)
 {
     const struct worker *worker = context;
-    const struct parse_settings settings = worker_parse_settings(worker->config);
     char ignored[PARSE_DETAIL];
-    (void)delivery_read(delivery, &settings, ignored);
+    (void)delivery_read(delivery, worker->config->campaign_from_foreign_id, ignored);
 }
 
 struct quarantine worker_quarantine(const struct worker *worker)

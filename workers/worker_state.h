@@ -47,9 +47,4 @@ struct reject_ops worker_reject_ops(struct worker *worker);
 /* How its suspects are read first. */
 struct quarantine worker_quarantine(const struct worker *worker);
 
-static inline struct parse_settings worker_parse_settings(const struct worker_config *config)
-{
-    return (struct parse_settings){.campaign_separator = config->campaign_from_foreign_id};
-}
-
 #endif

@@ -18,11 +18,11 @@ static const struct metric described[WORKER_METRICS] = {
 #include "workers/metrics.def"
 };
 
-static const char *const part_names[WORKER_PARTS] = {
-    [PART_BROKER] = "broker", [PART_REDIS] = "redis", [PART_REJECTED_QUEUE] = "rejected_queue"};
-/* What the worker cannot do while a part is away. */
-static const char *const part_verbs[WORKER_PARTS] = {
-    [PART_BROKER] = "consume", [PART_REDIS] = "count", [PART_REJECTED_QUEUE] = "reject"};
+static const struct {
+    const char *name, *verb; /* what the worker cannot do while it is away */
+} parts[WORKER_PARTS] = {[PART_BROKER] = {"broker", "consume"},
+                         [PART_REDIS] = {"redis", "count"},
+                         [PART_REJECTED_QUEUE] = {"rejected_queue", "reject"}};
 
 void worker_status_init(struct worker_status *status)
 {
@@ -83,9 +83,9 @@ void worker_part_good(struct worker_status *status, enum worker_part part, int64
         status->parts[part].changed_at_ms = now_ms;
     pthread_mutex_unlock(&status->mutex);
     if (changed && since_ms == 0)
-        log_info("can %s", part_verbs[part]);
+        log_info("can %s", parts[part].verb);
     else if (changed)
-        log_info("can %s again after %lld ms", part_verbs[part], (long long)(now_ms - since_ms));
+        log_info("can %s again after %lld ms", parts[part].verb, (long long)(now_ms - since_ms));
 }
 
 void worker_part_bad(struct worker_status *status, enum worker_part part, enum part_state state, const char *problem,
@@ -105,7 +105,7 @@ void worker_part_bad(struct worker_status *status, enum worker_part part, enum p
     }
     pthread_mutex_unlock(&status->mutex);
     if (report)
-        log_warn("cannot %s: %s; trying again, what waits for it is not acknowledged meanwhile", part_verbs[part],
+        log_warn("cannot %s: %s; trying again, what waits for it is not acknowledged meanwhile", parts[part].verb,
                  problem);
 }
 
@@ -175,9 +175,9 @@ bool worker_status_ready(void *context, struct buf *members)
     pthread_mutex_lock(&status->mutex);
     for (int i = 0; i < WORKER_PARTS; i++) {
         char name[32];
-        buf_printf(members, "\"%s\":\"%s\",", part_names[i], states[status->parts[i].state]);
+        buf_printf(members, "\"%s\":\"%s\",", parts[i].name, states[status->parts[i].state]);
         ready = ready && goes_on(status, (enum worker_part)i);
-        snprintf(name, sizeof name, "%s_problem", part_names[i]);
+        snprintf(name, sizeof name, "%s_problem", parts[i].name);
         append_sentence(members, name, status->parts[i].problem);
     }
     append_sentence(members, "redis_durability", status->redis.durability);

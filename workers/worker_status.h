@@ -7,7 +7,7 @@
 #include "common/error.h"
 #include "common/metrics.h"
 #include "batch.h"
-#include "workers/redis/findings.h"
+#include "workers/redis/review.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -148,9 +148,8 @@ static bool driver_copy(struct driver *driver, struct bytes record, struct error
     };
     memcpy(envelope.campaign, record.data + COPY_SIZE, campaign_len);
     struct bytes body = bytes_of(record.data + COPY_SIZE + campaign_len, record.len - COPY_SIZE - campaign_len);
-    struct parse_settings settings = {.campaign_separator = driver->separator};
     char detail[PARSE_DETAIL];
-    enum parse_verdict verdict = event_parse(body, &envelope, &settings, &driver->events[driver->copies], detail);
+    enum parse_verdict verdict = event_parse(body, &envelope, driver->separator, &driver->events[driver->copies], detail);
     if (verdict == PARSE_NO_MEMORY) {
         error_set(error, ERROR_NO_MEMORY, "out of memory");
         return false;

@@ -202,6 +202,7 @@ def spoil_record(client, spoil):
 @pytest.mark.parametrize("what, spoil, words", [
     ("a version that only a newer worker knows", lambda r: bytes([r[0] + 1]) + r[1:], "upgrade this worker"),
     ("a foreign text", lambda r: b"\0text", "none that a worker wrote"),
+    ("more bytes than a record ever has", lambda r: r + b"\0" * 70000, "none that a worker wrote"),
 ])
 def test_a_record_of_no_version_of_ours_stops_the_batch(driver, what, spoil, words):
     driver.run(SEQUENCE, [copy("drop-1", "failure", reason="No Funds")])

@@ -13,22 +13,20 @@
 /* 2026-06-01T12:00:00Z */
 #define RECEIVED INT64_C(1780315200000)
 
-static const struct parse_settings plain;
-
 static inline enum parse_verdict parse_bytes(const void *body, size_t len, const char *campaign,
-                                             const struct parse_settings *settings, struct event *event, char *detail)
+                                             const char *separator, struct event *event, char *detail)
 {
     struct envelope envelope = {.received_at_ms = RECEIVED};
     snprintf(envelope.campaign, sizeof envelope.campaign, "%s", campaign);
     detail[0] = '\0';
-    return event_parse(bytes_of(body, len), &envelope, settings, event, detail);
+    return event_parse(bytes_of(body, len), &envelope, separator, event, detail);
 }
 
 /* What the log is told goes to `detail`. */
 static inline struct event parsed_with(const char *body, char detail[PARSE_DETAIL])
 {
     struct event event;
-    enum parse_verdict verdict = parse_bytes(body, strlen(body), "", &plain, &event, detail);
+    enum parse_verdict verdict = parse_bytes(body, strlen(body), "", NULL, &event, detail);
     if (verdict != PARSE_OK)
         fail_msg("%s: verdict %d, %s", body, (int)verdict, detail);
     return event;

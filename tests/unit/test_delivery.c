@@ -20,7 +20,6 @@ static void a_body_that_was_read_is_kept_only_for_the_rejected_queue(void **stat
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        static const struct parse_settings settings;
         struct held held = {0};
         const size_t len = strlen(cases[i].body);
         struct delivery *delivery = delivery_new(len, &held);
@@ -29,7 +28,7 @@ static void a_body_that_was_read_is_kept_only_for_the_rejected_queue(void **stat
         memcpy(delivery->body, cases[i].body, len);
         delivery->envelope.received_at_ms = 1780315200000;
         assert_false(delivery_was_read(delivery));
-        CHECK_CASE(cases[i].name, delivery_read(delivery, &settings, remark));
+        CHECK_CASE(cases[i].name, delivery_read(delivery, NULL, remark));
         CHECK_CASE(cases[i].name, delivery_was_read(delivery));
         CHECK_CASE(cases[i].name, (delivery->event != NULL) == cases[i].event);
         CHECK_CASE(cases[i].name, (delivery->body != NULL) == cases[i].kept);

@@ -107,7 +107,7 @@ static void money_is_taken_or_ignored_with_a_remark(void **state)
         char detail[PARSE_DETAIL];
         struct event event;
         int len = snprintf(body, sizeof body, "{\"status\":\"success\",\"tts_fee\":%s}", cases[i].value);
-        assert_int_equal(parse_bytes(body, (size_t)len, "", &plain, &event, detail), PARSE_OK);
+        assert_int_equal(parse_bytes(body, (size_t)len, "", NULL, &event, detail), PARSE_OK);
         assert_int_equal(event.has_costs, cases[i].micros >= 0);
         assert_int_equal(event.tts_fee_micros, cases[i].micros >= 0 ? cases[i].micros : 0);
         assert_int_equal(event.product_cost_micros, 0);
@@ -191,14 +191,13 @@ static void campaigns_by_rank(void **state)
         {"", "\"campaign_id\":\"../../etc\"", "..%2F..%2Fetc", CAMPAIGN_FROM_BODY},
         {"", "\"campaign_id\":\"\xe2\x82\xac\"", "%E2%82%AC", CAMPAIGN_FROM_BODY},
     };
-    static const struct parse_settings slash = {.campaign_separator = "/"};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char body[256];
         char detail[PARSE_DETAIL];
         struct event event;
         int len = snprintf(body, sizeof body, "{\"status\":\"success\",%s}", cases[i].fields);
-        assert_int_equal(parse_bytes(body, (size_t)len, cases[i].url, &slash, &event, detail), PARSE_OK);
+        assert_int_equal(parse_bytes(body, (size_t)len, cases[i].url, "/", &event, detail), PARSE_OK);
         assert_string_equal(event.campaign, cases[i].campaign);
         assert_int_equal(event.campaign_rank, cases[i].rank);
     }
@@ -236,21 +235,20 @@ static void campaign_events_need_a_campaign_and_do_not_happen_when_it_was_made(v
         CHECK_CASE(cases[i].fields, strcmp(event.campaign, "c") == 0 && detail[0] == '\0');
     }
     for (size_t i = 0; i < COUNT(unnamed); i++)
-        CHECK_CASE(unnamed[i], parse_bytes(unnamed[i], strlen(unnamed[i]), "", &plain, &event, detail) ==
+        CHECK_CASE(unnamed[i], parse_bytes(unnamed[i], strlen(unnamed[i]), "", NULL, &event, detail) ==
                                    PARSE_CAMPAIGN_UNNAMED);
-    assert_int_equal(parse_bytes(unnamed[0], strlen(unnamed[0]), "spring", &plain, &event, detail), PARSE_OK);
+    assert_int_equal(parse_bytes(unnamed[0], strlen(unnamed[0]), "spring", NULL, &event, detail), PARSE_OK);
     assert_string_equal(event.campaign, "spring");
     assert_int_equal(parsed("{\"type\":\"campaign.archived\"}").kind, EVENT_OTHER);
 }
 
 static void a_separator_of_several_bytes_and_a_foreign_id_with_nul(void **state)
 {
-    static const struct parse_settings colons = {.campaign_separator = "::"};
     static const char body[] = "{\"status\":\"success\",\"foreign_id\":\"sp:ring\\u0000::7\"}";
     struct event event;
     char detail[PARSE_DETAIL];
     (void)state;
-    assert_int_equal(parse_bytes(body, strlen(body), "", &colons, &event, detail), PARSE_OK);
+    assert_int_equal(parse_bytes(body, strlen(body), "", "::", &event, detail), PARSE_OK);
     assert_string_equal(event.campaign, "sp%3Aring%00");
     assert_int_equal(event.foreign_id_len, 11);
     assert_memory_equal(event.foreign_id, "sp:ring\0::7", 11);
@@ -266,7 +264,7 @@ static void a_foreign_id_past_1024_bytes_is_ignored(void **state)
         size_t at = (size_t)sprintf(body, "{\"status\":\"success\",\"foreign_id\":\"");
         memset(body + at, 'f', len);
         snprintf(body + at + len, sizeof body - at - len, "\"}");
-        assert_int_equal(parse_bytes(body, strlen(body), "", &plain, &event, detail), PARSE_OK);
+        assert_int_equal(parse_bytes(body, strlen(body), "", NULL, &event, detail), PARSE_OK);
         assert_int_equal(event.foreign_id_len, len <= 1024 ? len : 0);
         assert_int_equal(detail[0] != '\0', len > 1024);
     }
@@ -416,7 +414,7 @@ static void a_body_for_which_memory_is_short_is_tried_again(void **state)
         struct event event;
         failing = rows[i].failing;
         const enum parse_verdict verdict =
-            parse_bytes(rows[i].body, strlen(rows[i].body), "", &plain, &event, detail);
+            parse_bytes(rows[i].body, strlen(rows[i].body), "", NULL, &event, detail);
         failing = NOTHING_FAILS;
         CHECK_CASE(rows[i].name, verdict == PARSE_NO_MEMORY && strcmp(detail, "out of memory") == 0);
     }

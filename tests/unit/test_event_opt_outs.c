@@ -276,7 +276,7 @@ static void the_phone_of_an_opt_out_is_the_contacts(void **state)
         for (int flat = 0; flat < 2; flat++) {
             int len = snprintf(body, sizeof body, "{\"type\":\"contact.opted_out\"%s%s%s", flat ? "," : ",\"data\":{",
                                numbers[i].data, flat ? "}" : "}}");
-            enum parse_verdict verdict = parse_bytes(body, (size_t)len, "", &plain, &event, detail);
+            enum parse_verdict verdict = parse_bytes(body, (size_t)len, "", NULL, &event, detail);
             CHECK_CASE(body, verdict == (taken ? PARSE_OK : PARSE_OPTOUT_WITHOUT_PHONE));
             CHECK_CASE(body, !taken || strcmp(event.phone, phone) == 0);
             CHECK_CASE(body, !taken || (event.kind == EVENT_OPT_OUT && event.opts_out && event.told));
@@ -337,7 +337,7 @@ static void the_opt_out_of_what_cannot_be_counted_is_taken(void **state)
         CHECK_CASE(rows[i].body, event.id.packed[0] == 'h'); /* of the body: the drop's own id is the drop's */
     }
     static const char nobody[] = "{\"status\":\"opted_out\",\"dnc\":true}";
-    assert_int_equal(parse_bytes(nobody, sizeof nobody - 1, "", &plain, &event, detail), PARSE_UNUSABLE_STATUS);
+    assert_int_equal(parse_bytes(nobody, sizeof nobody - 1, "", NULL, &event, detail), PARSE_UNUSABLE_STATUS);
     event = parsed("{\"status\":\"queued\",\"dnc\":true}");
     assert_string_equal(event.name, "status:queued");
     assert_false(event.opts_out || event.told);

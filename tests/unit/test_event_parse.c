@@ -279,7 +279,7 @@ static void what_cannot_be_counted_is_rejected_with_its_slug(void **state)
         struct event event;
         char detail[PARSE_DETAIL];
         memset(&event, 0x5a, sizeof event);
-        enum parse_verdict verdict = parse_bytes(cases[i].body, strlen(cases[i].body), "", &plain, &event, detail);
+        enum parse_verdict verdict = parse_bytes(cases[i].body, strlen(cases[i].body), "", NULL, &event, detail);
         if (verdict == PARSE_OK || strcmp(parse_verdict_slug(verdict), cases[i].slug) != 0)
             fail_msg("%s: verdict %d", cases[i].body, (int)verdict);
         assert_true(strlen(detail) > 0);

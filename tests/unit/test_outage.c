@@ -1,6 +1,6 @@
 /* When a worker stops waiting for Redis and gives its messages back. */
 #include "cases.h"
-#include "workers/outage.h"
+#include "workers/redis/health.h"
 
 static void only_a_minute_of_failures_without_one_success_is_too_long(void **state)
 {
@@ -31,7 +31,7 @@ static void only_a_minute_of_failures_without_one_success_is_too_long(void **sta
             if (*try == 'f')
                 outage_note(&outage, now_ms);
             else if (*try == 's')
-                outage_end(&outage);
+                outage.away = false;
         }
         CHECK_CASE(cases[i].name, outage_too_long(&outage, now_ms) == cases[i].too_long);
     }

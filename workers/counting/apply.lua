@@ -182,7 +182,7 @@ local function compare(i)
     if generation == 0 and present == ARGV[i + 2] then
       applying[number] = i
     else
-      local version = present == '' and RECORD_VERSION or string.byte(present) % 16
+      local version = present == '' and RECORD_VERSION or #present < 65536 and string.byte(present) % 16 or 0
       local words = version > RECORD_VERSION and 'one that only a newer worker knows' or 'none that a worker wrote'
       if version ~= RECORD_VERSION then error('KEY ' .. bucket .. ': ERR a record in it is ' .. words, 0) end
       conflicts[#conflicts + 1] = struct.pack('<I2I2B', number, #present, generation) .. present

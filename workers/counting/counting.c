@@ -142,7 +142,7 @@ static void note_epoch(struct counting *counting)
     if (known->epoch[0] == '\0') /* the answer to another batch says that it is over */
         return;
     if (strcmp(known->wrote, known->epoch) != 0)
-        damage_forget(&counting->damage);
+        counting->damage.count = 0;
     memcpy(known->wrote, known->epoch, sizeof known->wrote);
 }
 

@@ -7,7 +7,7 @@
 
 #include "common/error.h"
 #include "workers/event/event.h"
-#include "workers/redis/findings.h"
+#include "workers/redis/review.h"
 #include "common/redis/primary.h"
 #include "merge.h"
 

@@ -26,8 +26,3 @@ const char *damage_note(struct damage *damage, const char *prefix, struct bytes 
     damage->keys[i].told_ms = now_ms;
     return damage->keys[i].key;
 }
-
-void damage_forget(struct damage *damage)
-{
-    damage->count = 0;
-}

@@ -24,8 +24,7 @@ struct damage {
 };
 
 /* Notes the key. Returns what to name in the log, or NULL if that was named less than DAMAGE_AGAIN_MS ago; it is valid until
-   damage_forget. */
+   the next call. */
 const char *damage_note(struct damage *damage, const char *prefix, struct bytes key, int64_t now_ms);
-void damage_forget(struct damage *damage);
 
 #endif

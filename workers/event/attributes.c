@@ -212,7 +212,7 @@ static bool campaign_into(struct reading *reading, struct bytes foreign_id)
         struct bytes id;
     } ids[] = {
         {CAMPAIGN_FROM_URL, bytes_of_text(reading->envelope->campaign)},
-        {CAMPAIGN_FROM_FOREIGN, campaign_part(foreign_id, reading->settings->campaign_separator)},
+        {CAMPAIGN_FROM_FOREIGN, campaign_part(foreign_id, reading->separator)},
         {CAMPAIGN_FROM_BODY, fields->in_body[FIELD_campaign_id].text},
         {CAMPAIGN_FROM_BODY, fields->in_data[FIELD_campaign_id].text},
         {CAMPAIGN_FROM_BODY, inside.text},

@@ -46,13 +46,13 @@ static enum parse_verdict read_message(struct reading *reading)
     return verdict;
 }
 
-enum parse_verdict event_parse(struct bytes body, const struct envelope *envelope,
-                               const struct parse_settings *settings, struct event *event, char detail[PARSE_DETAIL])
+enum parse_verdict event_parse(struct bytes body, const struct envelope *envelope, const char *separator,
+                               struct event *event, char detail[PARSE_DETAIL])
 {
     struct fields fields;
     struct event made = {.kind = EVENT_OTHER, .received_ms = envelope->received_at_ms};
     struct reading reading = {
-        .fields = &fields, .envelope = envelope, .settings = settings, .event = &made, .remark = detail};
+        .fields = &fields, .envelope = envelope, .separator = separator, .event = &made, .remark = detail};
     const enum json_verdict json = fields_read(body, &fields);
     detail[0] = '\0';
     if (json != JSON_OK) {

@@ -16,17 +16,13 @@ enum parse_verdict {
 #include "workers/outcomes.def"
 };
 
-struct parse_settings {
-    const char *campaign_separator; /* CAMPAIGN_FROM_FOREIGN_ID; NULL or empty: off */
-};
-
 /* Reads and classifies one message by docs/classification.md. envelope->received_at_ms must be set (the caller puts a
-   time there if the message had none). On PARSE_OK *event is filled; else it is untouched and `detail` gets a sentence.
+   time there if the message had none); `separator` is CAMPAIGN_FROM_FOREIGN_ID, NULL or empty: off. On PARSE_OK *event is filled; else it is untouched and `detail` gets a sentence.
    What the log should tell of an event (absurd money was ignored, its name sounds like an opt-out) is a sentence in
-   `detail` with PARSE_OK, which begins with PARSE_ABOUT_NAME if it is about the name; else detail is "". A message that is no event but opts somebody out becomes an EVENT_OPT_OUT
-   with rejected_as set. */
-enum parse_verdict event_parse(struct bytes body, const struct envelope *envelope,
-                               const struct parse_settings *settings, struct event *event, char detail[PARSE_DETAIL]);
+   `detail` with PARSE_OK, which begins with PARSE_ABOUT_NAME if it is about the name; else detail is "". A message that is
+   no event but opts somebody out becomes an EVENT_OPT_OUT with rejected_as set. */
+enum parse_verdict event_parse(struct bytes body, const struct envelope *envelope, const char *separator,
+                               struct event *event, char detail[PARSE_DETAIL]);
 
 /* The slug of a rejection ("invalid_json"); NULL for PARSE_OK and PARSE_NO_MEMORY. */
 const char *parse_verdict_slug(enum parse_verdict verdict);

@@ -9,7 +9,7 @@
 struct reading {
     struct fields *fields;
     const struct envelope *envelope;
-    const struct parse_settings *settings;
+    const char *separator; /* CAMPAIGN_FROM_FOREIGN_ID */
 
     struct bytes name; /* `type`, else `event` */
     enum name_meaning meaning;

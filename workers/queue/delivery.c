@@ -39,14 +39,14 @@ void delivery_free(struct delivery *delivery)
     free(delivery);
 }
 
-bool delivery_read(struct delivery *delivery, const struct parse_settings *settings, char remark[PARSE_DETAIL])
+bool delivery_read(struct delivery *delivery, const char *separator, char remark[PARSE_DETAIL])
 {
     char detail[PARSE_DETAIL] = "";
     struct event *event = malloc(sizeof *event);
     enum parse_verdict verdict = PARSE_NO_MEMORY;
     remark[0] = '\0';
     if (event)
-        verdict = event_parse(delivery_body(delivery), &delivery->envelope, settings, event, detail);
+        verdict = event_parse(delivery_body(delivery), &delivery->envelope, separator, event, detail);
     if (verdict != PARSE_OK) {
         free(event);
         event = NULL;

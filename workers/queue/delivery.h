@@ -44,7 +44,7 @@ void delivery_free(struct delivery *delivery);
 
 /* Reads the body (event_parse says how), which must be there, and drops it if it is needed no more. False when out of
    memory: then nothing has changed. `remark` is what was ignored in an event, "" for nothing. */
-bool delivery_read(struct delivery *delivery, const struct parse_settings *settings, char remark[PARSE_DETAIL]);
+bool delivery_read(struct delivery *delivery, const char *separator, char remark[PARSE_DETAIL]);
 /* Whether it was read, or needs not be any more. */
 static inline bool delivery_was_read(const struct delivery *delivery)
 {

@@ -63,11 +63,6 @@ void rejecter_free(struct rejecter *rejecter)
     free(rejecter);
 }
 
-static const char *peer(const struct rejecter *rejecter)
-{
-    return amqp_session_peer(rejecter->session);
-}
-
 static bool select_confirms(struct rejecter *rejecter, struct error *error)
 {
     const struct amqp_session *session = rejecter->session;
@@ -153,13 +148,13 @@ static bool on_method(struct rejecter *rejecter, const amqp_method_t *method, st
         error_set(error, ERROR_UNAVAILABLE,
                   "%s returned a rejected message: no queue is bound to the exchange %s; it is declared again with the "
                   "next connection",
-                  peer(rejecter), rejecter->settings.rejected_queue);
+                  amqp_session_peer(rejecter->session), rejecter->settings.rejected_queue);
         return false;
     case AMQP_CHANNEL_CLOSE_METHOD: /* without the exchange, for one */
         rejecter->declares = true;
         /* fall through */
     case AMQP_CONNECTION_CLOSE_METHOD:
-        amqp_error_of_close(error, PUBLISHING, peer(rejecter), method);
+        amqp_error_of_close(error, PUBLISHING, amqp_session_peer(rejecter->session), method);
         return false;
     case AMQP_CONNECTION_BLOCKED_METHOD:
         rejecter->blocked = true;
@@ -219,16 +214,16 @@ static int64_t owed_ms(const struct rejecter *rejecter)
 /* What is wrong with a connection that works. False with *error if something is. */
 static bool in_order(const struct rejecter *rejecter, int64_t owed, struct error *error)
 {
-    const char *queue = rejecter->settings.rejected_queue;
+    const char *queue = rejecter->settings.rejected_queue, *peer = amqp_session_peer(rejecter->session);
     if (rejecter->blocked)
         error_set(error, ERROR_UNAVAILABLE, "%s takes no messages for now: it is short of memory or disk",
-                  peer(rejecter));
+                  peer);
     else if (rejecter->refused)
         error_set(error, ERROR_UNAVAILABLE, "%s refused a rejected message: the queue %s is full, or has no leader",
-                  peer(rejecter), queue);
+                  peer, queue);
     else if (owed >= REJECT_CONFIRM_TIMEOUT_MS)
         error_set(error, ERROR_UNAVAILABLE,
-                  "%s has not confirmed a rejected message within %d ms: the queue %s stands still", peer(rejecter),
+                  "%s has not confirmed a rejected message within %d ms: the queue %s stands still", peer,
                   REJECT_CONFIRM_TIMEOUT_MS, queue);
     else
         return true;

@@ -28,7 +28,7 @@ void redis_health_note(struct redis_health *health, bool done, const struct erro
     int64_t now_ms = clock_monotonic_ms();
     if (done) {
         health->look_at_ms = now_ms + LOOK_EVERY_MS;
-        outage_end(&health->outage);
+        health->outage.away = false;
         worker_part_good(health->status, PART_REDIS, now_ms);
     } else {
         outage_note(&health->outage, now_ms);
@@ -49,7 +49,7 @@ bool redis_health_check(struct redis_health *health, bool batch_in_hand, struct 
             tell_bad(health, error, now_ms);
         return false;
     }
-    outage_end(&health->outage);
+    health->outage.away = false;
     /* Before anybody may hear that it is ready. */
     redis_health_tell(health);
     if (!batch_in_hand)

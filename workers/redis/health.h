@@ -4,12 +4,33 @@
 #define DROPBRIDGE_REDIS_HEALTH_H
 
 #include "common/error.h"
-#include "workers/outage.h"
 #include "store.h"
 #include "workers/worker_status.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* How long it has been away: whether to go on holding messages for it, or to give them back. Pure: times are passed in
+   (monotonic ms). */
+struct outage {
+    int64_t limit_ms;
+    bool away;        /* the last try failed */
+    int64_t since_ms; /* of the first failure behind the last success; only while `away` */
+};
+
+/* A try, of whatever kind, failed. One that succeeds sets `away` to false. */
+static inline void outage_note(struct outage *outage, int64_t now_ms)
+{
+    outage->since_ms = outage->away ? outage->since_ms : now_ms;
+    outage->away = true;
+}
+
+/* Whether all tries have failed for the limit or longer. Waiting without trying proves nothing: the time counts from
+   the first failure, and the next success ends it. */
+static inline bool outage_too_long(const struct outage *outage, int64_t now_ms)
+{
+    return outage->away && now_ms - outage->since_ms >= outage->limit_ms;
+}
 
 struct redis_health {
     struct redis_store *store;    /* not owned */

@@ -4,7 +4,6 @@
 #include "workers/counting/counting.h"
 #include "preflight.h"
 #include "replicas.h"
-#include "review.h"
 #include "common/redis/primary.h"
 
 #include <poll.h>

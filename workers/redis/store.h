@@ -7,7 +7,7 @@
 #include "common/error.h"
 #include "workers/counting/merge.h"
 #include "workers/event/event.h"
-#include "findings.h"
+#include "review.h"
 
 #include <stdbool.h>
 #include <stddef.h>
