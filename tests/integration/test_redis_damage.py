@@ -181,7 +181,7 @@ def test_a_call_made_for_another_schema_or_epoch_writes_nothing(driver, schema, 
     client = driver.redis.client
     client.mset({"dc:schema": schema, "dc:drops:epoch": epoch})
     script = (model_harness.servers.ROOT / "workers" / "counting" / "apply.lua").read_text()
-    arguments = ["dc:drops:epoch", "e:1", "dc:schema", "2", "dc:campaigns", "", "0", "0", str(2**50), "0",
+    arguments = ["dc:drops:epoch", "e:1", "dc:schema", "2", "dc:campaigns", "", "0", "0", str(2**50), "0", "dc:drops:sizes", "1", "9",
                  struct.pack("<6H", 0, 0, 0, 1, 0, 0),
                  "dc:campaign:spring", "spring", "first", "last", "", "", "", "1", ""]  # fmt: skip
     if refusal:

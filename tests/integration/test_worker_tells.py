@@ -251,6 +251,11 @@ def test_workers_with_other_settings_say_so_until_they_are_alike(start_worker, r
     wait_said(first, "mended: this worker has RESULT_TTL_S=100")
     wait_told(other, "redis_settings", "this worker has RESULT_TTL_S=200", "another RESULT_TTL_S=100")
     assert first.stderr.count("this worker has RESULT_TTL_S=100") == 2  # once it was mended
+    assert 0 < redis_server.client.pttl("dc:drops:settings") <= 120000
+    for ended in (first, third):
+        ended.stop()
+    redis_server.client.delete("dc:drops:settings")  # as if that time were over
+    wait_untold(other, "redis_settings")
 
 
 # ---- names that no rule knows ----

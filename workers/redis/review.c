@@ -8,6 +8,9 @@
 
 enum { KEY_SIZE = 300, SETTING_SIZE = 32 };
 
+/* A worker that has ended is not compared with for longer. Each look writes it again, if it is ours. */
+#define SHARED_FOR_MS "120000"
+
 static const char lost[] = "a crash of it can lose counted events";
 static const char forgotten[] = "it may evict keys, and a forgotten drop is counted again";
 
@@ -89,22 +92,22 @@ static bool compare(struct redis_review *review, struct redis_primary *session, 
 {
     static const char doing[] = "comparing the settings of the workers";
     char key[KEY_SIZE];
-    const char *get[] = {"GET", key}, *set[] = {"SET", key, review->shared};
+    const char *get[] = {"GET", key}, *set[] = {"SET", key, review->shared, "PX", SHARED_FOR_MS};
     struct redis_answer answer;
-    bool there;
+    bool others;
 
     snprintf(key, sizeof key, "%.256sdrops:settings", review->prefix);
     if (!redis_primary_ask(session, doing, 2, get, NULL, &answer, error))
         return false;
-    there = answer.kind == REDIS_ANSWER_TEXT;
-    if (there && strcmp(answer.text, review->shared) != 0)
+    others = answer.kind == REDIS_ANSWER_TEXT && strcmp(answer.text, review->shared) != 0;
+    if (others)
         snprintf(sentence, ERROR_TEXT,
                  "this worker has %s, and another %.159s: how an event counts, and for how long it is remembered, depends "
-                 "on which takes it; give all workers the same (if the other has ended, start one again)",
+                 "on which takes it; give all workers the same (if the other has ended, this ends within minutes)",
                  review->shared, answer.text);
-    if (there && review->written)
+    if (others && review->written)
         return true;
-    review->written = redis_primary_ask(session, doing, 3, set, NULL, &answer, error);
+    review->written = redis_primary_ask(session, doing, 5, set, NULL, &answer, error);
     return review->written;
 }
 
