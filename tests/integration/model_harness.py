@@ -280,7 +280,7 @@ def difference(key, expected, found):
 
 
 def wrong_ttls(sequence, ttls):
-    limits = {"result:": sequence.settings.result_ttl_s, "minute:": 86400}
+    limits = {"result:": sequence.settings.result_ttl_s, "minute:": 86400, "drops:settings": 120}
     wrong = []
     for key, ttl in ttls.items():
         limit = next((limit for start, limit in limits.items() if key.startswith(start)), None)
@@ -289,7 +289,7 @@ def wrong_ttls(sequence, ttls):
             wrong.append(f"{key}: TTL {ttl}, expected at most {limit}")
         elif limit is None and not key.startswith("drops:") and ttl != -1:
             wrong.append(f"{key}: TTL {ttl}, expected none")
-        elif key.startswith("drops:") and ttl != -1 and ttl < sequence.settings.retention_s - 120:
+        elif re.fullmatch(r"drops:\d+:e?\d+", key) and ttl < sequence.settings.retention_s - 120:
             wrong.append(f"{key}: TTL {ttl}, expected at least {sequence.settings.retention_s}")
     return wrong
 
