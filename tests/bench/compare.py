@@ -59,9 +59,6 @@ CONTENDERS = {
     "few-known": workers(1, known=100000),
     "many-known": workers(1, known=10000000),
 }
-# The others take minutes to prepare, and gigabytes.
-USUAL = [slug for slug, contender in CONTENDERS.items() if not contender.known]
-
 
 @dataclasses.dataclass
 class Size:

@@ -50,7 +50,7 @@ static void print_sums(const struct filling *filling, int64_t took_us)
 
 static bool run(const struct amqp_settings *settings, struct filling *filling, struct error *error)
 {
-    struct publishing *publishing = publishing_new(settings, filling->events, error);
+    struct publishing *publishing = publishing_new(settings, &(struct publishing_plan){.events = filling->events}, error);
     int64_t began_us = clock_monotonic_us();
     bool good = publishing && publishing_run(publishing, make_copy, filling, error);
 

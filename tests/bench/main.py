@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 import bars  # noqa: E402
 import capacity  # noqa: E402
 import compare  # noqa: E402
+import ingest  # noqa: E402
 import machine  # noqa: E402
 import standings  # noqa: E402
 
@@ -40,12 +41,7 @@ def even_number(text):
     return value
 
 
-def slugs_of(text):
-    slugs = text.split(",")
-    unknown = [slug for slug in slugs if slug not in compare.CONTENDERS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(compare.CONTENDERS)}")
-    return [slug for slug in compare.CONTENDERS if slug in slugs]
+COMPARISONS = {"drain": compare, "ingest": ingest}
 
 
 def read_arguments():
@@ -56,16 +52,31 @@ def read_arguments():
     one = commands.add_parser("capacity", help="what one machine carries; 6 to 8 minutes")
     one.add_argument("--quick", action="store_true", help="a minute: shows that it works, its figures are no measurement")
     side = commands.add_parser("compare", help="ours beside others' programs, in one run")
-    side.add_argument("of", choices=["drain"], help="drain: how fast a full queue is counted; 5 minutes")
+    side.add_argument("of", choices=COMPARISONS,
+                      help="drain: how fast a full queue is counted; ingest: how fast events are taken in; 5 minutes each")
     side.add_argument("--rounds", type=number_of("rounds", 1, 100), help=f"of all contenders ({compare.FULL.rounds})")
-    side.add_argument("--events", type=even_number, help=f"in the queue of each contender ({compare.FULL.events:,})")
-    side.add_argument("--only", type=slugs_of, default=compare.USUAL, metavar="NAME,…",
-                      help=f"of {', '.join(compare.CONTENDERS)}; without it the last two are left out")
+    side.add_argument("--events", type=even_number, help=f"of each contender ({compare.FULL.events:,})")
+    side.add_argument("--only", metavar="NAME,…", help="; ".join(
+        f"{of}: of {', '.join(comparison.CONTENDERS)}" for of, comparison in COMPARISONS.items()) +
+        "; without it all but few-known and many-known")
     side.add_argument("--quick", action="store_true",
-                      help=f"a round of {compare.QUICK.events:,} events: shows that it works, its figures are no measurement")
-    side.add_argument("--json", type=pathlib.Path, metavar="FILE", help="all figures (build/bench/compare-drain.json)")
+                      help="one small round: shows that it works, its figures are no measurement")
+    side.add_argument("--json", type=pathlib.Path, metavar="FILE", help="all figures (build/bench/compare-{drain,ingest}.json)")
     side.add_argument("--svg", type=pathlib.Path, metavar="FILE", help="a chart of the medians")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.what == "compare":
+        arguments.only = slugs_of(side, COMPARISONS[arguments.of], arguments.only)
+    return arguments
+
+
+def slugs_of(parser, comparison, text):
+    if text is None:
+        return [slug for slug, contender in comparison.CONTENDERS.items() if not getattr(contender, "known", 0)]
+    slugs = text.split(",")
+    unknown = [slug for slug in slugs if slug not in comparison.CONTENDERS]
+    if unknown:
+        parser.error(f"argument --only: {', '.join(unknown)}: not one of {', '.join(comparison.CONTENDERS)}")
+    return [slug for slug in comparison.CONTENDERS if slug in slugs]
 
 
 def print_machine(facts):
@@ -101,6 +112,19 @@ def measure_drains(arguments, folder):
     return {"size": dataclasses.asdict(size), "rows": rows}, int(any(row["wrong"] for row in rows))
 
 
+def measure_ingest(arguments, folder):
+    """(the measured part of the report, exit status)"""
+    base = ingest.QUICK if arguments.quick else ingest.FULL
+    size = dataclasses.replace(base, rounds=arguments.rounds or base.rounds, events=arguments.events or base.events)
+    rows, latencies = ingest.measure(folder, arguments.build.resolve(), size, arguments.only)
+    print("\n" + standings.ingest_table(rows, latencies))
+    warn_of_others(max((turn["others"] * 100 for row in rows for turn in row["drains"]), default=0))
+    if arguments.svg:
+        note = f"{size.events:,} events over {ingest.CONNECTIONS} connections, medians of {size.rounds}"
+        arguments.svg.write_text(bars.chart("Events taken in a second", note, standings.ingest_chart_rows(rows)))
+    return {"size": dataclasses.asdict(size), "rows": rows, "latencies": latencies}, int(any(row["wrong"] for row in rows))
+
+
 def main():
     arguments = read_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -115,8 +139,8 @@ def main():
         what, path = "capacity", arguments.out / "capacity.json"
         measured, status = measure_capacity(arguments, folder)
     else:
-        what, path = f"compare {arguments.of}", arguments.json or arguments.out / "compare-drain.json"
-        measured, status = measure_drains(arguments, folder)
+        what, path = f"compare {arguments.of}", arguments.json or arguments.out / f"compare-{arguments.of}.json"
+        measured, status = (measure_drains if arguments.of == "drain" else measure_ingest)(arguments, folder)
     shutil.rmtree(folder)
     seconds = round(time.monotonic() - began)
     report = {"what": what, "quick": arguments.quick, "seconds": seconds, "machine": facts, **measured}

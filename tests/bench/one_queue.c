@@ -37,7 +37,7 @@ static bool make_event(void *context, uint64_t number, struct envelope *envelope
 static bool run(struct trial *trial, struct error *error)
 {
     pthread_t consumer;
-    struct publishing *publishing = publishing_new(&trial->settings, trial->events, error);
+    struct publishing *publishing = publishing_new(&trial->settings, &(struct publishing_plan){.events = trial->events}, error);
 
     if (!publishing)
         return false;

@@ -3,8 +3,10 @@
 #include "common/clock.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -17,24 +19,32 @@ struct publishing {
     struct amqp_session *session;
     publishing_make *make;
     void *context;
-    uint64_t events;
+    struct publishing_plan plan;
+    int64_t began_us;
     uint64_t sent;
     uint64_t confirmed;
     uint64_t oldest; /* the first tag that is not confirmed */
     bool *done;      /* by tag */
+    int64_t *due_us; /* by tag: when its latency begins */
 };
 
-struct publishing *publishing_new(const struct amqp_settings *settings, uint64_t events, struct error *error)
+struct publishing *publishing_new(const struct amqp_settings *settings, const struct publishing_plan *plan,
+                                  struct error *error)
 {
     struct publishing *publishing = calloc(1, sizeof *publishing);
 
     if (publishing)
-        *publishing = (struct publishing){
-            .settings = settings, .events = events, .oldest = 1, .done = calloc(events + 2, sizeof(bool))};
-    if (!publishing || !publishing->done) {
-        error_set(error, ERROR_NO_MEMORY, "no memory for %" PRIu64 " events: take fewer", events);
+        *publishing = (struct publishing){.settings = settings,
+                                          .plan = *plan,
+                                          .oldest = 1,
+                                          .done = calloc(plan->events + 2, sizeof(bool)),
+                                          .due_us = calloc(plan->events + 2, sizeof(int64_t))};
+    if (!publishing || !publishing->done || !publishing->due_us) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for %" PRIu64 " events: take fewer", plan->events);
         goto fail;
     }
+    if (publishing->plan.window == 0)
+        publishing->plan.window = WINDOW;
     publishing->session = amqp_session_open(settings, 0, "bench in", NULL, error);
     if (!publishing->session)
         goto fail;
@@ -54,6 +64,7 @@ void publishing_free(struct publishing *publishing)
         return;
     amqp_session_close(publishing->session);
     free(publishing->done);
+    free(publishing->due_us);
     free(publishing);
 }
 
@@ -81,13 +92,29 @@ static bool publish_one(struct publishing *publishing, struct buf *body)
                               (amqp_bytes_t){.len = body->len, .bytes = body->data}) == AMQP_STATUS_OK;
 }
 
-static bool publish_window(struct publishing *publishing, struct buf *body)
+/* Of the next event. */
+static int64_t due_us(const struct publishing *publishing, int64_t now_us)
 {
+    if (publishing->plan.rate <= 0)
+        return now_us;
+    return publishing->began_us + (int64_t)llround((double)publishing->sent * 1e6 / publishing->plan.rate);
+}
+
+static bool publish_what_is_due(struct publishing *publishing, struct buf *body)
+{
+    const struct publishing_plan *plan = &publishing->plan;
     bool good = true;
-    hold_back(publishing, true);
-    while (good && publishing->sent < publishing->events && publishing->sent - publishing->confirmed < WINDOW)
+    if (!plan->apart)
+        hold_back(publishing, true);
+    while (good && publishing->sent < plan->events && publishing->sent - publishing->confirmed < plan->window) {
+        int64_t now_us = clock_monotonic_us(), due = due_us(publishing, now_us);
+        if (due > now_us)
+            break;
+        publishing->due_us[publishing->sent + 1] = due;
         good = publish_one(publishing, body);
-    hold_back(publishing, false);
+    }
+    if (!plan->apart)
+        hold_back(publishing, false);
     return good;
 }
 
@@ -100,12 +127,26 @@ static bool note_confirm(struct publishing *publishing, const amqp_frame_t *fram
     if (ack->delivery_tag == 0 || ack->delivery_tag > publishing->sent)
         return false;
     for (uint64_t tag = ack->multiple ? publishing->oldest : ack->delivery_tag; tag <= ack->delivery_tag; tag++) {
-        publishing->confirmed += publishing->done[tag] ? 0 : 1;
+        if (publishing->done[tag])
+            continue;
+        publishing->confirmed++;
         publishing->done[tag] = true;
+        if (publishing->plan.latency)
+            histogram_add(publishing->plan.latency, clock_monotonic_us() - publishing->due_us[tag]);
     }
     while (publishing->oldest <= publishing->sent && publishing->done[publishing->oldest])
         publishing->oldest++;
     return true;
+}
+
+/* Sleeps until a confirm comes or the next event is due; true if it is. */
+static bool wait_until_due(const struct publishing *publishing)
+{
+    struct pollfd fd = {.fd = amqp_session_fd(publishing->session), .events = POLLIN};
+    int64_t now_us = clock_monotonic_us(), wait_us = due_us(publishing, now_us) - now_us;
+    const struct timespec rest = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
+    return publishing->plan.rate > 0 && publishing->sent < publishing->plan.events &&
+           (wait_us <= 0 || ppoll(&fd, 1, &rest, NULL) == 0);
 }
 
 /* Waits for a confirm, and takes those that are there behind it. */
@@ -141,11 +182,13 @@ bool publishing_run(struct publishing *publishing, publishing_make *make, void *
     publishing->make = make;
     publishing->context = context;
     buf_init(&body, BODY_MAX);
-    while (good && publishing->confirmed < publishing->events) {
-        good = publish_window(publishing, &body);
+    publishing->began_us = clock_monotonic_us();
+    while (good && publishing->confirmed < publishing->plan.events) {
+        good = publish_what_is_due(publishing, &body);
         if (!good)
             error_set(error, ERROR_UNAVAILABLE, "a message cannot be sent");
-        good = good && read_confirms(publishing, error);
+        else if (!wait_until_due(publishing))
+            good = read_confirms(publishing, error);
     }
     buf_clear(&body);
     return good;

@@ -105,3 +105,75 @@ def chart_rows(rows):
         times = row["of"][PEER]
         told.append((row["name"], row["rate"], f"{row['rate']:,.0f}" + (f"  ({times:.2f} ×)" if times else ""), ours))
     return told
+
+
+# ---- ingest ----
+
+PUBLISH, HTTP = "broker", "http"
+INGEST_CPU = ("server", "broker", "load")
+INGEST_HEAD = ("", "events/s", "least to most", "of bound", "p50 ms", "p99 ms", "server", "broker", "load", "switches", "checks")
+INGEST_LINE = "{:<44} {:>9} {:>18} {:>8} {:>8} {:>8} {:>7} {:>7} {:>6} {:>8}  {}"
+
+
+def ingest_summary(contenders, turns, not_run):
+    """As summary; "of_bound" is the ratio to 1 / (1/H + 1/P), the medians of what one broker and one HTTP server can do."""
+    rows = []
+    for slug, name in contenders.items():
+        row = {"slug": slug, "name": name, "not_run": not_run.get(slug), "drains": turns.get(slug, []), "of_bound": None}
+        row["wrong"] = [sentence for turn in row["drains"] for sentence in turn["wrong"]]
+        if row["drains"]:
+            for figure in ("rate", "p50_ms", "p99_ms", "switches"):
+                row[figure] = median_of(turn[figure] for turn in row["drains"])
+            row["cpu"] = {kind: median_of(turn["cpu"][kind] for turn in row["drains"]) for kind in INGEST_CPU}
+        rows.append(row)
+    bound = bound_of(rows)
+    for row in rows:
+        if bound and measured(row):
+            row["of_bound"] = row["rate"] / bound
+    return rows
+
+
+def median_of(figures):
+    present = [figure for figure in figures if figure is not None]
+    return statistics.median(present) if present else None
+
+
+def bound_of(rows):
+    halves = [find(rows, slug) for slug in (PUBLISH, HTTP)]
+    return 1 / sum(1 / row["rate"] for row in halves) if all(map(measured, halves)) else None
+
+
+def ingest_line(row):
+    if row["not_run"]:
+        return f"{row['name']:<44} not run: {row['not_run']}"
+    rates = [turn["rate"] for turn in row["drains"]]
+    spread = f"{min(rates):,.0f} to {max(rates):,.0f}" if len(rates) > 1 else "once"
+    return INGEST_LINE.format(row["name"], shown(row["rate"]), spread, shown(row["of_bound"], 2), shown(row["p50_ms"], 1),
+                              shown(row["p99_ms"], 1), *(shown(row["cpu"][kind], 1) for kind in INGEST_CPU),
+                              shown(row["switches"], 1), "WRONG" if row["wrong"] else "right")
+
+
+def ingest_table(rows, latencies):
+    lines = [f"{'':<100} CPU, µs an event", INGEST_LINE.format(*INGEST_HEAD), *map(ingest_line, rows)]
+    lines += [f"WRONG: {row['name']}: {sentence}" for row in rows for sentence in row["wrong"]]
+    bound = bound_of(rows)
+    if bound:
+        lines.append(f"The bound, 1 / (1/H + 1/P): {bound:,.0f} a second")
+    for rate, told in latencies.items():
+        ours, alone = (statistics.median(one[name]["p99"] for one in told) for name in ("ours", "publisher"))
+        lines.append(f"At {rate:,} a second, from when each was due: p99 {ours:.1f} ms, {ours / alone:.2f} × that of a bare "
+                     f"publisher ({alone:.1f} ms)")
+    return "\n".join(lines)
+
+
+def ingest_chart_rows(rows):
+    """For bars.chart."""
+    told = []
+    for row in rows:
+        ours = row["slug"].startswith("ours")
+        if not measured(row):
+            told.append((row["name"], None, "not run" if row["not_run"] else "WRONG", ours))
+            continue
+        told.append((row["name"], row["rate"],
+                     f"{row['rate']:,.0f}" + (f"  ({row['of_bound']:.2f} of the bound)" if row["of_bound"] else ""), ours))
+    return told
