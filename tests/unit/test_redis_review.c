@@ -63,7 +63,8 @@ bool redis_primary_ask(struct redis_primary *session, const char *doing, int arg
         error_set(error, ERROR_UNAVAILABLE, "%s: WRONGTYPE", doing);
         return false;
     }
-    if (argc == 3) {
+    if (argc == 5) {
+        assert_string_equal(argv[3], "PX"); /* so that a worker that has ended is forgotten */
         server.writes++;
         snprintf(server.shared, sizeof server.shared, "%s", argv[2]);
     } else if (server.shared[0] != '\0') {
@@ -186,7 +187,11 @@ static void the_last_that_started_is_right_and_the_others_say_so_until_they_are_
     }
     redis_review_look(&again, NULL);
     assert_string_equal(again.settings, "");
-    assert_int_equal(server.writes, 3); /* one a worker */
+    assert_int_equal(server.writes, 4); /* by whoever starts, and by each look of one that is like it */
+    server.shared[0] = '\0';            /* it has expired: none of these looked for a while */
+    redis_review_look(&old, NULL);
+    assert_string_equal(old.settings, "");
+    assert_int_equal(server.writes, 5);
 }
 
 static void what_an_emptied_redis_lost_is_written_again(void **state)
