@@ -17,7 +17,7 @@ struct known {
     int64_t retention_ms;
     char epoch[EPOCH_TEXT]; /* empty: nothing is known */
     struct generations generations;
-    uint64_t times_learned; /* both: what a worker saw of buckets holds for one time */
+    uint64_t times_learned; /* rises whenever epoch and generations are loaded: what was seen of buckets is void then */
     struct campaigns *campaigns;
     char wrote[EPOCH_TEXT]; /* the epoch that this worker counted under last, on whatever connection; empty: none */
     char emptied[ERROR_TEXT]; /* that what was counted under it is gone; empty: it never was */

@@ -33,7 +33,7 @@ void effects_of_result(struct effects *effects, const struct event *copy, uint32
    the generation, though no copy of these was counted first. */
 void effects_of_record(struct effects *effects, const char *drop_id, const struct record *before,
                        const struct record *after, bool moved);
-/* By that event the drop is opted out: its phones are to be listed. The same place. */
+/* The drop is opted out, and this event may add a phone or a campaign to be listed. The same place. */
 void effects_of_opt_out(struct effects *effects, const struct event *event, uint32_t campaign,
                         const struct record *record, const char *drop_id);
 /* A copy of an event that is no result; `seen` is whether it came before. The same place. */

@@ -17,7 +17,8 @@ enum parse_verdict {
 };
 
 /* Reads and classifies one message by docs/classification.md. envelope->received_at_ms must be set (the caller puts a
-   time there if the message had none); `separator` is CAMPAIGN_FROM_FOREIGN_ID, NULL or empty: off. On PARSE_OK *event is filled; else it is untouched and `detail` gets a sentence.
+   time there if the message had none); `separator` is CAMPAIGN_FROM_FOREIGN_ID, NULL or empty: off. On PARSE_OK *event is
+   filled; else it is untouched and `detail` gets a sentence.
    What the log should tell of an event (absurd money was ignored, its name sounds like an opt-out) is a sentence in
    `detail` with PARSE_OK, which begins with PARSE_ABOUT_NAME if it is about the name; else detail is "". A message that is
    no event but opts somebody out becomes an EVENT_OPT_OUT with rejected_as set. */
