@@ -314,7 +314,7 @@ static void begin_stall(struct publish_session *session)
                    publish_session_peer(session), (long long)session->settings.confirm_timeout_ms);
     gates_say(session->settings.gates, text);
     session->stalled = true;
-    session->stall_told = log_limiter_news(&session->limiter, text, clock_monotonic_ms());
+    session->stall_told = log_limiter_is_news(&session->limiter, text, clock_monotonic_ms());
     if (session->stall_told)
         log_warn("%s: %s", session->settings.name, text);
     /* First the gate: who is given up goes elsewhere. */
@@ -348,7 +348,7 @@ static void heed_stuck_rejected(struct publish_session *session)
         (void)snprintf(text, sizeof text,
                        "%s does not confirm messages to the rejected queue; it is sent no more until it does",
                        publish_session_peer(session));
-        if (log_limiter_news(&session->limiter, text, clock_monotonic_ms()))
+        if (log_limiter_is_news(&session->limiter, text, clock_monotonic_ms()))
             log_warn("%s: %s", session->settings.name, text);
         publish_lane_give_up(&session->lanes[LANE_REJECTED]);
     }
@@ -375,7 +375,7 @@ static void say_refusal(struct publish_session *session, int lane)
     if (told->lasts) {
         (void)snprintf(text, sizeof text, "%s refuses %s: is %s full (max-length)? %s, or raise the limit", peer,
                        refused[lane], queue_of(session, lane), remedies[lane]);
-        told->logged = log_limiter_news(&session->limiter, text, clock_monotonic_ms());
+        told->logged = log_limiter_is_news(&session->limiter, text, clock_monotonic_ms());
         if (told->logged)
             log_warn("%s: %s", session->settings.name, text);
     } else if (told->logged) {

@@ -91,7 +91,7 @@ static void report_first_attempt(struct publisher *publisher, bool connected, co
 /* A broker may be away, or refuse us, for hours. */
 static void log_problem(struct publisher *publisher, const struct error *error)
 {
-    if (log_limiter_news(&publisher->limiter, error->text, clock_monotonic_ms()))
+    if (log_limiter_is_news(&publisher->limiter, error->text, clock_monotonic_ms()))
         log_warn("%s: %s", publisher->name, error->text);
 }
 

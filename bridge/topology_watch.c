@@ -32,7 +32,7 @@ static void complain(struct topology_watch *watch, const char *what, const struc
     struct error whole;
 
     error_set(&whole, why->code, "%s: %.440s", what, why->text);
-    if (log_limiter_news(&watch->limiter, whole.text, clock_monotonic_ms()))
+    if (log_limiter_is_news(&watch->limiter, whole.text, clock_monotonic_ms()))
         log_warn("%s", whole.text);
 }
 

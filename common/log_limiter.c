@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-bool log_limiter_news(struct log_limiter *limiter, const char *text, int64_t now_ms)
+bool log_limiter_is_news(struct log_limiter *limiter, const char *text, int64_t now_ms)
 {
     struct logged *place = &limiter->kept[0];
 

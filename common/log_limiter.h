@@ -23,7 +23,7 @@ struct log_limiter {
 
 /* True, and noted, if the sentence was not said within the last minute. Of more than LOG_LIMITER_KEPT the one said
    longest ago is forgotten. */
-bool log_limiter_news(struct log_limiter *limiter, const char *text, int64_t now_ms);
+bool log_limiter_is_news(struct log_limiter *limiter, const char *text, int64_t now_ms);
 /* It is over: whatever comes next is news. */
 void log_limiter_forget(struct log_limiter *limiter);
 

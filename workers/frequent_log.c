@@ -25,17 +25,22 @@ void frequent_log_note(struct frequent_log *log, enum frequent kind, const char 
 
 void frequent_log_name(struct frequent_log *log, const char *text, int64_t now_ms)
 {
-    if (log_limiter_news(&log->names, text, now_ms))
-        frequent_log_note(log, FREQUENT_NAME, text);
+    char *last = log->lines[FREQUENT_NAME].last;
+    size_t len = strlen(last);
+
+    log->lines[FREQUENT_NAME].count++;
+    if (log_limiter_is_news(&log->names, text, now_ms))
+        snprintf(last + len, PARSE_DETAIL - len, "%s%s", len > 0 ? "; " : "", text);
 }
 
 void frequent_log_print(struct frequent_log *log, int64_t now_ms)
 {
     for (int kind = 0; kind < FREQUENT_KINDS; kind++) {
-        if (log->lines[kind].count == 0 || now_ms < log->lines[kind].next_ms)
+        if (log->lines[kind].last[0] == '\0' || now_ms < log->lines[kind].next_ms)
             continue;
         log_warn("%s: %" PRIu64 "; the last: %s", sentences[kind], log->lines[kind].count, log->lines[kind].last);
         log->lines[kind].count = 0;
+        log->lines[kind].last[0] = '\0';
         log->lines[kind].next_ms = now_ms == INT64_MAX ? now_ms : now_ms + LINE_EVERY_MS;
     }
 }

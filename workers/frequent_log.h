@@ -22,8 +22,8 @@ enum frequent {
 struct frequent_log {
     struct {
         uint64_t count; /* since the last line */
+        char last[PARSE_DETAIL]; /* empty: nothing is to be told */
         int64_t next_ms;
-        char last[PARSE_DETAIL];
     } lines[FREQUENT_KINDS];
     struct log_limiter names;
 };
@@ -31,7 +31,8 @@ struct frequent_log {
 /* Zeroed memory is an empty log. `text` is copied, and cut if it is too long. */
 void frequent_log_note(struct frequent_log *log, enum frequent kind, const char *text);
 
-/* The same for FREQUENT_NAME, unless that text was noted a moment ago: such events come in thousands. */
+/* The same for FREQUENT_NAME: counted, but not a reason for a line if that text was one within the last minute, as such
+   events come in thousands. The line has all texts that are new. */
 void frequent_log_name(struct frequent_log *log, const char *text, int64_t now_ms);
 
 /* Prints what was noted, of each kind unless its last line is less than a second ago; at INT64_MAX all of it. */

@@ -45,8 +45,10 @@ static void a_kind_is_told_at_most_once_a_second_with_its_count(void **state)
     static const char once[] = "ignored: 1; the last: a\n";
     static const char twice[] = "ignored: 2; the last: a\n";
     static const char names_x[] = "dc:events and dc:optouts: 1; the last: x\n";
+    static const char names_yy[] = "dc:events and dc:optouts: 2; the last: y\n";
     static const char names_y[] = "dc:events and dc:optouts: 1; the last: y\n";
-    static const char two_names[] = "dc:events and dc:optouts: 2; the last: y\n";
+    static const char two_names[] = "dc:events and dc:optouts: 3; the last: x; y\n";
+    static const char thrice[] = "dc:events and dc:optouts: 3; the last: y\n";
     static const char other[] = "rejected queue: 1; the last: b\n";
     static const struct {
         const char *name, *steps;
@@ -61,7 +63,9 @@ static void a_kind_is_told_at_most_once_a_second_with_its_count(void **state)
         {"what was told is not told again", "a14", {once, NULL}},
         {"kinds do not wait for each other", "a1b2", {once, other}},
         {"a name", "x1", {names_x, NULL}},
-        {"a name again within the minute", "xx1x9", {names_x, NULL}},
+        {"a name again within the minute", "x1xx9", {names_x, NULL}},
+        {"it is counted with the next that is new", "x1xx9y9", {names_x, thrice}},
+        {"a new one that comes before its time is told when that has come", "x1y2y9", {names_x, names_yy}},
         {"a name a minute later", "x1X9", {names_x, names_x}},
         {"each name", "x1y9", {names_x, names_y}},
         {"names one behind the other share a line", "xyx1", {two_names, NULL}},

@@ -23,9 +23,9 @@ static void says_a_sentence_once_a_minute(void **state)
     };
     struct log_limiter limiter = {0};
     for (size_t i = 0; i < COUNT(cases); i++)
-        CHECK_CASE(cases[i].name, log_limiter_news(&limiter, cases[i].text, cases[i].at_ms) == cases[i].is_new);
+        CHECK_CASE(cases[i].name, log_limiter_is_news(&limiter, cases[i].text, cases[i].at_ms) == cases[i].is_new);
     log_limiter_forget(&limiter);
-    assert_true(log_limiter_news(&limiter, "a is away", 62001));
+    assert_true(log_limiter_is_news(&limiter, "a is away", 62001));
 }
 
 static void forgets_the_one_said_longest_ago(void **state)
@@ -35,14 +35,14 @@ static void forgets_the_one_said_longest_ago(void **state)
     char text[32];
     for (int i = 0; i <= LOG_LIMITER_KEPT; i++) {
         (void)snprintf(text, sizeof text, "host %d is away", i);
-        assert_true(log_limiter_news(&limiter, text, i));
+        assert_true(log_limiter_is_news(&limiter, text, i));
     }
     for (int i = 1; i <= LOG_LIMITER_KEPT; i++) {
         (void)snprintf(text, sizeof text, "host %d is away", i);
-        assert_false(log_limiter_news(&limiter, text, 100));
+        assert_false(log_limiter_is_news(&limiter, text, 100));
     }
-    assert_true(log_limiter_news(&limiter, "host 0 is away", 101));
-    assert_true(log_limiter_news(&limiter, "host 1 is away", 102));
+    assert_true(log_limiter_is_news(&limiter, "host 0 is away", 101));
+    assert_true(log_limiter_is_news(&limiter, "host 1 is away", 102));
 }
 
 static void a_long_sentence_is_known_again(void **state)
@@ -52,8 +52,8 @@ static void a_long_sentence_is_known_again(void **state)
     char text[ERROR_TEXT] = {0};
     for (size_t i = 0; i + 1 < sizeof text; i++)
         text[i] = 'x';
-    assert_true(log_limiter_news(&limiter, text, 1));
-    assert_false(log_limiter_news(&limiter, text, 2));
+    assert_true(log_limiter_is_news(&limiter, text, 1));
+    assert_false(log_limiter_is_news(&limiter, text, 2));
 }
 
 int main(void)
