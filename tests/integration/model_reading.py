@@ -243,6 +243,8 @@ class Reader:
         if kind == "campaign" and campaign == UNASSIGNED:
             raise Rejected("campaign_unnamed")
         by_code, by_text = self.slugs(body)
+        if read_code(body) is None and not first_nonempty(body, "reason"):
+            by_text = {"busy": "user_busy", "no answer": "no_answer"}.get(fold(status_of(body)))
         reason = "" if success or kind != "result" else by_code or by_text or "other"
         return Copy(
             kind=kind,

@@ -247,6 +247,22 @@ def test_a_send_fails_in_many_words(status):
     assert values(after(callback(status=status)))["totals"]["failure"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("said", "slug"),
+    [
+        ({"status": "BUSY"}, "user_busy"),
+        ({"status": "no-answer", "reason": "", "reason_code": None}, "no_answer"),
+        ({"status": "busy", "reason": "Voicemail full"}, "voicemail_full"),
+        ({"status": "busy", "reason": "Moon"}, "other"),
+        ({"status": "busy", "reason_code": 4005}, "no_answer"),
+        ({"status": "busy", "reason_code": 9999}, "other"),
+        ({"status": "expired"}, "other"),
+    ],
+)
+def test_a_status_gives_the_reason_where_nothing_else_does(said, slug):
+    assert values(after(callback(**said)))["totals:reasons"] == {slug: "1"}
+
+
 def test_a_status_on_the_way_is_counted_by_its_word():
     state = values(after(callback(status="Queued"), {"event": "contact.sms.status", "data": {"status": "sent"}}))
     assert state["events"] == {"status:queued": "1", "status:sent": "1"}

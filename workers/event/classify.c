@@ -53,9 +53,12 @@ static struct why why_of(const struct fields *fields)
     return why;
 }
 
-static void reason_into(const struct why *why, struct event *event)
+/* A status may say it too ("busy"), where nothing else does. */
+static void reason_into(const struct why *why, const char *status, struct event *event)
 {
-    const int known = why->by_code >= 0 ? why->by_code : why->by_text;
+    const bool said = why->text.len > 0 || why->has_code;
+    const int by_text = said ? why->by_text : reason_by_text(bytes_of_text(status));
+    const int known = why->by_code >= 0 ? why->by_code : by_text;
     event->reason = (uint8_t)(known >= 0 ? (unsigned)known : reason_other());
     if (known >= 0)
         return;
@@ -148,11 +151,12 @@ static enum parse_verdict other_into(struct reading *reading)
 /* What is said of the send, by the name or else the status; *word is the status, as its table writes it. */
 static enum status_meaning outcome_of(const struct reading *reading, const char **word)
 {
+    const enum status_meaning meaning = status_meaning(reading->status, word);
     if (reading->meaning == NAME_DELIVERED)
         return STATUS_SUCCESS;
     if (reading->meaning == NAME_FAILED)
         return STATUS_FAILURE;
-    return status_meaning(reading->status, word);
+    return meaning;
 }
 
 static enum parse_verdict refuse_result(const struct reading *reading)
@@ -186,7 +190,7 @@ static enum parse_verdict result_into(struct reading *reading)
         event->outcome = outcome == STATUS_SUCCESS ? OUTCOME_SUCCESS : OUTCOME_FAILURE;
         event->receipt = reading->meaning == NAME_RECEIPT;
         if (outcome == STATUS_FAILURE)
-            reason_into(&why, event);
+            reason_into(&why, word, event);
         costs_into(reading);
         flags_into(reading);
         return PARSE_OK;
