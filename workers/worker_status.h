@@ -7,7 +7,7 @@
 #include "common/error.h"
 #include "common/metrics.h"
 #include "batch.h"
-#include "workers/redis/review.h"
+#include "workers/redis/store.h"
 
 #include <pthread.h>
 #include <stdbool.h>

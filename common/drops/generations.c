@@ -11,12 +11,19 @@ enum {
     DROPS_A_BUCKET = 30,
     DROPS_A_BUCKET_MAX = 60,
     BUCKETS_MIN = 4096, /* the first has as many: many empty ones cost time and memory, too few are soon noticed */
-    GROWTH = 16, /* in buckets, after one that was full: the number of generations is bounded */
+    GROWTH = 16, /* in buckets at most, after one that ended early: it may have been a burst */
     /* A generation that ended early is taken as a sample, but not a smaller one than this. */
     SHARE_MIN_PERCENT = 1,
 };
 
 static const int64_t LENGTH_MAX_MS = INT64_C(1) << 48;
+
+bool epoch_same_incarnation(const char *a, const char *b)
+{
+    size_t len = strcspn(a, ":");
+
+    return len == strcspn(b, ":") && memcmp(a, b, len) == 0;
+}
 
 void generations_write(const struct generations *generations, char out[GENERATIONS_TEXT])
 {
@@ -99,7 +106,7 @@ bool generations_current(const struct generations *generations, int64_t now_ms, 
            drops < generations_limit(generations);
 }
 
-/* For as many drops as the last one would have taken in its whole length; after one that was full before, some more. */
+/* For as many drops as the last one would have taken in its whole length. */
 static uint32_t buckets_for(const struct generations *generations, int64_t now_ms, uint64_t drops)
 {
     const struct generation *last = &generations->list[0];
@@ -112,7 +119,7 @@ static uint32_t buckets_for(const struct generations *generations, int64_t now_m
     if (share > 1)
         share = 1;
     buckets = (double)drops / share / DROPS_A_BUCKET;
-    if (lived_ms < last->length_ms && drops >= generations_limit(generations))
+    if (lived_ms < last->length_ms && buckets > (double)last->buckets * GROWTH)
         buckets = (double)last->buckets * GROWTH;
     if (buckets < BUCKETS_MIN)
         return BUCKETS_MIN;

@@ -16,9 +16,8 @@ enum {
     TRIES = 8, /* that others may come in between before it is put off */
     INCARNATION = 8,
     NUMBER_TEXT = 24,
+    SIZE_DIGITS = 15, /* a longer number was written by hand; apply.lua has the same */
 };
-
-static const uint64_t SIZE_MAX_KNOWN = UINT64_C(1) << 53;
 
 extern const char campaign_lua[];
 
@@ -104,12 +103,11 @@ bool known_next_epoch(const char *epoch, char out[EPOCH_TEXT], struct error *err
     return true;
 }
 
-/* How many drops the newest generation took. Whatever apply.lua takes for a number is one here, too. */
+/* How many drops the newest generation took: none, if that is no number of ours. apply.lua reads it the same way. */
 static bool ask_size(struct known *known, uint64_t *drops, struct error *error)
 {
     char key[KEY_TEXT], newest[NUMBER_TEXT], size[NUMBER_TEXT];
     const char *command[] = {"HGET", key, newest};
-    double value;
 
     *drops = 0;
     if (known->generations.count == 0)
@@ -118,9 +116,8 @@ static bool ask_size(struct known *known, uint64_t *drops, struct error *error)
     snprintf(newest, sizeof newest, "%" PRIu32, known->generations.list[0].number);
     if (!ask_text(known, 3, command, size, sizeof size, error))
         return false;
-    value = strtod(size, NULL);
-    if (value > 0)
-        *drops = value < (double)SIZE_MAX_KNOWN ? (uint64_t)value : SIZE_MAX_KNOWN;
+    if (strlen(size) <= SIZE_DIGITS && strspn(size, "0123456789") == strlen(size))
+        *drops = strtoull(size, NULL, 10);
     return true;
 }
 
@@ -159,13 +156,6 @@ struct look {
     int64_t now_ms;
 };
 
-static bool same_incarnation(const char *a, const char *b)
-{
-    size_t len = strcspn(a, ":");
-
-    return len == strcspn(b, ":") && memcmp(a, b, len) == 0;
-}
-
 /* Keys that are gone under a worker which wrote them: said once, for then it is as a new one. */
 static void note_loss(struct known *known, const struct look *look)
 {
@@ -178,7 +168,7 @@ static void note_loss(struct known *known, const struct look *look)
         lost = "schema";
     else if (look->generations[0] == '\0')
         lost = "drops:generations";
-    else if (!same_incarnation(known->wrote, look->epoch))
+    else if (!epoch_same_incarnation(known->wrote, look->epoch))
         lost = "drops:epoch";
     if (!lost)
         return;

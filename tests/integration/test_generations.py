@@ -33,15 +33,21 @@ class Drops:
     def sequence(self, copies, retention):
         return Sequence(0, Settings(retention, 86400, 1000, ""), 256, copies)
 
-    def tell(self, drop, status="success", reason="", later=0, retention=KEEP, **more):
-        body = {"drop_id": drop, "status": status, "reason": reason, "attempt_date": RECEIVED + later, **more}
-        return self.send(body, retention)
+    @staticmethod
+    def body(drop, status="success", reason="", later=0, **more):
+        return {"drop_id": drop, "status": status, "reason": reason, "attempt_date": RECEIVED + later, **more}
+
+    def tell(self, drop, *said, retention=KEEP, **more):
+        return self.send(self.body(drop, *said, **more), retention)
 
     def send(self, body, retention=KEEP):
+        (outcome,) = self.send_together([body], retention)
+        return outcome
+
+    def send_together(self, bodies, retention=KEEP):
         envelope = {"type": "callback", "scheme": "token", "received_at": RECEIVED + 60000, "campaign": "spring",
                     "message_id": "m"}
-        (outcome,) = self.driver.more(self.sequence([], retention), [(json.dumps(body).encode(), envelope)])
-        return outcome
+        return self.driver.more(self.sequence([], retention), [(json.dumps(body).encode(), envelope) for body in bodies])
 
     def listed(self):
         """number -> birth, length, keep, buckets."""
@@ -160,6 +166,15 @@ def test_a_bucket_that_another_worker_made_keeps_its_end(drops):
     assert 900 < drops.client.ttl("dc:drops:1:0") <= 1000
 
 
+def test_a_bucket_that_lost_its_end_gets_one(drops):
+    """As one does that was deleted by hand or evicted, and then written by a worker that had seen it before."""
+    assert drops.tell("drop-1") == "counted"
+    drops.put_all_into_one_bucket()
+    drops.client.hset("dc:drops:1:0", "another", b"\x01")
+    assert drops.tell("drop-2") == "counted"
+    assert 2 * KEEP - 60 < drops.client.ttl("dc:drops:1:0") <= 2 * KEEP
+
+
 def test_a_full_generation_ends_early_and_its_drops_stay_known(drops):
     assert drops.tell("drop-1") == "counted"
     assert drops.listed()[1][3] == "4096"
@@ -173,7 +188,18 @@ def test_a_full_generation_ends_early_and_its_drops_stay_known(drops):
     assert drops.totals() == {"messages": 3, "success": 3, "duplicate": 3}
 
 
-@pytest.mark.parametrize("size", ["many", "", "-1", "nan", "12 of them"])
+def test_a_generation_that_a_batch_itself_fills_counts_none_of_it_twice(drops):
+    """Its new drops apply first, those that were known in a call of their own: then the generation is full."""
+    assert drops.tell("known-1") == "counted"
+    assert drops.tell("known-2") == "counted"
+    drops.client.hset("dc:drops:sizes", "1", 60 * 4096 - 2)
+    batch = [drops.body("new-1"), drops.body("known-1"), drops.body("new-2"), drops.body("known-2", "failure", "Busy", 1000)]
+    assert drops.send_together(batch) == ["counted", "duplicate", "counted", "revised"]
+    assert drops.generations() == [1, 2]
+    assert drops.totals() == {"messages": 4, "success": 3, "failure": 1, "duplicate": 1, "revised": 1}
+
+
+@pytest.mark.parametrize("size", ["many", "", "-1", "nan", "inf", "1e20", "0x7fffffffff", "300000 of them", " 300000", "300000.0", "9" * 16, "0" * 30 + "300000"])
 def test_a_size_that_is_no_number_ends_no_generation(drops, size):
     assert drops.tell("drop-1") == "counted"
     drops.client.hset("dc:drops:sizes", "1", size)

@@ -39,7 +39,7 @@ uint32_t worker_buckets(uint32_t generation)
 struct call_place worker_place(uint32_t generation)
 {
     struct call_place place = {
-        .schema = 2, .epoch = "ab:7", .times_learned = generation, .generations.count = generation};
+        .schema = 2, .epoch = "ab:7", .seen_under = generation, .generations.count = generation};
 
     for (uint32_t i = 0; i < generation; i++)
         place.generations.list[i] = (struct generation){.number = generation - i,
@@ -214,7 +214,7 @@ static int64_t listed(const struct server *server, const char *key)
     return count;
 }
 
-/* By the number of drops a generation is given its buckets. */
+/* By what it remembers a generation is full, and the next one is given its buckets. */
 static void check_sizes(const struct server *server, const int64_t drops[GENERATIONS], const char *name)
 {
     for (unsigned i = 0; i < GENERATIONS; i++) {
@@ -237,9 +237,9 @@ void worker_check_sums(const struct server *server, const char *name)
         struct record record;
         struct counted counted;
 
+        drops[generation_of(drop)]++;
         if (!is_result(drop))
             continue;
-        drops[generation_of(drop)]++;
         if (!is_newest(server, drop))
             continue;
         CHECK_CASE(name, record_read(bytes_of(drop->value, drop->value_len), &record) == RECORD_OK);

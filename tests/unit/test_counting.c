@@ -16,13 +16,17 @@ enum { ANSWERS_MAX = 8 };
 
 static const char none_conflicts[] = {0, 0};
 /* The first drop conflicts, with a record that ends behind its version; and one key was damaged. */
+/* Of two drops only the first applies; another worker was faster with the second, but took it back. */
+static const char second_conflicts[] = {1, 0, 2, 0, 0, 0, 0};
 static const char unreadable[] = "\1\0" "\1\0" "\1\0" "\0" "\1" "dc:totals";
 
 static struct {
     bool connected;
     size_t sent;                      /* calls */
     const char *answers[ANSWERS_MAX]; /* to the calls, in their order: an error; NULL: all is counted */
-    bool unreadable;                  /* the first answer is that */
+    bool unreadable, second_conflicts; /* the first answer is that */
+    size_t arguments[ANSWERS_MAX];     /* of the calls */
+    const char *epoch;
     size_t come, collected;           /* how many have come, and were taken */
     uint32_t numbers;                 /* that were given to campaigns */
 } world;
@@ -101,10 +105,10 @@ bool redis_connection_send(struct redis_connection *connection, const char *doin
 {
     (void)connection;
     (void)doing;
-    (void)argc;
     (void)arguments;
     (void)error;
-    world.sent++;
+    assert_true(world.sent < ANSWERS_MAX);
+    world.arguments[world.sent++] = argc;
     return true;
 }
 
@@ -128,6 +132,8 @@ bool redis_connection_collect(struct redis_connection *connection, const char *d
         *answer = (struct redis_answer){.kind = REDIS_ANSWER_ERROR, .text = text, .len = strlen(text)};
     else if (world.unreadable && world.collected == 0)
         *answer = (struct redis_answer){.kind = REDIS_ANSWER_TEXT, .text = unreadable, .len = sizeof unreadable - 1};
+    else if (world.second_conflicts && world.collected == 0)
+        *answer = (struct redis_answer){.kind = REDIS_ANSWER_TEXT, .text = second_conflicts, .len = sizeof second_conflicts};
     else
         *answer = (struct redis_answer){.kind = REDIS_ANSWER_TEXT, .text = none_conflicts, .len = sizeof none_conflicts};
     world.collected++;
@@ -164,7 +170,7 @@ bool known_check(struct known *known, struct error *error)
 bool known_ready(struct known *known, struct error *error)
 {
     (void)error;
-    snprintf(known->epoch, sizeof known->epoch, "a:1");
+    snprintf(known->epoch, sizeof known->epoch, "%s", world.epoch);
     known->generations =
         (struct generations){.count = 1, .list = {{.number = 1, .length_ms = 1, .keep_ms = 1, .buckets = 1}}};
     return true;
@@ -197,6 +203,7 @@ static struct counting *begin(const char *first_campaign, const char *second_cam
 
     memset(&world, 0, sizeof world);
     world.connected = true;
+    world.epoch = "a:1";
     events[0] = copies_event(&(struct given){.id = "a"});
     events[1] = copies_event(&(struct given){.id = "b"});
     snprintf(events[0].campaign, sizeof events[0].campaign, "%s", first_campaign);
@@ -278,10 +285,49 @@ static void what_failed_on_a_connection_that_broke_is_not_told_on_the_next(void 
     counting_free(counting);
 }
 
+/* Its drops would count as duplicates. */
+static void what_applied_is_not_sent_again_unless_it_may_be_lost(void **state)
+{
+    static const struct {
+        const char *name, *epoch;
+        bool reconnected;
+        bool whole; /* the batch is sent again */
+    } cases[] = {
+        {"another revision of the epoch: a generation was full, a campaign got an alias", "a:2", false, false},
+        {"another incarnation: Redis was emptied", "b:1", false, true},
+        {"another connection: to a Redis that may have lost it", "a:1", true, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct counting *counting = begin("spring", "spring");
+        const struct event *const batch[] = {&events[0], &events[1]};
+        struct error error;
+
+        world.second_conflicts = true;
+        assert_int_equal(counting_apply(counting, 0, batch, 2, results, &error), COUNTING_WAITS);
+        world.answers[1] = "EPOCH is over: its generation has ended";
+        world.epoch = cases[i].epoch;
+        world.come = 1;
+        assert_int_equal(counting_apply(counting, 0, batch, 2, results, &error), COUNTING_WAITS);
+        world.come = 2;
+        if (cases[i].reconnected)
+            assert_true(counting_prepare(counting, &error));
+        world.collected = cases[i].reconnected ? world.sent : world.collected;
+        assert_int_equal(counting_apply(counting, 0, batch, 2, results, &error), COUNTING_WAITS);
+        world.come = 3;
+        assert_int_equal(counting_apply(counting, 0, batch, 2, results, &error), COUNTING_DONE);
+        CHECK_CASE(cases[i].name, world.sent == 3);
+        CHECK_CASE(cases[i].name, world.arguments[1] < world.arguments[0]);
+        CHECK_CASE(cases[i].name, world.arguments[2] == world.arguments[cases[i].whole ? 0 : 1]);
+        CHECK_CASE(cases[i].name, results[0] == APPLIED_COUNTED && results[1] == APPLIED_COUNTED);
+        counting_free(counting);
+    }
+}
+
 static void damage_beside_a_record_that_cannot_be_read_is_told_too(void **state)
 {
     struct counting *counting = begin("spring", "spring");
-    struct redis_findings findings = {0};
     struct error error;
 
     (void)state;
@@ -290,9 +336,8 @@ static void damage_beside_a_record_that_cannot_be_read_is_told_too(void **state)
     world.come = 1;
     assert_int_equal(apply(counting, 0, &error), COUNTING_FAILED);
     assert_non_null(strstr(error.text, "none that a worker wrote"));
-    counting_findings(counting, &findings);
-    assert_int_equal(findings.damage->count, 1);
-    assert_string_equal(findings.damage->keys[0].key, "dc:totals");
+    assert_int_equal(counting_damage(counting)->count, 1);
+    assert_string_equal(counting_damage(counting)->keys[0].key, "dc:totals");
     counting_free(counting);
 }
 
@@ -302,6 +347,7 @@ int main(void)
         cmocka_unit_test(the_second_is_sent_behind_the_first_and_each_gets_its_own_answer),
         cmocka_unit_test(what_the_second_hears_of_the_first_is_told_before_that_goes_again),
         cmocka_unit_test(what_failed_on_a_connection_that_broke_is_not_told_on_the_next),
+        cmocka_unit_test(what_applied_is_not_sent_again_unless_it_may_be_lost),
         cmocka_unit_test(damage_beside_a_record_that_cannot_be_read_is_told_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -352,7 +352,7 @@ static const struct row hashes[] = {
     {"links have names from outside", "hash dc:campaign_links", .earlier = {{.at = 10, .campaign = AUTUMN}},
      .batch = {{.at = 11, .campaign = SPRING, .rank = CAMPAIGN_FROM_BODY}}, .lines = "hash dc:campaign_links named\n"},
     {"events have names from outside", "hash ", .batch = {{.kind = EVENT_OTHER, .at = 10, .name = "x"}},
-     .lines = "hash dc:campaign:unassigned:counters\nhash dc:totals\nhash dc:events named\n"},
+     .lines = "hash dc:drops:sizes\nhash dc:campaign:unassigned:counters\nhash dc:totals\nhash dc:events named\n"},
     {"a duplicate that changes nothing takes nothing back", "  -", .earlier = {{.at = 10}}, .batch = {{.at = 10}},
      .lines = ""},
     {"a revision takes back what had counted", "  -", .earlier = {{.at = 10, COSTS(1, 2, 3)}},

@@ -261,7 +261,7 @@ static void a_moved_drop_counts_for_the_size_of_its_new_generation(void **state)
     apply(server, first, OLDER);
     apply(server, later, CURRENT);
     apply(server, again, CURRENT);
-    assert_int_equal(server_count(server, "dc:drops:sizes", "1"), 2);
+    assert_int_equal(server_count(server, "dc:drops:sizes", "1"), 3);
     assert_int_equal(server_count(server, "dc:drops:sizes", "2"), 2);
     server_free(server);
 }
@@ -299,14 +299,14 @@ static void a_drop_stands_in_its_bucket(void **state)
 }
 
 /* Whether the call of one drop says that its bucket may be new. */
-static bool tells_of_a_new_bucket(struct worker *worker, const char *id, uint64_t times_learned)
+static bool tells_of_a_new_bucket(struct worker *worker, const char *id, uint64_t seen_under)
 {
     const struct given copy = {.id = id, .at = 10};
     struct call_place place = worker_place(CURRENT);
     struct buf text;
     bool tells;
 
-    place.times_learned = times_learned;
+    place.seen_under = seen_under;
     place.generations.list[0].buckets = 1;
     worker->events[0] = copies_event(&copy);
     plan_begin(worker->plan, &place);

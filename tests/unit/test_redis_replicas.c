@@ -23,6 +23,7 @@ static struct {
     int64_t have;     /* the answer to WAIT */
     int64_t wanted;   /* what the last WAIT asked for */
     int asked, doubts;
+    bool dropped; /* the connection, and what was learned on it */
 } world;
 
 int64_t clock_monotonic_ms(void)
@@ -97,6 +98,12 @@ void redis_primary_invalidate(struct redis_primary *session)
     world.doubts++;
 }
 
+void redis_primary_drop(struct redis_primary *session)
+{
+    (void)session;
+    world.dropped = true;
+}
+
 /* A connection that is old enough to be sure of itself. */
 static struct redis_replicas begin(int64_t wait_replicas, bool sentinels, const char *info)
 {
@@ -161,6 +168,7 @@ static void says_what_is_missing_and_has_the_sentinels_asked(void **state)
         CHECK_CASE(cases[i].name, redis_replicas_wait(&replicas, &error) == cases[i].answer);
         CHECK_CASE(cases[i].name, cases[i].batch ? strstr(error.text, cases[i].batch) != NULL : error.code == ERROR_NONE);
         CHECK_CASE(cases[i].name, world.doubts == (cases[i].batch && cases[i].info ? 1 : 0));
+        CHECK_CASE(cases[i].name, world.dropped == (cases[i].answer == REPLICA_WRITE_AGAIN));
 
         replicas = begin(cases[i].wait_replicas, true, cases[i].before);
         error = (struct error){0};

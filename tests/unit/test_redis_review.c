@@ -1,6 +1,6 @@
 /* What is said of a Redis that is used all the same. The session is this test's: it has Redis's settings, and the key in which
    workers compare theirs. */
-#include "workers/redis/review.h"
+#include "common/redis/review.h"
 
 #include "cases.h"
 

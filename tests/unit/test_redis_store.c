@@ -5,7 +5,7 @@
 #include "cases.h"
 #include "workers/counting/counting.h"
 #include "workers/redis/preflight.h"
-#include "workers/redis/review.h"
+#include "common/redis/review.h"
 #include "common/redis/primary.h"
 
 #include <stdio.h>
@@ -172,10 +172,17 @@ bool counting_check(struct counting *counting, struct error *error)
     return !world.newer;
 }
 
-void counting_findings(const struct counting *counting, struct redis_findings *findings)
+const char *counting_emptied(const struct counting *counting, uint64_t *times)
 {
     (void)counting;
-    findings->emptied = "emptied";
+    *times = 1;
+    return "emptied";
+}
+
+const struct damage *counting_damage(const struct counting *counting)
+{
+    (void)counting;
+    return NULL;
 }
 
 bool counting_waits(const struct counting *counting, size_t which)

@@ -153,9 +153,8 @@ end
 local function apply_drop(i)
   local bucket, new, head = ARGV[i], ARGV[i + 3], ARGV[i + 4]
   local fresh, olders, entries, set, taken_back = read_struct('<BBI2BB', head)
-  if new ~= '' and call('HSET', bucket, ARGV[i + 1], new) == 1 and fresh == 1 and call('HLEN', bucket) == 1 then
-    call('PEXPIREAT', bucket, generation_end)
-  end
+  if new ~= '' then call('HSET', bucket, ARGV[i + 1], new) end
+  if new ~= '' and fresh == 1 and call('PTTL', bucket) < 0 then call('PEXPIREAT', bucket, generation_end) end
   count(head)
   local at = i + 5 + olders + 2 * entries
   for k = i + 5 + olders, at - 1, 2 do add_entry(ARGV[k], ARGV[k + 1]) end
@@ -195,7 +194,8 @@ end
 local function main()
   if read(ARGV[3], 'GET', ARGV[3]) ~= ARGV[4] then error('SCHEMA is another', 0) end
   if read(ARGV[1], 'GET', ARGV[1]) ~= ARGV[2] then error('EPOCH is another', 0) end
-  local time, taken = call('TIME'), tonumber(read(ARGV[11], 'HGET', ARGV[11], ARGV[12]) or 0) or 0
+  local time, size = call('TIME'), read(ARGV[11], 'HGET', ARGV[11], ARGV[12]) or ''
+  local taken = tonumber(#size <= 15 and string.match(size, '^%d+$') or 0)
   local ended = 1000 * time[1] + time[2] / 1000 >= tonumber(ARGV[9])
   if ended or taken >= tonumber(ARGV[13]) then error('EPOCH is over: its generation has ended', 0) end
   local first_campaign = load_tally(15)

@@ -16,7 +16,7 @@
 struct call_place {
     int schema;
     char epoch[EPOCH_TEXT];
-    uint64_t times_learned; /* known.h */
+    uint64_t seen_under; /* what was seen of buckets under another number is void */
     struct generations generations; /* at least one */
 };
 

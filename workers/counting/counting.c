@@ -15,6 +15,7 @@ extern const unsigned long apply_lua_length;
 
 enum {
     ARGUMENTS_LIMIT = 64 * 1024 * 1024,
+    SEEN_FOR_MS = 60000, /* a bucket that was deleted by hand comes back with an end soon after */
     TRIES = 8, /* that others may come in between before it is put off */
 };
 
@@ -36,6 +37,7 @@ struct batch_call {
     size_t count;
     enum applied *results;
     int tries;
+    char under[EPOCH_TEXT]; /* that it was planned under, on this connection; empty: nothing of it has applied there */
     bool failed; /* the last answer says so: `error` is to be told before anything else is done */
     struct error error;
 };
@@ -116,6 +118,8 @@ static bool load_script(struct counting *counting, struct error *error)
 bool counting_prepare(struct counting *counting, struct error *error)
 {
     begin_all_anew(counting);
+    for (size_t i = 0; i < COUNTING_BATCHES; i++)
+        counting->batches[i].under[0] = '\0';
     known_forget(&counting->known);
     return load_script(counting, error);
 }
@@ -125,11 +129,15 @@ bool counting_check(struct counting *counting, struct error *error)
     return known_check(&counting->known, error);
 }
 
-void counting_findings(const struct counting *counting, struct redis_findings *findings)
+const char *counting_emptied(const struct counting *counting, uint64_t *times)
 {
-    findings->emptied = counting->known.emptied;
-    findings->times_emptied = counting->known.times_emptied;
-    findings->damage = &counting->damage;
+    *times = counting->known.times_emptied;
+    return counting->known.emptied;
+}
+
+const struct damage *counting_damage(const struct counting *counting)
+{
+    return &counting->damage;
 }
 
 /* --- Answers ------------------------------------------------------------------------------------------------------ */
@@ -255,11 +263,15 @@ static bool learn_number(struct counting *counting, const char *campaign, struct
 static bool fill_plan(struct counting *counting, struct batch_call *batch, struct error *error)
 {
     struct call_place place = {.schema = REDIS_SCHEMA,
-                               .times_learned = counting->known.times_learned,
+                               .seen_under = counting->known.times_learned + (uint64_t)(clock_monotonic_ms() / SEEN_FOR_MS),
                                .generations = counting->known.generations};
 
     memcpy(place.epoch, counting->known.epoch, sizeof place.epoch);
-    plan_begin(batch->plan, &place);
+    if (epoch_same_incarnation(batch->under, place.epoch))
+        plan_begin_again(batch->plan, &place);
+    else
+        plan_begin(batch->plan, &place);
+    memcpy(batch->under, place.epoch, sizeof batch->under);
     for (size_t i = 0; i < batch->count; i++) {
         const struct event *event = batch->events[i];
 

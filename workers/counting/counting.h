@@ -7,8 +7,8 @@
 
 #include "common/error.h"
 #include "workers/event/event.h"
-#include "workers/redis/review.h"
 #include "common/redis/primary.h"
+#include "damage.h"
 #include "merge.h"
 
 #include <stdbool.h>
@@ -37,8 +37,9 @@ void counting_free(struct counting *counting);
 bool counting_prepare(struct counting *counting, struct error *error);
 /* For when no batch is there to tell: false with *error if the keys are no longer ours. As known_check. */
 bool counting_check(struct counting *counting, struct error *error);
-/* Fills in what was found out about the keys. */
-void counting_findings(const struct counting *counting, struct redis_findings *findings);
+/* That what this worker had counted is gone ("": it never was), and how often; in which keys counts were damaged. */
+const char *counting_emptied(const struct counting *counting, uint64_t *times);
+const struct damage *counting_damage(const struct counting *counting);
 
 enum counting_progress {
     COUNTING_DONE,   /* all events are in Redis; the results are set */
@@ -50,7 +51,7 @@ enum counting_progress {
 /* Applies events, at most COUNTING_BATCH_MAX, as batch number `which`; results[i] says what became of events[i]. To be called
    again, with the same until it is done or abandoned, while counting_waits is false, or when the connection is readable (else
    it waits for that). All of them must stay where they are meanwhile. The session must be connected. After a failure what is
-   known to have applied is not sent again. */
+   known to have applied is not sent again, as long as the connection and the keys are the same. */
 enum counting_progress counting_apply(struct counting *counting, size_t which, const struct event *const *events,
                                       size_t count, enum applied *results, struct error *error);
 /* Whether an answer is owed to that batch; to any of them. */

@@ -219,6 +219,7 @@ enum applied effects_of_event(struct effects *effects, const struct event *copy,
         count_copy(effects, campaign, COPY_DUPLICATE);
         return APPLIED_DUPLICATE;
     }
+    apply_call_count(effects->call, counters_moved(&effects->counters, effects->generation), false, NULL);
     if (applied == APPLIED_UNRECOGNIZED) {
         count_copy(effects, campaign, COPY_UNRECOGNIZED);
         count_named(effects, "events", copy->name);

@@ -45,13 +45,14 @@ struct plan {
     struct call_place place;
     struct merge_settings merging;
     struct copy *copies;
+    bool *applied; /* of the messages */
     struct group *groups;
     uint32_t *slots;    /* of a hash table: groups, from 1 */
     uint32_t *in_call;  /* the groups of the call under way, in its order */
     size_t slot_count, message_count, copy_count, group_count, left, call_count;
     struct touch *touches;
-    uint8_t *seen;          /* buckets of the newest generation that are in Redis, a bit each; since it was learned that time */
-    uint64_t times_learned;
+    uint8_t *seen; /* buckets of the newest generation that are in Redis with their end, a bit each */
+    uint64_t seen_under;
     struct buf present;
     struct apply_call *call;
     struct effects effects;
@@ -74,14 +75,15 @@ struct plan *plan_new(const struct plan_settings *settings)
     while (plan->slot_count < 2 * limit)
         plan->slot_count *= 2;
     plan->copies = calloc(limit, sizeof *plan->copies);
+    plan->applied = calloc(settings->limit, sizeof *plan->applied);
     plan->groups = calloc(limit, sizeof *plan->groups);
     plan->in_call = calloc(limit, sizeof *plan->in_call);
     plan->slots = calloc(plan->slot_count, sizeof *plan->slots);
     plan->touches = calloc(limit, sizeof *plan->touches);
     plan->seen = calloc(1, SEEN_BYTES);
     plan->call = apply_call_new(&settings->call);
-    if (!plan->copies || !plan->groups || !plan->in_call || !plan->slots || !plan->touches || !plan->seen ||
-        !plan->call) {
+    if (!plan->copies || !plan->applied || !plan->groups || !plan->in_call || !plan->slots || !plan->touches ||
+        !plan->seen || !plan->call) {
         plan_free(plan);
         return NULL;
     }
@@ -94,6 +96,7 @@ void plan_free(struct plan *plan)
     if (!plan)
         return;
     free(plan->copies);
+    free(plan->applied);
     free(plan->groups);
     free(plan->in_call);
     free(plan->slots);
@@ -107,15 +110,21 @@ void plan_free(struct plan *plan)
 
 void plan_begin(struct plan *plan, const struct call_place *place)
 {
+    memset(plan->applied, 0, plan->settings.limit * sizeof *plan->applied);
+    plan_begin_again(plan, place);
+}
+
+void plan_begin_again(struct plan *plan, const struct call_place *place)
+{
     plan->place = *place;
     plan->message_count = plan->copy_count = plan->group_count = plan->left = plan->call_count = 0;
     memset(plan->slots, 0, plan->slot_count * sizeof *plan->slots);
     buf_reset(&plan->present);
     plan->failed = false;
     plan->effects.generation = place->generations.list[0].number;
-    if (plan->times_learned != place->times_learned)
+    if (plan->seen_under != place->seen_under)
         memset(plan->seen, 0, SEEN_BYTES);
-    plan->times_learned = place->times_learned;
+    plan->seen_under = place->seen_under;
 }
 
 /* --- Groups ----------------------------------------------------------------------------------------------------- */
@@ -165,8 +174,9 @@ void plan_copy(struct plan *plan, const struct event *copy, uint32_t campaign)
 {
     struct copy placed = {.event = copy, .campaign = campaign, .result = plan->message_count++};
 
-    place_copy(plan, &placed, &copy->id, copy->kind == EVENT_RESULT);
-    placed.result = NOTE;
+    if (!plan->applied[placed.result])
+        place_copy(plan, &placed, &copy->id, copy->kind == EVENT_RESULT);
+    placed.result = NOTE; /* changes nothing when it is told again */
     if (copy->kind == EVENT_OPT_OUT && copy->drop.packed_len > 0)
         place_copy(plan, &placed, &copy->drop, true);
 }
@@ -381,8 +391,10 @@ static void settle(struct plan *plan, struct group *group, enum applied *results
         return;
     }
     for (uint32_t at = group->first; at != group->rest; at = plan->copies[at - 1].next)
-        if (plan->copies[at - 1].result != NOTE)
+        if (plan->copies[at - 1].result != NOTE) {
             results[plan->copies[at - 1].result] = plan->copies[at - 1].applied;
+            plan->applied[plan->copies[at - 1].result] = true;
+        }
     if (group->written)
         plan->seen[seen_bit(plan, group) / 8] |= (uint8_t)(1U << seen_bit(plan, group) % 8);
     group->first = group->rest;

@@ -30,6 +30,8 @@ void plan_free(struct plan *plan);
 
 /* Forgets the last batch. */
 void plan_begin(struct plan *plan, const struct call_place *place);
+/* For the same copies once more, in another place: those that have applied stay as they are. */
+void plan_begin_again(struct plan *plan, const struct call_place *place);
 /* Adds a copy that names the campaign of that number. It must stay where it is until the batch is over. */
 void plan_copy(struct plan *plan, const struct event *copy, uint32_t campaign);
 

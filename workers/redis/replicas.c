@@ -79,6 +79,7 @@ enum replica_answer redis_replicas_wait(struct redis_replicas *replicas, struct 
         error_set(error, ERROR_UNAVAILABLE, "%s was a replica for a while and may have forgotten the batch: it is counted again",
                   redis_primary_name(replicas->session));
         redis_primary_invalidate(replicas->session);
+        redis_primary_drop(replicas->session); /* and with it what was learned on that connection */
         break;
     }
     return verdict.answer;

@@ -121,9 +121,10 @@ struct redis_findings redis_store_findings(const struct redis_store *store)
 {
     struct redis_findings findings = {.durability = store->review.durability,
                                       .eviction = store->review.eviction,
-                                      .settings = store->review.settings};
+                                      .settings = store->review.settings,
+                                      .damage = counting_damage(store->counting)};
 
-    counting_findings(store->counting, &findings);
+    findings.emptied = counting_emptied(store->counting, &findings.times_emptied);
     return findings;
 }
 

@@ -7,7 +7,8 @@
 #include "common/error.h"
 #include "workers/counting/merge.h"
 #include "workers/event/event.h"
-#include "review.h"
+#include "common/redis/review.h"
+#include "workers/counting/damage.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +39,13 @@ void redis_store_free(struct redis_store *store);
    ERROR_UNAVAILABLE (try again), ERROR_REFUSED (wrong password, another schema, too old a server) or ERROR_NEWER. */
 bool redis_store_check(struct redis_store *store, struct error *error);
 
+/* All that is wrong, for who tells it; valid until the next call. */
+struct redis_findings {
+    const char *durability, *eviction, *settings; /* of the review */
+    const char *emptied;                          /* what this worker had counted is gone; empty: it never was */
+    uint64_t times_emptied;
+    const struct damage *damage;
+};
 /* What is wrong with it all the same: looked at with each connection, and every review_every_ms before a batch or with
    redis_store_check. What is new is logged. */
 struct redis_findings redis_store_findings(const struct redis_store *store);

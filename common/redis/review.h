@@ -4,8 +4,7 @@
 #define DROPBRIDGE_REDIS_REVIEW_H
 
 #include "common/error.h"
-#include "common/redis/primary.h"
-#include "workers/counting/damage.h"
+#include "primary.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,14 +20,6 @@ struct redis_review {
     char durability[ERROR_TEXT]; /* a crash of it can lose writes */
     char eviction[ERROR_TEXT];   /* it may evict keys */
     char settings[ERROR_TEXT];   /* how those of the others differ */
-};
-
-/* All that is wrong, for who tells it; valid until the next call to the store. */
-struct redis_findings {
-    const char *durability, *eviction, *settings; /* of the review */
-    const char *emptied;                          /* what this worker had counted is gone; empty: it never was */
-    uint64_t times_emptied;
-    const struct damage *damage;
 };
 
 /* The prefix must outlive it. `separator` is CAMPAIGN_FROM_FOREIGN_ID; NULL: none. */
