@@ -1,5 +1,5 @@
-/* What the two ends of a queue do on an open session, each with words for what went wrong. The library's calls have no
-   deadline of their own: they stand between watch_begin and amqp_end_call. */
+/* Calls that publisher and consumer share, on an open session; each fails with a sentence. librabbitmq's calls have no deadline
+   of their own: put them between watch_begin and amqp_end_call. */
 #ifndef DROPBRIDGE_AMQP_CALLS_H
 #define DROPBRIDGE_AMQP_CALLS_H
 
@@ -8,13 +8,13 @@
 /* True for AMQP_STATUS_OK; else false with *error as amqp_error_of_status's. */
 bool amqp_check(const struct amqp_session *session, const char *doing, int status, struct error *error);
 
-/* A call that was under the watch is over. Whether it was `good` and ended by itself; *error is set if it was cut. */
+/* Ends the watch of a call. True if the call was `good` and the watch did not cut it off; *error is set if it did. */
 bool amqp_end_call(const struct amqp_session *session, struct watch *watch, const char *doing, bool good,
                    struct error *error);
 
 enum amqp_read { AMQP_READ_NOTHING, AMQP_READ_FRAME, AMQP_READ_FAILED };
 
-/* Takes in one frame, if it has come; sends a heartbeat that is due. *error is set with AMQP_READ_FAILED. */
+/* Reads one frame if one has come, and sends a heartbeat that is due. *error is set with AMQP_READ_FAILED. */
 enum amqp_read amqp_read_frame(const struct amqp_session *session, amqp_frame_t *frame, const char *doing,
                                struct error *error);
 

@@ -21,7 +21,8 @@ enum { TEXT_FOLDED = 256 };
 
 /* The words alone: letters in lower case, white space and punctuation as one space between words, apostrophes left out,
    a NUL as the byte 1. Of punctuation beyond ASCII the marks that telephones put into texts count too: no-break and
-   ideographic spaces, byte order marks, U+2000 to U+206F. False if that is empty or longer than TEXT_FOLDED - 1 bytes; `out` then holds its beginning. */
+   ideographic spaces, byte order marks, U+2000 to U+206F. False if that is empty or longer than TEXT_FOLDED - 1 bytes;
+   `out` then holds its beginning. */
 bool text_fold(struct bytes text, char out[TEXT_FOLDED]);
 
 /* Letters in lower case; `out` holds text.len + 1. */

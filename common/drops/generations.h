@@ -35,13 +35,14 @@ bool generations_read(const char *text, struct generations *out);
 
 /* When a generation is forgotten. */
 int64_t generation_end_ms(const struct generation *generation);
-/* How many drops fill the newest; UINT64_MAX if it has the most buckets that there may be, or there are so many generations
-   already that the oldest would go too early. There must be one. */
+/* How many drops fill the newest; UINT64_MAX if it has GENERATION_BUCKETS_MAX, or there are so many generations that the
+   oldest would go too early. There must be one. */
 uint64_t generations_limit(const struct generations *generations);
 /* Whether the newest, which took so many drops, still takes some, and keeps them as long as it should. */
 bool generations_current(const struct generations *generations, int64_t now_ms, int64_t retention_ms, uint64_t drops);
 /* Begins a new one and drops those that are forgotten. `drops` is how many the last one took; the new one gets buckets for
-   as many as that would have taken in its whole length. Numbers are never used again; `first` is that of one before which there is none. */
+   as many as that would have taken in its whole length. Numbers are never used again; `first` is that of one before which
+   there is none. */
 void generations_renew(struct generations *generations, uint32_t first, int64_t now_ms, int64_t retention_ms,
                        uint64_t drops);
 

@@ -172,6 +172,21 @@ def test_the_tables_of_names_and_statuses_have_every_word():
         assert {word.replace("-", " ") if row == "STATUS" else word for word in said} == known
 
 
+def test_the_table_of_reasons_is_that_of_the_code():
+    """Each line as reasons.def has it; of what differs pytest shows both."""
+    rows = re.findall(
+        r'^REASON\(\d+, "(\w+)", (\w+),\s+(\w+),\s+\w+,\s+(NONE|TEXTS\([^)]*\)),\s+(NONE|CODES\([^)]*\))\)',
+        read("common/drops/reasons.def"), re.MULTILINE)  # fmt: skip
+    assert len(rows) > 40
+    lines = []
+    for slug, category, resend, texts, codes in rows:
+        cells = [f"`{slug}`", ", ".join(re.findall(r"\d+", codes)), ", ".join(re.findall(r'"(.*?)"', texts)),
+                 category.lower(), resend.lower().replace("_", " ")]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    section = classification().split("## 8. The reasons\n")[1]
+    assert re.findall(r"^\| `.*$", section, re.MULTILINE) == [re.sub(r"\|  (?=\|)", "| ", line) for line in lines]
+
+
 def test_the_reasons_that_opt_out_are_named():
     rows = re.findall(r'^REASON\(\d+, "(\w+)", \w+,\s+\w+,\s+(BLOCKED|TOLD)', read("common/drops/reasons.def"), re.MULTILINE)
     said = re.search(r"The reasons are (.*?), for which the send was \*blocked\*, and (.*?), which", classification(), re.DOTALL)

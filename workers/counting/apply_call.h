@@ -66,7 +66,7 @@ void apply_call_show(struct apply_call *call, struct bytes foreign_id, struct by
 void apply_call_unshow(struct apply_call *call, struct bytes foreign_id, struct bytes mark);
 
 struct call_drop {
-    bool fresh; /* the current generation's bucket may not be there yet: what makes it gives it its end */
+    bool fresh; /* the current generation's bucket may have no expiry yet: the script looks, and sets it */
     size_t bucket_count; /* at least 1 */
     char buckets[GENERATIONS_MAX][KEY_TEXT]; /* in the current generation, and in the older ones that it must not be in */
     struct bytes field;

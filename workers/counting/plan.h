@@ -56,7 +56,7 @@ struct plan_told {
 };
 
 /* Takes the answer. results[i] is set for each copy, in the order of plan_copy, that has applied; a group whose record
-   cannot be read is left, as if it had never been sent. False if apply.lua cannot have said this: nothing of it is taken. */
+   cannot be read is left, as if it had never been sent. False if apply.lua cannot have said this: begin the plan again. */
 bool plan_answer(struct plan *plan, struct bytes answer, enum applied *results, struct plan_told *told);
 
 #endif

@@ -49,8 +49,8 @@ enum consumer_result {
 };
 
 /* Waits up to timeout_ms, or until wake_fd or `watched_fd` (-1: none) is readable, for the next message;
-   connects if there is no connection and it is time to. A dead connection is noticed within two heartbeats and CONSUMER_STUCK_MS, if this is called at least
-   every few seconds. While they take LIMIT_HELD_BYTES it reads nothing, so that RabbitMQ keeps what it would send, and
+   connects if there is no connection and it is time to. A dead connection is noticed within two heartbeats and
+   CONSUMER_STUCK_MS, if this is called at least every few seconds. While they take LIMIT_HELD_BYTES it reads nothing, so that RabbitMQ keeps what it would send, and
    sends our heartbeats: CONSUMER_NOTHING. A message of more than LIMIT_BODY_MAX bytes is never kept: it is rejected,
    and RabbitMQ moves it to the rejected queue. *error is set with AWAY and LOST. */
 enum consumer_result consumer_next(struct consumer *consumer, int64_t timeout_ms, int watched_fd,
