@@ -4,7 +4,7 @@
 #include "../common/clock.h"
 #include "../common/development_secret.h"
 #include "../common/tls_files.h"
-#include "spool.h"
+#include "spool/spool.h"
 #include "tls_listener.h"
 
 #include <string.h>

@@ -13,8 +13,8 @@
 #include "intake.h"
 #include "keeper.h"
 #include "publisher.h"
-#include "spool.h"
-#include "spool_drain.h"
+#include "spool/drain.h"
+#include "spool/spool.h"
 #include "topology_watch.h"
 
 #include <stdio.h>
@@ -239,10 +239,10 @@ static bool start_spool(struct bridge *bridge, struct error *error)
     }
 }
 
-/* True with *error once one of the two will never take anything. */
+/* True with *error once no broker will ever take anything. */
 static bool is_refused(const struct bridge *bridge, struct error *error)
 {
-    return publishers_refused(bridge->publishers, error) || spool_refused(bridge->spool, error);
+    return publishers_refused(bridge->publishers, error);
 }
 
 static bool is_opening(const struct bridge *bridge)
@@ -328,8 +328,7 @@ static void stop_helpers(struct bridge *bridge)
     bridge->topology = NULL;
 }
 
-/* Until a stop signal (true), or until it shows that no broker will ever take us, or that the spool cannot be ours:
-   false with *error. One that is away may come back; one that refuses us needs a person. */
+/* Until a stop signal (true), or until it shows that no broker will ever take us: false with *error. One that is away may come back; one that refuses us needs a person. */
 static bool run(struct bridge *bridge, struct error *error)
 {
     while (!stop_signal_wait(WATCH_MS)) {

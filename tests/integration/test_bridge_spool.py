@@ -295,13 +295,8 @@ def move(path):
     path.rename(path.with_name("moved.db"))
 
 
-def wait_begun_anew(bridge, path):
-    """Until there is another, and it takes messages."""
-    servers.wait_until(lambda: path.exists() and bridge.readyz()[0] == 200, lambda: f"{bridge.readyz()}\n{bridge.stderr[-2000:]}")
-
-
-def wait_for_all_in_the_new_one(bridge, times=1):
-    servers.wait_until(lambda: bridge.stderr.count("nothing of it is lost") == times and bridge.readyz()[0] == 200, lambda: bridge.stderr)
+def wait_spool_failed(bridge):
+    servers.wait_until(lambda: bridge.readyz()[1]["spool"] == "failed", bridge.readyz)
 
 
 # All that follow are shown on the spool itself by tests/unit/test_spool.c.
@@ -309,7 +304,7 @@ def wait_for_all_in_the_new_one(bridge, times=1):
 
 @pytest.mark.parametrize("take_away", [pytest.param(delete, id="deleted", marks=pytest.mark.threads),
                                        pytest.param(move, id="moved", marks=pytest.mark.full)])
-def test_a_spool_taken_away_while_in_use_is_drained_all_the_same(start_bridge, queues, proxy, tmp_path, take_away):
+def test_a_spool_taken_away_while_in_use_takes_nothing_and_is_drained_all_the_same(start_bridge, queues, proxy, tmp_path, take_away):
     path = tmp_path / "kept.db"
     bridge = start_bridge(AMQP_URL=proxy.url, SPOOL_PATH=path)
     bodies = [event(number) for number in range(300)]
@@ -317,49 +312,20 @@ def test_a_spool_taken_away_while_in_use_is_drained_all_the_same(start_bridge, q
     wait_broker(bridge, "away")
     send_all(bridge, bodies[:200])
     take_away(path)
-    wait_begun_anew(bridge, path)
+    wait_spool_failed(bridge)
+    status, ready = bridge.readyz()
+    assert status == 503 and "was moved or deleted while in use" in ready["spool_problem"]
+    assert send(bridge, event("refused")).status == 503
+    proxy.restore()
+    wait_drained(bridge)
+    proxy.cut()
+    wait_broker(bridge, "away")
     send_all(bridge, bodies[200:])
-    assert bridge.spooled() == 300
     bridge.assert_identities()
     proxy.restore()
     take_each_once(queues, bodies, bridge)
     wait_drained(bridge)
     assert bridge.metrics()["dropbridge_spool_set_aside_total"] == 0
-    servers.wait_until(lambda: "nothing of it is lost" in bridge.stderr, lambda: bridge.stderr)
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("take_away", [delete, move], ids=["deleted", "moved"])
-def test_a_spool_taken_away_while_in_use_loses_nothing_to_a_kill(start_bridge, queues, proxy, tmp_path, take_away):
-    path = tmp_path / "kept.db"
-    proxy.cut()
-    first = start_bridge(AMQP_URL=proxy.url, broker="away", SPOOL_PATH=path, options={"clean_exit": (0, -9)})
-    bodies = [event(number, 3000) for number in range(1000)]
-    send_all(first, bodies[:990])
-    take_away(path)
-    wait_for_all_in_the_new_one(first)
-    send_all(first, bodies[990:])
-    first.assert_identities()
-    first.kill()
-    second = start_bridge(SPOOL_PATH=path)
-    assert second.metrics()["dropbridge_spool_found_at_start"] == 1000
-    take_each_once(queues, bodies, second)
-    wait_drained(second)
-
-
-@pytest.mark.full
-def test_a_spool_deleted_just_before_a_stop_is_kept_for_the_next(start_bridge, queues, proxy, tmp_path):
-    path = tmp_path / "kept.db"
-    proxy.cut()
-    first = start_bridge(AMQP_URL=proxy.url, broker="away", SPOOL_PATH=path)
-    bodies = [event(number) for number in range(50)]
-    send_all(first, bodies)
-    delete(path)
-    first.finish()
-    second = start_bridge(SPOOL_PATH=path)
-    assert second.metrics()["dropbridge_spool_found_at_start"] == 50
-    take_each_once(queues, bodies, second)
-    wait_drained(second)
 
 
 @pytest.mark.full
@@ -371,11 +337,10 @@ def test_a_spool_that_is_put_back_in_its_place_is_used_again(start_bridge, queue
     wait_broker(bridge, "away")
     send_all(bridge, bodies[:20])
     move(path)
-    wait_for_all_in_the_new_one(bridge)
-    send_all(bridge, bodies[20:40])
+    wait_spool_failed(bridge)
     path.with_name("moved.db").rename(path)
-    wait_for_all_in_the_new_one(bridge, 2)
-    send_all(bridge, bodies[40:])
+    servers.wait_until(lambda: bridge.readyz()[0] == 200, bridge.readyz)
+    send_all(bridge, bodies[20:])
     assert bridge.spooled() == 60
     proxy.restore()
     take_each_once(queues, bodies, bridge)
@@ -392,7 +357,7 @@ def test_a_folder_that_is_renamed_and_put_back_costs_nothing(start_bridge, queue
     wait_broker(bridge, "away")
     send_all(bridge, bodies[:20])
     folder.rename(tmp_path / "elsewhere")
-    servers.wait_until(lambda: bridge.readyz()[1]["spool"] == "failed", bridge.readyz)
+    wait_spool_failed(bridge)
     assert send(bridge, event("refused")).status == 503
     (tmp_path / "elsewhere").rename(folder)
     servers.wait_until(lambda: bridge.readyz()[0] == 200, bridge.readyz)
@@ -414,7 +379,7 @@ def test_a_log_deleted_while_in_use_loses_nothing_to_a_kill(start_bridge, queues
     bodies = [event(number) for number in range(20)]
     send_all(first, bodies[:10])
     log.unlink()
-    wait_begun_anew(first, log)
+    servers.wait_until(lambda: log.exists() and first.readyz()[0] == 200, lambda: f"{first.readyz()}\n{first.stderr[-2000:]}")
     send_all(first, bodies[10:])
     first.kill()
     second = start_bridge(SPOOL_PATH=path)

@@ -2,9 +2,7 @@
 
 #include "common/clock.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <sqlite3.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,7 +18,6 @@ void spool_disk_reset(void)
     atomic_store(&spool_disk.reads, 0);
     atomic_store(&spool_disk.reads_held, false);
     atomic_store(&spool_disk.reads_allowed, 0);
-    atomic_store(&spool_disk.reads_allowed_per_interrupt, 0);
     spool_disk.at_sync = NULL;
     spool_disk.syncs_before = 0;
 }
@@ -63,13 +60,4 @@ ssize_t pread64(int file, void *out, size_t len, off_t at)
     while (atomic_load(&spool_disk.reads_held) && turn >= atomic_load(&spool_disk.reads_allowed))
         clock_sleep_ms(1);
     return (ssize_t)syscall(SYS_pread64, file, out, len, at);
-}
-
-void sqlite3_interrupt(sqlite3 *database)
-{
-    void (*interrupt)(sqlite3 *) = NULL;
-
-    *(void **)&interrupt = dlsym(RTLD_NEXT, "sqlite3_interrupt");
-    interrupt(database);
-    atomic_fetch_add(&spool_disk.reads_allowed, atomic_load(&spool_disk.reads_allowed_per_interrupt));
 }

@@ -14,8 +14,6 @@ struct spool_disk {
     _Atomic int reads;         /* of SQLite, also those that wait */
     atomic_bool reads_held;    /* as long as it is set none returns but those let through */
     _Atomic int reads_allowed;
-    /* So many more reads are let through by each call of sqlite3_interrupt. */
-    _Atomic int reads_allowed_per_interrupt;
     /* Called once, before the sync that comes after so many others; only where one thread uses the disk. */
     void (*at_sync)(void);
     int syncs_before;

@@ -1,4 +1,4 @@
-#include "bridge/spool.h"
+#include "bridge/spool/spool.h"
 
 #include "cases.h"
 #include "spool_disk.h"
@@ -26,14 +26,12 @@ enum {
 
 static char *const path = spool_path;
 static struct bridge_metrics *metrics;
-static int64_t rescue_ms;
 
 /* ---- the folder and the spool in it ---- */
 
 static int make_folder(void **state)
 {
     metrics = bridge_metrics_new();
-    rescue_ms = HANG_GUARD_MS;
     return metrics ? spool_folder_make(state) : -1;
 }
 
@@ -48,8 +46,7 @@ static struct spool_settings settings_of(int64_t max_bytes)
     return (struct spool_settings){.path = path,
                                    .max_bytes = max_bytes,
                                    .look_ms = LOOK_MS,
-                                   .reopen_max_ms = REOPEN_MAX_MS,
-                                   .rescue_ms = rescue_ms};
+                                   .reopen_max_ms = REOPEN_MAX_MS};
 }
 
 static struct spool_status status_of(struct spool *spool)
@@ -287,7 +284,7 @@ static void a_full_spool_says_so_and_takes_again_when_something_was_taken_out(vo
     spool_stop(spool);
 }
 
-static void a_message_that_does_not_fit_shuts_the_spool_only_for_those_as_large(void **state)
+static void a_message_that_does_not_fit_leaves_the_spool_open_for_smaller_ones(void **state)
 {
     static const size_t bodies[] = {MEGABYTE, 900000, 500000, 100000, 20000};
     struct spool *spool = start_spool(MEGABYTE);
@@ -536,7 +533,6 @@ static struct spool *start_slowly(int messages)
 static void a_long_check_holds_up_neither_the_start_nor_the_messages(void **state)
 {
     struct spool *spool = start_slowly(100);
-    struct error error;
 
     (void)state;
     WAIT_UNTIL(atomic_load(&spool_disk.reads) > 0);
@@ -545,7 +541,6 @@ static void a_long_check_holds_up_neither_the_start_nor_the_messages(void **stat
     assert_int_equal(submit(spool, 300, HANG_GUARD_MS), PUBLISH_AWAY);
     assert_false(spool_wait(spool, 10));
     assert_int_equal(metric(METRIC_SPOOL_FOUND), 0);
-    assert_false(spool_refused(spool, &error));
     assert_int_equal(status_of(spool).state, SPOOL_OPENING);
     atomic_store(&spool_disk.reads_held, false);
     assert_true(comes_to(spool, SPOOL_OPEN));
@@ -557,44 +552,7 @@ static void a_long_check_holds_up_neither_the_start_nor_the_messages(void **stat
     spool_stop(spool);
 }
 
-/* Between two steps of an opening an interruption is forgotten: each lets only a few reads through, so that one alone
-   would not end it, and all that it takes would be more than a check that is not interrupted needs. */
-static void a_stop_ends_a_long_check_and_leaves_the_file_as_it_was(void **state)
-{
-    enum { MESSAGES = 100, PAGES = 3 * MESSAGES };
-    /* The first is that of the header, before there is a connection to be interrupted. */
-    static const int at_reads[] = {0, 2, 50, 150};
-
-    (void)state;
-    atomic_store(&spool_disk.reads_allowed_per_interrupt, 4);
-    for (size_t i = 0; i < COUNT(at_reads); i++) {
-        atomic_store(&spool_disk.reads_allowed, at_reads[i] > 0 ? at_reads[i] - 1 : 1);
-        struct spool *spool = start_slowly(MESSAGES);
-
-        WAIT_UNTIL(atomic_load(&spool_disk.reads) >= at_reads[i]);
-        assert_int_equal(status_of(spool).state, SPOOL_OPENING);
-        spool_stop(spool);
-        assert_true(atomic_load(&spool_disk.reads) < PAGES * 2 / 3);
-        atomic_store(&spool_disk.reads_held, false);
-        spool = start_spool(64 * MEGABYTE);
-        assert_int_equal(status_of(spool).waiting, MESSAGES);
-        assert_int_equal(take_out_all(spool), MESSAGES);
-        spool_stop(spool);
-        bridge_metrics_free(metrics);
-        metrics = bridge_metrics_new();
-    }
-}
-
 /* ---- files that lose their names ---- */
-
-static bool comes_back(const char *name)
-{
-    const int64_t guard_ms = hang_guard();
-
-    while (!spool_file_exists(name) && goes_on_waiting(guard_ms))
-        ;
-    return spool_file_exists(name);
-}
 
 static void confirm_some(struct spool *spool, int count)
 {
@@ -602,271 +560,130 @@ static void confirm_some(struct spool *spool, int count)
         assert_int_equal(submit(spool, 700, HANG_GUARD_MS), PUBLISH_CONFIRMED);
 }
 
-/* All that was in files that have lost their names is in the one in use, and they are closed. */
-static bool comes_to_have_all(void)
+static const struct {
+    const char *name;
+    void (*take_away)(void);
+    void (*put_back)(void); /* NULL: it is gone */
+} losses[] = {
+    {"both files deleted", spool_delete_both, NULL},
+    {"the file deleted", spool_delete_file, NULL},
+    {"the file moved", spool_move_file, spool_move_file_back},
+    {"the folder moved", spool_move_folder, spool_move_folder_back},
+};
+
+static void into_a_spool_taken_away_nothing_is_taken_and_what_it_holds_is_drained(void **state)
 {
-    const int64_t guard_ms = hang_guard();
-
-    while (spool_nameless_open() > 0 && goes_on_waiting(guard_ms))
-        ;
-    return spool_nameless_open() == 0;
-}
-
-/* So many more of its syncs, while these fail. */
-static void let_it_try(int times)
-{
-    const int before = atomic_load(&spool_disk.syncs);
-
-    WAIT_UNTIL(atomic_load(&spool_disk.syncs) >= before + times);
-}
-
-/* They are in the file, each once, for this process and for the next. */
-static void check_that_all_are_there(struct spool *spool, int messages)
-{
-    assert_int_equal(status_of(spool).waiting, messages);
-    assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 0);
-    assert_int_equal(metric(METRIC_SPOOL_SPOOLED), messages);
-    assert_true(is_balanced(spool));
-    assert_int_equal(take_out(spool, 10), 10);
-    assert_true(is_balanced(spool));
-    spool = restart_spool(spool, 64 * MEGABYTE);
-    assert_int_equal(metric(METRIC_SPOOL_FOUND), messages - 10);
-    assert_int_equal(take_out_all(spool), messages - 10);
-    assert_true(is_balanced(spool));
-    spool_stop(spool);
-}
-
-static void a_spool_taken_away_while_in_use_is_copied_into_the_one_begun_in_its_place(void **state)
-{
-    static void (*const take_away[])(void) = {spool_delete_both, spool_move_file, spool_delete_both};
-    struct spool *spool = start_spool(64 * MEGABYTE);
-    int sent = 0;
-
     (void)state;
-    for (size_t i = 0; i < COUNT(take_away); i++) {
-        confirm_some(spool, 300);
-        sent += 300;
-        take_away[i]();
-        assert_true(comes_back(path));
-        assert_true(comes_to(spool, SPOOL_OPEN));
-        assert_int_equal(status_of(spool).waiting, sent);
-    }
-    confirm_some(spool, 1);
-    assert_true(comes_to_have_all());
-    check_that_all_are_there(spool, sent + 1);
-}
-
-/* For a large one that was put there it takes its time, in which nothing is taken. */
-static void while_another_is_opened_in_the_place_of_one_taken_away_the_spool_does_not_say_that_it_is_open(void **state)
-{
-    struct spool *spool = start_spool(64 * MEGABYTE);
-
-    (void)state;
-    confirm_some(spool, 20);
-    atomic_store(&spool_disk.syncs_held, true);
-    spool_delete_both();
-    assert_true(comes_to(spool, SPOOL_OPENING));
-    assert_non_null(strstr(status_of(spool).problem, "was moved or deleted while in use"));
-    atomic_store(&spool_disk.syncs_held, false);
-    assert_true(comes_to(spool, SPOOL_OPEN));
-    assert_string_equal(status_of(spool).problem, "");
-    check_that_all_are_there(spool, 20);
-}
-
-static void a_spool_taken_away_is_drained_while_no_other_can_be_opened(void **state)
-{
-    struct spool *spool = start_spool(64 * MEGABYTE);
-
-    (void)state;
-    confirm_some(spool, 300);
-    atomic_store(&spool_disk.syncs_to_fail, 1000000);
-    spool_move_file();
-    assert_true(comes_to(spool, SPOOL_HAS_FAILED));
-    atomic_store(&spool_disk.syncs_to_fail, 0);
-    assert_true(comes_to(spool, SPOOL_OPEN));
-    assert_int_equal(take_out_all(spool), 300);
-    assert_true(is_balanced(spool));
-    assert_true(comes_to_have_all());
-    spool_stop(spool);
-}
-
-/* Each time the copying may be anywhere. */
-static void a_write_that_fails_while_a_lost_spool_is_copied_fails_the_spool_no_longer_than_any(void **state)
-{
-    static const int failures[] = {1, 2, 3, 4, 5, 7, 9};
-    struct spool *spool = start_spool(64 * MEGABYTE);
-    int least = 0;
-    int most = 0;
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(failures); i++) {
-        confirm_some(spool, 100);
-        spool_move_file();
-        atomic_store(&spool_disk.syncs_to_fail, failures[i]);
-        most += 100;
-        least += 100;
-        for (int k = 0; k < 3; k++)
-            most += submit(spool, 700, HANG_GUARD_MS) != PUBLISH_AWAY;
-        assert_true(comes_back(path));
-        assert_true(comes_to_have_all());
-        assert_true(comes_to(spool, SPOOL_OPEN));
-        atomic_store(&spool_disk.syncs_to_fail, 0);
-        assert_true(comes_to(spool, SPOOL_OPEN));
-        confirm_some(spool, 1);
-        least++;
-        most++;
-    }
-    assert_true(is_balanced(spool));
-    assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 0);
-    assert_in_range(status_of(spool).waiting, least, most);
-    assert_in_range(take_out_all(spool), least, most);
-    spool_stop(spool);
-}
-
-static void a_spool_that_is_moved_and_put_back_is_used_again(void **state)
-{
-    struct spool *spool = start_spool(64 * MEGABYTE);
-
-    (void)state;
-    confirm_some(spool, 300);
-    spool_move_file();
-    assert_true(comes_back(path));
-    assert_true(comes_to(spool, SPOOL_OPEN));
-    confirm_some(spool, 20);
-    spool_move_file_back();
-    assert_true(comes_to_have_all());
-    assert_true(comes_to(spool, SPOOL_OPEN));
-    confirm_some(spool, 1);
-    check_that_all_are_there(spool, 321);
-}
-
-static void check_that_another_process_is_refused(void)
-{
-    const struct spool_settings settings = settings_of(64 * MEGABYTE);
-    const pid_t child = fork();
-    int status = -1;
-
-    if (child == 0) {
-        struct error error;
-
-        _exit(spool_start(&settings, metrics, &error) ? 1 : error.code == ERROR_REFUSED ? 0 : 2);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-}
-
-/* Before anything of it could be copied: the disk fails. */
-static void a_spool_that_is_put_back_before_it_is_copied_is_used_again(void **state)
-{
-    static const struct {
-        void (*take_away)(void);
-        void (*put_back)(void);
-    } cases[] = {
-        {spool_move_file, spool_move_file_back},
-        {spool_move_folder, spool_move_folder_back},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
+    for (size_t i = 0; i < COUNT(losses); i++) {
         struct spool *spool = start_spool(64 * MEGABYTE);
 
         confirm_some(spool, 300);
-        atomic_store(&spool_disk.syncs_to_fail, 1000000);
-        cases[i].take_away();
-        assert_true(comes_to(spool, SPOOL_HAS_FAILED));
-        assert_int_equal(status_of(spool).waiting, 300);
-        cases[i].put_back();
-        let_it_try(5);
-        assert_int_equal(status_of(spool).state, SPOOL_HAS_FAILED);
-        atomic_store(&spool_disk.syncs_to_fail, 0);
-        assert_true(comes_to(spool, SPOOL_OPEN));
-        assert_true(comes_to_have_all());
-        check_that_another_process_is_refused();
-        confirm_some(spool, 1);
-        check_that_all_are_there(spool, 301);
+        losses[i].take_away();
+        CHECK_CASE(losses[i].name, submit(spool, 300, HANG_GUARD_MS) != PUBLISH_CONFIRMED);
+        CHECK_CASE(losses[i].name, comes_to(spool, SPOOL_HAS_FAILED));
+        CHECK_CASE(losses[i].name, strstr(status_of(spool).problem, "was moved or deleted while in use") != NULL);
+        CHECK_CASE(losses[i].name, submit(spool, 300, HANG_GUARD_MS) == PUBLISH_AWAY);
+        CHECK_CASE(losses[i].name, spool_wait(spool, HANG_GUARD_MS));
+        CHECK_CASE(losses[i].name, take_out_all(spool) >= 300);
+        if (losses[i].take_away == spool_move_folder)
+            losses[i].put_back();
+        CHECK_CASE(losses[i].name, comes_to(spool, SPOOL_OPEN));
+        confirm_some(spool, 5);
+        CHECK_CASE(losses[i].name, is_balanced(spool));
+        CHECK_CASE(losses[i].name, metric(METRIC_SPOOL_SET_ASIDE) == 0);
+        spool = restart_spool(spool, 64 * MEGABYTE);
+        CHECK_CASE(losses[i].name, take_out_all(spool) == 5);
+        spool_stop(spool);
         bridge_metrics_free(metrics);
         metrics = bridge_metrics_new();
     }
 }
 
-static void a_log_that_is_moved_while_the_disk_fails_and_put_back_costs_nothing(void **state)
+/* At the sync of its commit. */
+static void what_is_written_while_the_file_goes_is_not_confirmed(void **state)
 {
     struct spool *spool = start_spool(64 * MEGABYTE);
 
     (void)state;
-    confirm_some(spool, 100);
-    atomic_store(&spool_disk.syncs_to_fail, 1000000);
-    spool_move_log();
-    assert_true(comes_to(spool, SPOOL_HAS_FAILED));
-    assert_int_equal(metric(METRIC_SPOOL_FAILURES), 1);
-    assert_int_equal(submit(spool, 300, HANG_GUARD_MS), PUBLISH_AWAY);
-    spool_move_log_back();
-    let_it_try(5);
-    assert_int_equal(status_of(spool).state, SPOOL_HAS_FAILED);
-    atomic_store(&spool_disk.syncs_to_fail, 0);
-    assert_true(comes_to(spool, SPOOL_OPEN));
-    assert_int_equal(metric(METRIC_SPOOL_FAILURES), 1);
     confirm_some(spool, 1);
-    check_that_all_are_there(spool, 101);
+    spool_disk.syncs_before = 0;
+    spool_disk.at_sync = spool_delete_file;
+    assert_int_equal(submit(spool, 300, HANG_GUARD_MS), PUBLISH_FAILED);
+    assert_true(comes_to(spool, SPOOL_HAS_FAILED));
+    assert_int_equal(take_out_all(spool), 2);
+    assert_true(comes_to(spool, SPOOL_OPEN));
+    assert_true(is_balanced(spool));
+    spool_stop(spool);
 }
 
-/* Its journal would be in memory, and a kill in the midst of a deletion would damage the file. */
-static void a_spool_that_waits_for_a_new_log_is_not_drained(void **state)
+static void a_spool_that_is_put_back_is_used_again(void **state)
 {
-    struct spool *spool = start_spool(64 * MEGABYTE);
-    struct spooled rows[10];
-    struct error error;
-    size_t count;
-
     (void)state;
-    confirm_some(spool, 100);
-    atomic_store(&spool_disk.syncs_to_fail, 1000000);
-    spool_delete_log();
-    assert_true(comes_to(spool, SPOOL_HAS_FAILED));
-    assert_false(spool_read(spool, 0, 10, MEGABYTE, rows, &count, &error));
-    atomic_store(&spool_disk.syncs_to_fail, 0);
-    assert_true(comes_to(spool, SPOOL_OPEN));
-    confirm_some(spool, 1);
-    check_that_all_are_there(spool, 101);
-}
+    for (size_t i = 0; i < COUNT(losses); i++) {
+        struct spool *spool;
 
-static int count_larger_than(struct spool *spool, size_t body_len)
-{
-    struct spooled rows[64];
-    struct error error;
-    size_t count = 0;
-    int larger = 0;
-
-    assert_true(spool_read(spool, 0, 64, 64 * MEGABYTE, rows, &count, &error));
-    for (size_t i = 0; i < count; i++) {
-        larger += ticket_body_bytes(rows[i].ticket).len > body_len;
-        ticket_release(rows[i].ticket);
+        if (!losses[i].put_back)
+            continue;
+        spool = start_spool(64 * MEGABYTE);
+        confirm_some(spool, 30);
+        losses[i].take_away();
+        CHECK_CASE(losses[i].name, comes_to(spool, SPOOL_HAS_FAILED));
+        CHECK_CASE(losses[i].name, take_out(spool, 10) == 10);
+        losses[i].put_back();
+        CHECK_CASE(losses[i].name, comes_to(spool, SPOOL_OPEN));
+        confirm_some(spool, 5);
+        CHECK_CASE(losses[i].name, is_balanced(spool));
+        spool = restart_spool(spool, 64 * MEGABYTE);
+        CHECK_CASE(losses[i].name, take_out_all(spool) == 25);
+        spool_stop(spool);
+        bridge_metrics_free(metrics);
+        metrics = bridge_metrics_new();
     }
-    return larger;
 }
 
-/* A log that stayed behind would be written into the other file at the next start. */
-static void another_spool_put_in_the_place_of_one_in_use_is_whole_after_the_stop(void **state)
+static void a_log_deleted_alone_costs_nothing(void **state)
 {
-    enum { LARGE = 300000, LARGE_COUNT = 20 };
     struct spool *spool = start_spool(64 * MEGABYTE);
 
     (void)state;
-    for (int i = 0; i < LARGE_COUNT; i++)
-        assert_int_equal(submit(spool, LARGE, HANG_GUARD_MS), PUBLISH_CONFIRMED);
+    confirm_some(spool, 10);
+    spool_delete_log();
+    WAIT_UNTIL(spool_file_exists(spool_log_path()));
+    assert_true(comes_to(spool, SPOOL_OPEN));
+    confirm_some(spool, 1);
+    assert_true(is_balanced(spool));
+    spool = restart_spool(spool, 64 * MEGABYTE);
+    assert_int_equal(metric(METRIC_SPOOL_FOUND), 11);
     spool_stop(spool);
-    spool_move_file();
-    spool = start_spool(64 * MEGABYTE);
-    confirm_some(spool, 20);
-    spool_move_file_back();
-    spool_stop(spool);
-    bridge_metrics_free(metrics);
-    metrics = bridge_metrics_new();
-    spool = start_spool(64 * MEGABYTE);
-    assert_int_equal(status_of(spool).state, SPOOL_OPEN);
-    assert_int_equal(count_larger_than(spool, LARGE - 1), LARGE_COUNT);
-    assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 0);
-    spool_stop(spool);
+}
+
+static void what_a_file_without_a_name_holds_at_the_stop_is_told(void **state)
+{
+    static const struct {
+        void (*take_away)(void);
+        bool kept;
+    } cases[] = {{spool_delete_both, false}, {spool_move_file, true}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct spool *spool = start_spool(64 * MEGABYTE);
+
+        confirm_some(spool, 20);
+        cases[i].take_away();
+        spool_stop(spool);
+        assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 20);
+        assert_int_equal(metric(METRIC_SPOOL_WAITING), 0);
+        bridge_metrics_free(metrics);
+        metrics = bridge_metrics_new();
+        (void)unlink(spool_log_path());
+        if (cases[i].kept)
+            spool_move_file_back();
+        spool = start_spool(64 * MEGABYTE);
+        assert_int_equal(metric(METRIC_SPOOL_FOUND), cases[i].kept ? 20 : 0);
+        spool_stop(spool);
+        bridge_metrics_free(metrics);
+        metrics = bridge_metrics_new();
+    }
 }
 
 static void messages_that_come_while_the_file_goes_are_safe_or_not_confirmed(void **state)
@@ -875,8 +692,7 @@ static void messages_that_come_while_the_file_goes_are_safe_or_not_confirmed(voi
     struct spool *spool = start_spool(64 * MEGABYTE);
     const struct sender like = {.spool = spool, .messages = INT_MAX, .body_len = 400, .wait_ms = HANG_GUARD_MS};
     struct sender senders[THREADS];
-    int confirmed;
-    int drained;
+    int confirmed, drained = 0;
 
     (void)state;
     atomic_store(&enough, false);
@@ -884,122 +700,22 @@ static void messages_that_come_while_the_file_goes_are_safe_or_not_confirmed(voi
     for (int i = 0; i < LOSSES; i++) {
         const int64_t before = metric(METRIC_SPOOL_SPOOLED);
 
-        assert_true(comes_back(path));
+        assert_true(comes_to(spool, SPOOL_OPEN));
         WAIT_UNTIL(metric(METRIC_SPOOL_SPOOLED) > before);
         (void)unlink(path);
+        assert_true(comes_to(spool, SPOOL_HAS_FAILED));
+        drained += take_out_all(spool);
     }
     atomic_store(&enough, true);
     confirmed = finish_senders(senders, THREADS, PUBLISH_CONFIRMED);
     assert_true(comes_to(spool, SPOOL_OPEN));
-    /* The last file may only now be missed. */
-    assert_true(comes_back(path));
-    assert_true(comes_to_have_all());
-    drained = take_out_all(spool);
+    drained += take_out_all(spool);
     assert_true(confirmed > 0);
     assert_true(drained >= confirmed);
     assert_int_equal(metric(METRIC_SPOOL_SPOOLED), drained);
     assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 0);
     assert_true(is_balanced(spool));
     spool_stop(spool);
-}
-
-static void a_log_deleted_alone_costs_nothing(void **state)
-{
-    struct spool *spool = start_spool(64 * MEGABYTE);
-    const char *log = spool_log_path();
-
-    (void)state;
-    for (int i = 0; i < 10; i++)
-        assert_int_equal(submit(spool, 300, HANG_GUARD_MS), PUBLISH_CONFIRMED);
-    spool_delete_log();
-    assert_true(comes_back(log));
-    /* Behind what the writer is doing just now. */
-    assert_int_equal(submit(spool, 300, HANG_GUARD_MS), PUBLISH_CONFIRMED);
-    spool_delete_log();
-    assert_int_equal(submit(spool, 300, HANG_GUARD_MS), PUBLISH_CONFIRMED);
-    assert_true(spool_file_exists(log));
-    assert_int_equal(take_out(spool, 1), 1);
-    spool = restart_spool(spool, 64 * MEGABYTE);
-    assert_int_equal(metric(METRIC_SPOOL_FOUND), 11);
-    spool_stop(spool);
-}
-
-/* However late: the stop looks once more. */
-static void what_is_in_a_deleted_spool_at_the_stop_is_kept_for_the_next_process(void **state)
-{
-    enum { AT_ONCE, WHEN_ANOTHER_IS_BEGUN, WHEN_ALL_IS_COPIED };
-    struct spool *spool = start_spool(64 * MEGABYTE);
-
-    (void)state;
-    for (int i = AT_ONCE; i <= WHEN_ALL_IS_COPIED; i++) {
-        confirm_some(spool, 200);
-        spool_delete_both();
-        assert_true(i == AT_ONCE || comes_back(path));
-        assert_true(i != WHEN_ALL_IS_COPIED || comes_to_have_all());
-        spool_stop(spool);
-        assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 0);
-        bridge_metrics_free(metrics);
-        metrics = bridge_metrics_new();
-        spool = start_spool(64 * MEGABYTE);
-        assert_int_equal(metric(METRIC_SPOOL_FOUND), 200 * (i + 1));
-    }
-    spool_stop(spool);
-}
-
-static void a_new_spool_that_the_stop_finds_half_made_takes_what_is_in_a_deleted_one(void **state)
-{
-    struct spool *spool = start_spool(64 * MEGABYTE);
-
-    (void)state;
-    confirm_some(spool, 5);
-    atomic_store(&spool_disk.syncs_to_fail, 1000000);
-    spool_delete_both();
-    assert_true(comes_to(spool, SPOOL_HAS_FAILED));
-    assert_true(comes_back(path));
-    atomic_store(&spool_disk.syncs_to_fail, 0);
-    spool_stop(spool);
-    assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 0);
-    bridge_metrics_free(metrics);
-    metrics = bridge_metrics_new();
-    spool = start_spool(64 * MEGABYTE);
-    assert_int_equal(metric(METRIC_SPOOL_FOUND), 5);
-    spool_stop(spool);
-}
-
-static void a_disk_that_fails_for_a_moment_at_the_stop_costs_nothing(void **state)
-{
-    struct spool *spool = start_spool(64 * MEGABYTE);
-
-    (void)state;
-    for (int failing = 1; failing <= 8; failing++) {
-        confirm_some(spool, 20);
-        spool_delete_both();
-        atomic_store(&spool_disk.syncs_to_fail, failing);
-        spool_stop(spool);
-        atomic_store(&spool_disk.syncs_to_fail, 0);
-        assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 0);
-        bridge_metrics_free(metrics);
-        metrics = bridge_metrics_new();
-        spool = start_spool(64 * MEGABYTE);
-        assert_int_equal(metric(METRIC_SPOOL_FOUND), 20 * failing);
-    }
-    spool_stop(spool);
-}
-
-static void what_cannot_be_copied_by_the_stop_is_counted_as_lost(void **state)
-{
-    struct spool *spool = start_spool(64 * MEGABYTE);
-
-    (void)state;
-    rescue_ms = 50;
-    spool = restart_spool(spool, 64 * MEGABYTE);
-    confirm_some(spool, 5);
-    atomic_store(&spool_disk.syncs_to_fail, 1000000);
-    spool_delete_both();
-    assert_true(comes_to(spool, SPOOL_HAS_FAILED));
-    spool_stop(spool);
-    assert_int_equal(metric(METRIC_SPOOL_SET_ASIDE), 5);
-    assert_int_equal(metric(METRIC_SPOOL_WAITING), 0);
 }
 
 /* ---- in a process of their own ---- */
@@ -1130,7 +846,7 @@ int main(void)
         CASE(what_waits_is_found_by_the_next_process_and_drained),
         CASE(waiting_for_a_message_ends_with_the_message_the_time_or_a_call),
         CASE(a_full_spool_says_so_and_takes_again_when_something_was_taken_out),
-        CASE(a_message_that_does_not_fit_shuts_the_spool_only_for_those_as_large),
+        CASE(a_message_that_does_not_fit_leaves_the_spool_open_for_smaller_ones),
         CASE(small_messages_behind_a_large_one_are_taken),
         CASE(an_emptied_spool_gives_its_room_back),
         CASE(a_sync_that_fails_confirms_nothing_and_the_spool_comes_back),
@@ -1141,22 +857,12 @@ int main(void)
         CASE(a_disk_that_fails_at_the_start_is_tried_again),
         CASE(a_spool_damaged_while_in_use_is_set_aside_and_counted),
         CASE(a_long_check_holds_up_neither_the_start_nor_the_messages),
-        CASE(a_stop_ends_a_long_check_and_leaves_the_file_as_it_was),
-        CASE(a_spool_taken_away_while_in_use_is_copied_into_the_one_begun_in_its_place),
-        CASE(while_another_is_opened_in_the_place_of_one_taken_away_the_spool_does_not_say_that_it_is_open),
-        CASE(a_spool_taken_away_is_drained_while_no_other_can_be_opened),
-        CASE(a_write_that_fails_while_a_lost_spool_is_copied_fails_the_spool_no_longer_than_any),
-        CASE(a_spool_that_is_moved_and_put_back_is_used_again),
-        CASE(a_spool_that_is_put_back_before_it_is_copied_is_used_again),
-        CASE(a_log_that_is_moved_while_the_disk_fails_and_put_back_costs_nothing),
-        CASE(a_spool_that_waits_for_a_new_log_is_not_drained),
-        CASE(another_spool_put_in_the_place_of_one_in_use_is_whole_after_the_stop),
-        CASE(messages_that_come_while_the_file_goes_are_safe_or_not_confirmed),
+        CASE(into_a_spool_taken_away_nothing_is_taken_and_what_it_holds_is_drained),
+        CASE(what_is_written_while_the_file_goes_is_not_confirmed),
+        CASE(a_spool_that_is_put_back_is_used_again),
         CASE(a_log_deleted_alone_costs_nothing),
-        CASE(what_is_in_a_deleted_spool_at_the_stop_is_kept_for_the_next_process),
-        CASE(a_new_spool_that_the_stop_finds_half_made_takes_what_is_in_a_deleted_one),
-        CASE(a_disk_that_fails_for_a_moment_at_the_stop_costs_nothing),
-        CASE(what_cannot_be_copied_by_the_stop_is_counted_as_lost),
+        CASE(what_a_file_without_a_name_holds_at_the_stop_is_told),
+        CASE(messages_that_come_while_the_file_goes_are_safe_or_not_confirmed),
         CASE(what_was_confirmed_is_there_after_a_kill),
         CASE(a_full_disk_confirms_nothing_that_is_not_there_and_recovers),
     };

@@ -1,6 +1,5 @@
-#include "bridge/spool_drain.h"
+#include "bridge/spool/drain.h"
 
-#include "bridge/body_limit.h"
 #include "cases.h"
 
 #include <pthread.h>
@@ -9,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A spool and a broker in memory: they take the place of bridge/spool.c and bridge/publisher.c in this program. */
+/* A spool and a broker in memory: they take the place of bridge/spool/spool.c and bridge/publisher.c in this program. */
 
 enum { ROWS = 2000, PAUSE_MAX_MS = 5, STOP_MS = 200, LARGE = 2 };
 
@@ -33,9 +32,7 @@ struct publishers {
     int poison;    /* an id that ends the connection; 0: none */
     int refused;   /* an id that is nacked; 0: none */
     bool names_it; /* the poison is refused, and what was sent beside it is confirmed */
-    size_t limit;  /* larger bodies are refused, and what is sent beside the first of them is lost; 0: none are */
-    struct body_limit known;
-    int limits_told; /* how often it had to be learned */
+    size_t limit;  /* larger bodies are refused, and what is sent beside them is lost; 0: none are */
     int cut_off;     /* connections ended */
     size_t most_out; /* tickets out at once */
     bool silent;     /* confirms nothing */
@@ -134,11 +131,6 @@ enum gate publishers_gate(struct publishers *publishers)
     return ticket_queue_gate(publishers->queue);
 }
 
-size_t publishers_body_max(struct publishers *publishers)
-{
-    return body_limit_get(&publishers->known, clock_monotonic_ms());
-}
-
 static bool is_too_large(struct publishers *broker, const struct ticket *ticket)
 {
     return broker->limit > 0 && ticket_body_bytes(ticket).len > broker->limit;
@@ -178,13 +170,8 @@ static void *broker_run(void *argument)
             lost |= id_of(taken[i]) == broker->poison;
         broker->cut_off += lost;
         lost &= !broker->names_it;
-        bool learned = false;
-        for (size_t i = 0; i < count && publishers_body_max(broker) == 0; i++)
-            learned = learned || is_too_large(broker, taken[i]);
-        if (learned)
-            body_limit_set(&broker->known, broker->limit, clock_monotonic_ms());
-        broker->limits_told += learned;
-        lost |= learned;
+        for (size_t i = 0; i < count; i++)
+            lost |= is_too_large(broker, taken[i]);
         if (count > broker->most_out)
             broker->most_out = count;
         for (size_t i = 0; i < count; i++)
@@ -349,75 +336,17 @@ static void a_message_that_ends_each_connection_is_held_back_and_named(void **st
     }
 }
 
-/* More than suspect_rows.h has places for. */
-static void any_number_of_large_messages_hold_up_nobody(void **state)
+/* More than there are places for: the others are struck again and again, and nobody else waits. */
+static void any_number_of_messages_that_end_the_connection_hold_up_nobody(void **state)
 {
-    struct scene *scene = scene_new(1000);
-    char problem[ERROR_TEXT];
+    struct scene *scene = scene_new(100);
 
     (void)state;
-    scene->spool.large = 900;
-    scene->broker.limit = LARGE - 1;
-    scene->pause_max_ms = 1000;
-    scene_start(scene);
-    wait_until_left(scene, 900);
-    assert_true(attempts_to_read(scene) < 100); /* many at once, with few pauses */
-    spool_drain_problem(scene->drain, problem);
-    assert_non_null(strstr(problem, "message 1 of the spool (2 bytes) is above"));
-    pthread_mutex_lock(&scene->broker.mutex);
-    assert_int_equal(scene->broker.limits_told, 1);
-    for (int id = 1; id <= 900; id++)
-        assert_true(scene->broker.published[id] <= 1);
-    pthread_mutex_unlock(&scene->broker.mutex);
-    scene_free(scene);
-}
-
-static int rows_read(struct scene *scene)
-{
-    int reads;
-
-    pthread_mutex_lock(&scene->spool.mutex);
-    reads = scene->spool.reads;
-    pthread_mutex_unlock(&scene->spool.mutex);
-    return reads;
-}
-
-static void large_messages_are_not_read_again_and_again(void **state)
-{
-    struct scene *scene = scene_new(1000);
-
-    (void)state;
-    scene->spool.large = 900;
+    scene->spool.large = 80;
     scene->broker.limit = LARGE - 1;
     scene_start(scene);
-    wait_until_left(scene, 900);
-    const int reads = rows_read(scene);
-    const int attempts = attempts_to_read(scene);
-    WAIT_UNTIL(attempts_to_read(scene) > attempts + 20);
-    assert_true(rows_read(scene) <= reads + 900);
-    pthread_mutex_lock(&scene->spool.mutex);
-    scene->spool.here[1000] = true;
-    pthread_mutex_unlock(&scene->spool.mutex);
-    wait_until_left(scene, 900);
-    assert_true(rows_read(scene) <= reads + 901);
-    scene_free(scene);
-}
-
-static void large_messages_are_tried_again_when_the_limit_may_be_another(void **state)
-{
-    struct scene *scene = scene_new(1000);
-
-    (void)state;
-    scene->spool.large = 900;
-    scene->broker.limit = LARGE - 1;
-    scene_start(scene);
-    wait_until_left(scene, 900);
-    pthread_mutex_lock(&scene->broker.mutex);
-    scene->broker.limit = LARGE;
-    body_limit_forget(&scene->broker.known);
-    pthread_mutex_unlock(&scene->broker.mutex);
-    wait_until_left(scene, 0);
-    WAIT_UNTIL(!has_problem(scene));
+    wait_until_left(scene, 80);
+    WAIT_UNTIL(has_problem(scene));
     scene_free(scene);
 }
 
@@ -485,9 +414,7 @@ int main(void)
         cmocka_unit_test(what_the_broker_refuses_stays_and_holds_up_nobody),
         cmocka_unit_test(a_message_that_ends_the_connection_is_left_alone_in_the_end),
         cmocka_unit_test(a_message_that_ends_each_connection_is_held_back_and_named),
-        cmocka_unit_test(any_number_of_large_messages_hold_up_nobody),
-        cmocka_unit_test(large_messages_are_not_read_again_and_again),
-        cmocka_unit_test(large_messages_are_tried_again_when_the_limit_may_be_another),
+        cmocka_unit_test(any_number_of_messages_that_end_the_connection_hold_up_nobody),
         cmocka_unit_test(nothing_is_offered_behind_a_shut_gate),
         cmocka_unit_test(what_cannot_be_deleted_is_published_again),
         cmocka_unit_test(a_spool_that_cannot_be_read_is_tried_again),

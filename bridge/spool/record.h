@@ -1,9 +1,9 @@
 /* A ticket as a row of the spool and back. Pure. */
-#ifndef DROPBRIDGE_SPOOL_ROW_H
-#define DROPBRIDGE_SPOOL_ROW_H
+#ifndef DROPBRIDGE_SPOOL_RECORD_H
+#define DROPBRIDGE_SPOOL_RECORD_H
 
-#include "../common/sha256.h"
-#include "ticket_queue.h"
+#include "common/sha256.h"
+#include "bridge/ticket_queue.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +23,7 @@ enum spool_column {
     SPOOL_COLUMNS
 };
 
-struct spool_row {
+struct spool_record {
     int64_t id;
     int64_t received_at_ms;
     struct bytes columns[SPOOL_COLUMNS]; /* point into the ticket, or into the database's memory */
@@ -35,19 +35,19 @@ struct spooled {
     struct ticket *ticket;
 };
 
-void spool_row_of_ticket(const struct ticket *ticket, int64_t id, struct spool_row *out);
+void spool_record_of_ticket(const struct ticket *ticket, int64_t id, struct spool_record *out);
 
 /* SHA-256 over all of the row, so that what was damaged on the disk is not taken for what was received. False only
    without memory. */
-bool spool_row_checksum(const struct spool_row *row, uint8_t digest[SHA256_SIZE]);
+bool spool_record_checksum(const struct spool_record *row, uint8_t digest[SHA256_SIZE]);
 
 /* The ticket that the row was made of, owned by the caller. A row whose checksum is not `checksum` becomes a ticket for
    the rejected queue with the reason `spool_damaged`, with what can be read of it. NULL without memory. */
-struct ticket *spool_row_to_ticket(const struct spool_row *row, struct bytes checksum);
+struct ticket *spool_record_to_ticket(const struct spool_record *row, struct bytes checksum);
 
 /* What the row takes of the file, give or take some bytes. */
-size_t spool_row_size(const struct spool_row *row);
+size_t spool_record_size(const struct spool_record *row);
 /* The same of a row that is not made yet. */
-size_t spool_row_size_of(const struct ticket *ticket);
+size_t spool_record_size_of(const struct ticket *ticket);
 
 #endif

@@ -1,7 +1,7 @@
-#include "spool_row.h"
+#include "record.h"
 
-#include "../common/buf.h"
-#include "../common/callback_token.h"
+#include "common/buf.h"
+#include "common/callback_token.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,11 +30,11 @@ static const char *target_name(enum ticket_target target)
     return "event";
 }
 
-void spool_row_of_ticket(const struct ticket *ticket, int64_t id, struct spool_row *out)
+void spool_record_of_ticket(const struct ticket *ticket, int64_t id, struct spool_record *out)
 {
     const struct envelope *envelope = ticket_envelope(ticket);
 
-    *out = (struct spool_row){
+    *out = (struct spool_record){
         .id = id,
         .received_at_ms = envelope->received_at_ms,
         .columns =
@@ -67,7 +67,7 @@ static bool append_bytes(struct buf *buf, struct bytes bytes)
     return bytes.len == 0 || buf_append(buf, bytes.data, bytes.len);
 }
 
-bool spool_row_checksum(const struct spool_row *row, uint8_t digest[SHA256_SIZE])
+bool spool_record_checksum(const struct spool_record *row, uint8_t digest[SHA256_SIZE])
 {
     uint8_t of_body[SHA256_SIZE];
     struct buf digested;
@@ -99,7 +99,7 @@ static bool copy_text(struct bytes text, char *out, size_t size)
 }
 
 /* True if every part could be read; what could not is left empty. */
-static bool read_envelope(const struct spool_row *row, struct envelope *envelope)
+static bool read_envelope(const struct spool_record *row, struct envelope *envelope)
 {
     const struct bytes campaign = row->columns[SPOOL_CAMPAIGN];
     bool type_known = false;
@@ -130,7 +130,7 @@ static bool read_envelope(const struct spool_row *row, struct envelope *envelope
 }
 
 /* The texts of a rejection have no bound but the checksum's: they are copied behind a NUL of their own. */
-static bool set_rejected(struct ticket *ticket, const struct envelope *envelope, const struct spool_row *row)
+static bool set_rejected(struct ticket *ticket, const struct envelope *envelope, const struct spool_record *row)
 {
     const struct bytes reason = row->columns[SPOOL_REJECT_REASON];
     const struct bytes detail = row->columns[SPOOL_REJECT_DETAIL];
@@ -157,7 +157,7 @@ static bool set_damaged(struct ticket *ticket, const struct envelope *envelope, 
     return ticket_set_rejected(ticket, envelope, reason_damaged, detail);
 }
 
-size_t spool_row_size(const struct spool_row *row)
+size_t spool_record_size(const struct spool_record *row)
 {
     size_t size = RECORD_OVERHEAD;
 
@@ -167,12 +167,12 @@ size_t spool_row_size(const struct spool_row *row)
 }
 
 /* No row that was written has longer ones. */
-static bool columns_too_long(const struct spool_row *row)
+static bool columns_too_long(const struct spool_record *row)
 {
-    return spool_row_size(row) - row->columns[SPOOL_BODY].len > DIGESTED_MAX / 2;
+    return spool_record_size(row) - row->columns[SPOOL_BODY].len > DIGESTED_MAX / 2;
 }
 
-struct ticket *spool_row_to_ticket(const struct spool_row *row, struct bytes checksum)
+struct ticket *spool_record_to_ticket(const struct spool_record *row, struct bytes checksum)
 {
     const struct bytes body = row->columns[SPOOL_BODY];
     const struct bytes target = row->columns[SPOOL_TARGET];
@@ -184,7 +184,7 @@ struct ticket *spool_row_to_ticket(const struct spool_row *row, struct bytes che
     bool done = true;
 
     /* Without memory nothing can be said of the row: it is not damaged for that. */
-    if (!too_long && !spool_row_checksum(row, digest))
+    if (!too_long && !spool_record_checksum(row, digest))
         return NULL;
     ticket = ticket_new(body.len);
     if (!ticket)
@@ -206,10 +206,10 @@ struct ticket *spool_row_to_ticket(const struct spool_row *row, struct bytes che
     return ticket;
 }
 
-size_t spool_row_size_of(const struct ticket *ticket)
+size_t spool_record_size_of(const struct ticket *ticket)
 {
-    struct spool_row row;
+    struct spool_record row;
 
-    spool_row_of_ticket(ticket, 0, &row);
-    return spool_row_size(&row);
+    spool_record_of_ticket(ticket, 0, &row);
+    return spool_record_size(&row);
 }

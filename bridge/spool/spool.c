@@ -1,0 +1,185 @@
+#include "spool.h"
+
+#include "common/clock.h"
+#include "common/protection.h"
+#include "db.h"
+#include "store.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    QUEUE_TICKETS = 16384,
+    QUEUE_BYTES = 1024 * 1024 * 1024, /* more than a disk writes in the time of an answer; the requests hold them in any case */
+    RECORD_BYTES = 16 * 1024,         /* all columns but the body, at the most */
+    CONTROL_GAP_MS = 50, /* for a control: what a busy disk may take, so that a kill strikes between word and deed */
+};
+
+struct spool {
+    struct ticket_queue *queue;
+    struct spool_store *store;
+    pthread_t writer;
+    atomic_bool stopping;
+};
+
+/* ---- many tickets, one commit ---- */
+
+/* As many as one commit takes, at least one. */
+static size_t one_commit(struct ticket *const *tickets, size_t count)
+{
+    size_t bytes = 0, taken = 0;
+
+    while (taken < count && (taken == 0 || bytes + spool_record_size_of(tickets[taken]) <= SPOOL_COMMIT_BYTES))
+        bytes += spool_record_size_of(tickets[taken++]);
+    return taken;
+}
+
+/* Returns how many were dealt with. */
+static size_t write_commit(struct spool *spool, struct ticket *const *tickets, size_t count)
+{
+    size_t rows;
+    enum publish_outcome outcome = spool_store_commit(spool->store, tickets, count, &rows);
+
+    for (size_t i = 0; i < rows; i++)
+        ticket_settle(tickets[i], outcome);
+    if (rows < count)
+        ticket_settle(tickets[rows++], PUBLISH_FULL);
+    spool_store_checkpoint(spool->store);
+    return rows;
+}
+
+static void rest(struct spool *spool, int64_t rest_ms)
+{
+    struct pollfd waiting = {.fd = ticket_queue_fd(spool->queue), .events = POLLIN};
+
+    if (rest_ms > 0 && ticket_queue_sleep(spool->queue))
+        (void)poll(&waiting, 1, (int)rest_ms);
+    ticket_queue_awake(spool->queue);
+}
+
+static void *run_writer(void *context)
+{
+    struct ticket *tickets[SPOOL_COMMIT_ROWS];
+    struct spool *spool = context;
+    bool stopping = false;
+
+    while (!stopping) {
+        int64_t rest_ms;
+        size_t count, done = 0;
+
+        /* Read before the last look into the queue: nobody hands over anything after it was set. */
+        stopping = atomic_load(&spool->stopping);
+        rest_ms = spool_store_tend(spool->store);
+        count = ticket_queue_take(spool->queue, tickets, SPOOL_COMMIT_ROWS);
+        if (count > 0 && !protection("spool-commit"))
+            clock_sleep_ms(CONTROL_GAP_MS);
+        while (done < count)
+            done += write_commit(spool, tickets + done, one_commit(tickets + done, count - done));
+        if (count == 0 && !stopping)
+            rest(spool, rest_ms);
+        stopping = stopping && count == 0;
+    }
+    return NULL;
+}
+
+enum publish_outcome spool_submit(struct spool *spool, struct ticket *ticket, int64_t deadline_ms)
+{
+    enum publish_outcome outcome;
+    struct spool_status status;
+
+    spool_store_status(spool->store, &status);
+    if (status.state == SPOOL_IS_FULL) /* not even tried: the writer may be busy with the disk */
+        return PUBLISH_FULL;
+    if (!protection("spool-commit"))
+        return ticket_queue_offer(spool->queue, ticket, &outcome) ? PUBLISH_CONFIRMED : outcome;
+    return ticket_queue_submit(spool->queue, ticket, deadline_ms);
+}
+
+/* ---- its life ---- */
+
+static void free_spool(struct spool *spool)
+{
+    spool_store_free(spool->store);
+    ticket_queue_free(spool->queue);
+    free(spool);
+}
+
+/* All its parts, without the thread. NULL with *error. */
+static struct spool *new_spool(const struct spool_settings *settings, struct bridge_metrics *metrics, struct error *error)
+{
+    struct spool *spool = calloc(1, sizeof *spool);
+
+    error_set(error, ERROR_NO_MEMORY, "no memory for the spool");
+    if (!spool)
+        return NULL;
+    spool->queue = ticket_queue_new(QUEUE_TICKETS, QUEUE_BYTES, error);
+    if (spool->queue)
+        spool->store = spool_store_new(settings, spool->queue, metrics);
+    if (spool->store)
+        return spool;
+    free_spool(spool);
+    return NULL;
+}
+
+struct spool *spool_start(const struct spool_settings *settings, struct bridge_metrics *metrics, struct error *error)
+{
+    struct spool *spool = new_spool(settings, metrics, error);
+    int failed;
+
+    if (!spool)
+        return NULL;
+    if (spool_store_lock(spool->store, error)) {
+        failed = pthread_create(&spool->writer, NULL, run_writer, spool);
+        if (failed == 0)
+            return spool;
+        error_set(error, ERROR_INTERNAL, "no thread for the spool: %s", strerror(failed));
+    }
+    free_spool(spool);
+    return NULL;
+}
+
+void spool_stop(struct spool *spool)
+{
+    if (!spool)
+        return;
+    atomic_store(&spool->stopping, true);
+    ticket_queue_wake(spool->queue);
+    pthread_join(spool->writer, NULL);
+    free_spool(spool);
+}
+
+void spool_status(struct spool *spool, struct spool_status *out)
+{
+    spool_store_status(spool->store, out);
+}
+
+/* ---- for the drain ---- */
+
+bool spool_read(struct spool *spool, int64_t after_id, size_t max, size_t max_bytes, struct spooled *out, size_t *count,
+                struct error *error)
+{
+    return spool_store_read(spool->store, after_id, max, max_bytes, out, count, error);
+}
+
+bool spool_delete(struct spool *spool, const int64_t *ids, size_t count, struct error *error)
+{
+    return spool_store_delete(spool->store, ids, count, error);
+}
+
+bool spool_wait(struct spool *spool, int64_t timeout_ms)
+{
+    return spool_store_wait(spool->store, timeout_ms);
+}
+
+void spool_wake(struct spool *spool)
+{
+    spool_store_wake(spool->store);
+}
+
+int64_t spool_bytes_for(int64_t body_bytes)
+{
+    return spool_db_needs((size_t)body_bytes + RECORD_BYTES);
+}
