@@ -3,7 +3,7 @@
 -- ARGV: 1 REDIS_PREFIX, 2 schema, 3 the epoch to begin with where there is none, 4 id, 5 name (empty: id is an alias no
 --   longer), 6… days that may have been counted ('20261130')
 -- Answers what became of it and, as texts, what that is about:
---   merged NAME MESSAGES | same NAME | removed NAME      id is an alias now, was it already, is none any more
+--   merged NAME MESSAGES UNKNOWN | same NAME | removed NAME      id is an alias now, was it already, is none any more
 --   cycle NAME | taken NAME | none                       nothing changed: NAME is an alias of id, id one of NAME, id none
 --   wrong KEY WHY                                        nothing changed: a key is damaged
 -- Redis does not roll back: what may refuse is looked at before the first write.
@@ -153,6 +153,10 @@ local function main()
   if was then return {was == final and 'same' or 'taken', was} end
   check_all(final)
   local messages = call('HGET', key_of(id, ':counters'), 'messages') or '0'
+  local unknown = {} -- names under which nothing has come: misspelled, perhaps
+  for _, campaign in ipairs({id, final}) do
+    if not call('ZSCORE', prefix .. 'campaigns', campaign) then unknown[#unknown + 1] = campaign end
+  end
   try_commands()
   -- From here on it writes.
   for _, part in ipairs(parts()) do merge_counts(final, part) end
@@ -162,7 +166,7 @@ local function main()
   rename(final)
   drop_links()
   raise_epoch()
-  return {'merged', final, messages}
+  return {'merged', final, messages, table.concat(unknown, ' and ')}
 end
 
 local ok, reply = pcall(main)

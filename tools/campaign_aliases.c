@@ -114,10 +114,13 @@ static void tell(const struct alias_request *request, const struct redis_answer 
 {
     const char *outcome = redis_answer_item(answer, 0).text, *other = redis_answer_item(answer, 1).text;
     const char *more = redis_answer_item(answer, 2).text, *id = request->id;
+    const char *unknown = redis_answer_item(answer, 3).text;
 
-    if (strcmp(outcome, "merged") == 0)
+    if (strcmp(outcome, "merged") == 0) {
         (void)printf("%s is %s from now on; messages merged: %s\n", id, other, more);
-    else if (strcmp(outcome, "same") == 0)
+        if (*unknown)
+            (void)fprintf(stderr, "dropctl: nothing has come yet under %s: is it spelled right?\n", unknown);
+    } else if (strcmp(outcome, "same") == 0)
         (void)printf("%s is %s already\n", id, other);
     else if (strcmp(outcome, "removed") == 0)
         (void)printf("%s is a campaign of its own from now on; what was merged stays in %s\n", id, other);

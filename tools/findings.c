@@ -11,7 +11,7 @@
 
 enum { SENTENCE = 256, NUMBER = 24 };
 
-static const char only_with_lower[] = " (only with --lower)";
+static const char only_with_lower[] = " (only with --lower)", accepts[] = " (only with --lower, which accepts what is lost)";
 
 /* --- Collecting ----------------------------------------------------------------------------------------------------- */
 
@@ -92,7 +92,7 @@ static const char *words_of(enum sum_witness witness, size_t column, bool less)
     case WITNESS_OUTCOMES:
         return column == SUM_MESSAGES ? "success and failure come to" : "messages less failure are";
     case WITNESS_LIST:
-        return less ? "its list, unless phones were deleted there, holds" : "its list holds";
+        return less ? "phones may be missing from its list (add them again from a copy of it), which holds" : "its list holds";
     case WITNESS_NO_REASON:
         return "with failures whose reason is lost it is";
     case WITNESS_NONE:
@@ -123,7 +123,7 @@ static void compare_sum(struct findings *findings, const struct look *look, size
     if (further != 0) {
         snprintf(value, sizeof value, "%" PRId64, further);
         tell(findings, "%s%s %s: %" PRId64 ", %s %" PRId64 ": %+" PRId64 "%s", prefix, key, field, sum->known,
-             words_of(sum->accepted_by, column, further < 0), sum->accepted, further, only_with_lower);
+             words_of(sum->accepted_by, column, further < 0), sum->accepted, further, further > 0 ? accepts : only_with_lower);
         mend(findings, "add", key, field, value, true);
     }
 }
@@ -177,8 +177,8 @@ static void compare_phones(struct findings *findings, const struct look *look, c
 {
     for (size_t row = 1; row < look->sums.rows; row++)
         if (unlisted->by_row[row] > 0)
-            tell(findings, "%soptouts: lacks %zu of %scampaign:%s:optouts, or has them later", prefix,
-                 unlisted->by_row[row], prefix, look->campaigns[row].name);
+            tell(findings, "%soptouts: of the phones of %scampaign:%s:optouts %zu are missing there, or have a later time", prefix,
+                 prefix, look->campaigns[row].name, unlisted->by_row[row]);
     for (size_t i = 0; i < unlisted->count; i++)
         mend(findings, unlisted->list[i].absent ? "list" : "phone", "optouts", unlisted->list[i].phone,
              unlisted->list[i].ms, false);
@@ -199,7 +199,8 @@ void findings_make(struct findings *findings, struct look *look, const struct un
 {
     *findings = (struct findings){.complete = true};
     for (size_t i = 0; i < look->keys.wrong.count; i++)
-        tell(findings, "%s%s: of a wrong type; restore it, then look again: till then nothing else is compared", prefix,
+        tell(findings, "%s%s: of a wrong type; restore it (counters and reasons: or move it away with RENAME, and repair), then look again: till then "
+             "nothing else is compared", prefix,
              look->keys.wrong.list[i].name);
     if (look->keys.wrong.count > 0)
         return;

@@ -39,8 +39,10 @@ static const struct command {
      "The first secret of WEBHOOK_SECRET signs. Every FILE is checked before the first event is posted.\n"
      "Exit status: 0 if every answer was 2xx, 1 if not, 69 if there was no connection.\n",
      send_run},
-    {"verify", "[--repair [--lower]]", "checks that the counts in Redis add up, and restores those that others tell",
+    {"verify", "[--repair [--lost CAMPAIGN] [--lower]]", "checks that the counts in Redis add up, and restores those that others tell",
      "  --repair  restores what follows from other keys, even while workers count; lowers no count\n"
+     "  --lost CAMPAIGN\n"
+     "            what the totals have more than the campaigns was this one's\n"
      "  --lower   also lowers counts that are too high, and accepts the loss of those that no other key tells\n\n"
      "Prints a line for each count that is wrong: what it holds, what it should hold and how that is known.\n"
      "Exit status: 0 if all adds up in the end, 1 if something is wrong, 69 if Redis is not there.\n",

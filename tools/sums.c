@@ -184,11 +184,15 @@ static void change_row(struct sums *sums, size_t row)
 static size_t find_suspects(struct sums *sums, size_t *last)
 {
     size_t count = 0;
+    bool told = false;
 
+    for (size_t row = 1; row < sums->rows; row++)
+        told |= sums->list[row].lost;
     for (size_t row = 1; row < sums->rows; row++) {
         struct sum_row *one = &sums->list[row];
 
-        one->suspect = !adds_up(sums, row) || one->sums[SUM_OPT_OUT].held < one->listed ||
+        one->suspect = told ? one->lost :
+                       !adds_up(sums, row) || one->sums[SUM_OPT_OUT].held < one->listed ||
                        (sums->missing[SUM_MESSAGES] > 0 && one->had_results && known(sums, row, SUM_MESSAGES) == 0);
         if (!one->suspect)
             continue;

@@ -51,6 +51,7 @@ struct sum_row {
     int64_t listed;   /* the length of the list of opt-outs */
     bool used;        /* the campaign has counts or times */
     bool had_results; /* results of it were counted, under its name as far as one can tell */
+    bool lost;        /* it is known that counts of it are lost, and of no other campaign */
     bool suspect;     /* set by sums_solve: counts of it may be lost */
 };
 

@@ -12,6 +12,11 @@ enum { LOOKS = 32, REPAIRS_A_CALL = 5000, LEADING = 6, ARGUMENTS = 4, EXIT_WRONG
 
 extern const char verify_repair_lua[];
 
+struct verify_options {
+    bool repairs, lower;
+    const char *lost; /* the campaign that has lost counts; NULL: nobody says */
+};
+
 struct view {
     struct look look;
     struct unlisted unlisted;
@@ -25,10 +30,25 @@ static void view_clear(struct view *view)
     look_clear(&view->look);
 }
 
-static bool view_read(struct view *view, struct redis_primary *session, const char *prefix, struct error *error)
+/* The operator says which campaign has lost counts. */
+static bool mark_lost(struct look *look, const char *lost, struct error *error)
+{
+    for (size_t row = 1; row < look->sums.rows; row++) {
+        if (strcmp(look->campaigns[row].name, lost) != 0)
+            continue;
+        look->sums.list[row].lost = true;
+        return true;
+    }
+    error_set(error, ERROR_USAGE, "verify: there is no campaign %.100s", lost);
+    return false;
+}
+
+static bool view_read(struct view *view, struct redis_primary *session, const char *prefix, const char *lost,
+                      struct error *error)
 {
     *view = (struct view){0};
     if (!look_read(&view->look, session, prefix, error) ||
+        (lost && view->look.keys.wrong.count == 0 && !mark_lost(&view->look, lost, error)) ||
         (view->look.keys.wrong.count == 0 && !unlisted_read(&view->unlisted, &view->look, session, prefix, error)))
         return false;
     findings_make(&view->findings, &view->look, &view->unlisted, prefix);
@@ -110,11 +130,11 @@ static void print_suspects(const struct look *look)
     for (size_t row = 1; row < look->sums.rows; row++)
         if (look->sums.list[row].suspect)
             (void)printf("%s %s", told++ > 0 ? "," : ":", look->campaigns[row].name);
-    (void)puts(told == 0 ? ". Restore them from a backup, or accept the loss with --lower"
-                         : ". Restore one of them from a backup, or accept the loss with --lower");
+    (void)puts(". If you know which it was, name it: verify --repair --lost NAME. Else restore a backup of it, or accept the loss "
+               "with --lower");
 }
 
-static void print_end(size_t wrong, const struct view *last, bool repaired, const char *prefix)
+static void print_end(size_t wrong, const struct view *last, bool repairs, bool repaired, const char *prefix)
 {
     const size_t left = last->findings.count;
 
@@ -123,22 +143,27 @@ static void print_end(size_t wrong, const struct view *last, bool repaired, cons
     if (last->look.sums.ambiguous)
         print_suspects(&last->look);
     if (wrong == 0 && left == 0 && last->look.in_use == 0)
-        (void)printf("nothing to compare: there are no campaigns under %s\n", prefix);
+        (void)printf("nothing to compare: there are no campaigns under %s (was Redis emptied, or is REDIS_PREFIX another?)\n",
+                     prefix);
     else if (wrong == 0 && left == 0)
-        (void)printf("all %zu campaigns add up\n", last->look.in_use);
+        (void)printf(last->look.in_use == 1 ? "the one campaign adds up\n" : "all %zu campaigns add up\n", last->look.in_use);
     else
-        (void)printf("%zu wrong, %zu mended, %zu left\n", wrong, wrong > left ? wrong - left : 0, left);
+        (void)printf("%s%zu wrong, %zu mended, %zu left\n",
+                     !repairs && can_repair(&last->findings, false) ? "dropctl verify --repair restores what other keys tell: " : "",
+                     wrong, wrong > left ? wrong - left : 0, left);
 }
 
 /* --- The subcommand ------------------------------------------------------------------------------------------------- */
 
 /* *left is how much is wrong at the end. */
-static bool verify(struct redis_primary *session, const char *prefix, bool repairs, bool lower, size_t *left,
+static bool verify(struct redis_primary *session, const char *prefix, const struct verify_options *options, size_t *left,
                    struct error *error)
 {
+    const bool repairs = options->repairs, lower = options->lower;
+    const char *lost = options->lost;
     struct view view;
     size_t wrong = 0;
-    bool ok = view_read(&view, session, prefix, error), repaired = false;
+    bool ok = view_read(&view, session, prefix, lost, error), repaired = false;
 
     if (ok) {
         wrong = view.findings.count;
@@ -148,43 +173,46 @@ static bool verify(struct redis_primary *session, const char *prefix, bool repai
         repaired = true;
         ok = repair(&view, lower, session, prefix, error);
         view_clear(&view);
-        ok = ok && view_read(&view, session, prefix, error);
+        ok = ok && view_read(&view, session, prefix, lost, error);
     }
     if (ok) {
         *left = view.findings.count;
-        print_end(wrong, &view, repaired, prefix);
+        print_end(wrong, &view, repairs, repaired, prefix);
     }
     view_clear(&view);
     return ok;
 }
 
-static bool read_arguments(int argc, char **argv, bool *repairs, bool *lower, struct error *error)
+static bool read_arguments(int argc, char **argv, struct verify_options *out, struct error *error)
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--repair") == 0) {
-            *repairs = true;
+            out->repairs = true;
         } else if (strcmp(argv[i], "--lower") == 0) {
-            *lower = true;
+            out->lower = true;
+        } else if (strcmp(argv[i], "--lost") == 0 && i + 1 < argc) {
+            out->lost = argv[++i];
         } else {
-            error_set(error, ERROR_USAGE, "verify: \"%.100s\" is unknown: it takes --repair and --lower", argv[i]);
+            error_set(error, ERROR_USAGE, "verify: \"%.100s\" is unknown: it takes --repair, --lost CAMPAIGN and --lower",
+                      argv[i]);
             return false;
         }
     }
-    if (*lower && !*repairs)
-        error_set(error, ERROR_USAGE, "verify: --lower says how to repair: give --repair too");
-    return !*lower || *repairs;
+    if ((out->lower || out->lost) && !out->repairs)
+        error_set(error, ERROR_USAGE, "verify: %s says how to repair: give --repair too", out->lower ? "--lower" : "--lost");
+    return out->repairs || !(out->lower || out->lost);
 }
 
 int verify_run(const struct tool_config *config, int argc, char **argv)
 {
     struct error error = {.code = ERROR_NONE};
     struct redis_primary *session = NULL;
-    bool repairs = false, lower = false;
+    struct verify_options options = {0};
     size_t left = 0;
 
-    if (read_arguments(argc, argv, &repairs, &lower, &error))
+    if (read_arguments(argc, argv, &options, &error))
         session = redis_access_open(config, &error);
-    if (session && verify(session, config->redis_prefix, repairs, lower, &left, &error) && fflush(stdout) != 0)
+    if (session && verify(session, config->redis_prefix, &options, &left, &error) && fflush(stdout) != 0)
         error_set(&error, ERROR_INTERNAL, "the output cannot be written");
     redis_primary_free(session);
     if (error.code != ERROR_NONE) {

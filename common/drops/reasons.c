@@ -84,8 +84,10 @@ static bool says_not(const char *folded)
 /* "Number not opted out", "Message lacks STOP instructions". */
 static bool denies(const char *folded)
 {
-    static const char *const denials[] = {"no",   "never",   "missing",      "lack",     "lacks",    "without",
-                                          "must", "include", "instructions", "language", "required", "pending"};
+    static const char *const denials[] = {"no",     "never",   "missing",      "lack",     "lacks",    "without",
+                                          "must",   "include", "instructions", "language", "required", "pending",
+                                          "hasnt",  "havent",  "isnt",         "arent",    "wasnt",    "werent",
+                                          "didnt",  "doesnt",  "rate",         "exceeded", "invalid",  "keyword"};
     return says_not(folded) || holds_one_of(folded, denials, COUNT(denials));
 }
 

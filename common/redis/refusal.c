@@ -86,6 +86,8 @@ static const char *key_name(const char *prefix, const char *key)
    must stay: without them counts are forgotten, or drops that were counted count again. */
 static const char *key_remedy(const char *name)
 {
+    static const char computed[] = "; restore that key, or move it away (RENAME), and the batch goes on by itself; then run dropctl "
+                                   "verify --repair, which computes it from the other keys";
     static const char movable[] = "; move that key away (RENAME) and the batch goes on by itself: no count needs it";
     static const struct {
         const char *stem, *remedy;
@@ -95,6 +97,9 @@ static const char *key_remedy(const char *name)
         {"unknown_reasons:", movable},
         {"events:", movable},
         {"drops:sizes:", movable},
+        {"counters:", computed},
+        {"reasons:", computed},
+        {"totals:", computed},
         {"campaigns:", "; move that key away (RENAME) and the batch goes on by itself; then add the campaigns that get "
                        "no more events again (ZADD)"},
         {"optouts:", "; restore it, or add its phones again to a new one, and the batch goes on by itself: without it "

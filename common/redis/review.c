@@ -42,7 +42,7 @@ static void tell(char known[ERROR_TEXT], const char *sentence)
     if (sentence[0] != '\0')
         log_warn("%s", sentence);
     else
-        log_info("mended: %s", known);
+        log_info("no longer so: %s", known);
     snprintf(known, ERROR_TEXT, "%s", sentence);
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model_values import (
     WHITE, Rejected, as_text, candidates, costs_of, cut, data_of, first_flag, first_nonempty, flags_of, fold, foreign_id_of,
-    lower, phone_of_contact, phone_of_result, read_code, read_json, session_dnc, time_of,
+    lower, phone_of_contact, phone_of_result, read_codes, read_json, session_dnc, time_of,
 )  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,7 +112,8 @@ def is_opt_in(body):
     """What contact.msg.opt says."""
     texts = [first_nonempty(body, field) or "" for field in ("action", "opt", "keyword", "body")] + [status_of(body)]
     flags = [first_flag(candidates(body, field)) for field in ("opted_in", "subscribed")]
-    return any(fold(text) in IN_TEXTS for text in texts) or True in flags
+    begins = any(fold(text) in IN_TEXTS for text in texts) or True in flags
+    return begins and not (any(fold(text) in OUT_TEXTS for text in texts) or False in flags)
 
 
 def kind_of(name, body):
@@ -130,7 +131,8 @@ def kind_of(name, body):
         return "opt_out" if fold(first_nonempty(body, "body") or "") in OUT_TEXTS else "other"
     if name in ("", "message.delivered", "message.failed") or is_pattern(name, "status") or is_pattern(name, "receipt"):
         return "result"
-    flat = as_text(body.get("drop_id")) and status_of(body) and not isinstance(body.get("data"), dict)
+    said = status_of(body) or first_flag(candidates(body, "dnc"))
+    flat = as_text(body.get("drop_id")) and said and not isinstance(body.get("data"), dict)
     if flat:
         return "result"
     return "opt_out" if sounds_like_opt_out(name) and phone_of_contact(body) else "other"
@@ -147,11 +149,12 @@ def status_of(body):
 
 
 DENIALS = {"no", "never", "missing", "lack", "lacks", "without", "must", "include", "instructions", "language", "required",
-           "pending"}  # fmt: skip
+           "pending", "hasnt", "havent", "isnt", "arent", "wasnt", "werent", "didnt", "doesnt",
+           "rate", "exceeded", "invalid", "keyword"}  # fmt: skip
 # Reasons that opt out, in the order of their numbers, and the words that tell of them.
 OPT_OUT_PHRASES = [
     ("opted_out", ("opted out", "opt out", "optout", "unsubscribed", "unsubscribe")),
-    ("internal_dnc", ("internal dnc",)),
+    ("internal_dnc", ("internal dnc", "dnc", "do not call")),
     ("opt_in_revoked", ("opt in revoked",)),
 ]
 
@@ -185,8 +188,10 @@ class Reader:
 
     def slugs(self, body):
         """(slug by code, slug by text), None where unknown."""
-        code, folded = read_code(body), fold(first_nonempty(body, "reason") or "")
-        return self.by_code.get(code) if code else None, self.by_text.get(folded) or opt_out_told_by(folded)
+        codes, text = read_codes(body), (first_nonempty(body, "reason") or "").strip(WHITE)
+        by_code = next((self.by_code[code] for code in codes if code in self.by_code), None)
+        folded = fold(text if text or codes else status_of(body))
+        return by_code, self.by_text.get(folded) or opt_out_told_by(folded)
 
     def opts_out(self, body, name):
         slugs = {slug for slug, _ in OPT_OUT_PHRASES}
@@ -195,14 +200,16 @@ class Reader:
 
     def told(self, body):
         """Of what opts out: whether somebody did, and not only a send was blocked for it."""
+        if first_flag(candidates(body, "dnc")) or session_dnc(body):
+            body = {**body, "status": None, "data": {**data_of(body), "status": None}}  # of which the status tells nothing more
         slugs = [slug for slug in self.slugs(body) if slug in {slug for slug, _ in OPT_OUT_PHRASES}]
         return not slugs or slugs[0] not in ("opted_out", "internal_dnc")
 
     def unknown(self, body):
-        code, text = read_code(body), first_nonempty(body, "reason")
-        if text:
+        codes, text = read_codes(body), first_nonempty(body, "reason")
+        if text and text.strip(WHITE):
             return cut(text)
-        return f"reason_code {code}" if code is not None else "(none)"
+        return f"reason_code {codes[0]}" if codes else "(none)"
 
     def result(self, body, name):
         """(kind, success, name) of what tells of a send: a result; an opt-out, if it counts no send but tells of one that
@@ -243,8 +250,6 @@ class Reader:
         if kind == "campaign" and campaign == UNASSIGNED:
             raise Rejected("campaign_unnamed")
         by_code, by_text = self.slugs(body)
-        if read_code(body) is None and not first_nonempty(body, "reason"):
-            by_text = {"busy": "user_busy", "no answer": "no_answer"}.get(fold(status_of(body)))
         reason = "" if success or kind != "result" else by_code or by_text or "other"
         return Copy(
             kind=kind,

@@ -197,7 +197,8 @@ def phone_of_contact(body):
     for holder in objects(body):
         contact = holder.get("contact")
         if isinstance(contact, dict):
-            values += [value for name, value in contact.items() if "phone" in lower(name)]
+            values += [value for name, value in contact.items()
+                       if "phone" in lower(name) and not lower(name).endswith(("_at", "_id", "_type", "_count"))]
     values += candidates(body, "mobile_phone", "main_phone", "number", "contact_phone", "phoneNumber", "contact", "from")
     if not first_nonempty(body, "from"):
         values += candidates(body, "to")
@@ -256,11 +257,12 @@ def foreign_id_of(body):
     return next((text for text in texts if 1 <= len(text.encode()) <= 1024), "")
 
 
-def read_code(body):
-    """reason_code, else status_code: a whole number, or a text of digits; None if there is none."""
+def read_codes(body):
+    """reason_code, then status_code: whole numbers, or texts of digits; 0 is none."""
+    codes = []
     for value in candidates(body, "reason_code", "status_code"):
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value):
             value = int(value)
         if type(value) in (int, float) and math.isfinite(value) and value == math.floor(value) and abs(value) < 2**53:
-            return int(value)
-    return None
+            codes += [int(value)] if value else []
+    return codes

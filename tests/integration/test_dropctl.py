@@ -61,7 +61,7 @@ HELP = [
     ("of callback-url", ["callback-url", "--help"], ["callback-url --base URL", "--campaign", "--path-token"]),
     ("of campaigns", ["campaigns", "--help"], ["alias ID NAME", "--remove ID", "--list", "%XX"]),
     ("of send", ["send", "--help"], ["send --url URL", "--scheme", "--lines", "FILE"]),
-    ("of verify", ["verify", "--help"], ["verify [--repair [--lower]]", "--repair  ", "--lower  ", "Exit status"]),
+    ("of verify", ["verify", "--help"], ["verify [--repair [--lost CAMPAIGN] [--lower]]", "--repair  ", "--lost CAMPAIGN", "--lower  ", "Exit status"]),
     ("behind other arguments", ["send", "--url", "http://h/", "x", "--help"], ["send --url URL"]),
     ("of the whole", ["--help"], ["dropctl callback-url --base", "dropctl send --url", "dropctl COMMAND --help"]),
 ]

@@ -257,6 +257,9 @@ def test_a_send_fails_in_many_words(status):
         ({"status": "busy", "reason_code": 4005}, "no_answer"),
         ({"status": "busy", "reason_code": 9999}, "other"),
         ({"status": "expired"}, "other"),
+        ({"status": "busy", "reason_code": 0, "reason": " "}, "user_busy"),
+        ({"status": "failure", "reason_code": 9999, "status_code": 4002}, "voicemail_full"),
+        ({"status": "failure", "reason": "Trial account"}, "trial_account"),
     ],
 )
 def test_a_status_gives_the_reason_where_nothing_else_does(said, slug):

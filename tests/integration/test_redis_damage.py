@@ -70,12 +70,12 @@ def totals(client):
 # ---- keys of a wrong type ----
 
 REMEDIES = {
-    "dc:totals": "do not move it away",
-    "dc:totals:reasons": "do not move it away",
+    "dc:totals": "computes it from the other keys",
+    "dc:totals:reasons": "computes it from the other keys",
     "dc:campaigns": "add the campaigns",
     "dc:campaign:spring": "its counts stay",
-    "dc:campaign:spring:counters": "do not move it away",
-    "dc:campaign:spring:reasons": "do not move it away",
+    "dc:campaign:spring:counters": "computes it from the other keys",
+    "dc:campaign:spring:reasons": "computes it from the other keys",
     "dc:campaign:spring:optouts": "add its phones again",
     "dc:optouts": "add its phones again",
     "dc:results": "RENAME",
@@ -143,7 +143,7 @@ def test_a_campaign_named_by_a_phone_is_masked(driver):
     driver.run(SEQUENCE, [copy("drop-0")])
     driver.redis.client.set("dc:campaign:to-555-222-4444:counters", "text")
     sentence = refused(driver, [copy("drop-1", campaign="to-555-222-4444")], "KEY dc:campaign:to-***-***-**44:counters:")
-    assert "do not move it away" in sentence
+    assert "computes it from the other keys" in sentence
 
 
 def test_a_stream_without_ids_stops_nothing(driver):
@@ -277,13 +277,25 @@ def test_a_lost_field_of_a_campaign_stops_nothing(driver, state, field):
     assert (found[b"state"], found[b"state_source"]) == (state.encode(), b"event")
 
 
+def test_a_state_whose_time_is_none_gives_way_to_the_next(driver):
+    driver.run(SEQUENCE, [copy("drop-1")])
+    driver.redis.client.hset("dc:campaign:spring", mapping={"event_state": "running", "event_at": "9"})
+    paused = json.dumps({"type": "campaign.paused", "event_id": "one", "timestamp": RECEIVED}).encode(), copy("drop-1")[1]
+    assert driver.more(SEQUENCE, [paused]) == ["campaign"]
+    assert driver.redis.client.hget("dc:campaign:spring", "state") == b"paused"
+
+
 def test_a_lost_name_of_a_campaign_stops_nothing(driver):
     driver.run(SEQUENCE, [copy("drop-1", campaign="summer"), copy("drop-2")])
     client = driver.redis.client
     client.delete("dc:drops:campaign_names")
     model_harness.new_epoch(client)
-    assert driver.more(SEQUENCE, [copy("drop-1"), copy("drop-2"), copy("drop-3", campaign="autumn")])[2] == "counted"
+    status = json.dumps({"event": "contact.sms.status", "data": {"drop_id": "drop-1", "status": "failure", "campaign_id": "V"}})
+    later = status.encode(), {**copy("drop-1")[1], "campaign": "", "type": "webhook", "scheme": "v1"}
+    assert driver.more(SEQUENCE, [later, copy("drop-3", campaign="autumn")]) == ["revised", "counted"]
     assert client.hget("dc:campaign:autumn:counters", "messages") == b"1"
+    assert client.hgetall("dc:campaign:summer:counters") == {b"messages": b"1", b"failure": b"1", b"revised": b"1"}
+    assert not client.exists("dc:campaign:unassigned:counters")
 
 
 @pytest.mark.parametrize("lost", ["names", "numbers"])

@@ -120,9 +120,9 @@ RAISED = {
     "a count past all bounds": (put("totals", "dnc", 2**63 - 1), "dc:totals dnc: no count"),
     "a reason that is gone": (lambda client: client.hdel(f"{AUTUMN}:reasons", "no_funds"), "dc:campaign:autumn:reasons no_funds: 0"),
     "an opt-out of the list of all": (lambda client: client.zrem("dc:optouts", "+12065551000"),
-                                      "dc:optouts: lacks 1 of dc:campaign:spring:optouts"),
+                                      "dc:optouts: of the phones of dc:campaign:spring:optouts 1 are missing"),
     "a later time in the list of all": (lambda client: client.zadd("dc:optouts", {"+12065551000": RECEIVED + 5000}),
-                                        "dc:optouts: lacks 1 of dc:campaign:spring:optouts"),
+                                        "dc:optouts: of the phones of dc:campaign:spring:optouts 1 are missing"),
     "an earlier time in the list of campaigns": (lambda client: client.zadd("dc:campaigns", {"spring": 5}), "dc:campaigns spring: an earlier event"),
 }  # fmt: skip
 
@@ -140,7 +140,7 @@ def test_mends_what_other_keys_tell(driver, sound, what, then):
         assert "time" in what and differences(driver, sound[then]) == []
         return
     assert status == 1 and (then == "events" or any(one.startswith(line) for one in out.splitlines())), out
-    assert out.splitlines()[-1] == f"{len(out.splitlines()) - 1} wrong, 0 mended, {len(out.splitlines()) - 1} left"
+    assert out.splitlines()[-1].endswith(f"restores what other keys tell: {len(out.splitlines()) - 1} wrong, 0 mended, {len(out.splitlines()) - 1} left")
     assert everything(client) == before
     status, out, _ = verify(url, "--repair")
     assert status == 0 and "left: " not in out and out.splitlines()[-1].endswith(" mended, 0 left"), out
@@ -177,6 +177,20 @@ def test_lowers_only_when_told_to(driver, sound, what):
     assert differences(driver, sound["nothing"]) == []
 
 
+def test_a_campaign_that_is_named_as_the_one_that_lost_counts_gets_what_the_totals_have_more(driver):
+    """It had successes only, and one came after its counters were deleted: nothing else tells that it was this one."""
+    assert driver.run(SEQUENCE, [copy(f"s{i}", product_cost=0.5) for i in range(4)] + [copy(f"a{i}", campaign="autumn") for i in range(2)])
+    driver.redis.client.delete(f"{SPRING}:counters")
+    driver.more(SEQUENCE, [copy("s9", product_cost=0.5)])
+    status, out, _ = verify(driver.redis.url, "--repair")
+    assert status == 1 and "name it: verify --repair --lost NAME" in out, out
+    assert verify(driver.redis.url, "--repair", "--lost", "summer")[0] == 64
+    status, out, _ = verify(driver.redis.url, "--repair", "--lost", "spring")
+    assert status == 0, out
+    assert driver.redis.client.hgetall(f"{SPRING}:counters") == {b"messages": b"5", b"success": b"5", b"product_cost_micros": b"2500000"}
+    assert verify(driver.redis.url)[:2] == (0, "all 2 campaigns add up\n")
+
+
 LOST = {
     "two campaigns' counters": (delete(f"{SPRING}:counters", f"{AUTUMN}:counters"), "autumn, spring"),
     "all of two campaigns' counts": (delete(f"{SPRING}:counters", f"{AUTUMN}:counters", f"{SPRING}:reasons", f"{AUTUMN}:reasons"),
@@ -196,7 +210,7 @@ def test_guesses_nothing_and_accepts_a_loss_only_when_told_to(driver, what):
     status, out, _ = verify(url, "--repair")
     assert status == 1, out
     assert differences(driver, held) == []
-    assert suspects or "opt_out: " in out and "unless phones were deleted there" in out
+    assert suspects or "opt_out: " in out and "phones may be missing from its list" in out
     if suspects:
         (named,) = [one for one in out.splitlines() if "cannot be known" in one]
         assert sorted(named.split(": ")[2].split(". ")[0].split(", ")) == suspects.split(", "), out
@@ -243,7 +257,7 @@ def test_an_empty_redis_has_nothing_to_compare(driver):
     driver.run(SEQUENCE, [])
     driver.redis.client.flushall()
     for arguments in ([], ["--repair", "--lower"]):
-        assert verify(driver.redis.url, *arguments) == (0, "nothing to compare: there are no campaigns under dc:\n", "")
+        assert verify(driver.redis.url, *arguments) == (0, "nothing to compare: there are no campaigns under dc: (was Redis emptied, or is REDIS_PREFIX another?)\n", "")
     assert driver.redis.client.keys("*") == []
 
 
@@ -287,7 +301,7 @@ def test_thousands_of_campaigns_and_phones_are_mended(driver):
         many.execute()
     status, out, _ = verify(driver.redis.url, "--repair")
     assert status == 0 and out.endswith(" mended, 0 left\n"), out[-2000:]
-    assert "dc:optouts: lacks 12348 of dc:campaign:spring:optouts" in out
+    assert "dc:optouts: of the phones of dc:campaign:spring:optouts 12348 are missing" in out
     assert client.zcard("dc:campaigns") == 3004 and client.hget("dc:totals", "messages") == b"%d" % (9000 + 21)
     assert client.zcard("dc:optouts") == 12345 + 4
     assert verify(driver.redis.url) == (0, "all 3004 campaigns add up\n", "")

@@ -57,6 +57,23 @@ def test_a_damaged_key_is_named_once_and_counting_goes_on(start_worker, queues, 
     servers.wait_until(lambda: counters(redis_server.client, "summer") == {"messages": 1, "success": 1}, lambda: worker.stderr)
 
 
+@pytest.mark.parametrize("lost", ["dc:optouts", "dc:campaign:spring:optouts"])
+def test_a_list_of_opt_outs_that_lost_phones_is_named_with_the_next_phone(start_worker, queues, redis_server, lost):
+    worker = start_worker()
+
+    def opt_out(number):
+        queues.publish(*message(callback(dnc=True, phone_number=f"+1206555010{number}"), "spring"))
+        servers.wait_until(lambda: redis_server.client.zscore("dc:optouts", f"+1206555010{number}"), lambda: worker.stderr[-3000:])
+
+    opt_out(1)
+    opt_out(2)
+    redis_server.client.zrem(lost, "+12065550101")
+    opt_out(3)
+    servers.wait_until(lambda: told(worker, "redis_damaged") == [lost], lambda: f"{worker.readyz()}\n{worker.stderr[-3000:]}")
+    said = [line for line in worker.stderr.splitlines() if "by hand" in line]
+    assert len(said) == 1 and f"{lost} does not hold as many phones as were counted" in said[0], said
+
+
 def test_damage_is_no_longer_told_once_an_operator_began_another_epoch(start_worker, queues, redis_server):
     worker = start_worker()
     drop = drop_id()
@@ -248,7 +265,7 @@ def test_workers_with_other_settings_say_so_until_they_are_alike(start_worker, r
     third = start_worker(RESULT_TTL_S=100)
     assert "this worker has RESULT_TTL_S=100" in third.stderr
     wait_untold(first, "redis_settings")
-    wait_said(first, "mended: this worker has RESULT_TTL_S=100")
+    wait_said(first, "no longer so: this worker has RESULT_TTL_S=100")
     wait_told(other, "redis_settings", "this worker has RESULT_TTL_S=200", "another RESULT_TTL_S=100")
     assert first.stderr.count("this worker has RESULT_TTL_S=100") == 2  # once it was mended
     assert 0 < redis_server.client.pttl("dc:drops:settings") <= 120000
@@ -290,7 +307,7 @@ def test_a_server_that_is_set_otherwise_is_noticed_at_rest_and_when_it_is_mended
     redis_server.client.config_set("appendfsync", "always")
     for name in ("redis_eviction", "redis_durability"):
         wait_untold(worker, name)
-    assert worker.stderr.count("mended: ") == 2
+    assert worker.stderr.count("no longer so: ") == 2
 
 
 def test_a_server_that_is_set_otherwise_is_noticed_while_events_flow(start_worker, queues, redis_server):

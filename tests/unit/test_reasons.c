@@ -229,7 +229,7 @@ static const struct {
     {"Nonstop service", NULL, false},
     {"Adopted out", NULL, false},
     {"Opted outside", NULL, true},
-    {"DNC", NULL, true},
+    {"DNC", "internal_dnc", true},
     {"Consent revoked", NULL, true},
     {"Opt-in missing", NULL, true},
     {"Solar flare", NULL, false},

@@ -33,7 +33,7 @@ local function check(key, wanted)
   return kind == wanted or kind == 'none' or error('KEY ' .. key .. ': WRONGTYPE it holds a ' .. kind .. ', not a ' .. wanted, 0)
 end
 
-local hash_key, hash_named, hash_ttl, cell_hash, cell_field, cell_sum = {}, {}, {}, {}, {}, {}
+local hash_key, hash_named, hash_ttl, cell_hash, cell_field, cell_sum, cell_list, harmed = {}, {}, {}, {}, {}, {}, {}, false
 local class_row, sums, damaged = {}, {}, {} -- what applies adds to the sums of a class (how many, three costs), they to cells
 
 local function load_tally(at)
@@ -51,9 +51,7 @@ local function load_tally(at)
   return at + classes
 end
 
-local function add(cell, n)
-  if cell > 0 then cell_sum[cell] = cell_sum[cell] + n end
-end
+local function add(cell, n) if cell > 0 then cell_sum[cell] = cell_sum[cell] + n end end
 
 local function count(head)
   for position = HEAD + 1, #head, 17 do
@@ -77,13 +75,14 @@ local function sum_classes()
   end
 end
 
--- A field that falls back to 0 is deleted; one that would fall below, or holds no number, was damaged by hand.
-local function write_cell(hash, field, by)
+-- A field that falls back to 0 is deleted; one that falls below, or is no number, or not its list's length, was damaged by hand.
+local function write_cell(hash, field, by, list)
   local key = hash_key[hash]
   local full = hash_named[hash] == 1 and call('HLEN', key) - call('HEXISTS', key, '(more)') >= 255
   if full and call('HEXISTS', key, field) == 0 then field = '(more)' end
   local sum = try('HINCRBY', key, field, by)
-  if type(sum) == 'table' or sum < 0 then damaged[#damaged + 1] = key end
+  if type(sum) == 'table' or sum < 0 then damaged[#damaged + 1], harmed = key, true end
+  if list and sum ~= call('ZCARD', list) then damaged[#damaged + 1] = list end
   if type(sum) == 'table' then sum = call('HSET', key, field, by) and by end
   if sum <= 0 then call('HDEL', key, field) end
   if sum > 0 and hash_ttl[hash] > 0 and sum == by and call('TTL', key) < 0 then call('EXPIRE', key, hash_ttl[hash]) end
@@ -103,7 +102,7 @@ end
 local function touch(key, name, first, last, state, state_at, result, score, json)
   call('ZADD', ARGV[5], 'GT', score, name)
   local was = call('HMGET', key, unpack(TIMES))
-  local stated = STATE_ORDER[was[3]] and was[4] -- a state without its time is none
+  local stated = STATE_ORDER[was[3]] and was[4] and #was[4] == #first and was[4] -- a state without its time is none
   local last_result = result ~= '' and pick(was[5], result, true) or was[5]
   local now = {pick(was[1], first, false), pick(was[2], last, true), stated and was[3] or false, stated or false, last_result}
   local later = stated and (state_at > was[4] or (state_at == was[4] and STATE_ORDER[state] > STATE_ORDER[was[3]]))
@@ -124,13 +123,13 @@ end
 
 -- The entries of one phone follow one another, dc:optouts last; that has an entry in the stream for want of others.
 local listed = false
-
 local function list_optout(i)
   local kind, cell, other_cell = read_struct('<BI2I2', ARGV[i + 3])
   local new = kind == 2 and call('ZADD', ARGV[i], 'GT', 'CH', ARGV[i + 2], ARGV[i + 1])
     or call('ZADD', ARGV[i], 'LT', ARGV[i + 2], ARGV[i + 1])
   add(cell, new)
   add(other_cell, new)
+  cell_list[cell] = ARGV[i]
   if new == 1 and (kind > 0 or not listed) then add_entry(kind == 2 and 'opt_in' or 'opt_out', ARGV[i + 4]) end
   listed = kind == 1 and (listed or new == 1)
 end
@@ -211,9 +210,9 @@ local function main()
   for i = first_optout, first_drop - 1, 5 do if applying[read_struct('<I2', ARGV[i + 3], 6)] then list_optout(i) end end
   for number = 1, drops do if applying[number] then apply_drop(applying[number]) end end
   sum_classes()
-  for cell = 1, cells do if cell_sum[cell] ~= 0 then write_cell(cell_hash[cell], cell_field[cell], cell_sum[cell]) end end
+  for cell = 1, cells do if cell_sum[cell] ~= 0 then write_cell(cell_hash[cell], cell_field[cell], cell_sum[cell], cell_list[cell]) end end
   if stream_key ~= '' then call('XTRIM', stream_key, 'MAXLEN', '~', stream_max) end
-  if #damaged > 0 then try('SET', ARGV[1] .. ':damaged', time[1] .. '.' .. time[2]) end -- verify repairs by no look from before
+  if harmed then try('SET', ARGV[1] .. ':damaged', time[1] .. '.' .. time[2]) end -- verify repairs by no look from before
   return struct.pack('<I2', #conflicts) .. table.concat(conflicts) .. table.concat(damaged, '\n')
 end
 

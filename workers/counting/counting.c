@@ -164,6 +164,10 @@ static void tell_damaged_key(struct counting *counting, struct bytes key)
         log_warn("%s: %s takes no more entries, for its last id is the greatest there can be. Counting goes on. Move it away "
                  "(RENAME)",
                  redis_primary_name(counting->session), named);
+    else if (named && len + strlen("optouts") <= strlen(named) && strcmp(named + strlen(named) - strlen("optouts"), "optouts") == 0)
+        log_warn("%s: %s does not hold as many phones as were counted (opt_out): some that must not be called may have been deleted "
+                 "there by hand. Add them again from a copy of the list; dropctl verify says how many",
+                 redis_primary_name(counting->session), named);
     else if (named)
         log_warn("%s: counts were deleted or changed by hand in %s: sums are not what the drops add up to. Counting goes on. "
                  "Run dropctl verify --repair, which mends what other keys tell",

@@ -54,13 +54,20 @@ static bool try_phone(struct phone_search *search, struct json_value value)
     return phone_normalize(text, search->found);
 }
 
+/* "phone_updated_at" and its kind are no phones. */
+static bool names_phone(struct bytes name)
+{
+    return text_holds(name, "phone") && !text_ends(name, "_at") && !text_ends(name, "_id") && !text_ends(name, "_type") &&
+           !text_ends(name, "_count");
+}
+
 static bool try_names_with_phone(struct phone_search *search, const struct json_value *contact)
 {
     const void *at = NULL;
     struct bytes name = {0};
     struct json_value value = {0};
     while (fields_next(search->fields, contact, &at, &name, &value)) {
-        if (text_holds(name, "phone") && try_phone(search, value))
+        if (names_phone(name) && try_phone(search, value))
             return true;
     }
     return false;

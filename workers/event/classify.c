@@ -38,27 +38,35 @@ struct why {
     int64_t code;
     struct bytes text;
     int by_code, by_text;
+    bool by_status; /* by_text is the status' */
 };
 
-static struct why why_of(const struct fields *fields)
+/* The first code that is known, else the first; 0 is that of a success. A status may say it too ("busy", "opted_out"), where
+   nothing else does. */
+static struct why why_of(const struct reading *reading)
 {
+    const struct fields *fields = reading->fields;
     const struct json_value *const codes[] = {&fields->in_body[FIELD_reason_code], &fields->in_data[FIELD_reason_code],
                                               &fields->in_body[FIELD_status_code], &fields->in_data[FIELD_status_code]};
     struct why why = {.text = field_text(fields, FIELD_reason), .by_code = -1};
-    for (size_t i = 0; i < 4 && !why.has_code; i++)
-        why.has_code = code_of(value_scalar(codes[i]), &why.code);
-    if (why.has_code)
-        why.by_code = reason_by_code(why.code);
-    why.by_text = reason_by_text(why.text);
+    int64_t code;
+    for (size_t i = 0; i < 4 && why.by_code < 0; i++) {
+        if (!code_of(value_scalar(codes[i]), &code) || code == 0)
+            continue;
+        why.code = why.has_code ? why.code : code;
+        why.has_code = true;
+        why.by_code = reason_by_code(code);
+    }
+    if (text_trim(why.text).len == 0)
+        why.text = bytes_of(NULL, 0);
+    why.by_status = why.text.len == 0 && !why.has_code;
+    why.by_text = reason_by_text(why.by_status ? reading->status : why.text);
     return why;
 }
 
-/* A status may say it too ("busy"), where nothing else does. */
-static void reason_into(const struct why *why, const char *status, struct event *event)
+static void reason_into(const struct why *why, struct event *event)
 {
-    const bool said = why->text.len > 0 || why->has_code;
-    const int by_text = said ? why->by_text : reason_by_text(bytes_of_text(status));
-    const int known = why->by_code >= 0 ? why->by_code : by_text;
+    const int known = why->by_code >= 0 ? why->by_code : why->by_text;
     event->reason = (uint8_t)(known >= 0 ? (unsigned)known : reason_other());
     if (known >= 0)
         return;
@@ -79,7 +87,7 @@ static void opt_out_into(struct reading *reading, const struct why *why)
     enum reason_opt_out said = reason_opt_out(why->by_code);
     const bool dnc = field_flag(reading->fields, FIELD_dnc) == FLAG_TRUE || session_dnc(reading) == FLAG_TRUE;
     const bool by_name = name_sound(reading->name) == NAME_SOUNDS_LIKE_OPT_OUT;
-    if (said == REASON_STAYS)
+    if (said == REASON_STAYS && !(dnc && why->by_status))
         said = reason_opt_out(why->by_text);
     event->opts_out = said != REASON_STAYS || dnc || by_name;
     event->told = event->opts_out && said != REASON_BLOCKED;
@@ -121,15 +129,19 @@ static enum parse_verdict contact_opts_in(struct reading *reading)
     return PARSE_OK;
 }
 
+/* Where its parts contradict each other it does not. */
 static bool subscription_begins(const struct reading *reading)
 {
     static const enum field choices[] = {FIELD_action, FIELD_opt, FIELD_keyword, FIELD_body};
     const struct fields *fields = reading->fields;
-    bool begins = text_meaning(reading->status) == TEXT_OPT_IN || field_flag(fields, FIELD_opted_in) == FLAG_TRUE ||
-                  field_flag(fields, FIELD_subscribed) == FLAG_TRUE;
+    bool said[] = {[FLAG_ABSENT] = false, [FLAG_FALSE] = false, [FLAG_TRUE] = false};
+    bool meant[] = {[TEXT_OTHER] = false, [TEXT_STOP] = false, [TEXT_OPT_IN] = false};
+    said[field_flag(fields, FIELD_opted_in)] = true;
+    said[field_flag(fields, FIELD_subscribed)] = true;
+    meant[text_meaning(reading->status)] = true;
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
-        begins = begins || text_meaning(field_text(fields, choices[i])) == TEXT_OPT_IN;
-    return begins;
+        meant[text_meaning(field_text(fields, choices[i]))] = true;
+    return (said[FLAG_TRUE] || meant[TEXT_OPT_IN]) && !said[FLAG_FALSE] && !meant[TEXT_STOP];
 }
 
 /* An event that no rule knows by its name. In doubt, list. */
@@ -151,12 +163,11 @@ static enum parse_verdict other_into(struct reading *reading)
 /* What is said of the send, by the name or else the status; *word is the status, as its table writes it. */
 static enum status_meaning outcome_of(const struct reading *reading, const char **word)
 {
-    const enum status_meaning meaning = status_meaning(reading->status, word);
     if (reading->meaning == NAME_DELIVERED)
         return STATUS_SUCCESS;
     if (reading->meaning == NAME_FAILED)
         return STATUS_FAILURE;
-    return meaning;
+    return status_meaning(reading->status, word);
 }
 
 static enum parse_verdict refuse_result(const struct reading *reading)
@@ -177,7 +188,7 @@ static enum parse_verdict refuse_result(const struct reading *reading)
 static enum parse_verdict result_into(struct reading *reading)
 {
     struct event *event = reading->event;
-    const struct why why = why_of(reading->fields);
+    const struct why why = why_of(reading);
     const char *word = "";
     reading->of_send = true;
     opt_out_into(reading, &why);
@@ -190,7 +201,7 @@ static enum parse_verdict result_into(struct reading *reading)
         event->outcome = outcome == STATUS_SUCCESS ? OUTCOME_SUCCESS : OUTCOME_FAILURE;
         event->receipt = reading->meaning == NAME_RECEIPT;
         if (outcome == STATUS_FAILURE)
-            reason_into(&why, word, event);
+            reason_into(&why, event);
         costs_into(reading);
         flags_into(reading);
         return PARSE_OK;
@@ -220,8 +231,8 @@ enum parse_verdict classify(struct reading *reading)
         [NAME_COMPLETED] = CAMPAIGN_COMPLETED,
     };
     const struct fields *fields = reading->fields;
-    const bool flat = fields->in_body[FIELD_data].kind != JSON_OBJECT && reading->status.len > 0 &&
-                      field_text(fields, FIELD_drop_id).len > 0;
+    const bool flat = fields->in_body[FIELD_data].kind != JSON_OBJECT && field_text(fields, FIELD_drop_id).len > 0 &&
+                      (reading->status.len > 0 || field_flag(fields, FIELD_dnc) == FLAG_TRUE);
     switch (reading->meaning) {
     case NAME_OTHER: /* a callback may say in its type what was sent ("sms") */
         return flat ? result_into(reading) : other_into(reading);
