@@ -177,7 +177,7 @@ static bool connect(struct spool_db *db, struct error *error)
 /* Whether the content is a spool of this version, whole. False with `why` if it must be set aside, else with *error. */
 static bool check(struct spool_db *db, char why[ERROR_TEXT], struct error *error)
 {
-    char said[ERROR_TEXT / 2];
+    char said[ERROR_TEXT / 2] = "";
 
     if (!ask(db, "PRAGMA user_version", said, sizeof said))
         return failed(db, "opening", error);
@@ -232,7 +232,7 @@ static bool prepare(struct spool_db *db, char why[ERROR_TEXT], struct error *err
 
 static bool take_stock(struct spool_db *db, struct spool_stock *out, struct error *error)
 {
-    char said[64];
+    char said[64] = "";
     char *last;
 
     if (!ask(db, "SELECT count(*) || ' ' || ifnull(max(id), 0) FROM message", said, sizeof said) || !measure(db))

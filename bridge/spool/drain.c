@@ -21,11 +21,12 @@ enum {
     STOP_POLL_MS = 100, /* how often a wait for a confirm looks whether the program stops */
     GATE_POLL_MS = TIMER_MS(250),
     IDLE_MS = TIMER_MS(1000),
+    REFUSED_PAUSE_MS = TIMER_MS(50),
     BACKOFF_FIRST_MS = TIMER_MS(100),
     BACKOFF_MAX_MS = TIMER_MS(5000),
     STRIKES = 3,   /* once or twice may be chance: a broker that ended just then */
     HELD_MAX = 64, /* more are struck anew each time; they only cost more */
-    HOLD_MS = 120000,
+    HOLD_MS = TIMER_MS(120000),
 };
 
 struct spool_drain {
@@ -59,6 +60,7 @@ struct spool_drain {
 
 struct round {
     size_t count, tried, confirmed;
+    size_t refused; /* of the lost: the channel was closed, or would be: another is soon there */
     size_t lost, last_lost; /* ended a channel or a connection, or were sent beside what did; the index of the last */
 };
 
@@ -165,8 +167,8 @@ static void note_confirmed(struct spool_drain *drain, int64_t id)
         set_problem(drain, "");
 }
 
-/* It was sent alone. */
-static void strike(struct spool_drain *drain, const struct spooled *row)
+/* It was sent alone, or would have been. */
+static void strike(struct spool_drain *drain, const struct spooled *row, bool refused)
 {
     size_t at = find_suspect(drain, row->id);
     char problem[ERROR_TEXT];
@@ -178,7 +180,7 @@ static void strike(struct spool_drain *drain, const struct spooled *row)
     if (drain->suspects[at].id != row->id)
         memset(&drain->suspects[at], 0, sizeof drain->suspects[at]);
     drain->suspects[at].id = row->id;
-    if (++drain->suspects[at].strikes < STRIKES)
+    if (++drain->suspects[at].strikes < STRIKES && !refused)
         return;
     snprintf(problem, sizeof problem,
              "message %s of the spool (%zu bytes) ends the channel or connection each time it is published: it is held back and "
@@ -227,11 +229,12 @@ static void publish(struct spool_drain *drain, struct round *round)
             note_confirmed(drain, drain->rows[i].id);
         } else if (outcome == PUBLISH_LOST || outcome == PUBLISH_REFUSED) {
             round->lost++;
+            round->refused += outcome == PUBLISH_REFUSED;
             round->last_lost = i;
         }
     }
     if (round->lost == 1 && round->tried == 1)
-        strike(drain, &drain->rows[round->last_lost]);
+        strike(drain, &drain->rows[round->last_lost], round->refused > 0);
 }
 
 /* What is published and stays will be published again, and counted once. */
@@ -294,7 +297,7 @@ static bool run_pass(struct spool_drain *drain)
         if (round.confirmed > 0)
             backoff_reset(&drain->backoff);
         else if (round.tried > 0) /* gives the broker time where nothing gets through */
-            pause_for(drain, backoff_next_ms(&drain->backoff));
+            pause_for(drain, round.refused > 0 ? REFUSED_PAUSE_MS : backoff_next_ms(&drain->backoff));
     }
     return false;
 }

@@ -70,9 +70,13 @@ bool spool_file_refuse_held(const char *path, struct error *error)
 
 static bool join(char out[PATH_MAX], const char *path, const char *suffix)
 {
-    int written = snprintf(out, PATH_MAX, "%s%s", path, suffix);
+    size_t len = strlen(path), suffix_size = strlen(suffix) + 1;
 
-    return written >= 0 && written < PATH_MAX;
+    if (len + suffix_size > PATH_MAX)
+        return false;
+    memcpy(out, path, len);
+    memcpy(out + len, suffix, suffix_size);
+    return true;
 }
 
 static void close_one(int *descriptor)

@@ -253,7 +253,7 @@ def test_a_message_above_the_brokers_limit_costs_no_connection_and_is_kept(start
 
 
 def test_any_number_of_messages_above_the_brokers_limit_hold_up_nobody(start_bridge, queues, names, rabbitmq, proxy):
-    count = 80  # more than suspect_rows.h has places for
+    count = 80  # more than the drain holds back
     bridge = start_bridge(AMQP_URL=proxy.url)
     large = [json.dumps({"type": "message.delivered", "data": {"message_id": f"l-{number}", "note": "x" * 8000}}).encode()
              for number in range(count)]
@@ -276,7 +276,7 @@ def test_any_number_of_messages_above_the_brokers_limit_hold_up_nobody(start_bri
         assert "max_message_size" in problem and f"({len(large[0])} bytes)" in problem
         assert bridge.stderr.count("is held back") == 1
         assert bridge.stderr.count("max size 5000") <= 2, "once for each connection: then it is known"
-    send_while_away([])  # a new connection asks afresh
+    send_while_away([])  # those that are held back are tried every now and then
     servers.wait_until(lambda: bridge.spooled() == 0, lambda: bridge.stderr[-2000:])
     servers.wait_until(lambda: "spool_problem" not in bridge.readyz()[1], bridge.readyz)
     bodies = [body for _, body in queues.take_all("AMQP_QUEUE")]
