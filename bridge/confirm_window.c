@@ -35,6 +35,16 @@ size_t confirm_window_span(const struct confirm_window *window)
     return (size_t)(window->next - window->first);
 }
 
+uint64_t confirm_window_next(const struct confirm_window *window)
+{
+    return window->next;
+}
+
+uint64_t confirm_window_first(const struct confirm_window *window)
+{
+    return window->first;
+}
+
 size_t confirm_window_count(const struct confirm_window *window)
 {
     return window->count;

@@ -14,6 +14,9 @@ void confirm_window_free(struct confirm_window *window); /* the items are the ca
 
 /* Tags from the oldest outstanding to the newest; the window is full when this is the capacity. */
 size_t confirm_window_span(const struct confirm_window *window);
+/* The tag of the next publish; and the oldest that may wait: the same if none does. */
+uint64_t confirm_window_next(const struct confirm_window *window);
+uint64_t confirm_window_first(const struct confirm_window *window);
 /* How many items wait. */
 size_t confirm_window_count(const struct confirm_window *window);
 size_t confirm_window_capacity(const struct confirm_window *window);

@@ -6,6 +6,7 @@
 #include "../common/log.h"
 #include "body_watch.h"
 #include "framing.h"
+#include "idle_threads.h"
 #include "tls_listener.h"
 
 #include <civetweb.h>
@@ -45,6 +46,7 @@ struct http_server {
     struct http_port port;
     struct bridge_metrics *metrics;
     struct body_watch *watch;
+    struct idle_threads *idle;
     struct tls_listener *tls; /* NULL: plain HTTP */
     struct mg_context *context;
     uint16_t ports[MAX_PORTS];
@@ -472,7 +474,10 @@ static void *on_thread_start(const struct mg_context *context, int type)
 {
     const struct http_server *server = mg_get_user_data(context);
 
-    return type == 1 ? body_slot_new(server->watch) : NULL;
+    if (type != 1)
+        return NULL;
+    idle_threads_wait(server->idle);
+    return body_slot_new(server->watch);
 }
 
 static void on_thread_end(const struct mg_context *context, int type, void *pointer)
@@ -480,6 +485,22 @@ static void on_thread_end(const struct mg_context *context, int type, void *poin
     (void)context;
     if (type == 1)
         body_slot_free(pointer);
+}
+
+static int on_connection(const struct mg_connection *connection, void **data)
+{
+    const struct http_server *server = mg_get_user_data(mg_get_context(connection));
+
+    (void)data;
+    idle_threads_busy(server->idle);
+    return 0;
+}
+
+static void on_connection_end(const struct mg_connection *connection)
+{
+    const struct http_server *server = mg_get_user_data(mg_get_context(connection));
+
+    idle_threads_done(server->idle);
 }
 
 /* ---- start and stop ---- */
@@ -539,6 +560,10 @@ static bool start_civetweb(struct http_server *server, struct error *error)
     callbacks.external_ssl_ctx = on_tls_context;
     callbacks.init_thread = on_thread_start;
     callbacks.exit_thread = on_thread_end;
+    callbacks.init_connection = on_connection;
+    callbacks.connection_close = on_connection_end;
+    if (server->tls) /* a handshake comes before on_connection: nobody counts it */
+        idle_threads_let_all_go(server->idle);
     server->starter = pthread_self();
     atomic_store(&server->starting, true);
     server->context = mg_start(&callbacks, server, options);
@@ -589,7 +614,8 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
     server->port = *port;
     server->metrics = metrics;
     server->watch = body_watch_start(error);
-    if (!server->watch || !make_plug(server, error) || !start_tls(server, error) || !start_civetweb(server, error)) {
+    server->idle = idle_threads_new((size_t)settings->threads, error);
+    if (!server->watch || !server->idle || !make_plug(server, error) || !start_tls(server, error) || !start_civetweb(server, error)) {
         http_server_stop(server);
         return NULL;
     }
@@ -698,11 +724,13 @@ void http_server_stop(struct http_server *server)
         (void)count_connections(server, true);
         await_last_answers(server);
         wake_poll(server);
+        idle_threads_let_all_go(server->idle);
         mg_stop(server->context);
     }
     if (server->plug >= 0)
         close(server->plug);
     body_watch_stop(server->watch);
+    idle_threads_free(server->idle);
     tls_listener_stop(server->tls);
     mg_exit_library();
     free(server);

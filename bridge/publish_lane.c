@@ -4,6 +4,7 @@
 #include "../common/clock.h"
 #include "../common/log.h"
 #include "../common/protection.h"
+#include "publish_frames.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,10 @@ enum {
 };
 
 bool publish_lane_init(struct publish_lane *lane, amqp_channel_t channel, const struct amqp_settings *settings,
-                       struct body_limit *limit, struct bridge_metrics *metrics)
+                       struct body_limit *limit, struct buf *out, struct bridge_metrics *metrics)
 {
-    *lane = (struct publish_lane){.channel = channel, .settings = settings, .limit = limit, .metrics = metrics};
+    *lane = (struct publish_lane){
+        .channel = channel, .settings = settings, .limit = limit, .out = out, .metrics = metrics};
     lane->window = confirm_window_new(SPAN_MAX);
     return lane->window != NULL;
 }
@@ -172,6 +174,17 @@ static int publish(struct publish_lane *lane, struct ticket *ticket)
     envelope_to_properties(ticket_envelope(ticket), &properties);
     if (rejected)
         envelope_add_rejection(&properties, ticket_reject_reason(ticket), ticket_reject_detail(ticket));
+    if (amqp_session_is_plain(lane->session)) {
+        const struct publish_frames frames = {.channel = lane->channel,
+                                              .frame_max = amqp_get_frame_max(amqp_session_connection(lane->session)),
+                                              .exchange = rejected ? settings->rejected_queue : settings->exchange,
+                                              .routing_key = rejected ? "" : settings->queue,
+                                              .mandatory = protection("mandatory"),
+                                              .properties = &properties.basic,
+                                              .body = body};
+
+        return publish_frames_append(&frames, lane->out) ? AMQP_STATUS_OK : AMQP_STATUS_NO_MEMORY;
+    }
     return amqp_basic_publish(amqp_session_connection(lane->session), lane->channel,
                               amqp_cstring_bytes(rejected ? settings->rejected_queue : settings->exchange),
                               rejected ? amqp_empty_bytes : amqp_cstring_bytes(settings->queue),

@@ -4,6 +4,7 @@
 #define DROPBRIDGE_PUBLISH_LANE_H
 
 #include "../common/amqp_session.h"
+#include "../common/buf.h"
 #include "../common/error.h"
 #include "body_limit.h"
 #include "bridge_metrics.h"
@@ -21,6 +22,7 @@ struct publish_lane {
     struct bridge_metrics *metrics;
     const struct amqp_settings *settings;
     struct amqp_session *session; /* NULL: not open */
+    struct buf *out;              /* for frames, which the session sends; with TLS not used: librabbitmq sends them */
     bool came_back;               /* a message could not be routed since the lane was opened */
     bool shut;                    /* the channel is closed: to be opened again */
     struct refusal refusal;
@@ -35,7 +37,7 @@ struct publish_lane {
 
 /* False without memory. The pointers must outlive the lane. */
 bool publish_lane_init(struct publish_lane *lane, amqp_channel_t channel, const struct amqp_settings *settings,
-                       struct body_limit *limit, struct bridge_metrics *metrics);
+                       struct body_limit *limit, struct buf *out, struct bridge_metrics *metrics);
 void publish_lane_clear(struct publish_lane *lane);
 
 /* Opens the channel if the session has not, and asks for confirms. */
@@ -56,8 +58,8 @@ int64_t publish_lane_oldest_ms(const struct publish_lane *lane);
 /* False: the broker has said that it takes no body of that size; sending it would close the channel. */
 bool publish_lane_takes(struct publish_lane *lane, const struct ticket *ticket, int64_t now_ms);
 
-/* Takes the publisher's share of the ticket, which waits from now on, and sends it if `send`. AMQP_STATUS_OK or the
-   library's status. */
+/* Takes the publisher's share of the ticket, which waits from now on, and if `send` appends it to `out`, or sends it.
+   AMQP_STATUS_OK or the library's status. */
 int publish_lane_send(struct publish_lane *lane, struct ticket *ticket, int64_t now_ms, bool send);
 
 /* One frame of this channel. False with *error when the session must be replaced. If the broker closes the channel over

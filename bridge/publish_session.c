@@ -7,17 +7,22 @@
 #include "../common/protection.h"
 #include "publish_lane.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 enum {
     /* Publishes between two looks at the socket, so that acks never wait behind a long burst. */
     BURST = 512,
+    BURSTS_MAX = 4, /* on their way; one alone would wait for the slowest sync, many are small ones again */
+    OUT_FLUSH = 256 * 1024, /* bytes of frames that are gathered for one send, ... */
+    OUT_LIMIT = OUT_FLUSH + 32 * 1024 * 1024, /* ... and one message more, of whatever size */
     /* The library sends heartbeats only when called: well below half of AMQP_HEARTBEAT_S. */
     IDLE_POLL_MS = 1000,
     /* A send or a read that takes longer is cut: the library would wait for ever. (Its gate is shut long before.) */
@@ -51,6 +56,9 @@ struct publish_session {
     struct watch *watch;
     struct publish_lane lanes[LANES];
     struct ticket **burst;
+    struct buf out; /* frames for one send */
+    uint64_t burst_ends[BURSTS_MAX]; /* the tag behind each burst of events that is on its way, the oldest first */
+    size_t bursts;
     struct log_limiter limiter;
     struct told_refusal refusals[LANES];
 
@@ -202,7 +210,7 @@ static bool renew_lanes(struct publish_session *session, bool *renewed, struct e
 
 /* ---- messages to the broker ---- */
 
-/* Gathers the small sends of a burst into full segments; without it each publish is three packets. */
+/* With TLS: gathers the library's small sends of a burst into full segments; without it each publish is three packets. */
 static void set_cork(struct publish_session *session, int on)
 {
     (void)setsockopt(amqp_session_fd(session->session), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
@@ -232,13 +240,37 @@ static size_t room(const struct publish_session *session)
     return least;
 }
 
+/* Waits for a broker that does not read; the watch ends that by shutting the socket. */
+static int send_out(struct publish_session *session)
+{
+    const int fd = amqp_session_fd(session->session);
+    size_t sent = 0;
+
+    while (sent < session->out.len) {
+        const ssize_t got = send(fd, session->out.data + sent, session->out.len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        struct pollfd writable = {.fd = fd, .events = POLLOUT};
+
+        if (got > 0)
+            sent += (size_t)got;
+        else if (got < 0 && errno == EAGAIN)
+            (void)poll(&writable, 1, -1);
+        else if (got == 0 || errno != EINTR)
+            return AMQP_STATUS_SOCKET_ERROR;
+    }
+    buf_reset(&session->out);
+    return AMQP_STATUS_OK;
+}
+
 /* Sends the first `count` of the burst; the library's status. Every one is in its lane, or settled, by then. */
 static int send_all(struct publish_session *session, size_t count, int64_t now_ms)
 {
     int64_t published = 0;
+    const bool plain = amqp_session_is_plain(session->session);
     int status = AMQP_STATUS_OK;
 
-    set_cork(session, 1);
+    buf_reset(&session->out);
+    if (!plain)
+        set_cork(session, 1);
     for (size_t i = 0; i < count; i++) {
         struct publish_lane *lane = &session->lanes[ticket_target(session->burst[i])];
         const bool stuck = lane == &session->lanes[LANE_REJECTED] && session->rejected_stuck;
@@ -256,10 +288,37 @@ static int send_all(struct publish_session *session, size_t count, int64_t now_m
 
         if (failed != AMQP_STATUS_OK)
             status = failed;
+        if (status == AMQP_STATUS_OK && session->out.len >= OUT_FLUSH)
+            status = send_out(session);
     }
-    set_cork(session, 0);
+    if (!plain)
+        set_cork(session, 0);
+    else if (status == AMQP_STATUS_OK)
+        status = send_out(session);
     bridge_count(session->settings.metrics, METRIC_PUBLISHED, published);
     return status;
+}
+
+/* Bursts clock themselves by the confirms (as Nagle's bytes do): with enough of them on their way the next goes when one is
+   confirmed, with all that has come meanwhile. Few large writes cost the broker, and its confirms us, less than many small ones. */
+static bool may_send(struct publish_session *session)
+{
+    const struct confirm_window *window = session->lanes[LANE_EVENTS].window;
+    size_t done = 0;
+
+    while (done < session->bursts && session->burst_ends[done] <= confirm_window_first(window))
+        done++;
+    session->bursts -= done;
+    memmove(session->burst_ends, session->burst_ends + done, session->bursts * sizeof session->burst_ends[0]);
+    return session->bursts < BURSTS_MAX;
+}
+
+static void note_burst(struct publish_session *session)
+{
+    const struct confirm_window *window = session->lanes[LANE_EVENTS].window;
+
+    if (confirm_window_count(window) > 0)
+        session->burst_ends[session->bursts++] = confirm_window_next(window);
 }
 
 /* Sends what waits. *sent: how many. */
@@ -275,6 +334,7 @@ static bool send_burst(struct publish_session *session, size_t *sent, struct err
     gates_sending(gates, session->settings.index, now_ms);
     watch_begin(session->watch, amqp_session_fd(session->session), STUCK_CUT_MS);
     const int status = send_all(session, count, now_ms);
+    note_burst(session);
     gates_sending(gates, session->settings.index, 0);
     const bool ok = amqp_check(session->session, "publishing to", status, error);
     return end_call(session, "publishing to", ok, error);
@@ -466,10 +526,12 @@ static void wait_for_work(struct publish_session *session)
     struct pollfd fds[2] = {{.fd = amqp_session_fd(session->session), .events = POLLIN},
                             {.fd = ticket_queue_fd(session->queue), .events = POLLIN}};
 
-    if (room(session) > 0 && !ticket_queue_sleep(session->queue))
+    const bool takes = may_send(session);
+
+    if (takes && room(session) > 0 && !ticket_queue_sleep(session->queue))
         return;
-    (void)poll(fds, 2, (int)idle_ms(session));
-    if (fds[1].revents)
+    (void)poll(fds, takes ? 2 : 1, (int)idle_ms(session));
+    if (takes && fds[1].revents)
         ticket_queue_awake(session->queue);
 }
 
@@ -490,7 +552,7 @@ bool publish_session_serve(struct publish_session *session, struct error *error)
         heed_stuck_rejected(session);
         for (int i = 0; i < LANES; i++)
             heed_refusal(session, i);
-        if (!send_burst(session, &sent, error))
+        if (may_send(session) && !send_burst(session, &sent, error))
             return false;
         const int64_t now_ms = clock_monotonic_ms();
         const int64_t stop_at = atomic_load_explicit(&session->stop_at_ms, memory_order_relaxed);
@@ -546,6 +608,7 @@ bool publish_session_open(struct publish_session *session, size_t url_index, str
     session->rejected_stuck = false;
     session->leaving = false;
     session->free_since_ms = 0;
+    session->bursts = 0;
     for (int i = 0; i < LANES; i++)
         session->refusals[i].nacked_ms = 0;
     gates_connected(settings->gates, settings->index, amqp_session_peer(amqp), url_index);
@@ -576,10 +639,11 @@ struct publish_session *publish_session_new(const struct publish_settings *setti
         session->overdue_ms = twice_ms > OVERDUE_MS ? twice_ms : OVERDUE_MS;
         session->watch = watch_new(settings->dog);
         session->burst = calloc(BURST, sizeof(struct ticket *));
+        buf_init(&session->out, OUT_LIMIT);
         ok = session->watch && session->burst;
         for (int i = 0; i < LANES; i++)
             ok &= publish_lane_init(&session->lanes[i], lane_channels[i], settings->amqp,
-                                    gates_body_limit(settings->gates), settings->metrics);
+                                    gates_body_limit(settings->gates), &session->out, settings->metrics);
     }
     if (ok)
         return session;
@@ -595,6 +659,7 @@ void publish_session_free(struct publish_session *session)
     for (int i = 0; i < LANES; i++)
         publish_lane_clear(&session->lanes[i]);
     free(session->burst);
+    buf_clear(&session->out);
     watch_free(session->watch);
     free(session);
 }

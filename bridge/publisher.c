@@ -354,11 +354,6 @@ void publishers_refuse(struct publishers *publishers, const char *reason)
     gates_refuse(publishers->gates, reason);
 }
 
-size_t publishers_body_max(struct publishers *publishers)
-{
-    return body_limit_get(gates_body_limit(publishers->gates), clock_monotonic_ms());
-}
-
 bool publishers_connected(struct publishers *publishers, size_t *url_index)
 {
     return gates_any_connected(publishers->gates, url_index);

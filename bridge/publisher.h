@@ -51,10 +51,6 @@ enum gate publishers_gate(struct publishers *publishers);
    second, the last of them within REFUSAL_TRUSTED_MS. Events are offered to it all the same. */
 bool publishers_refusing(struct publishers *publishers);
 
-/* Any thread: the largest body that the broker is known to take, in bytes; 0: it has refused none over its size lately.
-   A larger one that is submitted or offered is PUBLISH_REFUSED, and is not sent. */
-size_t publishers_body_max(struct publishers *publishers);
-
 /* From now on a connection that is not there is not opened any more, so that a stop need not wait for it. */
 void publishers_stop_connecting(struct publishers *publishers);
 

@@ -3,14 +3,19 @@
 #include "../common/clock.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum ticket_state { TICKET_IDLE, TICKET_QUEUED, TICKET_SENT, TICKET_SETTLED, TICKET_ABANDONED };
+/* The state is one word, so that whoever waits for it sleeps on it (a futex), and who settles it makes a system call only if
+   somebody sleeps. */
+enum ticket_state { TICKET_IDLE, TICKET_QUEUED, TICKET_SENT, TICKET_SETTLED, TICKET_ABANDONED, TICKET_STATES = 0xff };
+enum { TICKET_WAITED = 0x100, TICKET_OUTCOME = 16 /* bits that it is shifted by */ };
 
 struct ticket {
     atomic_int shares;
@@ -21,10 +26,7 @@ struct ticket {
     const char *reject_detail; /* within reject_texts */
     struct ticket *next;       /* in the queue, under its mutex */
 
-    pthread_mutex_t mutex; /* guards state and outcome */
-    pthread_cond_t settled;
-    enum ticket_state state;
-    enum publish_outcome outcome;
+    _Atomic uint32_t word; /* enum ticket_state, whether somebody sleeps, the outcome once it is settled */
 
     size_t body_len;
     uint8_t body[];
@@ -42,12 +44,6 @@ struct ticket_queue {
     _Atomic int gate;
     int fd;
 };
-
-static void init_waiting(struct ticket *ticket)
-{
-    pthread_mutex_init(&ticket->mutex, NULL);
-    clock_init_condition(&ticket->settled);
-}
 
 struct ticket *ticket_new(size_t capacity)
 {
@@ -69,10 +65,6 @@ void ticket_release(struct ticket *ticket)
 {
     if (!ticket || atomic_fetch_sub_explicit(&ticket->shares, 1, memory_order_acq_rel) != 1)
         return;
-    if (ticket->state != TICKET_IDLE) {
-        pthread_cond_destroy(&ticket->settled);
-        pthread_mutex_destroy(&ticket->mutex);
-    }
     free(ticket->reject_texts);
     free(ticket);
 }
@@ -166,17 +158,15 @@ bool ticket_is_returned(const struct ticket *ticket)
 /* False if nobody waits. */
 static bool tell(struct ticket *ticket, enum publish_outcome outcome)
 {
-    bool waited_for;
+    uint32_t was = atomic_load(&ticket->word);
 
-    pthread_mutex_lock(&ticket->mutex);
-    waited_for = ticket->state == TICKET_QUEUED || ticket->state == TICKET_SENT;
-    if (waited_for) {
-        ticket->state = TICKET_SETTLED;
-        ticket->outcome = outcome;
-        pthread_cond_signal(&ticket->settled);
-    }
-    pthread_mutex_unlock(&ticket->mutex);
-    return waited_for;
+    do {
+        if ((was & TICKET_STATES) != TICKET_QUEUED && (was & TICKET_STATES) != TICKET_SENT)
+            return false;
+    } while (!atomic_compare_exchange_weak(&ticket->word, &was, TICKET_SETTLED | (uint32_t)outcome << TICKET_OUTCOME));
+    if (was & TICKET_WAITED)
+        (void)syscall(SYS_futex, &ticket->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    return true;
 }
 
 bool ticket_settle(struct ticket *ticket, enum publish_outcome outcome)
@@ -283,40 +273,35 @@ static bool enqueue(struct ticket_queue *queue, struct ticket *ticket, enum publ
     return taken;
 }
 
-/* The ticket's mutex is held. */
-static bool wait_settled(struct ticket *ticket, int64_t until_ms)
-{
-    const struct timespec until = clock_timespec_of_ms(until_ms);
-    int waited = 0;
-
-    while (ticket->state != TICKET_SETTLED && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&ticket->settled, &ticket->mutex, &until);
-    return ticket->state == TICKET_SETTLED;
-}
-
 bool ticket_wait(struct ticket *ticket, int64_t until_ms)
 {
-    bool settled;
+    const struct timespec until = clock_timespec_of_ms(until_ms);
+    uint32_t word = atomic_load(&ticket->word);
 
-    pthread_mutex_lock(&ticket->mutex);
-    settled = wait_settled(ticket, until_ms);
-    pthread_mutex_unlock(&ticket->mutex);
-    return settled;
+    while ((word & TICKET_STATES) != TICKET_SETTLED) {
+        if (!(word & TICKET_WAITED) && !atomic_compare_exchange_weak(&ticket->word, &word, word | TICKET_WAITED))
+            continue;
+        /* Against CLOCK_MONOTONIC (futex(2)). It returns at once if the word is another by now. */
+        if (syscall(SYS_futex, &ticket->word, FUTEX_WAIT_BITSET_PRIVATE, word | TICKET_WAITED, &until, NULL,
+                    FUTEX_BITSET_MATCH_ANY) != 0 &&
+            errno == ETIMEDOUT)
+            return (atomic_load(&ticket->word) & TICKET_STATES) == TICKET_SETTLED;
+        word = atomic_load(&ticket->word);
+    }
+    return true;
 }
 
 enum publish_outcome ticket_await(struct ticket *ticket, int64_t deadline_ms)
 {
-    enum publish_outcome outcome;
+    uint32_t word;
 
-    pthread_mutex_lock(&ticket->mutex);
-    if (wait_settled(ticket, deadline_ms)) {
-        outcome = ticket->outcome;
-    } else {
-        ticket->state = TICKET_ABANDONED;
-        outcome = PUBLISH_TIMEOUT;
-    }
-    pthread_mutex_unlock(&ticket->mutex);
-    return outcome;
+    (void)ticket_wait(ticket, deadline_ms);
+    word = atomic_load(&ticket->word);
+    do {
+        if ((word & TICKET_STATES) == TICKET_SETTLED)
+            return (enum publish_outcome)(word >> TICKET_OUTCOME);
+    } while (!atomic_compare_exchange_weak(&ticket->word, &word, TICKET_ABANDONED));
+    return PUBLISH_TIMEOUT;
 }
 
 bool ticket_queue_offer(struct ticket_queue *queue, struct ticket *ticket, enum publish_outcome *outcome)
@@ -326,9 +311,7 @@ bool ticket_queue_offer(struct ticket_queue *queue, struct ticket *ticket, enum 
         return false;
     }
     /* Before anyone else sees it; after this the ticket may not be moved. */
-    if (ticket->state == TICKET_IDLE)
-        init_waiting(ticket);
-    ticket->state = TICKET_QUEUED;
+    atomic_store(&ticket->word, TICKET_QUEUED);
     ticket->returned = false;
     return enqueue(queue, ticket, outcome);
 }
@@ -357,14 +340,13 @@ void ticket_queue_set_gate(struct ticket_queue *queue, enum gate gate)
 /* Marks the ticket as on its way. False if its waiter has gone. */
 static bool claim(struct ticket *ticket)
 {
-    bool waited_for;
+    uint32_t was = atomic_load(&ticket->word);
 
-    pthread_mutex_lock(&ticket->mutex);
-    waited_for = ticket->state == TICKET_QUEUED;
-    if (waited_for)
-        ticket->state = TICKET_SENT;
-    pthread_mutex_unlock(&ticket->mutex);
-    return waited_for;
+    do {
+        if ((was & TICKET_STATES) != TICKET_QUEUED)
+            return false;
+    } while (!atomic_compare_exchange_weak(&ticket->word, &was, TICKET_SENT | (was & TICKET_WAITED)));
+    return true;
 }
 
 size_t ticket_queue_take(struct ticket_queue *queue, struct ticket **out, size_t max)

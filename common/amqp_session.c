@@ -583,6 +583,11 @@ int amqp_session_fd(const struct amqp_session *session)
     return session->fd;
 }
 
+bool amqp_session_is_plain(const struct amqp_session *session)
+{
+    return session->tls == NULL;
+}
+
 const char *amqp_session_peer(const struct amqp_session *session)
 {
     return session->peer;

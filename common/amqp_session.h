@@ -62,6 +62,8 @@ amqp_connection_state_t amqp_session_connection(const struct amqp_session *sessi
 /* For poll, setsockopt and shutdown. A descriptor of our own to the socket: it stays open until _close or _drop, though
    the library closes its own when a heartbeat is missing. */
 int amqp_session_fd(const struct amqp_session *session);
+/* Whether the socket carries what is written to it as it is. */
+bool amqp_session_is_plain(const struct amqp_session *session);
 /* host:port of the broker, for log lines. */
 const char *amqp_session_peer(const struct amqp_session *session);
 

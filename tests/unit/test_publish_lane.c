@@ -16,6 +16,13 @@ amqp_connection_state_t amqp_session_connection(const struct amqp_session *sessi
     return (amqp_connection_state_t)&nobody;
 }
 
+/* As with TLS: the library sends. */
+bool amqp_session_is_plain(const struct amqp_session *session)
+{
+    (void)session;
+    return false;
+}
+
 const char *amqp_session_peer(const struct amqp_session *session)
 {
     (void)session;
@@ -121,7 +128,7 @@ static void scene_init(struct scene *scene)
     *scene = (struct scene){.settings = {.urls = "", .exchange = "e", .queue = "q", .rejected_queue = "r"}};
     scene->metrics = bridge_metrics_new();
     scene->queue = ticket_queue_new(TICKETS, QUEUE_BYTES, &error);
-    assert_true(publish_lane_init(&scene->lane, AMQP_CHANNEL, &scene->settings, &scene->limit, scene->metrics));
+    assert_true(publish_lane_init(&scene->lane, AMQP_CHANNEL, &scene->settings, &scene->limit, NULL, scene->metrics));
     scene->lane.session = (struct amqp_session *)&nobody;
     ticket_queue_set_gate(scene->queue, GATE_OPEN);
 }

@@ -82,6 +82,13 @@ int amqp_session_fd(const struct amqp_session *session)
     return wire.fd;
 }
 
+/* As with TLS: the library sends. */
+bool amqp_session_is_plain(const struct amqp_session *session)
+{
+    (void)session;
+    return false;
+}
+
 const char *amqp_session_peer(const struct amqp_session *session)
 {
     (void)session;
