@@ -42,8 +42,7 @@ enum {
 
 struct http_server {
     struct http_settings settings;
-    struct intake *intake;
-    struct http_port port;
+    struct ingest *ingest;
     struct bridge_metrics *metrics;
     struct body_watch *watch;
     struct idle_threads *idle;
@@ -78,8 +77,8 @@ struct exchange {
     struct http_field fields[FRAMING_MAX_FIELDS];
     size_t field_count;
     struct framing framing;
-    struct intake_request request;
-    struct intake_decision decision;
+    struct ingest_request request;
+    struct ingest_decision decision;
     struct ticket *ticket;
     struct header_texts {
         char guide_signature[HEADER_SIZE];
@@ -90,7 +89,6 @@ struct exchange {
         char attempt[HEADER_SIZE];
     } texts;
     size_t body_len;
-    int64_t arrived_ms; /* CLOCK_MONOTONIC, when the body was complete */
     bool body_unread;   /* the client may still be sending */
     bool continued;     /* 100 Continue was said */
     bool must_close;
@@ -151,7 +149,7 @@ static void count_answer(struct exchange *x, enum answer answer)
     struct bridge_metrics *metrics = x->server->metrics;
 
     bridge_count(metrics, METRIC_REQUESTS + answer, 1);
-    /* What was refused before it was verified, or could not be kept, has another answer (see intake). */
+    /* What was refused before it was verified, or could not be kept, has another answer (see ingest). */
     if (answer == ANSWER_INVALID_JSON && x->decision.scheme != ENVELOPE_OFF)
         bridge_count(metrics, METRIC_KEPT_INVALID, 1);
     if (answer_loses_callback(answer)) {
@@ -285,18 +283,6 @@ static void discard_body(struct exchange *x)
 
 /* ---- one request ---- */
 
-static bool keep(void *context, const struct envelope *envelope, const char *reject_reason, const char *reject_detail)
-{
-    struct exchange *x = context;
-    const struct http_port *port = &x->server->port;
-
-    if (!reject_reason)
-        ticket_set_event(x->ticket, envelope);
-    else if (!ticket_set_rejected(x->ticket, envelope, reject_reason, reject_detail))
-        return false;
-    return port->keep(port->context, x->ticket, x->arrived_ms, atomic_load(&x->server->last_ms));
-}
-
 /* The header's text without outer white space, kept in `out`; NULL if there is none. */
 static const char *header(const struct exchange *x, const char *name, char out[HEADER_SIZE])
 {
@@ -310,7 +296,7 @@ static void read_head(struct exchange *x)
     x->field_count = info->num_headers > 0 ? (size_t)info->num_headers : 0;
     for (size_t i = 0; i < x->field_count; i++)
         x->fields[i] = (struct http_field){info->http_headers[i].name, info->http_headers[i].value};
-    x->request = (struct intake_request){
+    x->request = (struct ingest_request){
         .method = info->request_method,
         .path = info->local_uri_raw ? info->local_uri_raw : "",
         .query = info->query_string,
@@ -338,25 +324,27 @@ static enum answer check_framing(struct exchange *x)
     return ANSWER_BAD_REQUEST;
 }
 
+/* parse → ingest_check → read the body → ingest_accept */
 static enum answer judge(struct exchange *x)
 {
-    const struct intake_port port = {.keep = keep, .context = x};
+    struct ingest_times times;
     enum answer answer = check_framing(x);
 
     if (answer != ANSWER_RECEIVED)
         return answer;
     x->body_unread = x->framing.body != FRAMING_NO_BODY;
-    answer = intake_before_body(x->server->intake, &x->request, clock_wall_ms() / 1000, &x->decision);
+    answer = ingest_check(x->server->ingest, &x->request, clock_wall_ms() / 1000, &x->decision);
     if (answer != ANSWER_RECEIVED)
         return answer;
     answer = read_body(x);
     if (answer != ANSWER_RECEIVED)
         return answer;
-    x->arrived_ms = clock_monotonic_ms();
     if (x->ticket)
         ticket_set_body_len(x->ticket, x->body_len);
-    return intake_after_body(x->server->intake, &x->decision, &x->request,
-                             x->ticket ? ticket_body_bytes(x->ticket) : (struct bytes){0}, clock_wall_ms(), &port);
+    times = (struct ingest_times){.received_at_ms = clock_wall_ms(),
+                                  .arrived_ms = clock_monotonic_ms(),
+                                  .last_ms = atomic_load(&x->server->last_ms)};
+    return ingest_accept(x->server->ingest, &x->decision, &x->request, x->ticket, &times);
 }
 
 static int on_request(struct mg_connection *connection)
@@ -597,8 +585,8 @@ static bool make_plug(struct http_server *server, struct error *error)
     return server->plug >= 0;
 }
 
-struct http_server *http_server_start(const struct http_settings *settings, struct intake *intake,
-                                      const struct http_port *port, struct bridge_metrics *metrics, struct error *error)
+struct http_server *http_server_start(const struct http_settings *settings, struct ingest *ingest,
+                                      struct bridge_metrics *metrics, struct error *error)
 {
     struct http_server *server = calloc(1, sizeof *server);
 
@@ -610,8 +598,7 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
     server->plug = -1;
     atomic_store(&server->last_ms, INT64_MAX);
     server->settings = *settings;
-    server->intake = intake;
-    server->port = *port;
+    server->ingest = ingest;
     server->metrics = metrics;
     server->watch = body_watch_start(error);
     server->idle = idle_threads_new((size_t)settings->threads, error);

@@ -1,10 +1,10 @@
-/* The public listener: HTTP ↔ intake. The only file of the bridge that sees civetweb. */
+/* The public listener: HTTP ↔ ingest. The only file of the bridge that sees civetweb. */
 #ifndef DROPBRIDGE_HTTP_SERVER_H
 #define DROPBRIDGE_HTTP_SERVER_H
 
 #include "../common/error.h"
 #include "bridge_metrics.h"
-#include "intake.h"
+#include "ingest.h"
 #include "ticket_queue.h"
 
 #include <stdbool.h>
@@ -18,19 +18,12 @@ struct http_settings {
     int64_t body_timeout_ms;
 };
 
-/* Makes a message safe, in time for the answer: as keeper_keep. Called from many threads at once. */
-struct http_port {
-    bool (*keep)(void *context, struct ticket *ticket, int64_t arrived_ms, int64_t last_ms);
-    void *context;
-};
-
 struct http_server;
 
 /* Listens; logs "listening on host:port". What the arguments point to must outlive the server. NULL with *error
    (ERROR_CONFIG: the address or the certificate cannot be used; ERROR_NOT_YET: the address not now) on failure. */
-struct http_server *http_server_start(const struct http_settings *settings, struct intake *intake,
-                                      const struct http_port *port, struct bridge_metrics *metrics,
-                                      struct error *error);
+struct http_server *http_server_start(const struct http_settings *settings, struct ingest *ingest,
+                                      struct bridge_metrics *metrics, struct error *error);
 
 /* Takes no new connections; no request waits for its outcome past deadline_ms (CLOCK_MONOTONIC) any more. */
 void http_server_refuse(struct http_server *server, int64_t deadline_ms);

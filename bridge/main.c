@@ -10,8 +10,7 @@
 #include "bridge_config.h"
 #include "bridge_metrics.h"
 #include "http_server.h"
-#include "intake.h"
-#include "keeper.h"
+#include "ingest.h"
 #include "publisher.h"
 #include "spool/drain.h"
 #include "spool/spool.h"
@@ -51,10 +50,9 @@ struct bridge {
     struct bridge_config config;
     struct amqp_settings amqp;
     struct bridge_metrics *metrics;
-    struct intake *intake;
+    struct ingest *ingest;
     struct spool *spool;
     struct publishers *publishers;
-    struct keeper keeper;
     struct spool_drain *drain;
     struct topology_watch *topology;
     struct admin_server *admin;
@@ -110,10 +108,10 @@ static void report_routes(struct buf *members, const struct bridge *bridge)
 
     if (bridge->config.callback_auth == CALLBACK_AUTH_OFF)
         callback = "unverified";
-    else if (!intake_takes_callbacks(bridge->intake))
+    else if (!ingest_takes_callbacks(bridge->ingest))
         callback = "not configured: POST /callbacks/dropcowboy answers 503";
     buf_printf(members, ",\"webhook\":\"%s\",\"callback\":\"%s\"",
-               intake_takes_webhooks(bridge->intake) ? "ready"
+               ingest_takes_webhooks(bridge->ingest) ? "ready"
                                                      : "not configured: POST /webhooks/dropcowboy answers 503",
                callback);
 }
@@ -153,27 +151,20 @@ static void refresh_metrics(void *context)
     metric_set(&bridge->metrics->rows[METRIC_LOG_LINES_DROPPED], (int64_t)log_lines_dropped());
 }
 
-/* ---- the two places of the keeper ---- */
+/* ---- the two places of a message ---- */
 
-static enum publish_outcome publish(void *context, struct ticket *ticket, int64_t deadline_ms)
+static enum publish_outcome to_broker(void *context, struct ticket *ticket, int64_t deadline_ms)
 {
     struct bridge *bridge = context;
 
     return publishers_submit(bridge->publishers, ticket, deadline_ms);
 }
 
-static enum publish_outcome put_in_spool(void *context, struct ticket *ticket, int64_t deadline_ms)
+static enum publish_outcome to_spool(void *context, struct ticket *ticket, int64_t deadline_ms)
 {
     struct bridge *bridge = context;
 
     return spool_submit(bridge->spool, ticket, deadline_ms);
-}
-
-static bool keep(void *context, struct ticket *ticket, int64_t arrived_ms, int64_t last_ms)
-{
-    const struct bridge *bridge = context;
-
-    return keeper_keep(&bridge->keeper, ticket, arrived_ms, last_ms);
 }
 
 /* ---- start ---- */
@@ -195,12 +186,15 @@ static void raise_descriptor_limit(int64_t threads)
 static bool start_core(struct bridge *bridge, struct error *error)
 {
     const struct bridge_config *config = &bridge->config;
-    struct intake_settings intake = {.webhook_secrets = &config->webhook_secrets,
+    struct ingest_settings ingest = {.webhook_secrets = &config->webhook_secrets,
                                      .callback_secrets = &config->callback_secrets,
                                      .callback_auth_off = config->callback_auth == CALLBACK_AUTH_OFF,
-                                     .timestamp_tolerance_s = config->timestamp_tolerance_s};
+                                     .timestamp_tolerance_s = config->timestamp_tolerance_s,
+                                     .broker = {to_broker, bridge},
+                                     .spool = {to_spool, bridge},
+                                     .confirm_timeout_ms = config->confirm_timeout_ms};
 
-    if (getrandom(&intake.boot_id, sizeof intake.boot_id, 0) != (ssize_t)sizeof intake.boot_id) {
+    if (getrandom(&ingest.boot_id, sizeof ingest.boot_id, 0) != (ssize_t)sizeof ingest.boot_id) {
         error_set(error, ERROR_INTERNAL, "no random number from the system");
         return false;
     }
@@ -209,14 +203,15 @@ static bool start_core(struct bridge *bridge, struct error *error)
         error_set(error, ERROR_NO_MEMORY, "no memory for the metrics");
         return false;
     }
-    bridge->intake = intake_new(&intake, error);
+    ingest.metrics = bridge->metrics;
+    bridge->ingest = ingest_new(&ingest, error);
     bridge->amqp = (struct amqp_settings){.urls = config->amqp_url,
                                           .exchange = config->amqp_exchange,
                                           .queue = config->amqp_queue,
                                           .rejected_queue = config->amqp_rejected_queue,
                                           .ca_file = config->amqp_ca_file,
                                           .cert_file = config->amqp_cert_file};
-    return bridge->intake != NULL;
+    return bridge->ingest != NULL;
 }
 
 /* False with ERROR_NONE: told to stop. */
@@ -299,15 +294,9 @@ static bool start_listeners(struct bridge *bridge, struct error *error)
                                        .threads = config->http_threads,
                                        .max_body_bytes = config->max_body_bytes,
                                        .body_timeout_ms = config->body_timeout_ms};
-    const struct http_port port = {.keep = keep, .context = bridge};
 
-    bridge->keeper = (struct keeper){.publish = publish,
-                                     .spool = put_in_spool,
-                                     .context = bridge,
-                                     .metrics = bridge->metrics,
-                                     .confirm_timeout_ms = config->confirm_timeout_ms};
     raise_descriptor_limit(config->http_threads);
-    bridge->http = http_server_start(&http, bridge->intake, &port, bridge->metrics, error);
+    bridge->http = http_server_start(&http, bridge->ingest, bridge->metrics, error);
     if (!bridge->http)
         return false;
     /* Last: who sees it ready finds the public listener open. */
@@ -350,7 +339,7 @@ static void begin_stop(int status)
 /* Answers what is in flight. */
 static void finish(struct bridge *bridge)
 {
-    const int64_t slowest_ms = bridge->config.body_timeout_ms + KEEPER_ANSWER_MS;
+    const int64_t slowest_ms = bridge->config.body_timeout_ms + INGEST_ANSWER_MS;
     const int64_t deadline_ms = clock_monotonic_ms() + (slowest_ms < DRAIN_MAX_MS ? slowest_ms : DRAIN_MAX_MS);
 
     http_server_refuse(bridge->http, deadline_ms);
@@ -366,7 +355,7 @@ static void stop(struct bridge *bridge)
     stop_helpers(bridge);
     publishers_stop(bridge->publishers, clock_monotonic_ms() + FLUSH_MS);
     spool_stop(bridge->spool);
-    intake_free(bridge->intake);
+    ingest_free(bridge->ingest);
     bridge_metrics_free(bridge->metrics);
 }
 

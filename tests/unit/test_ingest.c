@@ -1,4 +1,4 @@
-#include "bridge/intake.h"
+#include "bridge/ingest.h"
 
 #include "common/callback_token.h"
 #include "common/signature.h"
@@ -24,7 +24,7 @@ struct request_case {
     const char *guide, *v1, *timestamp, *version;
     const char *body;
     size_t secret; /* which of the two secrets signs */
-    bool safe;     /* what the keeper says */
+    bool safe;     /* what the broker says */
     enum answer answer;
     const char *rejected; /* the reason it is rejected with; NULL: an event */
     bool kept;
@@ -106,22 +106,68 @@ static const struct request_case with_auth_off[] = {
      ANSWER_INVALID_JSON, NULL, false, ENVELOPE_OFF},
 };
 
-struct fake_keeper {
+/* The broker; there is no spool. */
+struct fake_broker {
     bool safe;
     int calls;
     struct envelope envelope;
-    const char *reason, *detail;
+    char reason[64], detail[256]; /* empty: an event */
 };
 
-static bool fake_keep(void *context, const struct envelope *envelope, const char *reason, const char *detail)
+static enum publish_outcome fake_broker(void *context, struct ticket *ticket, int64_t deadline_ms)
 {
-    struct fake_keeper *keeper = context;
+    struct fake_broker *broker = context;
 
-    keeper->calls++;
-    keeper->envelope = *envelope;
-    keeper->reason = reason;
-    keeper->detail = detail;
-    return keeper->safe;
+    (void)deadline_ms;
+    broker->calls++;
+    broker->envelope = *ticket_envelope(ticket);
+    if (ticket_target(ticket) == TICKET_REJECTED) {
+        snprintf(broker->reason, sizeof broker->reason, "%s", ticket_reject_reason(ticket));
+        snprintf(broker->detail, sizeof broker->detail, "%s", ticket_reject_detail(ticket));
+    }
+    return broker->safe ? PUBLISH_CONFIRMED : PUBLISH_FAILED;
+}
+
+static enum publish_outcome no_spool(void *context, struct ticket *ticket, int64_t deadline_ms)
+{
+    (void)context;
+    (void)ticket;
+    (void)deadline_ms;
+    return PUBLISH_AWAY;
+}
+
+static struct fake_broker broker;
+
+static struct ingest *ingest_of(struct ingest_settings settings)
+{
+    static struct bridge_metrics *metrics;
+    struct error error = {0};
+    struct ingest *ingest;
+
+    if (!metrics)
+        metrics = bridge_metrics_new();
+    settings.broker = (struct ingest_sink){fake_broker, &broker};
+    settings.spool = (struct ingest_sink){no_spool, NULL};
+    settings.confirm_timeout_ms = 2500;
+    settings.metrics = metrics;
+    ingest = ingest_new(&settings, &error);
+    assert_non_null(ingest);
+    return ingest;
+}
+
+static enum answer accept_body(struct ingest *ingest, const struct ingest_decision *decision,
+                               const struct ingest_request *request, const char *body)
+{
+    const struct ingest_times times = {.received_at_ms = received_ms, .arrived_ms = 1000, .last_ms = INT64_MAX};
+    struct ticket *ticket = ticket_new(strlen(body) + 1);
+    enum answer answer;
+
+    assert_non_null(ticket);
+    memcpy(ticket_body(ticket), body, strlen(body));
+    ticket_set_body_len(ticket, strlen(body));
+    answer = ingest_accept(ingest, decision, request, ticket, &times);
+    ticket_release(ticket);
+    return answer;
 }
 
 static uint8_t first_secret[] = "first";
@@ -149,15 +195,14 @@ static void sign(const struct request_case *c, struct signed_parts *out)
     hmac_key_free(key);
 }
 
-static void run_case(struct intake *intake, const struct request_case *c)
+static void run_case(struct ingest *ingest, const struct request_case *c)
 {
-    struct fake_keeper keeper = {.safe = c->safe};
-    const struct intake_port port = {.keep = fake_keep, .context = &keeper};
     struct signed_parts parts;
-    struct intake_decision decision;
+    struct ingest_decision decision;
 
+    broker = (struct fake_broker){.safe = c->safe};
     sign(c, &parts);
-    const struct intake_request request = {
+    const struct ingest_request request = {
         .method = "POST",
         .path = c->path,
         .query = c->query == SIGNED ? parts.query : c->query,
@@ -166,38 +211,36 @@ static void run_case(struct intake *intake, const struct request_case *c)
         .v1_timestamp = c->timestamp,
         .v1_version = c->version,
     };
-    enum answer answer = intake_before_body(intake, &request, NOW_S, &decision);
+    enum answer answer = ingest_check(ingest, &request, NOW_S, &decision);
     if (answer == ANSWER_RECEIVED)
-        answer = intake_after_body(intake, &decision, &request, bytes_of_text(c->body), received_ms, &port);
-    if (answer != c->answer || decision.scheme != c->scheme || keeper.calls != (c->kept ? 1 : 0))
-        fail_msg("%s: %s, scheme %d, %d kept", c->name, answer_code(answer), (int)decision.scheme, keeper.calls);
+        answer = accept_body(ingest, &decision, &request, c->body);
+    if (answer != c->answer || decision.scheme != c->scheme || broker.calls != (c->kept ? 1 : 0))
+        fail_msg("%s: %s, scheme %d, %d kept", c->name, answer_code(answer), (int)decision.scheme, broker.calls);
     if (!c->kept)
         return;
-    if ((keeper.reason == NULL) != (c->rejected == NULL) || (c->rejected && strcmp(keeper.reason, c->rejected) != 0))
-        fail_msg("%s: kept as %s", c->name, keeper.reason ? keeper.reason : "an event");
-    assert_int_equal(keeper.reason != NULL, keeper.detail != NULL);
-    assert_int_equal(keeper.envelope.scheme, c->scheme);
-    assert_int_equal(keeper.envelope.received_at_ms, received_ms);
-    assert_int_equal(keeper.envelope.type, strncmp(c->path, CALLBACK, 10) == 0 ? ENVELOPE_CALLBACK : ENVELOPE_WEBHOOK);
-    assert_string_equal(keeper.envelope.campaign, strstr(c->path, "/spring") ? "spring" : "");
+    if (strcmp(broker.reason, c->rejected ? c->rejected : "") != 0)
+        fail_msg("%s: kept as %s", c->name, broker.reason[0] ? broker.reason : "an event");
+    assert_int_equal(broker.reason[0] != '\0', broker.detail[0] != '\0');
+    assert_int_equal(broker.envelope.scheme, c->scheme);
+    assert_int_equal(broker.envelope.received_at_ms, received_ms);
+    assert_int_equal(broker.envelope.type, strncmp(c->path, CALLBACK, 10) == 0 ? ENVELOPE_CALLBACK : ENVELOPE_WEBHOOK);
+    assert_string_equal(broker.envelope.campaign, strstr(c->path, "/spring") ? "spring" : "");
 }
 
-static void run_cases(const struct intake_settings *settings, const struct request_case *cases, size_t count)
+static void run_cases(const struct ingest_settings *settings, const struct request_case *cases, size_t count)
 {
-    struct error error = {0};
-    struct intake *intake = intake_new(settings, &error);
+    struct ingest *ingest = ingest_of(*settings);
 
-    assert_non_null(intake);
     for (size_t i = 0; i < count; i++)
-        run_case(intake, &cases[i]);
-    intake_free(intake);
+        run_case(ingest, &cases[i]);
+    ingest_free(ingest);
 }
 
 #define COUNT(cases) (sizeof cases / sizeof cases[0])
 
 static void requests_are_judged_in_order(void **state)
 {
-    const struct intake_settings settings = {
+    const struct ingest_settings settings = {
         .webhook_secrets = &secrets, .callback_secrets = &secrets, .timestamp_tolerance_s = 300};
 
     (void)state;
@@ -206,7 +249,7 @@ static void requests_are_judged_in_order(void **state)
 
 static void routes_without_a_secret_refuse(void **state)
 {
-    const struct intake_settings settings = {.timestamp_tolerance_s = 300};
+    const struct ingest_settings settings = {.timestamp_tolerance_s = 300};
 
     (void)state;
     run_cases(&settings, without_secrets, COUNT(without_secrets));
@@ -214,7 +257,7 @@ static void routes_without_a_secret_refuse(void **state)
 
 static void callbacks_can_be_taken_unverified(void **state)
 {
-    const struct intake_settings settings = {
+    const struct ingest_settings settings = {
         .callback_secrets = &secrets, .callback_auth_off = true, .timestamp_tolerance_s = 300};
 
     (void)state;
@@ -223,16 +266,14 @@ static void callbacks_can_be_taken_unverified(void **state)
 
 static void health_is_answered_before_all_else(void **state)
 {
-    const struct intake_settings settings = {0};
-    const struct intake_request request = {.method = "GET", .path = "/health"};
-    struct intake_decision decision;
-    struct error error;
-    struct intake *intake = intake_new(&settings, &error);
+    const struct ingest_settings settings = {0};
+    const struct ingest_request request = {.method = "GET", .path = "/health"};
+    struct ingest_decision decision;
+    struct ingest *ingest = ingest_of(settings);
 
     (void)state;
-    assert_non_null(intake);
-    assert_int_equal(intake_before_body(intake, &request, NOW_S, &decision), ANSWER_HEALTHY);
-    intake_free(intake);
+    assert_int_equal(ingest_check(ingest, &request, NOW_S, &decision), ANSWER_HEALTHY);
+    ingest_free(ingest);
 }
 
 /* X-Event-Id and X-Attempt as sent, and as carried on. */
@@ -247,29 +288,25 @@ static void headers_are_carried_if_they_are_plain(void **state)
         {"with\ttab", "\x01", "", ""},
         {"caf\xc3\xa9", "1234567890123456", "", ""},
     };
-    const struct intake_settings settings = {.callback_auth_off = true, .boot_id = 0xabc};
-    struct error error;
-    struct intake *intake = intake_new(&settings, &error);
-    struct fake_keeper keeper = {.safe = true};
-    const struct intake_port port = {.keep = fake_keep, .context = &keeper};
+    const struct ingest_settings settings = {.callback_auth_off = true, .boot_id = 0xabc};
+    struct ingest *ingest = ingest_of(settings);
 
     (void)state;
-    assert_non_null(intake);
+    broker = (struct fake_broker){.safe = true};
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const struct intake_request request = {
+        const struct ingest_request request = {
             .method = "POST", .path = CALLBACK, .event_id = cases[i].event_id, .attempt = cases[i].attempt};
-        struct intake_decision decision;
+        struct ingest_decision decision;
         char id[40];
 
-        assert_int_equal(intake_before_body(intake, &request, NOW_S, &decision), ANSWER_RECEIVED);
-        assert_int_equal(intake_after_body(intake, &decision, &request, bytes_of_text("{}"), 1, &port),
-                         ANSWER_RECEIVED);
-        assert_string_equal(keeper.envelope.event_id, cases[i].carried_id);
-        assert_string_equal(keeper.envelope.attempt, cases[i].carried_attempt);
+        assert_int_equal(ingest_check(ingest, &request, NOW_S, &decision), ANSWER_RECEIVED);
+        assert_int_equal(accept_body(ingest, &decision, &request, "{}"), ANSWER_RECEIVED);
+        assert_string_equal(broker.envelope.event_id, cases[i].carried_id);
+        assert_string_equal(broker.envelope.attempt, cases[i].carried_attempt);
         snprintf(id, sizeof id, "0000000000000abc-%zx", i);
-        assert_string_equal(keeper.envelope.message_id, id);
+        assert_string_equal(broker.envelope.message_id, id);
     }
-    intake_free(intake);
+    ingest_free(ingest);
 }
 
 int main(void)

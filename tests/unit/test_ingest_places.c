@@ -1,4 +1,5 @@
-#include "bridge/keeper.h"
+/* Where a verified message becomes safe: the broker, else the spool, in time for the answer. */
+#include "bridge/ingest.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +38,7 @@ static enum publish_outcome to_spool(void *context, struct ticket *ticket, int64
     places->spool_until_ms = deadline_ms;
     places->spooled_another = places->offered && ticket != places->offered;
     places->same_message = bytes_equal(ticket_body_bytes(ticket), bytes_of_text("{}")) &&
-                           strcmp(ticket_envelope(ticket)->message_id, "id-1") == 0;
+                           strcmp(ticket_envelope(ticket)->message_id, "000000000000000a-0") == 0;
     return places->spool_says;
 }
 
@@ -87,21 +88,28 @@ static void a_message_is_kept_in_time(void **state)
                                 .spool_until_ms = NOT_ASKED,
                                 .same_message = true};
         struct bridge_metrics *metrics = bridge_metrics_new();
-        const struct keeper keeper = {.publish = to_broker,
-                                      .spool = to_spool,
-                                      .context = &places,
-                                      .metrics = metrics,
-                                      .confirm_timeout_ms = CONFIRM_MS};
-        const struct envelope envelope = {.message_id = "id-1"};
+        const struct ingest_settings settings = {.callback_auth_off = true,
+                                                 .boot_id = 10,
+                                                 .broker = {to_broker, &places},
+                                                 .spool = {to_spool, &places},
+                                                 .confirm_timeout_ms = CONFIRM_MS,
+                                                 .metrics = metrics};
+        const struct ingest_request request = {.method = "POST", .path = "/callbacks/dropcowboy"};
+        const struct ingest_times times = {.received_at_ms = 1,
+                                           .arrived_ms = ARRIVED_MS,
+                                           .last_ms = cases[i].last_ms ? ARRIVED_MS + cases[i].last_ms : INT64_MAX};
+        struct ingest_decision decision;
+        struct error error;
+        struct ingest *ingest = ingest_new(&settings, &error);
         struct ticket *ticket = ticket_new(2);
 
         assert_non_null(metrics);
         assert_non_null(ticket);
         memcpy(ticket_body(ticket), "{}", 2);
         ticket_set_body_len(ticket, 2);
-        ticket_set_event(ticket, &envelope);
-        const bool safe =
-            keeper_keep(&keeper, ticket, ARRIVED_MS, cases[i].last_ms ? ARRIVED_MS + cases[i].last_ms : INT64_MAX);
+        assert_non_null(ingest);
+        assert_int_equal(ingest_check(ingest, &request, 1, &decision), ANSWER_RECEIVED);
+        const bool safe = ingest_accept(ingest, &decision, &request, ticket, &times) == ANSWER_RECEIVED;
         if (safe != cases[i].safe || taken_ms(places.broker_until_ms) != cases[i].broker_ms ||
             taken_ms(places.spool_until_ms) != cases[i].spool_ms || places.spooled_another != cases[i].copied ||
             !places.same_message)
@@ -113,6 +121,7 @@ static void a_message_is_kept_in_time(void **state)
             metric_get(&metrics->rows[METRIC_CONFIRM_TIMEOUTS]) != cases[i].timeouts)
             fail_msg("%s: counted otherwise", cases[i].name);
         ticket_release(ticket);
+        ingest_free(ingest);
         bridge_metrics_free(metrics);
     }
 }

@@ -1,0 +1,291 @@
+#include "ingest.h"
+
+#include "../common/callback_token.h"
+#include "../common/protection.h"
+#include "../common/sha256.h"
+#include "../common/signature.h"
+#include "../common/strict_json.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    STOP_RESERVE_MS = 1000,      /* a program that stops has other things to do after the last answer: so long before, the spool */
+    WITHOUT_DEADLINE_MS = 60000, /* for the control of the deadline */
+};
+
+struct key_ring {
+    struct hmac_key **keys;
+    size_t count;
+};
+
+struct ingest {
+    struct key_ring webhook;
+    struct key_ring callback;
+    bool callback_auth_off;
+    int64_t timestamp_tolerance_s;
+    uint64_t boot_id;
+    struct ingest_sink broker, spool;
+    int64_t confirm_timeout_ms;
+    struct bridge_metrics *metrics;
+    _Atomic uint64_t counter;
+};
+
+static void key_ring_clear(struct key_ring *ring)
+{
+    for (size_t i = 0; i < ring->count; i++)
+        hmac_key_free(ring->keys[i]);
+    free(ring->keys);
+}
+
+static bool key_ring_init(struct key_ring *ring, const struct secrets *secrets)
+{
+    if (!secrets || secrets->count == 0)
+        return true;
+    ring->keys = calloc(secrets->count, sizeof *ring->keys);
+    if (!ring->keys)
+        return false;
+    for (size_t i = 0; i < secrets->count; i++) {
+        ring->keys[i] = hmac_key_new(bytes_of(secrets->items[i].data, secrets->items[i].len));
+        if (!ring->keys[i])
+            return false;
+        ring->count = i + 1;
+    }
+    return true;
+}
+
+struct ingest *ingest_new(const struct ingest_settings *settings, struct error *error)
+{
+    struct ingest *ingest = calloc(1, sizeof *ingest);
+
+    if (!ingest || !key_ring_init(&ingest->webhook, settings->webhook_secrets) ||
+        !key_ring_init(&ingest->callback, settings->callback_secrets)) {
+        error_set(error, ERROR_NO_MEMORY, "cannot prepare the keys: no memory, or libcrypto failed");
+        ingest_free(ingest);
+        return NULL;
+    }
+    ingest->callback_auth_off = settings->callback_auth_off;
+    ingest->timestamp_tolerance_s = settings->timestamp_tolerance_s;
+    ingest->boot_id = settings->boot_id;
+    ingest->broker = settings->broker;
+    ingest->spool = settings->spool;
+    ingest->confirm_timeout_ms = settings->confirm_timeout_ms;
+    ingest->metrics = settings->metrics;
+    return ingest;
+}
+
+void ingest_free(struct ingest *ingest)
+{
+    if (!ingest)
+        return;
+    key_ring_clear(&ingest->webhook);
+    key_ring_clear(&ingest->callback);
+    free(ingest);
+}
+
+bool ingest_takes_webhooks(const struct ingest *ingest)
+{
+    return ingest->webhook.count > 0;
+}
+
+bool ingest_takes_callbacks(const struct ingest *ingest)
+{
+    return ingest->callback.count > 0 || ingest->callback_auth_off;
+}
+
+static enum answer answer_of_verdict(enum signature_verdict verdict)
+{
+    switch (verdict) {
+    case SIGNATURE_OK:
+        return ANSWER_RECEIVED;
+    case SIGNATURE_MISSING:
+        return ANSWER_MISSING_SIGNATURE;
+    case SIGNATURE_STALE:
+        return ANSWER_STALE_TIMESTAMP;
+    case SIGNATURE_INVALID:
+        break;
+    }
+    return ANSWER_INVALID_SIGNATURE;
+}
+
+static enum answer check_webhook_headers(const struct ingest *ingest, const struct ingest_request *request,
+                                         int64_t now_s, struct ingest_decision *out)
+{
+    if (!ingest_takes_webhooks(ingest))
+        return ANSWER_WEBHOOK_NOT_CONFIGURED;
+    if (request->v1_signature || request->v1_timestamp) {
+        out->scheme = ENVELOPE_V1;
+        return answer_of_verdict(
+            signature_v1_precheck(request->v1_timestamp, request->v1_signature, now_s, ingest->timestamp_tolerance_s));
+    }
+    out->scheme = ENVELOPE_GUIDE;
+    return request->guide_signature ? ANSWER_RECEIVED : ANSWER_MISSING_SIGNATURE;
+}
+
+static enum answer check_callback_token(const struct ingest *ingest, struct ingest_decision *out)
+{
+    const struct route_match *match = &out->match;
+
+    if (!ingest_takes_callbacks(ingest))
+        return ANSWER_CALLBACK_NOT_CONFIGURED;
+    if (ingest->callback_auth_off) {
+        out->scheme = ENVELOPE_OFF;
+        return ANSWER_RECEIVED;
+    }
+    out->scheme = ENVELOPE_TOKEN;
+    if (match->token_repeated)
+        return ANSWER_INVALID_TOKEN;
+    if (match->token.len == 0)
+        return ANSWER_MISSING_TOKEN;
+    if (!callback_token_check(ingest->callback.keys, ingest->callback.count, match->campaign, match->token))
+        return ANSWER_INVALID_TOKEN;
+    return ANSWER_RECEIVED;
+}
+
+enum answer ingest_check(const struct ingest *ingest, const struct ingest_request *request, int64_t now_s,
+                               struct ingest_decision *out)
+{
+    enum answer answer;
+
+    out->scheme = ENVELOPE_OFF;
+    answer = routes_match(request->method, request->path, request->query, &out->match);
+    if (answer != ANSWER_RECEIVED)
+        return answer;
+    switch (out->match.route) {
+    case ROUTE_HEALTH:
+        return ANSWER_HEALTHY;
+    case ROUTE_WEBHOOK:
+        return check_webhook_headers(ingest, request, now_s, out);
+    case ROUTE_CALLBACK:
+        return check_callback_token(ingest, out);
+    case ROUTE_NONE:
+        break;
+    }
+    return ANSWER_NOT_FOUND;
+}
+
+static enum answer check_signature(const struct ingest *ingest, enum envelope_scheme scheme,
+                                   const struct ingest_request *request, struct bytes body)
+{
+    const struct key_ring *ring = &ingest->webhook;
+
+    switch (scheme) {
+    case ENVELOPE_GUIDE:
+        return answer_of_verdict(signature_guide_verify(ring->keys, ring->count, request->guide_signature, body));
+    case ENVELOPE_V1:
+        return answer_of_verdict(signature_v1_verify(ring->keys, ring->count, request->v1_timestamp,
+                                                     request->v1_signature, request->v1_version, body));
+    case ENVELOPE_TOKEN:
+    case ENVELOPE_OFF:
+        break;
+    }
+    return ANSWER_RECEIVED;
+}
+
+/* Copies a header that only travels on; one that is no short printable text is left out. */
+static void carry(const char *value, char *out, size_t size)
+{
+    const size_t len = value ? strlen(value) : 0;
+
+    out[0] = '\0';
+    if (len == 0 || len >= size)
+        return;
+    for (size_t i = 0; i < len; i++) {
+        if (value[i] < ' ' || value[i] > '~')
+            return;
+    }
+    memcpy(out, value, len + 1);
+}
+
+static void fill_envelope(struct ingest *ingest, const struct ingest_decision *decision,
+                          const struct ingest_request *request, int64_t received_at_ms, struct envelope *out)
+{
+    const uint64_t number = atomic_fetch_add_explicit(&ingest->counter, 1, memory_order_relaxed);
+
+    memset(out, 0, sizeof *out);
+    out->type = decision->match.route == ROUTE_CALLBACK ? ENVELOPE_CALLBACK : ENVELOPE_WEBHOOK;
+    out->scheme = decision->scheme;
+    out->received_at_ms = received_at_ms;
+    snprintf(out->message_id, sizeof out->message_id, "%016" PRIx64 "-%" PRIx64, ingest->boot_id, number);
+    memcpy(out->campaign, decision->match.campaign, sizeof out->campaign);
+    carry(request->event_id, out->event_id, sizeof out->event_id);
+    carry(request->attempt, out->attempt, sizeof out->attempt);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What may still be on its way to the broker is spooled as a copy. */
+static bool keep_in_spool(const struct ingest *ingest, struct ticket *ticket, bool on_its_way, int64_t deadline_ms)
+{
+    struct ticket *own = on_its_way ? ticket_copy(ticket) : ticket;
+    bool safe = own && protection("spool") &&
+                ingest->spool.submit(ingest->spool.context, own, deadline_ms) == PUBLISH_CONFIRMED;
+
+    if (on_its_way)
+        ticket_release(own);
+    if (safe)
+        bridge_count(ingest->metrics, METRIC_ACCEPTED_SPOOL, 1);
+    return safe;
+}
+
+/* The broker, else the spool. */
+static bool keep(const struct ingest *ingest, struct ticket *ticket, const struct ingest_times *times)
+{
+    const int64_t more_ms = protection("deadline") ? 0 : WITHOUT_DEADLINE_MS;
+    const int64_t broker_ms =
+        earlier(times->arrived_ms + ingest->confirm_timeout_ms + more_ms, times->last_ms - STOP_RESERVE_MS);
+    const int64_t answer_ms = earlier(times->arrived_ms + INGEST_ANSWER_MS + more_ms, times->last_ms);
+    enum publish_outcome outcome = PUBLISH_AWAY;
+
+    /* Offered without time to wait it would be published as well as spooled. */
+    if (broker_ms > times->arrived_ms)
+        outcome = ingest->broker.submit(ingest->broker.context, ticket, broker_ms);
+    switch (outcome) {
+    case PUBLISH_CONFIRMED:
+        bridge_count(ingest->metrics, METRIC_ACCEPTED_BROKER, 1);
+        return true;
+    case PUBLISH_TIMEOUT:
+        bridge_count(ingest->metrics, METRIC_CONFIRM_TIMEOUTS, 1);
+        return keep_in_spool(ingest, ticket, true, answer_ms);
+    case PUBLISH_FAILED:
+    case PUBLISH_REFUSED:
+    case PUBLISH_LOST:
+    case PUBLISH_FULL:
+    case PUBLISH_AWAY:
+        break;
+    }
+    return keep_in_spool(ingest, ticket, false, answer_ms);
+}
+
+enum answer ingest_accept(struct ingest *ingest, const struct ingest_decision *decision, const struct ingest_request *request,
+                          struct ticket *ticket, const struct ingest_times *times)
+{
+    const struct bytes body = ticket ? ticket_body_bytes(ticket) : bytes_of(NULL, 0);
+    struct envelope envelope;
+    enum json_verdict verdict;
+    enum answer answer;
+
+    if (body.len == 0)
+        return ANSWER_EMPTY_BODY;
+    answer = check_signature(ingest, decision->scheme, request, body);
+    if (answer != ANSWER_RECEIVED)
+        return answer;
+    verdict = strict_json_check(body);
+    /* Nobody vouched for it: keeping it would let anyone fill the rejected queue. */
+    if (verdict != JSON_OK && decision->scheme == ENVELOPE_OFF)
+        return ANSWER_INVALID_JSON;
+    fill_envelope(ingest, decision, request, times->received_at_ms, &envelope);
+    if (verdict == JSON_OK)
+        ticket_set_event(ticket, &envelope);
+    else if (!ticket_set_rejected(ticket, &envelope, "invalid_json", strict_json_explain(verdict)))
+        return ANSWER_UNAVAILABLE;
+    if (!keep(ingest, ticket, times))
+        return ANSWER_UNAVAILABLE;
+    return verdict == JSON_OK ? ANSWER_RECEIVED : ANSWER_INVALID_JSON;
+}
