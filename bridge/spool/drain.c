@@ -255,10 +255,16 @@ static bool delete_confirmed(struct spool_drain *drain, const struct round *roun
 
 static bool read_rows(struct spool_drain *drain, int64_t after_id, size_t *count)
 {
+    struct spool_status status;
     struct error error;
 
     if (spool_read(drain->spool, after_id, drain->window, WINDOW_BYTES, drain->rows, count, &error))
         return true;
+    spool_status(drain->spool, &status);
+    if (status.waiting == 0) { /* it was the last of a file that has lost its name */
+        *count = 0;
+        return true;
+    }
     if (log_limiter_is_news(&drain->limiter, "read", clock_monotonic_ms()))
         log_warn("the spool cannot be read for now: %s", error.text);
     return false;

@@ -34,6 +34,7 @@ struct spool_store {
     bool locked;         /* the file is this process's */
     struct spool_db *db; /* NULL: opening, or failed; only the writer opens it */
     bool lost;           /* its names do not lead to it any more: it is only drained */
+    int64_t lost_at_ms;
     bool begun;          /* what was found has been counted */
     int64_t messages;    /* in it, or in what failed and is to be opened again */
     int64_t next_id;
@@ -246,7 +247,8 @@ static void reopen(struct spool_store *store)
     unlock(store);
 }
 
-/* It is given up when it has been drained through its descriptors; at once if it is whole without its log. */
+/* It is given up when it has been drained through its descriptors; a look later if it is whole without its log: who deletes both
+   may have begun with the log. */
 static void note_lost(struct spool_store *store, bool only_log)
 {
     char problem[ERROR_TEXT];
@@ -258,8 +260,10 @@ static void note_lost(struct spool_store *store, bool only_log)
                  "RabbitMQ has what is in it: then a new one is begun",
                  store->settings.path, only_log ? "-wal" : "");
         shut_gate(store, problem, "");
+        store->lost_at_ms = clock_monotonic_ms();
     }
     store->lost = true;
+    only_log = only_log && clock_monotonic_ms() >= store->lost_at_ms + store->settings.look_ms;
     if (store->messages > 0 && !(only_log && spool_db_write_back(store->db, &ignored)))
         return;
     close_file(store, true);
@@ -451,7 +455,7 @@ bool spool_store_lock(struct spool_store *store, struct error *error)
 static void tell_left_behind(struct spool_store *store)
 {
     look_after(store);
-    if (!store->lost)
+    if (!store->lost || spool_file_presence(&store->file) == SPOOL_LOG_GONE) /* that is written back as it is closed */
         return;
     if (spool_file_presence(&store->file) == SPOOL_MOVED)
         log_error("%lld messages are in the spool that was moved away from %s: move it back before the next start",

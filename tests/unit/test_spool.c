@@ -147,7 +147,8 @@ static int take_out_all(struct spool *spool)
 
     while ((taken = take_out(spool, 256)) > 0)
         total += taken;
-    return taken < 0 ? -1 : total;
+    /* A file without its name is closed once it is empty. */
+    return taken < 0 && status_of(spool).waiting > 0 ? -1 : total;
 }
 
 /* Of all senders: how many have not sent all of theirs, and how many wait for an outcome just now. */
