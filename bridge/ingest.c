@@ -1,10 +1,10 @@
 #include "ingest.h"
 
-#include "../common/callback_token.h"
-#include "../common/protection.h"
-#include "../common/sha256.h"
-#include "../common/signature.h"
-#include "../common/strict_json.h"
+#include "common/callback_token.h"
+#include "common/protection.h"
+#include "common/sha256.h"
+#include "common/signature.h"
+#include "common/strict_json.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -96,67 +96,67 @@ bool ingest_takes_callbacks(const struct ingest *ingest)
     return ingest->callback.count > 0 || ingest->callback_auth_off;
 }
 
-static enum answer answer_of_verdict(enum signature_verdict verdict)
+static enum response answer_of_verdict(enum signature_verdict verdict)
 {
     switch (verdict) {
     case SIGNATURE_OK:
-        return ANSWER_RECEIVED;
+        return RESPONSE_RECEIVED;
     case SIGNATURE_MISSING:
-        return ANSWER_MISSING_SIGNATURE;
+        return RESPONSE_MISSING_SIGNATURE;
     case SIGNATURE_STALE:
-        return ANSWER_STALE_TIMESTAMP;
+        return RESPONSE_STALE_TIMESTAMP;
     case SIGNATURE_INVALID:
         break;
     }
-    return ANSWER_INVALID_SIGNATURE;
+    return RESPONSE_INVALID_SIGNATURE;
 }
 
-static enum answer check_webhook_headers(const struct ingest *ingest, const struct ingest_request *request,
+static enum response check_webhook_headers(const struct ingest *ingest, const struct ingest_request *request,
                                          int64_t now_s, struct ingest_decision *out)
 {
     if (!ingest_takes_webhooks(ingest))
-        return ANSWER_WEBHOOK_NOT_CONFIGURED;
+        return RESPONSE_WEBHOOK_NOT_CONFIGURED;
     if (request->v1_signature || request->v1_timestamp) {
         out->scheme = ENVELOPE_V1;
         return answer_of_verdict(
             signature_v1_precheck(request->v1_timestamp, request->v1_signature, now_s, ingest->timestamp_tolerance_s));
     }
     out->scheme = ENVELOPE_GUIDE;
-    return request->guide_signature ? ANSWER_RECEIVED : ANSWER_MISSING_SIGNATURE;
+    return request->guide_signature ? RESPONSE_RECEIVED : RESPONSE_MISSING_SIGNATURE;
 }
 
-static enum answer check_callback_token(const struct ingest *ingest, struct ingest_decision *out)
+static enum response check_callback_token(const struct ingest *ingest, struct ingest_decision *out)
 {
     const struct route_match *match = &out->match;
 
     if (!ingest_takes_callbacks(ingest))
-        return ANSWER_CALLBACK_NOT_CONFIGURED;
+        return RESPONSE_CALLBACK_NOT_CONFIGURED;
     if (ingest->callback_auth_off) {
         out->scheme = ENVELOPE_OFF;
-        return ANSWER_RECEIVED;
+        return RESPONSE_RECEIVED;
     }
     out->scheme = ENVELOPE_TOKEN;
     if (match->token_repeated)
-        return ANSWER_INVALID_TOKEN;
+        return RESPONSE_INVALID_TOKEN;
     if (match->token.len == 0)
-        return ANSWER_MISSING_TOKEN;
+        return RESPONSE_MISSING_TOKEN;
     if (!callback_token_check(ingest->callback.keys, ingest->callback.count, match->campaign, match->token))
-        return ANSWER_INVALID_TOKEN;
-    return ANSWER_RECEIVED;
+        return RESPONSE_INVALID_TOKEN;
+    return RESPONSE_RECEIVED;
 }
 
-enum answer ingest_check(const struct ingest *ingest, const struct ingest_request *request, int64_t now_s,
+enum response ingest_check(const struct ingest *ingest, const struct ingest_request *request, int64_t now_s,
                                struct ingest_decision *out)
 {
-    enum answer answer;
+    enum response answer;
 
     out->scheme = ENVELOPE_OFF;
     answer = routes_match(request->method, request->path, request->query, &out->match);
-    if (answer != ANSWER_RECEIVED)
+    if (answer != RESPONSE_RECEIVED)
         return answer;
     switch (out->match.route) {
     case ROUTE_HEALTH:
-        return ANSWER_HEALTHY;
+        return RESPONSE_HEALTHY;
     case ROUTE_WEBHOOK:
         return check_webhook_headers(ingest, request, now_s, out);
     case ROUTE_CALLBACK:
@@ -164,10 +164,10 @@ enum answer ingest_check(const struct ingest *ingest, const struct ingest_reques
     case ROUTE_NONE:
         break;
     }
-    return ANSWER_NOT_FOUND;
+    return RESPONSE_NOT_FOUND;
 }
 
-static enum answer check_signature(const struct ingest *ingest, enum envelope_scheme scheme,
+static enum response check_signature(const struct ingest *ingest, enum envelope_scheme scheme,
                                    const struct ingest_request *request, struct bytes body)
 {
     const struct key_ring *ring = &ingest->webhook;
@@ -182,7 +182,7 @@ static enum answer check_signature(const struct ingest *ingest, enum envelope_sc
     case ENVELOPE_OFF:
         break;
     }
-    return ANSWER_RECEIVED;
+    return RESPONSE_RECEIVED;
 }
 
 /* Copies a header that only travels on; one that is no short printable text is left out. */
@@ -221,21 +221,21 @@ static int64_t earlier(int64_t a, int64_t b)
 }
 
 /* What may still be on its way to the broker is spooled as a copy. */
-static bool keep_in_spool(const struct ingest *ingest, struct ticket *ticket, bool on_its_way, int64_t deadline_ms)
+static bool keep_in_spool(const struct ingest *ingest, struct pending_message *message, bool on_its_way, int64_t deadline_ms)
 {
-    struct ticket *own = on_its_way ? ticket_copy(ticket) : ticket;
+    struct pending_message *own = on_its_way ? message_copy(message) : message;
     bool safe = own && protection("spool") &&
                 ingest->spool.submit(ingest->spool.context, own, deadline_ms) == PUBLISH_CONFIRMED;
 
     if (on_its_way)
-        ticket_release(own);
+        message_release(own);
     if (safe)
         bridge_count(ingest->metrics, METRIC_ACCEPTED_SPOOL, 1);
     return safe;
 }
 
 /* The broker, else the spool. */
-static bool keep(const struct ingest *ingest, struct ticket *ticket, const struct ingest_times *times)
+static bool keep(const struct ingest *ingest, struct pending_message *message, const struct ingest_times *times)
 {
     const int64_t more_ms = protection("deadline") ? 0 : WITHOUT_DEADLINE_MS;
     const int64_t broker_ms =
@@ -245,14 +245,14 @@ static bool keep(const struct ingest *ingest, struct ticket *ticket, const struc
 
     /* Offered without time to wait it would be published as well as spooled. */
     if (broker_ms > times->arrived_ms)
-        outcome = ingest->broker.submit(ingest->broker.context, ticket, broker_ms);
+        outcome = ingest->broker.submit(ingest->broker.context, message, broker_ms);
     switch (outcome) {
     case PUBLISH_CONFIRMED:
         bridge_count(ingest->metrics, METRIC_ACCEPTED_BROKER, 1);
         return true;
     case PUBLISH_TIMEOUT:
         bridge_count(ingest->metrics, METRIC_CONFIRM_TIMEOUTS, 1);
-        return keep_in_spool(ingest, ticket, true, answer_ms);
+        return keep_in_spool(ingest, message, true, answer_ms);
     case PUBLISH_FAILED:
     case PUBLISH_REFUSED:
     case PUBLISH_LOST:
@@ -260,32 +260,32 @@ static bool keep(const struct ingest *ingest, struct ticket *ticket, const struc
     case PUBLISH_AWAY:
         break;
     }
-    return keep_in_spool(ingest, ticket, false, answer_ms);
+    return keep_in_spool(ingest, message, false, answer_ms);
 }
 
-enum answer ingest_accept(struct ingest *ingest, const struct ingest_decision *decision, const struct ingest_request *request,
-                          struct ticket *ticket, const struct ingest_times *times)
+enum response ingest_accept(struct ingest *ingest, const struct ingest_decision *decision, const struct ingest_request *request,
+                          struct pending_message *message, const struct ingest_times *times)
 {
-    const struct bytes body = ticket ? ticket_body_bytes(ticket) : bytes_of(NULL, 0);
+    const struct bytes body = message ? message_body_bytes(message) : bytes_of(NULL, 0);
     struct envelope envelope;
     enum json_verdict verdict;
-    enum answer answer;
+    enum response answer;
 
     if (body.len == 0)
-        return ANSWER_EMPTY_BODY;
+        return RESPONSE_EMPTY_BODY;
     answer = check_signature(ingest, decision->scheme, request, body);
-    if (answer != ANSWER_RECEIVED)
+    if (answer != RESPONSE_RECEIVED)
         return answer;
     verdict = strict_json_check(body);
     /* Nobody vouched for it: keeping it would let anyone fill the rejected queue. */
     if (verdict != JSON_OK && decision->scheme == ENVELOPE_OFF)
-        return ANSWER_INVALID_JSON;
+        return RESPONSE_INVALID_JSON;
     fill_envelope(ingest, decision, request, times->received_at_ms, &envelope);
     if (verdict == JSON_OK)
-        ticket_set_event(ticket, &envelope);
-    else if (!ticket_set_rejected(ticket, &envelope, "invalid_json", strict_json_explain(verdict)))
-        return ANSWER_UNAVAILABLE;
-    if (!keep(ingest, ticket, times))
-        return ANSWER_UNAVAILABLE;
-    return verdict == JSON_OK ? ANSWER_RECEIVED : ANSWER_INVALID_JSON;
+        message_set_event(message, &envelope);
+    else if (!message_set_rejected(message, &envelope, "invalid_json", strict_json_explain(verdict)))
+        return RESPONSE_UNAVAILABLE;
+    if (!keep(ingest, message, times))
+        return RESPONSE_UNAVAILABLE;
+    return verdict == JSON_OK ? RESPONSE_RECEIVED : RESPONSE_INVALID_JSON;
 }

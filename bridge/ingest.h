@@ -4,14 +4,14 @@
 #ifndef DROPBRIDGE_INGEST_H
 #define DROPBRIDGE_INGEST_H
 
-#include "../common/bytes.h"
-#include "../common/env_config.h"
-#include "../common/envelope.h"
-#include "../common/error.h"
-#include "answer.h"
-#include "bridge_metrics.h"
-#include "routes.h"
-#include "ticket_queue.h"
+#include "common/bytes.h"
+#include "common/env_config.h"
+#include "common/envelope.h"
+#include "common/error.h"
+#include "http/response.h"
+#include "metrics.h"
+#include "http/routes.h"
+#include "handoff.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +25,7 @@ struct ingest_settings {
     int64_t timestamp_tolerance_s;
     uint64_t boot_id; /* random; begins every message_id of this process */
     struct ingest_sink {
-        enum publish_outcome (*submit)(void *context, struct ticket *ticket, int64_t deadline_ms); /* as spool_submit */
+        enum publish_outcome (*submit)(void *context, struct pending_message *message, int64_t deadline_ms); /* as spool_submit */
         void *context;
     } broker, spool;
     int64_t confirm_timeout_ms; /* at most INGEST_ANSWER_MS less what the spool needs (bridge_config) */
@@ -69,15 +69,15 @@ void ingest_free(struct ingest *ingest);
 bool ingest_takes_webhooks(const struct ingest *ingest);
 bool ingest_takes_callbacks(const struct ingest *ingest);
 
-/* Route, configuration, token, timestamp: ANSWER_RECEIVED means go on and read the body, ANSWER_HEALTHY is final, all
+/* Route, configuration, token, timestamp: RESPONSE_RECEIVED means go on and read the body, RESPONSE_HEALTHY is final, all
    else is the refusal. *out is always written. */
-enum answer ingest_check(const struct ingest *ingest, const struct ingest_request *request, int64_t now_s,
+enum response ingest_check(const struct ingest *ingest, const struct ingest_request *request, int64_t now_s,
                                struct ingest_decision *out);
 
-/* Signature, JSON, then the broker, else the spool. ANSWER_RECEIVED, or ANSWER_INVALID_JSON of a scheme that vouches for it: the
-   message is safe; ANSWER_UNAVAILABLE: neither place has it in time. The caller keeps its share of the ticket, which has the body
+/* Signature, JSON, then the broker, else the spool. RESPONSE_RECEIVED, or RESPONSE_INVALID_JSON of a scheme that vouches for it: the
+   message is safe; RESPONSE_UNAVAILABLE: neither place has it in time. The caller keeps its share of the message, which has the body
    (NULL: there was none). Counts accepted by_broker and by_spool. */
-enum answer ingest_accept(struct ingest *ingest, const struct ingest_decision *decision, const struct ingest_request *request,
-                          struct ticket *ticket, const struct ingest_times *times);
+enum response ingest_accept(struct ingest *ingest, const struct ingest_decision *decision, const struct ingest_request *request,
+                          struct pending_message *message, const struct ingest_times *times);
 
 #endif

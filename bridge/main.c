@@ -1,20 +1,20 @@
 /* dropbridge: takes Drop Cowboy's webhooks over HTTP, verifies them, puts the raw bytes into RabbitMQ, or into a local
    spool until RabbitMQ takes them. */
-#include "../common/admin_server.h"
-#include "../common/clock.h"
-#include "../common/log.h"
-#include "../common/program.h"
-#include "../common/service_notify.h"
-#include "../common/stop_signal.h"
-#include "../common/timers.h"
-#include "bridge_config.h"
-#include "bridge_metrics.h"
-#include "http_server.h"
+#include "common/admin_server.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/program.h"
+#include "common/service_notify.h"
+#include "common/stop_signal.h"
+#include "common/timers.h"
+#include "settings.h"
+#include "metrics.h"
+#include "http/server.h"
 #include "ingest.h"
-#include "publisher.h"
+#include "broker/pool.h"
 #include "spool/drain.h"
 #include "spool/spool.h"
-#include "topology_watch.h"
+#include "broker/topology_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,12 +47,12 @@ enum {
 };
 
 struct bridge {
-    struct bridge_config config;
+    struct bridge_settings config;
     struct amqp_settings amqp;
     struct bridge_metrics *metrics;
     struct ingest *ingest;
     struct spool *spool;
-    struct publishers *publishers;
+    struct broker_pool *publishers;
     struct spool_drain *drain;
     struct topology_watch *topology;
     struct admin_server *admin;
@@ -116,14 +116,14 @@ static void report_routes(struct buf *members, const struct bridge *bridge)
                callback);
 }
 
-static void report_broker(struct buf *members, const struct bridge *bridge, enum gate gate, bool refusing)
+static void report_broker(struct buf *members, const struct bridge *bridge, enum broker_state state, bool refusing)
 {
-    static const char *const words[] = {[GATE_AWAY] = "away", [GATE_BLOCKED] = "blocked", [GATE_OPEN] = "connected"};
+    static const char *const words[] = {[BROKER_AWAY] = "away", [BROKER_BLOCKED] = "blocked", [BROKER_OPEN] = "connected"};
     char problem[ERROR_TEXT] = "";
 
-    buf_printf(members, "\"broker\":\"%s\"", refusing ? "refusing" : words[gate]);
-    if (gate != GATE_BLOCKED)
-        publishers_problem(bridge->publishers, problem);
+    buf_printf(members, "\"broker\":\"%s\"", refusing ? "refusing" : words[state]);
+    if (state != BROKER_BLOCKED)
+        pool_problem(bridge->publishers, problem);
     report_problem(members, "broker_problem", problem);
 }
 
@@ -131,17 +131,17 @@ static void report_broker(struct buf *members, const struct bridge *bridge, enum
 static bool report_ready(void *context, struct buf *members)
 {
     const struct bridge *bridge = context;
-    const enum gate gate = publishers_gate(bridge->publishers);
-    const bool refusing = gate == GATE_OPEN && publishers_refusing(bridge->publishers);
+    const enum broker_state state = pool_gate(bridge->publishers);
+    const bool refusing = state == BROKER_OPEN && pool_refusing(bridge->publishers);
     struct spool_status spool;
 
-    report_broker(members, bridge, gate, refusing);
+    report_broker(members, bridge, state, refusing);
     spool_status(bridge->spool, &spool);
     if (spool.problem[0] == '\0')
         spool_drain_problem(bridge->drain, spool.problem);
     report_spool(members, &spool);
     report_routes(members, bridge);
-    return (gate == GATE_OPEN && !refusing) || spool.state == SPOOL_OPEN;
+    return (state == BROKER_OPEN && !refusing) || spool.state == SPOOL_OPEN;
 }
 
 static void refresh_metrics(void *context)
@@ -153,18 +153,18 @@ static void refresh_metrics(void *context)
 
 /* ---- the two places of a message ---- */
 
-static enum publish_outcome to_broker(void *context, struct ticket *ticket, int64_t deadline_ms)
+static enum publish_outcome to_broker(void *context, struct pending_message *message, int64_t deadline_ms)
 {
     struct bridge *bridge = context;
 
-    return publishers_submit(bridge->publishers, ticket, deadline_ms);
+    return pool_submit(bridge->publishers, message, deadline_ms);
 }
 
-static enum publish_outcome to_spool(void *context, struct ticket *ticket, int64_t deadline_ms)
+static enum publish_outcome to_spool(void *context, struct pending_message *message, int64_t deadline_ms)
 {
     struct bridge *bridge = context;
 
-    return spool_submit(bridge->spool, ticket, deadline_ms);
+    return spool_submit(bridge->spool, message, deadline_ms);
 }
 
 /* ---- start ---- */
@@ -185,7 +185,7 @@ static void raise_descriptor_limit(int64_t threads)
 
 static bool start_core(struct bridge *bridge, struct error *error)
 {
-    const struct bridge_config *config = &bridge->config;
+    const struct bridge_settings *config = &bridge->config;
     struct ingest_settings ingest = {.webhook_secrets = &config->webhook_secrets,
                                      .callback_secrets = &config->callback_secrets,
                                      .callback_auth_off = config->callback_auth == CALLBACK_AUTH_OFF,
@@ -237,7 +237,7 @@ static bool start_spool(struct bridge *bridge, struct error *error)
 /* True with *error once no broker will ever take anything. */
 static bool is_refused(const struct bridge *bridge, struct error *error)
 {
-    return publishers_refused(bridge->publishers, error);
+    return pool_refused(bridge->publishers, error);
 }
 
 static bool is_opening(const struct bridge *bridge)
@@ -250,7 +250,7 @@ static bool is_opening(const struct bridge *bridge)
 
 static bool start_broker(struct bridge *bridge, struct error *error)
 {
-    bridge->publishers = publishers_start(&bridge->amqp, (size_t)bridge->config.amqp_publishers,
+    bridge->publishers = pool_start(&bridge->amqp, (size_t)bridge->config.amqp_publishers,
                                           bridge->config.confirm_timeout_ms, bridge->metrics, error);
     return bridge->publishers != NULL;
 }
@@ -260,7 +260,7 @@ static bool await_places(struct bridge *bridge, struct error *error)
 {
     const int64_t deadline_ms = clock_monotonic_ms() + FIRST_ATTEMPT_MS;
 
-    publishers_first_attempt(bridge->publishers, FIRST_ATTEMPT_MS);
+    pool_first_attempt(bridge->publishers, FIRST_ATTEMPT_MS);
     error->code = ERROR_NONE;
     while (!is_refused(bridge, error)) {
         if (!is_opening(bridge) || clock_monotonic_ms() >= deadline_ms)
@@ -282,7 +282,7 @@ static bool start_helpers(struct bridge *bridge, struct error *error)
 
 static bool start_listeners(struct bridge *bridge, struct error *error)
 {
-    const struct bridge_config *config = &bridge->config;
+    const struct bridge_settings *config = &bridge->config;
     const struct admin_config admin = {.listen = config->admin_listen,
                                        .metrics = bridge->metrics->rows,
                                        .metric_count = BRIDGE_METRIC_COUNT,
@@ -343,7 +343,7 @@ static void finish(struct bridge *bridge)
     const int64_t deadline_ms = clock_monotonic_ms() + (slowest_ms < DRAIN_MAX_MS ? slowest_ms : DRAIN_MAX_MS);
 
     http_server_refuse(bridge->http, deadline_ms);
-    publishers_stop_connecting(bridge->publishers);
+    pool_stop_connecting(bridge->publishers);
     /* While the last requests are served: it may take as long. */
     stop_helpers(bridge);
     http_server_drain(bridge->http, deadline_ms);
@@ -353,7 +353,7 @@ static void stop(struct bridge *bridge)
 {
     http_server_stop(bridge->http);
     stop_helpers(bridge);
-    publishers_stop(bridge->publishers, clock_monotonic_ms() + FLUSH_MS);
+    pool_stop(bridge->publishers, clock_monotonic_ms() + FLUSH_MS);
     spool_stop(bridge->spool);
     ingest_free(bridge->ingest);
     bridge_metrics_free(bridge->metrics);
@@ -386,7 +386,7 @@ static int serve(struct bridge *bridge)
 
 static int run_with(const void *config)
 {
-    struct bridge bridge = {.config = *(const struct bridge_config *)config};
+    struct bridge bridge = {.config = *(const struct bridge_settings *)config};
 
     return serve(&bridge);
 }
@@ -400,9 +400,9 @@ int main(int argc, char **argv)
         "--health asks the bridge that runs with the same settings for its /readyz: exit status 0 "
         "if it is ready, else 1.\n\n"
         "Settings, from the environment or as KEY=VALUE lines of FILE (the environment wins):\n";
-    struct bridge_config config;
-    struct program program = {.name = "dropbridge", .help = help, .load = bridge_config_load, .run = run_with};
+    struct bridge_settings config;
+    struct program program = {.name = "dropbridge", .help = help, .load = bridge_settings_load, .run = run_with};
 
-    program.rows = bridge_config_rows(&program.row_count);
+    program.rows = bridge_settings_rows(&program.row_count);
     return program_main(&program, &config, argc, argv);
 }

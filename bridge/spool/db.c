@@ -343,14 +343,14 @@ static bool bind(struct spool_db *db, int at, struct bytes value, bool is_text)
                              : sqlite3_bind_blob64(statement, 1 + at, data, value.len, SQLITE_STATIC));
 }
 
-static bool insert_one(struct spool_db *db, const struct ticket *ticket, int64_t id)
+static bool insert_one(struct spool_db *db, const struct pending_message *message, int64_t id)
 {
     sqlite3_stmt *statement = db->statements[STATEMENT_INSERT];
     uint8_t digest[SHA256_SIZE];
     struct spool_record record;
     bool done;
 
-    spool_record_of_ticket(ticket, id, &record);
+    spool_record_of_ticket(message, id, &record);
     if (!spool_record_checksum(&record, digest))
         return ended(db, SQLITE_NOMEM);
     done = ended(db, sqlite3_bind_int64(statement, 1, id)) &&
@@ -363,20 +363,20 @@ static bool insert_one(struct spool_db *db, const struct ticket *ticket, int64_t
 }
 
 /* Near the bound the file is measured before each: records share pages, so there is mostly more room than reckoned. */
-static bool insert_all(struct spool_db *db, struct ticket *const *tickets, size_t count, int64_t first_id, size_t *rows)
+static bool insert_all(struct spool_db *db, struct pending_message *const *messages, size_t count, int64_t first_id, size_t *rows)
 {
     int64_t pages = 0;
     bool plenty;
 
     for (size_t i = 0; i < count; i++)
-        pages += pages_of(spool_record_size_of(tickets[i]));
+        pages += pages_of(spool_record_size_of(messages[i]));
     plenty = has_room(db, pages);
     for (*rows = 0; *rows < count; ++*rows) {
         if (!plenty && !measure(db))
             return false;
-        if (!plenty && !spool_db_has_room(db, spool_record_size_of(tickets[*rows])))
+        if (!plenty && !spool_db_has_room(db, spool_record_size_of(messages[*rows])))
             break;
-        if (!insert_one(db, tickets[*rows], first_id + (int64_t)*rows))
+        if (!insert_one(db, messages[*rows], first_id + (int64_t)*rows))
             return false;
     }
     return true;
@@ -392,10 +392,10 @@ static bool end_write(struct spool_db *db, bool good, const char *doing, struct 
     return failed(db, doing, error);
 }
 
-bool spool_db_insert(struct spool_db *db, struct ticket *const *tickets, size_t count, int64_t first_id, size_t *rows,
+bool spool_db_insert(struct spool_db *db, struct pending_message *const *messages, size_t count, int64_t first_id, size_t *rows,
                      struct error *error)
 {
-    bool good = run(db, begin) && insert_all(db, tickets, count, first_id, rows);
+    bool good = run(db, begin) && insert_all(db, messages, count, first_id, rows);
 
     return end_write(db, good, "writing to", error);
 }
@@ -423,7 +423,7 @@ static struct bytes column(sqlite3_stmt *statement, int at)
 }
 
 /* The row at which the statement stands. NULL without memory. */
-static struct ticket *read_row(sqlite3_stmt *statement, int64_t *id, size_t *size)
+static struct pending_message *read_row(sqlite3_stmt *statement, int64_t *id, size_t *size)
 {
     struct spool_record record = {.id = sqlite3_column_int64(statement, 0),
                                   .received_at_ms = sqlite3_column_int64(statement, 1)};
@@ -447,8 +447,8 @@ static bool read_rows(struct spool_db *db, size_t max, size_t max_bytes, struct 
 
         if (status != SQLITE_ROW)
             return ended(db, status == SQLITE_DONE ? SQLITE_OK : status);
-        out[*read].ticket = read_row(statement, &out[*read].id, &size);
-        if (!out[*read].ticket)
+        out[*read].message = read_row(statement, &out[*read].id, &size);
+        if (!out[*read].message)
             return ended(db, SQLITE_NOMEM);
         ++*read;
         bytes += size;
@@ -471,7 +471,7 @@ bool spool_db_read(struct spool_db *db, int64_t after_id, size_t max, size_t max
         return true;
     }
     while (read > 0)
-        ticket_release(out[--read].ticket);
+        message_release(out[--read].message);
     return failed(db, "reading", error);
 }
 

@@ -4,7 +4,7 @@
 #ifndef DROPBRIDGE_SPOOL_DB_H
 #define DROPBRIDGE_SPOOL_DB_H
 
-#include "bridge/ticket_queue.h"
+#include "bridge/handoff.h"
 #include "common/error.h"
 #include "file.h"
 #include "record.h"
@@ -45,14 +45,14 @@ bool spool_db_has_room(const struct spool_db *db, size_t record_size);
 /* What max_bytes must be at the least for such a record to fit into an empty file. */
 int64_t spool_db_needs(size_t record_size);
 
-/* Inserts the first tickets that fit, with ids from first_id on, in one transaction, synced. *rows: how many; the next one
+/* Inserts the first messages that fit, with ids from first_id on, in one transaction, synced. *rows: how many; the next one
    would take the file past max_bytes. False with *error: none, or all, as opening again will tell. */
-bool spool_db_insert(struct spool_db *db, struct ticket *const *tickets, size_t count, int64_t first_id, size_t *rows,
+bool spool_db_insert(struct spool_db *db, struct pending_message *const *messages, size_t count, int64_t first_id, size_t *rows,
                      struct error *error);
 /* Deletes those that are there in one transaction, synced. *rows: how many. False with *error, as above. */
 bool spool_db_delete(struct spool_db *db, const int64_t *ids, size_t count, size_t *rows, struct error *error);
 /* Reads up to `max` messages (until max_bytes are reached, at least one) with an id above after_id, oldest first. The
-   tickets are the caller's. A damaged record: see spool_record_to_ticket. */
+   messages are the caller's. A damaged record: see spool_record_to_ticket. */
 bool spool_db_read(struct spool_db *db, int64_t after_id, size_t max, size_t max_bytes, struct spooled *out, size_t *count,
                    struct error *error);
 

@@ -31,7 +31,7 @@ enum {
 
 struct spool_drain {
     struct spool *spool;
-    struct publishers *publishers;
+    struct broker_pool *publishers;
     pthread_t thread;
 
     pthread_mutex_t mutex; /* of the condition, and of `problem` */
@@ -84,7 +84,7 @@ static void pause_for(struct spool_drain *drain, int64_t ms)
 /* False if the program stops first. */
 static bool await_broker(struct spool_drain *drain)
 {
-    while (!stop_at(drain) && publishers_gate(drain->publishers) != GATE_OPEN)
+    while (!stop_at(drain) && pool_gate(drain->publishers) != BROKER_OPEN)
         pause_for(drain, GATE_POLL_MS);
     return !stop_at(drain);
 }
@@ -185,7 +185,7 @@ static void strike(struct spool_drain *drain, const struct spooled *row, bool re
     snprintf(problem, sizeof problem,
              "message %s of the spool (%zu bytes) ends the channel or connection each time it is published: it is held back and "
              "tried every %d s; is it above RabbitMQ's max_message_size? Then raise that limit",
-             ticket_envelope(row->ticket)->message_id, ticket_body_bytes(row->ticket).len, HOLD_MS / 1000);
+             message_envelope(row->message)->message_id, message_body_bytes(row->message).len, HOLD_MS / 1000);
     if (drain->suspects[at].until_ms == 0 && log_limiter_is_news(&drain->limiter, "held", clock_monotonic_ms()))
         log_error("%s", problem);
     set_problem(drain, problem);
@@ -194,16 +194,16 @@ static void strike(struct spool_drain *drain, const struct spooled *row, bool re
 
 /* ---- one round ---- */
 
-/* The outcome of an offered ticket; PUBLISH_TIMEOUT at deadline_ms, or when the stop's deadline has passed. */
-static enum publish_outcome await(struct spool_drain *drain, struct ticket *ticket, int64_t deadline_ms)
+/* The outcome of an offered message; PUBLISH_TIMEOUT at deadline_ms, or when the stop's deadline has passed. */
+static enum publish_outcome await(struct spool_drain *drain, struct pending_message *message, int64_t deadline_ms)
 {
     for (;;) {
         int64_t stop_ms = stop_at(drain);
         int64_t last_ms = stop_ms && stop_ms < deadline_ms ? stop_ms : deadline_ms;
         int64_t look_ms = clock_monotonic_ms() + STOP_POLL_MS;
 
-        if (ticket_wait(ticket, look_ms < last_ms ? look_ms : last_ms) || clock_monotonic_ms() >= last_ms) {
-            enum publish_outcome outcome = ticket_await(ticket, last_ms);
+        if (message_wait(message, look_ms < last_ms ? look_ms : last_ms) || clock_monotonic_ms() >= last_ms) {
+            enum publish_outcome outcome = message_await(message, last_ms);
 
             return protection("drain-confirm") ? outcome : PUBLISH_CONFIRMED;
         }
@@ -220,10 +220,10 @@ static void publish(struct spool_drain *drain, struct round *round)
         bool held = is_held(drain, drain->rows[i].id);
 
         round->tried += !held;
-        drain->offered[i] = !held && publishers_offer(drain->publishers, drain->rows[i].ticket, &outcome);
+        drain->offered[i] = !held && pool_offer(drain->publishers, drain->rows[i].message, &outcome);
     }
     for (size_t i = 0; i < round->count; i++) {
-        outcome = drain->offered[i] ? await(drain, drain->rows[i].ticket, deadline_ms) : PUBLISH_AWAY;
+        outcome = drain->offered[i] ? await(drain, drain->rows[i].message, deadline_ms) : PUBLISH_AWAY;
         if (outcome == PUBLISH_CONFIRMED) {
             drain->confirmed[round->confirmed++] = drain->rows[i].id;
             note_confirmed(drain, drain->rows[i].id);
@@ -296,7 +296,7 @@ static bool run_pass(struct spool_drain *drain)
         cursor = drain->rows[round.count - 1].id;
         publish(drain, &round);
         for (size_t i = 0; i < round.count; i++)
-            ticket_release(drain->rows[i].ticket);
+            message_release(drain->rows[i].message);
         clean &= delete_confirmed(drain, &round) && round.confirmed == round.tried;
         tried |= round.tried > 0;
         adjust_window(drain, &round);
@@ -329,7 +329,7 @@ static void free_drain(struct spool_drain *drain)
     free(drain);
 }
 
-struct spool_drain *spool_drain_start(struct spool *spool, struct publishers *publishers, int64_t pause_max_ms,
+struct spool_drain *spool_drain_start(struct spool *spool, struct broker_pool *publishers, int64_t pause_max_ms,
                                       int64_t round_ms, struct error *error)
 {
     int64_t max_ms = pause_max_ms > 0 ? pause_max_ms : BACKOFF_MAX_MS;

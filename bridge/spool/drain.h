@@ -5,7 +5,7 @@
 #ifndef DROPBRIDGE_SPOOL_DRAIN_H
 #define DROPBRIDGE_SPOOL_DRAIN_H
 
-#include "bridge/publisher.h"
+#include "bridge/broker/pool.h"
 #include "common/error.h"
 #include "spool.h"
 
@@ -13,7 +13,7 @@ struct spool_drain;
 
 /* The pointers must outlive it. `pause_max_ms`: the longest pause after a failure; `round_ms`: how long the confirms of what
    is out are waited for; 0: the usual. NULL with *error on failure. */
-struct spool_drain *spool_drain_start(struct spool *spool, struct publishers *publishers, int64_t pause_max_ms,
+struct spool_drain *spool_drain_start(struct spool *spool, struct broker_pool *publishers, int64_t pause_max_ms,
                                       int64_t round_ms, struct error *error);
 /* Takes nothing more, waits for what is at the broker until deadline_ms (CLOCK_MONOTONIC), frees. What has no confirm by then
    stays in the spool. NULL is fine. */

@@ -19,36 +19,36 @@ static const char reason_damaged[] = "spool_damaged";
 static const enum envelope_type types[] = {ENVELOPE_WEBHOOK, ENVELOPE_CALLBACK};
 static const enum envelope_scheme schemes[] = {ENVELOPE_GUIDE, ENVELOPE_V1, ENVELOPE_TOKEN, ENVELOPE_OFF};
 
-static const char *target_name(enum ticket_target target)
+static const char *target_name(enum message_target target)
 {
     switch (target) {
-    case TICKET_EVENT:
+    case MESSAGE_EVENT:
         return "event";
-    case TICKET_REJECTED:
+    case MESSAGE_REJECTED:
         return "rejected";
     }
     return "event";
 }
 
-void spool_record_of_ticket(const struct ticket *ticket, int64_t id, struct spool_record *out)
+void spool_record_of_ticket(const struct pending_message *message, int64_t id, struct spool_record *out)
 {
-    const struct envelope *envelope = ticket_envelope(ticket);
+    const struct envelope *envelope = message_envelope(message);
 
     *out = (struct spool_record){
         .id = id,
         .received_at_ms = envelope->received_at_ms,
         .columns =
             {
-                [SPOOL_TARGET] = bytes_of_text(target_name(ticket_target(ticket))),
+                [SPOOL_TARGET] = bytes_of_text(target_name(message_target(message))),
                 [SPOOL_TYPE] = bytes_of_text(envelope_type_name(envelope->type)),
                 [SPOOL_SCHEME] = bytes_of_text(envelope_scheme_name(envelope->scheme)),
                 [SPOOL_MESSAGE_ID] = bytes_of_text(envelope->message_id),
                 [SPOOL_CAMPAIGN] = bytes_of_text(envelope->campaign),
                 [SPOOL_EVENT_ID] = bytes_of_text(envelope->event_id),
                 [SPOOL_ATTEMPT] = bytes_of_text(envelope->attempt),
-                [SPOOL_REJECT_REASON] = bytes_of_text(ticket_reject_reason(ticket)),
-                [SPOOL_REJECT_DETAIL] = bytes_of_text(ticket_reject_detail(ticket)),
-                [SPOOL_BODY] = ticket_body_bytes(ticket),
+                [SPOOL_REJECT_REASON] = bytes_of_text(message_reject_reason(message)),
+                [SPOOL_REJECT_DETAIL] = bytes_of_text(message_reject_detail(message)),
+                [SPOOL_BODY] = message_body_bytes(message),
             },
     };
 }
@@ -130,7 +130,7 @@ static bool read_envelope(const struct spool_record *row, struct envelope *envel
 }
 
 /* The texts of a rejection have no bound but the checksum's: they are copied behind a NUL of their own. */
-static bool set_rejected(struct ticket *ticket, const struct envelope *envelope, const struct spool_record *row)
+static bool set_rejected(struct pending_message *message, const struct envelope *envelope, const struct spool_record *row)
 {
     const struct bytes reason = row->columns[SPOOL_REJECT_REASON];
     const struct bytes detail = row->columns[SPOOL_REJECT_DETAIL];
@@ -141,12 +141,12 @@ static bool set_rejected(struct ticket *ticket, const struct envelope *envelope,
     append_bytes(&texts, reason);
     buf_append(&texts, "", 1);
     append_bytes(&texts, detail);
-    done = !texts.overflow && ticket_set_rejected(ticket, envelope, texts.data, texts.data + reason.len + 1);
+    done = !texts.overflow && message_set_rejected(message, envelope, texts.data, texts.data + reason.len + 1);
     buf_clear(&texts);
     return done;
 }
 
-static bool set_damaged(struct ticket *ticket, const struct envelope *envelope, int64_t id)
+static bool set_damaged(struct pending_message *message, const struct envelope *envelope, int64_t id)
 {
     char detail[ENVELOPE_REJECT_DETAIL];
 
@@ -154,7 +154,7 @@ static bool set_damaged(struct ticket *ticket, const struct envelope *envelope, 
              "message %lld of the spool was damaged on the disk: its checksum does not hold; body and properties may "
              "not be what was received",
              (long long)id);
-    return ticket_set_rejected(ticket, envelope, reason_damaged, detail);
+    return message_set_rejected(message, envelope, reason_damaged, detail);
 }
 
 size_t spool_record_size(const struct spool_record *row)
@@ -172,44 +172,44 @@ static bool columns_too_long(const struct spool_record *row)
     return spool_record_size(row) - row->columns[SPOOL_BODY].len > DIGESTED_MAX / 2;
 }
 
-struct ticket *spool_record_to_ticket(const struct spool_record *row, struct bytes checksum)
+struct pending_message *spool_record_to_ticket(const struct spool_record *row, struct bytes checksum)
 {
     const struct bytes body = row->columns[SPOOL_BODY];
     const struct bytes target = row->columns[SPOOL_TARGET];
     const bool too_long = columns_too_long(row);
     uint8_t digest[SHA256_SIZE];
     struct envelope envelope;
-    struct ticket *ticket;
+    struct pending_message *message;
     bool whole;
     bool done = true;
 
     /* Without memory nothing can be said of the row: it is not damaged for that. */
     if (!too_long && !spool_record_checksum(row, digest))
         return NULL;
-    ticket = ticket_new(body.len);
-    if (!ticket)
+    message = message_new(body.len);
+    if (!message)
         return NULL;
     if (body.len > 0)
-        memcpy(ticket_body(ticket), body.data, body.len);
-    ticket_set_body_len(ticket, body.len);
+        memcpy(message_body(message), body.data, body.len);
+    message_set_body_len(message, body.len);
     whole = read_envelope(row, &envelope) && !too_long && bytes_equal(checksum, bytes_of(digest, sizeof digest));
-    if (whole && bytes_equal(target, bytes_of_text(target_name(TICKET_EVENT))))
-        ticket_set_event(ticket, &envelope);
-    else if (whole && bytes_equal(target, bytes_of_text(target_name(TICKET_REJECTED))))
-        done = set_rejected(ticket, &envelope, row);
+    if (whole && bytes_equal(target, bytes_of_text(target_name(MESSAGE_EVENT))))
+        message_set_event(message, &envelope);
+    else if (whole && bytes_equal(target, bytes_of_text(target_name(MESSAGE_REJECTED))))
+        done = set_rejected(message, &envelope, row);
     else
-        done = set_damaged(ticket, &envelope, row->id);
+        done = set_damaged(message, &envelope, row->id);
     if (!done) {
-        ticket_release(ticket);
+        message_release(message);
         return NULL;
     }
-    return ticket;
+    return message;
 }
 
-size_t spool_record_size_of(const struct ticket *ticket)
+size_t spool_record_size_of(const struct pending_message *message)
 {
     struct spool_record row;
 
-    spool_record_of_ticket(ticket, 0, &row);
+    spool_record_of_ticket(message, 0, &row);
     return spool_record_size(&row);
 }

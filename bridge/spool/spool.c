@@ -12,57 +12,57 @@
 #include <string.h>
 
 enum {
-    QUEUE_TICKETS = 16384,
+    QUEUE_MESSAGES = 16384,
     QUEUE_BYTES = 1024 * 1024 * 1024, /* more than a disk writes in the time of an answer; the requests hold them in any case */
     RECORD_BYTES = 16 * 1024,         /* all columns but the body, at the most */
     CONTROL_GAP_MS = 50, /* for a control: what a busy disk may take, so that a kill strikes between word and deed */
 };
 
 struct spool {
-    struct ticket_queue *queue;
+    struct handoff *queue;
     struct spool_store *store;
     pthread_t writer;
     atomic_bool stopping;
 };
 
-/* ---- many tickets, one commit ---- */
+/* ---- many messages, one commit ---- */
 
 /* As many as one commit takes, at least one. */
-static size_t one_commit(struct ticket *const *tickets, size_t count)
+static size_t one_commit(struct pending_message *const *messages, size_t count)
 {
     size_t bytes = 0, taken = 0;
 
-    while (taken < count && (taken == 0 || bytes + spool_record_size_of(tickets[taken]) <= SPOOL_COMMIT_BYTES))
-        bytes += spool_record_size_of(tickets[taken++]);
+    while (taken < count && (taken == 0 || bytes + spool_record_size_of(messages[taken]) <= SPOOL_COMMIT_BYTES))
+        bytes += spool_record_size_of(messages[taken++]);
     return taken;
 }
 
 /* Returns how many were dealt with. */
-static size_t write_commit(struct spool *spool, struct ticket *const *tickets, size_t count)
+static size_t write_commit(struct spool *spool, struct pending_message *const *messages, size_t count)
 {
     size_t rows;
-    enum publish_outcome outcome = spool_store_commit(spool->store, tickets, count, &rows);
+    enum publish_outcome outcome = spool_store_commit(spool->store, messages, count, &rows);
 
     for (size_t i = 0; i < rows; i++)
-        ticket_settle(tickets[i], outcome);
+        message_settle(messages[i], outcome);
     if (rows < count)
-        ticket_settle(tickets[rows++], PUBLISH_FULL);
+        message_settle(messages[rows++], PUBLISH_FULL);
     spool_store_checkpoint(spool->store);
     return rows;
 }
 
 static void rest(struct spool *spool, int64_t rest_ms)
 {
-    struct pollfd waiting = {.fd = ticket_queue_fd(spool->queue), .events = POLLIN};
+    struct pollfd waiting = {.fd = handoff_fd(spool->queue), .events = POLLIN};
 
-    if (rest_ms > 0 && ticket_queue_sleep(spool->queue))
+    if (rest_ms > 0 && handoff_sleep(spool->queue))
         (void)poll(&waiting, 1, (int)rest_ms);
-    ticket_queue_awake(spool->queue);
+    handoff_awake(spool->queue);
 }
 
 static void *run_writer(void *context)
 {
-    struct ticket *tickets[SPOOL_COMMIT_ROWS];
+    struct pending_message *messages[SPOOL_COMMIT_ROWS];
     struct spool *spool = context;
     bool stopping = false;
 
@@ -73,11 +73,11 @@ static void *run_writer(void *context)
         /* Read before the last look into the queue: nobody hands over anything after it was set. */
         stopping = atomic_load(&spool->stopping);
         rest_ms = spool_store_tend(spool->store);
-        count = ticket_queue_take(spool->queue, tickets, SPOOL_COMMIT_ROWS);
+        count = handoff_take(spool->queue, messages, SPOOL_COMMIT_ROWS);
         if (count > 0 && !protection("spool-commit"))
             clock_sleep_ms(CONTROL_GAP_MS);
         while (done < count)
-            done += write_commit(spool, tickets + done, one_commit(tickets + done, count - done));
+            done += write_commit(spool, messages + done, one_commit(messages + done, count - done));
         if (count == 0 && !stopping)
             rest(spool, rest_ms);
         stopping = stopping && count == 0;
@@ -85,7 +85,7 @@ static void *run_writer(void *context)
     return NULL;
 }
 
-enum publish_outcome spool_submit(struct spool *spool, struct ticket *ticket, int64_t deadline_ms)
+enum publish_outcome spool_submit(struct spool *spool, struct pending_message *message, int64_t deadline_ms)
 {
     enum publish_outcome outcome;
     struct spool_status status;
@@ -94,8 +94,8 @@ enum publish_outcome spool_submit(struct spool *spool, struct ticket *ticket, in
     if (status.state == SPOOL_IS_FULL) /* not even tried: the writer may be busy with the disk */
         return PUBLISH_FULL;
     if (!protection("spool-commit"))
-        return ticket_queue_offer(spool->queue, ticket, &outcome) ? PUBLISH_CONFIRMED : outcome;
-    return ticket_queue_submit(spool->queue, ticket, deadline_ms);
+        return handoff_offer(spool->queue, message, &outcome) ? PUBLISH_CONFIRMED : outcome;
+    return handoff_submit(spool->queue, message, deadline_ms);
 }
 
 /* ---- its life ---- */
@@ -103,7 +103,7 @@ enum publish_outcome spool_submit(struct spool *spool, struct ticket *ticket, in
 static void free_spool(struct spool *spool)
 {
     spool_store_free(spool->store);
-    ticket_queue_free(spool->queue);
+    handoff_free(spool->queue);
     free(spool);
 }
 
@@ -115,7 +115,7 @@ static struct spool *new_spool(const struct spool_settings *settings, struct bri
     error_set(error, ERROR_NO_MEMORY, "no memory for the spool");
     if (!spool)
         return NULL;
-    spool->queue = ticket_queue_new(QUEUE_TICKETS, QUEUE_BYTES, error);
+    spool->queue = handoff_new(QUEUE_MESSAGES, QUEUE_BYTES, error);
     if (spool->queue)
         spool->store = spool_store_new(settings, spool->queue, metrics);
     if (spool->store)
@@ -146,7 +146,7 @@ void spool_stop(struct spool *spool)
     if (!spool)
         return;
     atomic_store(&spool->stopping, true);
-    ticket_queue_wake(spool->queue);
+    handoff_wake(spool->queue);
     pthread_join(spool->writer, NULL);
     free_spool(spool);
 }

@@ -1,14 +1,14 @@
 /* The local spool: messages that RabbitMQ has not confirmed, in one SQLite file, synced to the disk before anyone is told so.
-   One writer thread opens the file, takes tickets as they come and commits many with one sync; the drain reads and deletes
+   One writer thread opens the file, takes messages as they come and commits many with one sync; the drain reads and deletes
    between its commits. After a failed write nothing is taken until the file has been opened again and all that its log holds
    is synced into it. A file of another version or a damaged one is renamed and kept (FILE.set-aside-YYYYMMDDTHHMMSSZ), with
    a sentence in the log, and a new one begun. Into a file that is moved or deleted while in use nothing more is taken; what
    it holds is drained through its descriptors, then a new one is begun. If it is put back it is used again. */
-#ifndef DROPBRIDGE_SPOOL_H
-#define DROPBRIDGE_SPOOL_H
+#ifndef DROPBRIDGE_SPOOL_SPOOL_H
+#define DROPBRIDGE_SPOOL_SPOOL_H
 
-#include "bridge/bridge_metrics.h"
-#include "bridge/ticket_queue.h"
+#include "bridge/metrics.h"
+#include "bridge/handoff.h"
 #include "common/error.h"
 #include "record.h"
 
@@ -37,10 +37,10 @@ enum { SPOOL_LOG_BYTES = 24 * 1024 * 1024 };
    logged: the spool is failed then and tries again by itself. The strings must outlive it. */
 struct spool *spool_start(const struct spool_settings *settings, struct bridge_metrics *metrics, struct error *error);
 
-/* Any thread: hands the ticket over and waits until it is on the disk. PUBLISH_CONFIRMED: synced. PUBLISH_FULL: past
+/* Any thread: hands the message over and waits until it is on the disk. PUBLISH_CONFIRMED: synced. PUBLISH_FULL: past
    max_bytes. PUBLISH_AWAY: the spool is not open. PUBLISH_FAILED: writing or syncing failed. PUBLISH_TIMEOUT: not synced by
    deadline_ms (CLOCK_MONOTONIC); it may be later. The caller keeps its share. */
-enum publish_outcome spool_submit(struct spool *spool, struct ticket *ticket, int64_t deadline_ms);
+enum publish_outcome spool_submit(struct spool *spool, struct pending_message *message, int64_t deadline_ms);
 
 enum spool_state {
     SPOOL_OPENING, /* for the first time */
@@ -62,7 +62,7 @@ void spool_status(struct spool *spool, struct spool_status *out);
 /* ---- for the drain: one thread ---- */
 
 /* Reads up to `max` messages (and about `max_bytes` of bodies, at least one message) with an id above after_id, oldest first.
-   *count may be 0: there are none. The tickets are the caller's. A record whose checksum does not hold comes as a ticket for
+   *count may be 0: there are none. The messages are the caller's. A record whose checksum does not hold comes as a message for
    the rejected queue with the reason `spool_damaged`. False with *error when the spool has failed. */
 bool spool_read(struct spool *spool, int64_t after_id, size_t max, size_t max_bytes, struct spooled *out, size_t *count,
                 struct error *error);

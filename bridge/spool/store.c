@@ -25,7 +25,7 @@ enum {
 struct spool_store {
     struct spool_settings settings;
     struct bridge_metrics *metrics;
-    struct ticket_queue *queue;
+    struct handoff *queue;
 
     /* Who waits for the disk waits here, so that a busy writer lets the drain in between its commits. */
     pthread_mutex_t turnstile;
@@ -119,7 +119,7 @@ static void unlock(struct spool_store *store)
 static void open_gate(struct spool_store *store)
 {
     /* In this order: who sees it open is let in. */
-    ticket_queue_set_gate(store->queue, GATE_OPEN);
+    handoff_set_state(store->queue, BROKER_OPEN);
     set_state(store, SPOOL_OPEN, "");
     post(store);
 }
@@ -127,7 +127,7 @@ static void open_gate(struct spool_store *store)
 static void shut_gate(struct spool_store *store, const char *problem, const char *outlook)
 {
     set_state(store, SPOOL_HAS_FAILED, problem);
-    ticket_queue_set_gate(store->queue, GATE_AWAY);
+    handoff_set_state(store->queue, BROKER_AWAY);
     post(store);
     if (!store->in_trouble)
         log_error("%s%s", problem, outlook);
@@ -149,7 +149,7 @@ static void fail(struct spool_store *store, const struct error *error)
         close_file(store, false);
     shut_gate(store, error->text, ": nothing is taken until it can be opened again, which is tried by itself; what is in it stays");
     store->reopen_at_ms = clock_monotonic_ms() + backoff_next_ms(&store->backoff);
-    ticket_queue_wake(store->queue); /* the writer's rest is another now */
+    handoff_wake(store->queue); /* the writer's rest is another now */
 }
 
 /* After a write: the trouble, if there was any, is over. */
@@ -290,14 +290,14 @@ static void look_after(struct spool_store *store)
 
 /* ---- writing ---- */
 
-static enum publish_outcome commit(struct spool_store *store, struct ticket *const *tickets, size_t count, size_t *rows)
+static enum publish_outcome commit(struct spool_store *store, struct pending_message *const *messages, size_t count, size_t *rows)
 {
     struct error error;
 
     *rows = count;
     if (!store->db || store->lost)
         return PUBLISH_AWAY;
-    if (!spool_db_insert(store->db, tickets, count, store->next_id, rows, &error)) {
+    if (!spool_db_insert(store->db, messages, count, store->next_id, rows, &error)) {
         *rows = count;
         store->next_id += (int64_t)count; /* whatever has become of them, no id is used twice */
         fail(store, &error);
@@ -312,17 +312,17 @@ static enum publish_outcome commit(struct spool_store *store, struct ticket *con
     }
     note_room(store);
     if (*rows < count)
-        note_too_large(store, spool_record_size_of(tickets[*rows]));
+        note_too_large(store, spool_record_size_of(messages[*rows]));
     /* What has lost its name by now is drained, but a crash would lose it: nobody is told that it is safe. */
     return spool_file_presence(&store->file) == SPOOL_PRESENT ? PUBLISH_CONFIRMED : PUBLISH_FAILED;
 }
 
-enum publish_outcome spool_store_commit(struct spool_store *store, struct ticket *const *tickets, size_t count, size_t *rows)
+enum publish_outcome spool_store_commit(struct spool_store *store, struct pending_message *const *messages, size_t count, size_t *rows)
 {
     enum publish_outcome outcome;
 
     lock(store);
-    outcome = commit(store, tickets, count, rows);
+    outcome = commit(store, messages, count, rows);
     unlock(store);
     return outcome;
 }
@@ -422,7 +422,7 @@ static int64_t first_id(void)
     return now_ms > 0 && now_ms < INT64_MAX / IDS_A_MS / 2 ? now_ms * IDS_A_MS : 1;
 }
 
-struct spool_store *spool_store_new(const struct spool_settings *settings, struct ticket_queue *queue,
+struct spool_store *spool_store_new(const struct spool_settings *settings, struct handoff *queue,
                                     struct bridge_metrics *metrics)
 {
     struct spool_store *store = calloc(1, sizeof *store);

@@ -7,9 +7,9 @@
 
 struct spool_store;
 
-/* Opens nothing yet. The gate of `queue` is open while the file takes messages. All that it is given must outlive it. NULL
+/* Opens nothing yet. The state of `queue` is open while the file takes messages. All that it is given must outlive it. NULL
    without memory. */
-struct spool_store *spool_store_new(const struct spool_settings *settings, struct ticket_queue *queue,
+struct spool_store *spool_store_new(const struct spool_settings *settings, struct handoff *queue,
                                     struct bridge_metrics *metrics);
 /* The quick half of the first opening, before there are other threads: the lock. False with *error for what trying again will
    not mend, as spool_start. */
@@ -28,9 +28,9 @@ void spool_store_wake(struct spool_store *store);
 /* Sees to a file that has lost its name, and opens the file if there is none and it is time to. Returns how long the next
    look may wait, in ms. */
 int64_t spool_store_tend(struct spool_store *store);
-/* One commit, synced, of all the tickets or of the first that fit. *rows: those that have the outcome; the one behind them, if
+/* One commit, synced, of all the messages or of the first that fit. *rows: those that have the outcome; the one behind them, if
    there is one, does not fit. Settles nothing. */
-enum publish_outcome spool_store_commit(struct spool_store *store, struct ticket *const *tickets, size_t count, size_t *rows);
+enum publish_outcome spool_store_commit(struct spool_store *store, struct pending_message *const *messages, size_t count, size_t *rows);
 /* After the waiters have been told: what the log holds goes into the file from time to time. */
 void spool_store_checkpoint(struct spool_store *store);
 

@@ -1,5 +1,5 @@
 /* The header fields of a request, parted by bytes 0: names and values in turn; the last part is the body. */
-#include "bridge/framing.h"
+#include "bridge/http/framing.h"
 #include "common/signature.h"
 #include "fuzz.h"
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_LIMIT = 1024 * 1024, ARGUMENTS_LIMIT = 16 * 1024 * 1024, GENERATIONS = 8, KEY = 256 };
+enum { RESPONSE_LIMIT = 1024 * 1024, ARGUMENTS_LIMIT = 16 * 1024 * 1024, GENERATIONS = 8, KEY = 256 };
 
 void worker_init_with(struct worker *worker, struct server *server, int64_t result_ttl_s, int64_t results_stream_max)
 {
@@ -78,7 +78,7 @@ enum record_verdict worker_call_told(struct worker *worker, struct buf *text)
     struct plan_told told = {0};
 
     arguments_init(&arguments, ARGUMENTS_LIMIT);
-    buf_init(&answer, ANSWER_LIMIT);
+    buf_init(&answer, RESPONSE_LIMIT);
     assert_true(plan_write(worker->plan, &arguments));
     if (text) {
         read_call(&arguments, 0, &call);

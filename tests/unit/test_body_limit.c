@@ -1,4 +1,4 @@
-#include "bridge/body_limit.h"
+#include "bridge/broker/body_limit.h"
 
 #include "cases.h"
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT = 16 * 1024, MUTATIONS = 200000, ANSWER_MAX = 64 };
+enum { TEXT = 16 * 1024, MUTATIONS = 200000, RESPONSE_MAX = 64 };
 
 static struct bytes text_of(const char *text)
 {
@@ -73,11 +73,11 @@ static bool read_answer(const uint8_t *data, size_t len, size_t drops, struct bu
     return good;
 }
 
-static size_t decode(const char *hex, uint8_t out[ANSWER_MAX])
+static size_t decode(const char *hex, uint8_t out[RESPONSE_MAX])
 {
     size_t len = strlen(hex) / 2;
 
-    assert_true(len <= ANSWER_MAX && hex_decode(hex, 2 * len, out, len));
+    assert_true(len <= RESPONSE_MAX && hex_decode(hex, 2 * len, out, len));
     return len;
 }
 
@@ -88,7 +88,7 @@ static void an_answer_is_read(void **state)
     (void)state;
     buf_init(&text, TEXT);
     for (size_t i = 0; i < COUNT(answers); i++) {
-        uint8_t bytes[ANSWER_MAX];
+        uint8_t bytes[RESPONSE_MAX];
         bool good = read_answer(bytes, decode(answers[i].hex, bytes), answers[i].drops, &text);
 
         CHECK_CASE(answers[i].name, good == (answers[i].text != NULL));
@@ -104,7 +104,7 @@ static void an_answer_that_is_cut_is_none(void **state)
     (void)state;
     buf_init(&text, TEXT);
     for (size_t i = 0; i < COUNT(answers); i++) {
-        uint8_t bytes[ANSWER_MAX];
+        uint8_t bytes[RESPONSE_MAX];
         size_t len = decode(answers[i].hex, bytes);
 
         for (size_t shorter = 0; answers[i].text && !strstr(answers[i].text, "damaged") && shorter < len; shorter++)
@@ -122,7 +122,7 @@ static void no_bytes_of_an_answer_lead_astray(void **state)
     (void)state;
     buf_init(&text, TEXT);
     for (size_t i = 0; i < MUTATIONS; i++) {
-        uint8_t bytes[ANSWER_MAX];
+        uint8_t bytes[RESPONSE_MAX];
         size_t len = decode(answers[copies_random(&random) % COUNT(answers)].hex, bytes);
 
         for (size_t changes = copies_random(&random) % 4; changes > 0 && len > 0; changes--)

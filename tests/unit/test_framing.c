@@ -1,4 +1,4 @@
-#include "bridge/framing.h"
+#include "bridge/http/framing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

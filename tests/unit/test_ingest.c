@@ -25,7 +25,7 @@ struct request_case {
     const char *body;
     size_t secret; /* which of the two secrets signs */
     bool safe;     /* what the broker says */
-    enum answer answer;
+    enum response answer;
     const char *rejected; /* the reason it is rejected with; NULL: an event */
     bool kept;
     enum envelope_scheme scheme;
@@ -37,73 +37,73 @@ struct request_case {
 #define OK true
 
 static const struct request_case with_secrets[] = {
-    {"the guide's signature", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, BODY, 0, OK, ANSWER_RECEIVED, NULL, true,
+    {"the guide's signature", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, BODY, 0, OK, RESPONSE_RECEIVED, NULL, true,
      ENVELOPE_GUIDE},
-    {"the second secret", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, BODY, 1, OK, ANSWER_RECEIVED, NULL, true,
+    {"the second secret", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, BODY, 1, OK, RESPONSE_RECEIVED, NULL, true,
      ENVELOPE_GUIDE},
-    {"v1", "/webhook", NULL, NULL, SIGNED, "1774000000", NULL, BODY, 0, OK, ANSWER_RECEIVED, NULL, true, ENVELOPE_V1},
-    {"v1 with its version", WEBHOOK, NULL, NULL, SIGNED, "1774000300", "v1", BODY, 1, OK, ANSWER_RECEIVED, NULL, true,
+    {"v1", "/webhook", NULL, NULL, SIGNED, "1774000000", NULL, BODY, 0, OK, RESPONSE_RECEIVED, NULL, true, ENVELOPE_V1},
+    {"v1 with its version", WEBHOOK, NULL, NULL, SIGNED, "1774000300", "v1", BODY, 1, OK, RESPONSE_RECEIVED, NULL, true,
      ENVELOPE_V1},
     {"v1 goes before the guide's", WEBHOOK, NULL, SIGNED, NULL, "1774000000", NULL, BODY, 0, OK,
-     ANSWER_MISSING_SIGNATURE, NULL, false, ENVELOPE_V1},
-    {"v1 without a timestamp", WEBHOOK, NULL, NULL, SIGNED, NULL, NULL, BODY, 0, OK, ANSWER_MISSING_SIGNATURE, NULL,
+     RESPONSE_MISSING_SIGNATURE, NULL, false, ENVELOPE_V1},
+    {"v1 without a timestamp", WEBHOOK, NULL, NULL, SIGNED, NULL, NULL, BODY, 0, OK, RESPONSE_MISSING_SIGNATURE, NULL,
      false, ENVELOPE_V1},
-    {"no signature at all", WEBHOOK, NULL, NULL, NULL, NULL, NULL, BODY, 0, OK, ANSWER_MISSING_SIGNATURE, NULL, false,
+    {"no signature at all", WEBHOOK, NULL, NULL, NULL, NULL, NULL, BODY, 0, OK, RESPONSE_MISSING_SIGNATURE, NULL, false,
      ENVELOPE_GUIDE},
-    {"a timestamp too old", WEBHOOK, NULL, NULL, SIGNED, "1773999699", NULL, BODY, 0, OK, ANSWER_STALE_TIMESTAMP, NULL,
+    {"a timestamp too old", WEBHOOK, NULL, NULL, SIGNED, "1773999699", NULL, BODY, 0, OK, RESPONSE_STALE_TIMESTAMP, NULL,
      false, ENVELOPE_V1},
-    {"a timestamp too new", WEBHOOK, NULL, NULL, SIGNED, "1774000301", NULL, BODY, 0, OK, ANSWER_STALE_TIMESTAMP, NULL,
+    {"a timestamp too new", WEBHOOK, NULL, NULL, SIGNED, "1774000301", NULL, BODY, 0, OK, RESPONSE_STALE_TIMESTAMP, NULL,
      false, ENVELOPE_V1},
-    {"a malformed timestamp", WEBHOOK, NULL, NULL, SIGNED, "soon", NULL, BODY, 0, OK, ANSWER_STALE_TIMESTAMP, NULL,
+    {"a malformed timestamp", WEBHOOK, NULL, NULL, SIGNED, "soon", NULL, BODY, 0, OK, RESPONSE_STALE_TIMESTAMP, NULL,
      false, ENVELOPE_V1},
-    {"an empty body, before its signature", WEBHOOK, NULL, "00", NULL, NULL, NULL, "", 0, OK, ANSWER_EMPTY_BODY, NULL,
+    {"an empty body, before its signature", WEBHOOK, NULL, "00", NULL, NULL, NULL, "", 0, OK, RESPONSE_EMPTY_BODY, NULL,
      false, ENVELOPE_GUIDE},
-    {"a wrong signature", WEBHOOK, NULL, "00", NULL, NULL, NULL, BODY, 0, OK, ANSWER_INVALID_SIGNATURE, NULL, false,
+    {"a wrong signature", WEBHOOK, NULL, "00", NULL, NULL, NULL, BODY, 0, OK, RESPONSE_INVALID_SIGNATURE, NULL, false,
      ENVELOPE_GUIDE},
-    {"an unknown version", WEBHOOK, NULL, NULL, SIGNED, "1774000000", "v2", BODY, 0, OK, ANSWER_INVALID_SIGNATURE, NULL,
+    {"an unknown version", WEBHOOK, NULL, NULL, SIGNED, "1774000000", "v2", BODY, 0, OK, RESPONSE_INVALID_SIGNATURE, NULL,
      false, ENVELOPE_V1},
-    {"a wrong signature, before its JSON", WEBHOOK, NULL, "00", NULL, NULL, NULL, "[", 0, OK, ANSWER_INVALID_SIGNATURE,
+    {"a wrong signature, before its JSON", WEBHOOK, NULL, "00", NULL, NULL, NULL, "[", 0, OK, RESPONSE_INVALID_SIGNATURE,
      NULL, false, ENVELOPE_GUIDE},
-    {"verified, but no JSON: kept", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, "{", 0, OK, ANSWER_INVALID_JSON,
+    {"verified, but no JSON: kept", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, "{", 0, OK, RESPONSE_INVALID_JSON,
      "invalid_json", true, ENVELOPE_GUIDE},
-    {"verified, but an array: kept", WEBHOOK, NULL, NULL, SIGNED, "1774000000", NULL, "[]", 0, OK, ANSWER_INVALID_JSON,
+    {"verified, but an array: kept", WEBHOOK, NULL, NULL, SIGNED, "1774000000", NULL, "[]", 0, OK, RESPONSE_INVALID_JSON,
      "invalid_json", true, ENVELOPE_V1},
-    {"no JSON, and nowhere to keep it", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, "{", 0, false, ANSWER_UNAVAILABLE,
+    {"no JSON, and nowhere to keep it", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, "{", 0, false, RESPONSE_UNAVAILABLE,
      "invalid_json", true, ENVELOPE_GUIDE},
-    {"an event, and nowhere to keep it", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, BODY, 0, false, ANSWER_UNAVAILABLE,
+    {"an event, and nowhere to keep it", WEBHOOK, NULL, SIGNED, NULL, NULL, NULL, BODY, 0, false, RESPONSE_UNAVAILABLE,
      NULL, true, ENVELOPE_GUIDE},
-    {"a callback, and nowhere to keep it", CALLBACK, SIGNED, NULL, NULL, NULL, NULL, BODY, 0, false, ANSWER_UNAVAILABLE,
+    {"a callback, and nowhere to keep it", CALLBACK, SIGNED, NULL, NULL, NULL, NULL, BODY, 0, false, RESPONSE_UNAVAILABLE,
      NULL, true, ENVELOPE_TOKEN},
-    {"a callback", CALLBACK, SIGNED, NULL, NULL, NULL, NULL, BODY, 0, OK, ANSWER_RECEIVED, NULL, true, ENVELOPE_TOKEN},
+    {"a callback", CALLBACK, SIGNED, NULL, NULL, NULL, NULL, BODY, 0, OK, RESPONSE_RECEIVED, NULL, true, ENVELOPE_TOKEN},
     {"a callback of a campaign, second key", CALLBACK "/spring", SIGNED, NULL, NULL, NULL, NULL, BODY, 1, OK,
-     ANSWER_RECEIVED, NULL, true, ENVELOPE_TOKEN},
-    {"a callback without a token", CALLBACK, NULL, NULL, NULL, NULL, NULL, BODY, 0, OK, ANSWER_MISSING_TOKEN, NULL,
+     RESPONSE_RECEIVED, NULL, true, ENVELOPE_TOKEN},
+    {"a callback without a token", CALLBACK, NULL, NULL, NULL, NULL, NULL, BODY, 0, OK, RESPONSE_MISSING_TOKEN, NULL,
      false, ENVELOPE_TOKEN},
-    {"a callback with a wrong token", CALLBACK, "token=00", NULL, NULL, NULL, NULL, BODY, 0, OK, ANSWER_INVALID_TOKEN,
+    {"a callback with a wrong token", CALLBACK, "token=00", NULL, NULL, NULL, NULL, BODY, 0, OK, RESPONSE_INVALID_TOKEN,
      NULL, false, ENVELOPE_TOKEN},
     {"a callback with two tokens", CALLBACK, "token=00&token=00", NULL, NULL, NULL, NULL, BODY, 0, OK,
-     ANSWER_INVALID_TOKEN, NULL, false, ENVELOPE_TOKEN},
-    {"a callback that is no JSON: kept", CALLBACK, SIGNED, NULL, NULL, NULL, NULL, "{}x", 0, OK, ANSWER_INVALID_JSON,
+     RESPONSE_INVALID_TOKEN, NULL, false, ENVELOPE_TOKEN},
+    {"a callback that is no JSON: kept", CALLBACK, SIGNED, NULL, NULL, NULL, NULL, "{}x", 0, OK, RESPONSE_INVALID_JSON,
      "invalid_json", true, ENVELOPE_TOKEN},
-    {"an unknown path", "/x", NULL, NULL, NULL, NULL, NULL, BODY, 0, OK, ANSWER_NOT_FOUND, NULL, false, ENVELOPE_OFF},
+    {"an unknown path", "/x", NULL, NULL, NULL, NULL, NULL, BODY, 0, OK, RESPONSE_NOT_FOUND, NULL, false, ENVELOPE_OFF},
     {"a bad campaign, before its token", CALLBACK "/a%2Fb", NULL, NULL, NULL, NULL, NULL, BODY, 0, OK,
-     ANSWER_INVALID_CAMPAIGN, NULL, false, ENVELOPE_OFF},
+     RESPONSE_INVALID_CAMPAIGN, NULL, false, ENVELOPE_OFF},
 };
 
 static const struct request_case without_secrets[] = {
-    {"a webhook with no secret set", WEBHOOK, NULL, NULL, NULL, NULL, NULL, BODY, 0, OK, ANSWER_WEBHOOK_NOT_CONFIGURED,
+    {"a webhook with no secret set", WEBHOOK, NULL, NULL, NULL, NULL, NULL, BODY, 0, OK, RESPONSE_WEBHOOK_NOT_CONFIGURED,
      NULL, false, ENVELOPE_OFF},
     {"a callback with no secret set", CALLBACK, NULL, NULL, NULL, NULL, NULL, BODY, 0, OK,
-     ANSWER_CALLBACK_NOT_CONFIGURED, NULL, false, ENVELOPE_OFF},
+     RESPONSE_CALLBACK_NOT_CONFIGURED, NULL, false, ENVELOPE_OFF},
 };
 
 static const struct request_case with_auth_off[] = {
-    {"a callback, unverified", CALLBACK "/spring", NULL, NULL, NULL, NULL, NULL, BODY, 0, OK, ANSWER_RECEIVED, NULL,
+    {"a callback, unverified", CALLBACK "/spring", NULL, NULL, NULL, NULL, NULL, BODY, 0, OK, RESPONSE_RECEIVED, NULL,
      true, ENVELOPE_OFF},
     {"a token is not looked at", CALLBACK "/spring", "token=0&token=1", NULL, NULL, NULL, NULL, BODY, 0, OK,
-     ANSWER_RECEIVED, NULL, true, ENVELOPE_OFF},
+     RESPONSE_RECEIVED, NULL, true, ENVELOPE_OFF},
     {"an unverified body that is no JSON is not kept", CALLBACK, NULL, NULL, NULL, NULL, NULL, "{", 0, OK,
-     ANSWER_INVALID_JSON, NULL, false, ENVELOPE_OFF},
+     RESPONSE_INVALID_JSON, NULL, false, ENVELOPE_OFF},
 };
 
 /* The broker; there is no spool. */
@@ -114,24 +114,24 @@ struct fake_broker {
     char reason[64], detail[256]; /* empty: an event */
 };
 
-static enum publish_outcome fake_broker(void *context, struct ticket *ticket, int64_t deadline_ms)
+static enum publish_outcome fake_broker(void *context, struct pending_message *message, int64_t deadline_ms)
 {
     struct fake_broker *broker = context;
 
     (void)deadline_ms;
     broker->calls++;
-    broker->envelope = *ticket_envelope(ticket);
-    if (ticket_target(ticket) == TICKET_REJECTED) {
-        snprintf(broker->reason, sizeof broker->reason, "%s", ticket_reject_reason(ticket));
-        snprintf(broker->detail, sizeof broker->detail, "%s", ticket_reject_detail(ticket));
+    broker->envelope = *message_envelope(message);
+    if (message_target(message) == MESSAGE_REJECTED) {
+        snprintf(broker->reason, sizeof broker->reason, "%s", message_reject_reason(message));
+        snprintf(broker->detail, sizeof broker->detail, "%s", message_reject_detail(message));
     }
     return broker->safe ? PUBLISH_CONFIRMED : PUBLISH_FAILED;
 }
 
-static enum publish_outcome no_spool(void *context, struct ticket *ticket, int64_t deadline_ms)
+static enum publish_outcome no_spool(void *context, struct pending_message *message, int64_t deadline_ms)
 {
     (void)context;
-    (void)ticket;
+    (void)message;
     (void)deadline_ms;
     return PUBLISH_AWAY;
 }
@@ -155,18 +155,18 @@ static struct ingest *ingest_of(struct ingest_settings settings)
     return ingest;
 }
 
-static enum answer accept_body(struct ingest *ingest, const struct ingest_decision *decision,
+static enum response accept_body(struct ingest *ingest, const struct ingest_decision *decision,
                                const struct ingest_request *request, const char *body)
 {
     const struct ingest_times times = {.received_at_ms = received_ms, .arrived_ms = 1000, .last_ms = INT64_MAX};
-    struct ticket *ticket = ticket_new(strlen(body) + 1);
-    enum answer answer;
+    struct pending_message *message = message_new(strlen(body) + 1);
+    enum response answer;
 
-    assert_non_null(ticket);
-    memcpy(ticket_body(ticket), body, strlen(body));
-    ticket_set_body_len(ticket, strlen(body));
-    answer = ingest_accept(ingest, decision, request, ticket, &times);
-    ticket_release(ticket);
+    assert_non_null(message);
+    memcpy(message_body(message), body, strlen(body));
+    message_set_body_len(message, strlen(body));
+    answer = ingest_accept(ingest, decision, request, message, &times);
+    message_release(message);
     return answer;
 }
 
@@ -211,11 +211,11 @@ static void run_case(struct ingest *ingest, const struct request_case *c)
         .v1_timestamp = c->timestamp,
         .v1_version = c->version,
     };
-    enum answer answer = ingest_check(ingest, &request, NOW_S, &decision);
-    if (answer == ANSWER_RECEIVED)
+    enum response answer = ingest_check(ingest, &request, NOW_S, &decision);
+    if (answer == RESPONSE_RECEIVED)
         answer = accept_body(ingest, &decision, &request, c->body);
     if (answer != c->answer || decision.scheme != c->scheme || broker.calls != (c->kept ? 1 : 0))
-        fail_msg("%s: %s, scheme %d, %d kept", c->name, answer_code(answer), (int)decision.scheme, broker.calls);
+        fail_msg("%s: %s, scheme %d, %d kept", c->name, response_code(answer), (int)decision.scheme, broker.calls);
     if (!c->kept)
         return;
     if (strcmp(broker.reason, c->rejected ? c->rejected : "") != 0)
@@ -272,7 +272,7 @@ static void health_is_answered_before_all_else(void **state)
     struct ingest *ingest = ingest_of(settings);
 
     (void)state;
-    assert_int_equal(ingest_check(ingest, &request, NOW_S, &decision), ANSWER_HEALTHY);
+    assert_int_equal(ingest_check(ingest, &request, NOW_S, &decision), RESPONSE_HEALTHY);
     ingest_free(ingest);
 }
 
@@ -299,8 +299,8 @@ static void headers_are_carried_if_they_are_plain(void **state)
         struct ingest_decision decision;
         char id[40];
 
-        assert_int_equal(ingest_check(ingest, &request, NOW_S, &decision), ANSWER_RECEIVED);
-        assert_int_equal(accept_body(ingest, &decision, &request, "{}"), ANSWER_RECEIVED);
+        assert_int_equal(ingest_check(ingest, &request, NOW_S, &decision), RESPONSE_RECEIVED);
+        assert_int_equal(accept_body(ingest, &decision, &request, "{}"), RESPONSE_RECEIVED);
         assert_string_equal(broker.envelope.event_id, cases[i].carried_id);
         assert_string_equal(broker.envelope.attempt, cases[i].carried_attempt);
         snprintf(id, sizeof id, "0000000000000abc-%zx", i);

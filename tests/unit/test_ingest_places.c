@@ -17,28 +17,28 @@ struct places {
     enum publish_outcome spool_says;
     int64_t broker_until_ms; /* NOT_ASKED: not asked */
     int64_t spool_until_ms;
-    struct ticket *offered;
-    bool spooled_another; /* the spool got another ticket than the broker */
+    struct pending_message *offered;
+    bool spooled_another; /* the spool got another message than the broker */
     bool same_message;
 };
 
-static enum publish_outcome to_broker(void *context, struct ticket *ticket, int64_t deadline_ms)
+static enum publish_outcome to_broker(void *context, struct pending_message *message, int64_t deadline_ms)
 {
     struct places *places = context;
 
     places->broker_until_ms = deadline_ms;
-    places->offered = ticket;
+    places->offered = message;
     return places->broker_says;
 }
 
-static enum publish_outcome to_spool(void *context, struct ticket *ticket, int64_t deadline_ms)
+static enum publish_outcome to_spool(void *context, struct pending_message *message, int64_t deadline_ms)
 {
     struct places *places = context;
 
     places->spool_until_ms = deadline_ms;
-    places->spooled_another = places->offered && ticket != places->offered;
-    places->same_message = bytes_equal(ticket_body_bytes(ticket), bytes_of_text("{}")) &&
-                           strcmp(ticket_envelope(ticket)->message_id, "000000000000000a-0") == 0;
+    places->spooled_another = places->offered && message != places->offered;
+    places->same_message = bytes_equal(message_body_bytes(message), bytes_of_text("{}")) &&
+                           strcmp(message_envelope(message)->message_id, "000000000000000a-0") == 0;
     return places->spool_says;
 }
 
@@ -101,26 +101,26 @@ static void a_message_is_kept_in_time(void **state)
         struct ingest_decision decision;
         struct error error;
         struct ingest *ingest = ingest_new(&settings, &error);
-        struct ticket *ticket = ticket_new(2);
+        struct pending_message *message = message_new(2);
 
         assert_non_null(metrics);
-        assert_non_null(ticket);
-        memcpy(ticket_body(ticket), "{}", 2);
-        ticket_set_body_len(ticket, 2);
+        assert_non_null(message);
+        memcpy(message_body(message), "{}", 2);
+        message_set_body_len(message, 2);
         assert_non_null(ingest);
-        assert_int_equal(ingest_check(ingest, &request, 1, &decision), ANSWER_RECEIVED);
-        const bool safe = ingest_accept(ingest, &decision, &request, ticket, &times) == ANSWER_RECEIVED;
+        assert_int_equal(ingest_check(ingest, &request, 1, &decision), RESPONSE_RECEIVED);
+        const bool safe = ingest_accept(ingest, &decision, &request, message, &times) == RESPONSE_RECEIVED;
         if (safe != cases[i].safe || taken_ms(places.broker_until_ms) != cases[i].broker_ms ||
             taken_ms(places.spool_until_ms) != cases[i].spool_ms || places.spooled_another != cases[i].copied ||
             !places.same_message)
             fail_msg("%s: %s, broker %lld ms, spool %lld ms, %s", cases[i].name, safe ? "safe" : "not safe",
                      (long long)taken_ms(places.broker_until_ms), (long long)taken_ms(places.spool_until_ms),
-                     places.spooled_another ? "a copy" : "the same ticket");
+                     places.spooled_another ? "a copy" : "the same message");
         if (metric_get(&metrics->rows[METRIC_ACCEPTED_BROKER]) != cases[i].by_broker ||
             metric_get(&metrics->rows[METRIC_ACCEPTED_SPOOL]) != cases[i].by_spool ||
             metric_get(&metrics->rows[METRIC_CONFIRM_TIMEOUTS]) != cases[i].timeouts)
             fail_msg("%s: counted otherwise", cases[i].name);
-        ticket_release(ticket);
+        message_release(message);
         ingest_free(ingest);
         bridge_metrics_free(metrics);
     }

@@ -1,5 +1,5 @@
 /* The bytes of a publish, frame by frame (AMQP 0-9-1, 2.3.5 and 4.2.6). */
-#include "bridge/publish_frames.h"
+#include "bridge/broker/publish_frames.h"
 
 #include "cases.h"
 #include "common/envelope.h"

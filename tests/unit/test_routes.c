@@ -1,4 +1,4 @@
-#include "bridge/routes.h"
+#include "bridge/http/routes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,74 +12,74 @@
 static const struct {
     const char *name;
     const char *method, *path, *query;
-    enum answer answer;
+    enum response answer;
     enum route route;
     const char *campaign, *token;
     bool repeated;
 } cases[] = {
-    {"health by GET", "GET", "/health", NULL, ANSWER_RECEIVED, ROUTE_HEALTH, "", "", false},
-    {"health by HEAD", "HEAD", "/health", NULL, ANSWER_RECEIVED, ROUTE_HEALTH, "", "", false},
-    {"health takes no POST", "POST", "/health", NULL, ANSWER_METHOD_NOT_ALLOWED, ROUTE_HEALTH, "", "", false},
-    {"the webhook route", "POST", "/webhooks/dropcowboy", NULL, ANSWER_RECEIVED, ROUTE_WEBHOOK, "", "", false},
-    {"the short webhook route", "POST", "/webhook", "a=b", ANSWER_RECEIVED, ROUTE_WEBHOOK, "", "", false},
-    {"a webhook takes no GET", "GET", "/webhook", NULL, ANSWER_METHOD_NOT_ALLOWED, ROUTE_WEBHOOK, "", "", false},
-    {"methods are compared exactly", "post", "/webhook", NULL, ANSWER_METHOD_NOT_ALLOWED, ROUTE_WEBHOOK, "", "", false},
-    {"a trailing slash is another path", "POST", "/webhook/", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "", false},
-    {"paths are compared exactly", "POST", "/Webhook", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "", false},
-    {"the fixed part is not decoded", "POST", "/web%68ook", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "", false},
-    {"the empty path", "POST", "", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "", false},
-    {"the root", "GET", "/", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "", false},
-    {"a doubled slash", "POST", "//webhook", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "", false},
-    {"a callback", "POST", "/callbacks/dropcowboy", "token=ab", ANSWER_RECEIVED, ROUTE_CALLBACK, "", "ab", false},
-    {"a callback without a token", "POST", "/callbacks/dropcowboy", NULL, ANSWER_RECEIVED, ROUTE_CALLBACK, "", "",
+    {"health by GET", "GET", "/health", NULL, RESPONSE_RECEIVED, ROUTE_HEALTH, "", "", false},
+    {"health by HEAD", "HEAD", "/health", NULL, RESPONSE_RECEIVED, ROUTE_HEALTH, "", "", false},
+    {"health takes no POST", "POST", "/health", NULL, RESPONSE_METHOD_NOT_ALLOWED, ROUTE_HEALTH, "", "", false},
+    {"the webhook route", "POST", "/webhooks/dropcowboy", NULL, RESPONSE_RECEIVED, ROUTE_WEBHOOK, "", "", false},
+    {"the short webhook route", "POST", "/webhook", "a=b", RESPONSE_RECEIVED, ROUTE_WEBHOOK, "", "", false},
+    {"a webhook takes no GET", "GET", "/webhook", NULL, RESPONSE_METHOD_NOT_ALLOWED, ROUTE_WEBHOOK, "", "", false},
+    {"methods are compared exactly", "post", "/webhook", NULL, RESPONSE_METHOD_NOT_ALLOWED, ROUTE_WEBHOOK, "", "", false},
+    {"a trailing slash is another path", "POST", "/webhook/", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "", false},
+    {"paths are compared exactly", "POST", "/Webhook", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "", false},
+    {"the fixed part is not decoded", "POST", "/web%68ook", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "", false},
+    {"the empty path", "POST", "", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "", false},
+    {"the root", "GET", "/", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "", false},
+    {"a doubled slash", "POST", "//webhook", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "", false},
+    {"a callback", "POST", "/callbacks/dropcowboy", "token=ab", RESPONSE_RECEIVED, ROUTE_CALLBACK, "", "ab", false},
+    {"a callback without a token", "POST", "/callbacks/dropcowboy", NULL, RESPONSE_RECEIVED, ROUTE_CALLBACK, "", "",
      false},
-    {"other parameters are ignored", "POST", "/callbacks/dropcowboy", "a=1&token=ab&xtoken=c&Token=d", ANSWER_RECEIVED,
+    {"other parameters are ignored", "POST", "/callbacks/dropcowboy", "a=1&token=ab&xtoken=c&Token=d", RESPONSE_RECEIVED,
      ROUTE_CALLBACK, "", "ab", false},
-    {"a token given twice", "POST", "/callbacks/dropcowboy", "token=ab&token=ab", ANSWER_RECEIVED, ROUTE_CALLBACK, "",
+    {"a token given twice", "POST", "/callbacks/dropcowboy", "token=ab&token=ab", RESPONSE_RECEIVED, ROUTE_CALLBACK, "",
      "ab", true},
-    {"an empty token", "POST", "/callbacks/dropcowboy", "token=", ANSWER_RECEIVED, ROUTE_CALLBACK, "", "", false},
-    {"an empty token before another", "POST", "/callbacks/dropcowboy", "token=&token=ab", ANSWER_RECEIVED,
+    {"an empty token", "POST", "/callbacks/dropcowboy", "token=", RESPONSE_RECEIVED, ROUTE_CALLBACK, "", "", false},
+    {"an empty token before another", "POST", "/callbacks/dropcowboy", "token=&token=ab", RESPONSE_RECEIVED,
      ROUTE_CALLBACK, "", "ab", true},
-    {"stray ampersands", "POST", "/callbacks/dropcowboy", "&&token=ab&", ANSWER_RECEIVED, ROUTE_CALLBACK, "", "ab",
+    {"stray ampersands", "POST", "/callbacks/dropcowboy", "&&token=ab&", RESPONSE_RECEIVED, ROUTE_CALLBACK, "", "ab",
      false},
-    {"a callback takes no PUT", "PUT", "/callbacks/dropcowboy/a", NULL, ANSWER_METHOD_NOT_ALLOWED, ROUTE_CALLBACK, "",
+    {"a callback takes no PUT", "PUT", "/callbacks/dropcowboy/a", NULL, RESPONSE_METHOD_NOT_ALLOWED, ROUTE_CALLBACK, "",
      "", false},
-    {"a longer word is another path", "POST", "/callbacks/dropcowboyx", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "",
+    {"a longer word is another path", "POST", "/callbacks/dropcowboyx", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "",
      false},
-    {"a callback with a trailing slash", "POST", "/callbacks/dropcowboy/", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "",
+    {"a callback with a trailing slash", "POST", "/callbacks/dropcowboy/", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "",
      false},
-    {"a campaign", "POST", "/callbacks/dropcowboy/spring", "token=ab", ANSWER_RECEIVED, ROUTE_CALLBACK, "spring", "ab",
+    {"a campaign", "POST", "/callbacks/dropcowboy/spring", "token=ab", RESPONSE_RECEIVED, ROUTE_CALLBACK, "spring", "ab",
      false},
-    {"a campaign is decoded", "POST", "/callbacks/dropcowboy/%73pring%2D1", NULL, ANSWER_RECEIVED, ROUTE_CALLBACK,
+    {"a campaign is decoded", "POST", "/callbacks/dropcowboy/%73pring%2D1", NULL, RESPONSE_RECEIVED, ROUTE_CALLBACK,
      "spring-1", "", false},
-    {"an encoded slash makes no segment", "POST", "/callbacks/dropcowboy/a%2Fb", NULL, ANSWER_INVALID_CAMPAIGN,
+    {"an encoded slash makes no segment", "POST", "/callbacks/dropcowboy/a%2Fb", NULL, RESPONSE_INVALID_CAMPAIGN,
      ROUTE_CALLBACK, "", "", false},
-    {"a broken escape", "POST", "/callbacks/dropcowboy/a%2", NULL, ANSWER_INVALID_CAMPAIGN, ROUTE_CALLBACK, "", "",
+    {"a broken escape", "POST", "/callbacks/dropcowboy/a%2", NULL, RESPONSE_INVALID_CAMPAIGN, ROUTE_CALLBACK, "", "",
      false},
-    {"an encoded NUL", "POST", "/callbacks/dropcowboy/a%00", NULL, ANSWER_INVALID_CAMPAIGN, ROUTE_CALLBACK, "", "",
+    {"an encoded NUL", "POST", "/callbacks/dropcowboy/a%00", NULL, RESPONSE_INVALID_CAMPAIGN, ROUTE_CALLBACK, "", "",
      false},
-    {"a dot", "POST", "/callbacks/dropcowboy/.", NULL, ANSWER_INVALID_CAMPAIGN, ROUTE_CALLBACK, "", "", false},
-    {"two dots, encoded", "POST", "/callbacks/dropcowboy/%2e%2E", NULL, ANSWER_INVALID_CAMPAIGN, ROUTE_CALLBACK, "", "",
+    {"a dot", "POST", "/callbacks/dropcowboy/.", NULL, RESPONSE_INVALID_CAMPAIGN, ROUTE_CALLBACK, "", "", false},
+    {"two dots, encoded", "POST", "/callbacks/dropcowboy/%2e%2E", NULL, RESPONSE_INVALID_CAMPAIGN, ROUTE_CALLBACK, "", "",
      false},
-    {"a space in a campaign", "POST", "/callbacks/dropcowboy/a+b", NULL, ANSWER_INVALID_CAMPAIGN, ROUTE_CALLBACK, "",
+    {"a space in a campaign", "POST", "/callbacks/dropcowboy/a+b", NULL, RESPONSE_INVALID_CAMPAIGN, ROUTE_CALLBACK, "",
      "", false},
-    {"64 characters", "POST", "/callbacks/dropcowboy/" NAME64, NULL, ANSWER_RECEIVED, ROUTE_CALLBACK, NAME64, "",
+    {"64 characters", "POST", "/callbacks/dropcowboy/" NAME64, NULL, RESPONSE_RECEIVED, ROUTE_CALLBACK, NAME64, "",
      false},
-    {"65 characters", "POST", "/callbacks/dropcowboy/" NAME64 "x", NULL, ANSWER_INVALID_CAMPAIGN, ROUTE_CALLBACK, "",
+    {"65 characters", "POST", "/callbacks/dropcowboy/" NAME64 "x", NULL, RESPONSE_INVALID_CAMPAIGN, ROUTE_CALLBACK, "",
      "", false},
-    {"the token in the path", "POST", "/callbacks/dropcowboy/spring/t/ab", NULL, ANSWER_RECEIVED, ROUTE_CALLBACK,
+    {"the token in the path", "POST", "/callbacks/dropcowboy/spring/t/ab", NULL, RESPONSE_RECEIVED, ROUTE_CALLBACK,
      "spring", "ab", false},
-    {"a token in the path and in the query", "POST", "/callbacks/dropcowboy/spring/t/ab", "token=ab", ANSWER_RECEIVED,
+    {"a token in the path and in the query", "POST", "/callbacks/dropcowboy/spring/t/ab", "token=ab", RESPONSE_RECEIVED,
      ROUTE_CALLBACK, "spring", "ab", true},
-    {"a campaign named t", "POST", "/callbacks/dropcowboy/t", NULL, ANSWER_RECEIVED, ROUTE_CALLBACK, "t", "", false},
-    {"no token after t", "POST", "/callbacks/dropcowboy/spring/t", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "", false},
-    {"an empty token after t", "POST", "/callbacks/dropcowboy/spring/t/", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "",
+    {"a campaign named t", "POST", "/callbacks/dropcowboy/t", NULL, RESPONSE_RECEIVED, ROUTE_CALLBACK, "t", "", false},
+    {"no token after t", "POST", "/callbacks/dropcowboy/spring/t", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "", false},
+    {"an empty token after t", "POST", "/callbacks/dropcowboy/spring/t/", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "",
      false},
-    {"a segment too many", "POST", "/callbacks/dropcowboy/spring/t/ab/c", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "",
+    {"a segment too many", "POST", "/callbacks/dropcowboy/spring/t/ab/c", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "",
      false},
-    {"another word than t", "POST", "/callbacks/dropcowboy/spring/u/ab", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "",
+    {"another word than t", "POST", "/callbacks/dropcowboy/spring/u/ab", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "",
      false},
-    {"an empty campaign", "POST", "/callbacks/dropcowboy//t/ab", NULL, ANSWER_NOT_FOUND, ROUTE_NONE, "", "", false},
+    {"an empty campaign", "POST", "/callbacks/dropcowboy//t/ab", NULL, RESPONSE_NOT_FOUND, ROUTE_NONE, "", "", false},
 };
 
 static void routes_are_matched(void **state)
@@ -87,11 +87,11 @@ static void routes_are_matched(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct route_match match;
-        const enum answer answer = routes_match(cases[i].method, cases[i].path, cases[i].query, &match);
+        const enum response answer = routes_match(cases[i].method, cases[i].path, cases[i].query, &match);
 
         if (answer != cases[i].answer || match.route != cases[i].route)
             fail_msg("%s: answer %d, route %d", cases[i].name, (int)answer, (int)match.route);
-        if (answer != ANSWER_RECEIVED)
+        if (answer != RESPONSE_RECEIVED)
             continue;
         assert_string_equal(match.campaign, cases[i].campaign);
         if (!bytes_equal(match.token, bytes_of_text(cases[i].token)) || match.token_repeated != cases[i].repeated)

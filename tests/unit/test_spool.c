@@ -109,17 +109,17 @@ static enum publish_outcome submit(struct spool *spool, size_t body_len, int64_t
 {
     static _Atomic int number;
     struct envelope envelope = {.scheme = ENVELOPE_GUIDE, .received_at_ms = 1774000000000};
-    struct ticket *ticket = ticket_new(body_len);
+    struct pending_message *message = message_new(body_len);
     enum publish_outcome outcome;
 
-    if (!ticket)
+    if (!message)
         return PUBLISH_AWAY;
     snprintf(envelope.message_id, sizeof envelope.message_id, "m-%d", atomic_fetch_add(&number, 1));
-    memset(ticket_body(ticket), 'b', body_len);
-    ticket_set_body_len(ticket, body_len);
-    ticket_set_event(ticket, &envelope);
-    outcome = spool_submit(spool, ticket, clock_monotonic_ms() + wait_ms);
-    ticket_release(ticket);
+    memset(message_body(message), 'b', body_len);
+    message_set_body_len(message, body_len);
+    message_set_event(message, &envelope);
+    outcome = spool_submit(spool, message, clock_monotonic_ms() + wait_ms);
+    message_release(message);
     return outcome;
 }
 
@@ -135,7 +135,7 @@ static int take_out(struct spool *spool, size_t max)
         return -1;
     for (size_t i = 0; i < count; i++) {
         ids[i] = rows[i].id;
-        ticket_release(rows[i].ticket);
+        message_release(rows[i].message);
     }
     return spool_delete(spool, ids, count, &error) ? (int)count : -1;
 }
@@ -437,7 +437,7 @@ static void draining_beside_the_writers_loses_and_doubles_nothing(void **state)
             /* In the order of arrival, and none again. */
             assert_true(rows[i].id > after_id);
             after_id = rows[i].id;
-            ticket_release(rows[i].ticket);
+            message_release(rows[i].message);
             assert_true(spool_delete(spool, &after_id, 1, &error));
         }
         drained += (int)count;

@@ -110,31 +110,31 @@ static void drop_spool(struct opened *opened)
     let_go(opened, false);
 }
 
-static struct ticket *event_of(size_t body_len, int seed)
+static struct pending_message *event_of(size_t body_len, int seed)
 {
-    struct ticket *ticket = ticket_new(body_len);
+    struct pending_message *message = message_new(body_len);
     struct envelope envelope = {.type = ENVELOPE_WEBHOOK, .scheme = ENVELOPE_GUIDE, .received_at_ms = 1774000000000};
 
-    assert_non_null(ticket);
+    assert_non_null(message);
     snprintf(envelope.message_id, sizeof envelope.message_id, "m-%d", seed);
     for (size_t i = 0; i < body_len; i++)
-        ticket_body(ticket)[i] = (uint8_t)(i * 31 + (size_t)seed);
-    ticket_set_body_len(ticket, body_len);
-    ticket_set_event(ticket, &envelope);
-    return ticket;
+        message_body(message)[i] = (uint8_t)(i * 31 + (size_t)seed);
+    message_set_body_len(message, body_len);
+    message_set_event(message, &envelope);
+    return message;
 }
 
 /* Inserts `count` events with ids from 1 on. */
 static void fill(struct opened *file, int count, size_t body_len)
 {
     for (int i = 0; i < count; i++) {
-        struct ticket *ticket = event_of(body_len, i + 1);
+        struct pending_message *message = event_of(body_len, i + 1);
         struct error error;
         size_t rows;
 
-        assert_true(spool_db_insert(file->db, &ticket, 1, i + 1, &rows, &error));
+        assert_true(spool_db_insert(file->db, &message, 1, i + 1, &rows, &error));
         assert_int_equal(rows, 1);
-        ticket_release(ticket);
+        message_release(message);
     }
 }
 
@@ -144,7 +144,7 @@ static int64_t messages_in(const struct opened *file)
     return file->stock.messages;
 }
 
-static struct ticket *read_one(struct opened *file, int64_t after_id)
+static struct pending_message *read_one(struct opened *file, int64_t after_id)
 {
     struct spooled row;
     struct error error;
@@ -152,7 +152,7 @@ static struct ticket *read_one(struct opened *file, int64_t after_id)
 
     assert_true(spool_db_read(file->db, after_id, 1, 1, &row, &count, &error));
     assert_int_equal(count, 1);
-    return row.ticket;
+    return row.message;
 }
 
 /* ---- opening ---- */
@@ -285,11 +285,11 @@ static void opening_takes_what_is_ours_and_sets_aside_what_cannot_be_used(void *
         if (file) {
             CHECK_CASE(cases[i].name, messages_in(file) == cases[i].messages);
             /* And it can be used. */
-            struct ticket *ticket = event_of(100, 1);
+            struct pending_message *message = event_of(100, 1);
             size_t rows;
 
-            CHECK_CASE(cases[i].name, spool_db_insert(file->db, &ticket, 1, 100, &rows, &error) && rows == 1);
-            ticket_release(ticket);
+            CHECK_CASE(cases[i].name, spool_db_insert(file->db, &message, 1, 100, &rows, &error) && rows == 1);
+            message_release(message);
             close_spool(file);
         } else {
             CHECK_CASE(cases[i].name, strstr(error.text, cases[i].text) != NULL);
@@ -438,17 +438,17 @@ static bool texts_equal(amqp_bytes_t a, amqp_bytes_t b)
     return bytes_equal(bytes_of(a.bytes, a.len), bytes_of(b.bytes, b.len));
 }
 
-static void check_properties(const char *name, const struct ticket *before, const struct ticket *after)
+static void check_properties(const char *name, const struct pending_message *before, const struct pending_message *after)
 {
     struct envelope_properties a;
     struct envelope_properties b;
 
-    CHECK_CASE(name, ticket_target(before) == ticket_target(after));
-    envelope_to_properties(ticket_envelope(before), &a);
-    envelope_to_properties(ticket_envelope(after), &b);
-    if (ticket_target(before) == TICKET_REJECTED) {
-        envelope_add_rejection(&a, ticket_reject_reason(before), ticket_reject_detail(before));
-        envelope_add_rejection(&b, ticket_reject_reason(after), ticket_reject_detail(after));
+    CHECK_CASE(name, message_target(before) == message_target(after));
+    envelope_to_properties(message_envelope(before), &a);
+    envelope_to_properties(message_envelope(after), &b);
+    if (message_target(before) == MESSAGE_REJECTED) {
+        envelope_add_rejection(&a, message_reject_reason(before), message_reject_detail(before));
+        envelope_add_rejection(&b, message_reject_reason(after), message_reject_detail(after));
     }
     CHECK_CASE(name, a.basic._flags == b.basic._flags);
     CHECK_CASE(name, a.basic.delivery_mode == b.basic.delivery_mode);
@@ -521,23 +521,23 @@ static void a_message_comes_back_byte_for_byte_and_property_for_property(void **
     memset(long_text, 'y', sizeof long_text - 1);
     for (size_t i = 0; i < COUNT(messages); i++) {
         /* Bodies of all byte values, NUL among them. */
-        struct ticket *before = event_of(messages[i].body_len, (int)i);
+        struct pending_message *before = event_of(messages[i].body_len, (int)i);
 
-        ticket_set_event(before, &messages[i].envelope);
+        message_set_event(before, &messages[i].envelope);
         if (messages[i].reason)
-            assert_true(ticket_set_rejected(before, &messages[i].envelope, messages[i].reason, messages[i].detail));
+            assert_true(message_set_rejected(before, &messages[i].envelope, messages[i].reason, messages[i].detail));
         CHECK_CASE(messages[i].name, spool_db_insert(file->db, &before, 1, (int64_t)i + 1, &rows, &error));
         /* Read from the disk, not from the memory of this connection. */
         drop_spool(file);
         file = opened();
-        struct ticket *after = read_one(file, (int64_t)i);
+        struct pending_message *after = read_one(file, (int64_t)i);
 
-        CHECK_CASE(messages[i].name, bytes_equal(ticket_body_bytes(before), ticket_body_bytes(after)));
+        CHECK_CASE(messages[i].name, bytes_equal(message_body_bytes(before), message_body_bytes(after)));
         CHECK_CASE(messages[i].name,
-                   memcmp(ticket_envelope(before), ticket_envelope(after), sizeof(struct envelope)) == 0);
+                   memcmp(message_envelope(before), message_envelope(after), sizeof(struct envelope)) == 0);
         check_properties(messages[i].name, before, after);
-        ticket_release(before);
-        ticket_release(after);
+        message_release(before);
+        message_release(after);
     }
     close_spool(file);
 }
@@ -546,7 +546,7 @@ static void a_damaged_message_comes_as_a_rejected_one(void **state)
 {
     enum { BODY = 3 * PAGE };
     struct opened *file = opened();
-    struct ticket *ticket;
+    struct pending_message *message;
     long size;
 
     (void)state;
@@ -560,12 +560,12 @@ static void a_damaged_message_comes_as_a_rejected_one(void **state)
     for (int id = 1; id <= 3; id++) {
         const bool damaged = id == 3;
 
-        ticket = read_one(file, id - 1);
-        assert_int_equal(ticket_target(ticket), damaged ? TICKET_REJECTED : TICKET_EVENT);
+        message = read_one(file, id - 1);
+        assert_int_equal(message_target(message), damaged ? MESSAGE_REJECTED : MESSAGE_EVENT);
         if (damaged)
-            assert_string_equal(ticket_reject_reason(ticket), "spool_damaged");
-        assert_int_equal(ticket_body_bytes(ticket).len, BODY);
-        ticket_release(ticket);
+            assert_string_equal(message_reject_reason(message), "spool_damaged");
+        assert_int_equal(message_body_bytes(message).len, BODY);
+        message_release(message);
     }
     close_spool(file);
 }
@@ -599,7 +599,7 @@ static void messages_are_read_oldest_first_within_bounds(void **state)
         CHECK_CASE(cases[i].name, count == cases[i].count);
         for (size_t k = 0; k < count; k++) {
             CHECK_CASE(cases[i].name, rows[k].id == cases[i].first + (int64_t)k);
-            ticket_release(rows[k].ticket);
+            message_release(rows[k].message);
         }
     }
     close_spool(file);
@@ -628,20 +628,20 @@ static void deleting_counts_only_what_was_there(void **state)
 static size_t insert_until_full(struct opened *file, size_t body_len, int64_t *id)
 {
     enum { GROUP = 200 };
-    struct ticket *ticket = event_of(body_len, 1);
-    struct ticket *tickets[GROUP];
+    struct pending_message *message = event_of(body_len, 1);
+    struct pending_message *group[GROUP];
     struct error error;
     size_t rows = 0, inserted = GROUP;
 
     for (int i = 0; i < GROUP; i++)
-        tickets[i] = ticket;
+        group[i] = message;
     while (inserted == GROUP) {
-        assert_true(spool_db_insert(file->db, tickets, GROUP, *id, &inserted, &error));
+        assert_true(spool_db_insert(file->db, group, GROUP, *id, &inserted, &error));
         assert_true(spool_db_checkpoint(file->db, &error));
         *id += GROUP;
         rows += inserted;
     }
-    ticket_release(ticket);
+    message_release(message);
     return rows;
 }
 
@@ -661,7 +661,7 @@ static size_t delete_all(struct opened *file)
             return deleted;
         for (size_t i = 0; i < count; i++) {
             ids[i] = rows[i].id;
-            ticket_release(rows[i].ticket);
+            message_release(rows[i].message);
         }
         assert_true(spool_db_delete(file->db, ids, count, &gone, &error));
         assert_true(spool_db_checkpoint(file->db, &error));
@@ -727,7 +727,7 @@ static void the_file_stays_within_its_bound_whatever_the_size_of_messages(void *
 
 static void a_lower_bound_than_what_is_there_takes_nothing_until_it_is_drained(void **state)
 {
-    struct ticket *ticket = event_of(100, 1);
+    struct pending_message *message = event_of(100, 1);
     struct error error;
     struct opened *file = opened();
     size_t rows;
@@ -738,13 +738,13 @@ static void a_lower_bound_than_what_is_there_takes_nothing_until_it_is_drained(v
     file = open_spool(MEGABYTE, &error);
     assert_non_null(file);
     assert_int_equal(messages_in(file), 50);
-    assert_true(spool_db_insert(file->db, &ticket, 1, 100, &rows, &error));
+    assert_true(spool_db_insert(file->db, &message, 1, 100, &rows, &error));
     assert_int_equal(rows, 0);
     assert_int_equal(delete_all(file), 50);
-    assert_true(spool_db_insert(file->db, &ticket, 1, 100, &rows, &error));
+    assert_true(spool_db_insert(file->db, &message, 1, 100, &rows, &error));
     assert_int_equal(rows, 1);
     close_spool(file);
-    ticket_release(ticket);
+    message_release(message);
 }
 
 /* ---- files that lose their names ---- */

@@ -22,10 +22,10 @@ struct spool {
     bool cannot_read;
 };
 
-struct publishers {
+struct broker_pool {
     pthread_mutex_t mutex;
-    struct ticket_queue *queue;
-    _Atomic int looks;       /* at the gate */
+    struct handoff *queue;
+    _Atomic int looks;       /* at the state */
     int published[ROWS + 1]; /* by id */
     int order[ROWS];         /* the ids, as first confirmed */
     int confirmed;
@@ -34,7 +34,7 @@ struct publishers {
     bool names_it; /* the poison is refused, and what was sent beside it is confirmed */
     size_t limit;  /* larger bodies are refused, and what is sent beside them is lost; 0: none are */
     int cut_off;     /* connections ended */
-    size_t most_out; /* tickets out at once */
+    size_t most_out; /* messages out at once */
     bool silent;     /* confirms nothing */
     bool stop;
     pthread_t thread;
@@ -56,13 +56,13 @@ bool spool_read(struct spool *spool, int64_t after_id, size_t max, size_t max_by
         if (!spool->here[id])
             continue;
         out[n].id = id;
-        out[n].ticket = ticket_new(LARGE);
-        assert_non_null(out[n].ticket);
+        out[n].message = message_new(LARGE);
+        assert_non_null(out[n].message);
         if (id <= spool->large)
-            ticket_set_body_len(out[n].ticket, LARGE);
+            message_set_body_len(out[n].message, LARGE);
         spool->reads++;
         snprintf(envelope.message_id, sizeof envelope.message_id, "%d", (int)id);
-        ticket_set_event(out[n].ticket, &envelope);
+        message_set_event(out[n].message, &envelope);
         n++;
     }
     pthread_mutex_unlock(&spool->mutex);
@@ -115,55 +115,55 @@ void spool_status(struct spool *spool, struct spool_status *out)
     *out = (struct spool_status){.waiting = waiting(spool)};
 }
 
-static int id_of(const struct ticket *ticket)
+static int id_of(const struct pending_message *message)
 {
-    return atoi(ticket_envelope(ticket)->message_id);
+    return atoi(message_envelope(message)->message_id);
 }
 
-bool publishers_offer(struct publishers *publishers, struct ticket *ticket, enum publish_outcome *outcome)
+bool pool_offer(struct broker_pool *publishers, struct pending_message *message, enum publish_outcome *outcome)
 {
-    return ticket_queue_offer(publishers->queue, ticket, outcome);
+    return handoff_offer(publishers->queue, message, outcome);
 }
 
-enum gate publishers_gate(struct publishers *publishers)
+enum broker_state pool_gate(struct broker_pool *publishers)
 {
     atomic_fetch_add(&publishers->looks, 1);
-    return ticket_queue_gate(publishers->queue);
+    return handoff_state(publishers->queue);
 }
 
-static bool is_too_large(struct publishers *broker, const struct ticket *ticket)
+static bool is_too_large(struct broker_pool *broker, const struct pending_message *message)
 {
-    return broker->limit > 0 && ticket_body_bytes(ticket).len > broker->limit;
+    return broker->limit > 0 && message_body_bytes(message).len > broker->limit;
 }
 
-static void settle(struct publishers *broker, struct ticket *ticket, bool lost)
+static void settle(struct broker_pool *broker, struct pending_message *message, bool lost)
 {
-    const int id = id_of(ticket);
+    const int id = id_of(message);
 
     broker->published[id]++;
-    if (is_too_large(broker, ticket) || (broker->names_it && id == broker->poison)) {
-        ticket_settle(ticket, PUBLISH_REFUSED);
+    if (is_too_large(broker, message) || (broker->names_it && id == broker->poison)) {
+        message_settle(message, PUBLISH_REFUSED);
     } else if (lost) {
-        ticket_settle(ticket, PUBLISH_LOST);
+        message_settle(message, PUBLISH_LOST);
     } else if (id == broker->refused) {
-        ticket_settle(ticket, PUBLISH_FAILED);
+        message_settle(message, PUBLISH_FAILED);
     } else {
         if (broker->confirmed < ROWS)
             broker->order[broker->confirmed++] = id;
-        ticket_settle(ticket, PUBLISH_CONFIRMED);
+        message_settle(message, PUBLISH_CONFIRMED);
     }
 }
 
 static void *broker_run(void *argument)
 {
-    struct publishers *broker = argument;
-    struct ticket *taken[512];
+    struct broker_pool *broker = argument;
+    struct pending_message *taken[512];
 
     for (;;) {
         pthread_mutex_lock(&broker->mutex);
         const bool stop = broker->stop;
         const bool silent = broker->silent;
-        const size_t count = silent ? 0 : ticket_queue_take(broker->queue, taken, 512);
+        const size_t count = silent ? 0 : handoff_take(broker->queue, taken, 512);
         bool lost = false;
 
         for (size_t i = 0; i < count; i++)
@@ -186,7 +186,7 @@ static void *broker_run(void *argument)
 
 struct scene {
     struct spool spool;
-    struct publishers broker;
+    struct broker_pool broker;
     struct spool_drain *drain;
     int64_t pause_max_ms;
     int64_t round_ms; /* 0: the usual */
@@ -200,9 +200,9 @@ static struct scene *scene_new(int rows)
     assert_non_null(scene);
     pthread_mutex_init(&scene->spool.mutex, NULL);
     pthread_mutex_init(&scene->broker.mutex, NULL);
-    scene->broker.queue = ticket_queue_new(4096, 1 << 20, &error);
+    scene->broker.queue = handoff_new(4096, 1 << 20, &error);
     assert_non_null(scene->broker.queue);
-    ticket_queue_set_gate(scene->broker.queue, GATE_OPEN);
+    handoff_set_state(scene->broker.queue, BROKER_OPEN);
     scene->pause_max_ms = PAUSE_MAX_MS;
     for (int id = 1; id <= rows; id++)
         scene->spool.here[id] = true;
@@ -225,7 +225,7 @@ static void scene_free(struct scene *scene)
     scene->broker.stop = true;
     pthread_mutex_unlock(&scene->broker.mutex);
     pthread_join(scene->broker.thread, NULL);
-    ticket_queue_free(scene->broker.queue);
+    handoff_free(scene->broker.queue);
     pthread_mutex_destroy(&scene->broker.mutex);
     pthread_mutex_destroy(&scene->spool.mutex);
     free(scene);
@@ -355,12 +355,12 @@ static void nothing_is_offered_behind_a_shut_gate(void **state)
     struct scene *scene = scene_new(10);
 
     (void)state;
-    ticket_queue_set_gate(scene->broker.queue, GATE_BLOCKED);
+    handoff_set_state(scene->broker.queue, BROKER_BLOCKED);
     scene_start(scene);
     WAIT_UNTIL(atomic_load(&scene->broker.looks) >= 3);
     assert_int_equal(waiting(&scene->spool), 10);
     assert_int_equal(attempts_to_read(scene), 0);
-    ticket_queue_set_gate(scene->broker.queue, GATE_OPEN);
+    handoff_set_state(scene->broker.queue, BROKER_OPEN);
     wait_until_left(scene, 0);
     scene_free(scene);
 }

@@ -1,0 +1,61 @@
+/* The publishing connections: one thread each, which alone touches AMQP. HTTP threads hand over messages and wait. */
+#ifndef DROPBRIDGE_BROKER_POOL_H
+#define DROPBRIDGE_BROKER_POOL_H
+
+#include "common/amqp_session.h"
+#include "common/error.h"
+#include "bridge/metrics.h"
+#include "bridge/handoff.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct broker_pool;
+
+/* Starts `count` threads, which connect and reconnect by themselves. The strings in `settings` and `metrics` must
+   outlive them. NULL with *error on failure. */
+struct broker_pool *pool_start(const struct amqp_settings *settings, size_t count, int64_t confirm_timeout_ms,
+                                    struct bridge_metrics *metrics, struct error *error);
+
+/* Waits up to timeout_ms until every publisher has tried the URLs once: until one of them connects, or all fail. */
+void pool_first_attempt(struct broker_pool *pool, int64_t timeout_ms);
+
+/* Any thread: whether every publisher has tried every URL, and every one refused it for good (*error). */
+bool pool_refused(struct broker_pool *pool, struct error *error);
+
+/* Any thread: gives the message to a usable publisher and waits for the outcome until deadline_ms (CLOCK_MONOTONIC); to
+   the next one if the first cannot take it or loses its connection. PUBLISH_AWAY at once when none is usable. A broker
+   that has left a message unconfirmed for confirm_timeout_ms is not usable until it confirms again; who waits for it
+   then gets PUBLISH_TIMEOUT. */
+enum publish_outcome pool_submit(struct broker_pool *pool, struct pending_message *message, int64_t deadline_ms);
+
+/* Any thread: gives the message to a usable publisher without waiting: as handoff_offer. */
+bool pool_offer(struct broker_pool *pool, struct pending_message *message, enum publish_outcome *outcome);
+
+/* Any thread: while no publisher is usable, why (the last problem of one of them), or what the broker refuses (events,
+   or only those for the rejected queue); else "". */
+void pool_problem(struct broker_pool *pool, char out[ERROR_TEXT]);
+
+/* Any thread. A reason: the broker's queues are not as they must be, so nothing is published (AWAY) until it is called
+   with NULL, or a publisher opens a connection and finds them right; see topology_watch. */
+void pool_refuse(struct broker_pool *pool, const char *reason);
+
+/* Any thread: whether one is connected, usable or not; then *url_index is which of the URLs it uses. */
+bool pool_connected(struct broker_pool *pool, size_t *url_index);
+
+/* Any thread: the best state of all; AWAY also for one that is stuck in a send. */
+enum broker_state pool_gate(struct broker_pool *pool);
+
+/* Any thread: whether the broker is connected and takes no event (a full queue): nacks and no ack for more than a
+   second, the last of them within NACKS_TRUSTED_MS. Events are offered to it all the same. */
+bool pool_refusing(struct broker_pool *pool);
+
+/* From now on a connection that is not there is not opened any more, so that a stop need not wait for it. */
+void pool_stop_connecting(struct broker_pool *pool);
+
+/* Waits until deadline_ms for outstanding confirms, closes the connections, frees. A call that is under way a second
+   after it is cut. Nobody may submit any more. NULL is fine. */
+void pool_stop(struct broker_pool *pool, int64_t deadline_ms);
+
+#endif

@@ -1,0 +1,43 @@
+/* Where a request's body begins and ends, and refusal of whatever two readers could see differently. Pure. */
+#ifndef DROPBRIDGE_HTTP_FRAMING_H
+#define DROPBRIDGE_HTTP_FRAMING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FRAMING_MAX_FIELDS = 64 };
+
+struct http_field {
+    const char *name;
+    const char *value;
+};
+
+enum framing_body { FRAMING_NO_BODY, FRAMING_LENGTH, FRAMING_CHUNKED };
+
+struct framing {
+    enum framing_body body;
+    uint64_t length;      /* FRAMING_LENGTH */
+    bool expect_continue; /* the client waits for 100 Continue before it sends the body */
+};
+
+/* Judges the header fields. NULL when their meaning is certain, with *out filled; else what is wrong, with *out
+   untouched. `version` is "1.0" or "1.1". */
+const char *framing_of_fields(const char *version, const struct http_field *fields, size_t count, struct framing *out);
+
+/* Judges what the HTTP parser skipped in silence: a space before a colon, a bare line feed, a folded line. The texts
+   must lie in the buffer that the parser cut up in place by writing NULs: each separator byte it consumed is NUL now,
+   and what it did not understand stands unread behind the last value. NULL or what is wrong. */
+const char *framing_of_buffer(const char *version, const struct http_field *fields, size_t count);
+
+/* Whether the HTTP library will keep the connection after this request. */
+bool framing_keeps_alive(const char *version, const struct http_field *fields, size_t count);
+
+/* Copies the value of the first field of that name without outer spaces and tabs; a longer one is cut. False, with
+   `out` untouched, if there is none or nothing is left of it. */
+bool framing_text(const struct http_field *fields, size_t count, const char *name, char *out, size_t size);
+
+/* The value of the first field of that name, or NULL. */
+const char *framing_field(const struct http_field *fields, size_t count, const char *name);
+
+#endif

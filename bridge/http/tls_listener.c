@@ -1,0 +1,306 @@
+#include "tls_listener.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/tls_files.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { DOUBT_AGAIN_S = 86400 };
+
+/* What shows that a file was replaced or rewritten. */
+struct version {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec changed;
+};
+
+struct tls_listener {
+    const char *path;
+    SSL_CTX *context; /* civetweb's; without a certificate */
+    pthread_t thread;
+    bool runs;
+    pthread_mutex_t mutex; /* guards the next two */
+    pthread_cond_t stop;
+    SSL_CTX *identity; /* holds the key and the certificates in use, nothing else */
+    bool stopping;
+    /* The thread's. */
+    struct version tried; /* the last one that was loaded, or could not be */
+    int64_t doubted_s;    /* when the log was told of the certificate's end */
+};
+
+/* ---- the names of OpenSSL ---- */
+
+/* Beside the program: in the build tree, and where the install target puts them. */
+static const char *const folders[] = {"openssl_names", "../lib/dropbridge"};
+
+/* The folder that the program lies in. dlopen's $ORIGIN would be the sanitizer's library where one wraps dlopen. */
+static bool program_folder(char *out, size_t size)
+{
+    ssize_t length = readlink("/proc/self/exe", out, size - 1);
+    if (length <= 0 || (size_t)length == size - 1)
+        return false;
+    out[length] = '\0';
+    char *slash = strrchr(out, '/');
+    if (!slash)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+/* Loaded once, the library answers to its SONAME whatever its path was. */
+static bool load_name(const char *name, struct error *error)
+{
+    char problem[ERROR_TEXT] = "its own place cannot be read from /proc/self/exe";
+    char beside[PATH_MAX];
+
+    size_t tried = program_folder(beside, sizeof beside) ? 0 : sizeof folders / sizeof folders[0];
+    for (size_t i = tried; i < sizeof folders / sizeof folders[0]; i++) {
+        char path[PATH_MAX + 64];
+
+        (void)snprintf(path, sizeof path, "%s/%s/%s", beside, folders[i], name);
+        if (dlopen(path, RTLD_NOW | RTLD_LOCAL))
+            return true;
+        const char *reason = dlerror();
+        (void)snprintf(problem, sizeof problem, "%s", reason ? reason : "no reason given");
+    }
+    error_set(
+        error, ERROR_CONFIG,
+        "LISTEN asks for TLS, for which the program's own %s is missing (%.300s): install all of lib/dropbridge beside "
+        "bin, or leave out the s behind the port and put a proxy in front",
+        name, problem);
+    return false;
+}
+
+bool tls_listener_load_names(struct error *error)
+{
+    return load_name("libcrypto.so", error) && load_name("libssl.so", error);
+}
+
+/* ---- handshakes ---- */
+
+/* OpenSSL calls this in each handshake, before it chooses a certificate. */
+static int use_identity(SSL *ssl, void *context)
+{
+    struct tls_listener *listener = context;
+    STACK_OF(X509) *chain = NULL;
+    SSL_CTX *identity;
+
+    pthread_mutex_lock(&listener->mutex);
+    identity = listener->identity;
+    (void)SSL_CTX_up_ref(identity);
+    pthread_mutex_unlock(&listener->mutex);
+    (void)SSL_CTX_get0_chain_certs(identity, &chain);
+    const int done =
+        SSL_use_cert_and_key(ssl, SSL_CTX_get0_certificate(identity), SSL_CTX_get0_privatekey(identity), chain, 1);
+    SSL_CTX_free(identity);
+    return done;
+}
+
+static SSL_CTX *context_new(struct tls_listener *listener)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+
+    if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1) {
+        SSL_CTX_free(context);
+        return NULL;
+    }
+    /* An end without close_notify ends the reading only, as without TLS: the answer to it can still be written. What is
+       cut short is told by the framing of HTTP. */
+    SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    /* Sessions are kept by the clients, in messages; idle connections hold no buffers. */
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_cert_cb(context, use_identity, listener);
+    return context;
+}
+
+struct ssl_ctx_st *tls_listener_context(struct tls_listener *listener)
+{
+    return listener->context;
+}
+
+/* ---- the certificate ---- */
+
+static struct version version_of(const char *path)
+{
+    struct version version;
+    struct stat status;
+
+    memset(&version, 0, sizeof version); /* of a file that is away */
+    if (stat(path, &status) == 0) {
+        version.device = status.st_dev;
+        version.inode = status.st_ino;
+        version.size = status.st_size;
+        version.changed = status.st_mtim;
+    }
+    return version;
+}
+
+static bool is_same(const struct version *a, const struct version *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+/* Puts what is in the file into use. False with *error; what was in use stays. */
+static bool load(struct tls_listener *listener, struct error *error)
+{
+    SSL_CTX *identity = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *old = NULL;
+    struct error inner;
+
+    if (!identity) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for TLS");
+        return false;
+    }
+    if (!tls_files_identify(identity, listener->path, &inner)) {
+        error_set(error, inner.code, "TLS_CERT_FILE %.490s", inner.text);
+        SSL_CTX_free(identity);
+        return false;
+    }
+    pthread_mutex_lock(&listener->mutex);
+    old = listener->identity;
+    listener->identity = identity;
+    pthread_mutex_unlock(&listener->mutex);
+    SSL_CTX_free(old);
+    return true;
+}
+
+static void log_doubt(struct tls_listener *listener, int64_t now_s)
+{
+    struct tls_validity validity;
+    char text[ERROR_TEXT];
+
+    if (now_s - listener->doubted_s < DOUBT_AGAIN_S || !tls_files_validity(listener->identity, &validity) ||
+        !tls_files_doubt(&validity, listener->path, now_s, text))
+        return;
+    listener->doubted_s = now_s;
+    log_warn("%s", text);
+}
+
+static void log_renewed(const struct tls_listener *listener)
+{
+    struct tls_validity validity;
+    char until[TLS_TIME_TEXT];
+
+    if (!tls_files_validity(listener->identity, &validity))
+        return;
+    tls_files_time_text(validity.until_s, until);
+    log_info("%s was renewed: new connections are given the certificate that is valid until %s", listener->path, until);
+}
+
+static void look(struct tls_listener *listener)
+{
+    const int64_t now_s = clock_wall_ms() / 1000;
+    const struct version version = version_of(listener->path);
+    struct error error;
+
+    if (!is_same(&version, &listener->tried)) {
+        listener->tried = version;
+        if (load(listener, &error)) {
+            listener->doubted_s = 0;
+            log_renewed(listener);
+        } else {
+            log_warn("%s; the certificate that was there before stays in use", error.text);
+        }
+    }
+    log_doubt(listener, now_s);
+}
+
+static void *run(void *argument)
+{
+    struct tls_listener *listener = argument;
+
+    pthread_mutex_lock(&listener->mutex);
+    while (!listener->stopping) {
+        const struct timespec until = clock_timespec_of_ms(clock_monotonic_ms() + TLS_LOOK_MS);
+
+        (void)pthread_cond_timedwait(&listener->stop, &listener->mutex, &until);
+        if (listener->stopping)
+            break;
+        pthread_mutex_unlock(&listener->mutex);
+        look(listener);
+        pthread_mutex_lock(&listener->mutex);
+    }
+    pthread_mutex_unlock(&listener->mutex);
+    return NULL;
+}
+
+/* ---- its life ---- */
+
+static struct tls_listener *listener_new(const char *path)
+{
+    struct tls_listener *listener = calloc(1, sizeof *listener);
+    pthread_condattr_t attributes;
+
+    if (!listener)
+        return NULL;
+    listener->path = path;
+    pthread_mutex_init(&listener->mutex, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&listener->stop, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return listener;
+}
+
+struct tls_listener *tls_listener_start(const char *path, struct error *error)
+{
+    struct tls_listener *listener = listener_new(path);
+    int failed = 0;
+
+    if (listener)
+        listener->context = context_new(listener);
+    if (!listener || !listener->context) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for TLS");
+        goto out;
+    }
+    /* First its version: what replaces it meanwhile is found by the first look. Of an end that is near, the check of
+       the settings has told. */
+    listener->tried = version_of(path);
+    listener->doubted_s = clock_wall_ms() / 1000;
+    if (!tls_listener_load_names(error) || !load(listener, error))
+        goto out;
+    failed = pthread_create(&listener->thread, NULL, run, listener);
+    if (failed) {
+        error_set(error, ERROR_INTERNAL, "cannot start the thread that looks for renewed certificates: %s",
+                  strerror(failed));
+        goto out;
+    }
+    listener->runs = true;
+    return listener;
+out:
+    ERR_clear_error();
+    tls_listener_stop(listener);
+    return NULL;
+}
+
+void tls_listener_stop(struct tls_listener *listener)
+{
+    if (!listener)
+        return;
+    if (listener->runs) {
+        pthread_mutex_lock(&listener->mutex);
+        listener->stopping = true;
+        pthread_cond_signal(&listener->stop);
+        pthread_mutex_unlock(&listener->mutex);
+        pthread_join(listener->thread, NULL);
+    }
+    SSL_CTX_free(listener->context);
+    SSL_CTX_free(listener->identity);
+    pthread_cond_destroy(&listener->stop);
+    pthread_mutex_destroy(&listener->mutex);
+    free(listener);
+}

@@ -1,0 +1,28 @@
+/* TLS for the public listener: a context for civetweb, and the certificate that is in use. A thread looks at the file
+   every TLS_LOOK_MS and takes a renewed certificate for the handshakes that come; connections that are open stay. */
+#ifndef DROPBRIDGE_HTTP_TLS_LISTENER_H
+#define DROPBRIDGE_HTTP_TLS_LISTENER_H
+
+#include "common/error.h"
+#include "common/timers.h"
+
+#include <stdbool.h>
+
+enum { TLS_LOOK_MS = TIMER_MS(2000) };
+
+struct ssl_ctx_st;
+struct tls_listener;
+
+/* Makes the names known under which civetweb looks for OpenSSL. False with *error (ERROR_CONFIG): a file of the
+   installation is missing. May be called again. */
+bool tls_listener_load_names(struct error *error);
+
+/* NULL with *error on failure (ERROR_CONFIG, beginning with TLS_CERT_FILE: the file). The path must outlive it. */
+struct tls_listener *tls_listener_start(const char *path, struct error *error);
+/* After the last handshake. NULL is fine. */
+void tls_listener_stop(struct tls_listener *listener);
+
+/* The context for civetweb; the listener's. Its handshakes may run in many threads at once. */
+struct ssl_ctx_st *tls_listener_context(struct tls_listener *listener);
+
+#endif
