@@ -350,7 +350,7 @@ static bool insert_one(struct spool_db *db, const struct pending_message *messag
     struct spool_record record;
     bool done;
 
-    spool_record_of_ticket(message, id, &record);
+    spool_record_of_message(message, id, &record);
     if (!spool_record_checksum(&record, digest))
         return ended(db, SQLITE_NOMEM);
     done = ended(db, sqlite3_bind_int64(statement, 1, id)) &&
@@ -432,7 +432,7 @@ static struct pending_message *read_row(sqlite3_stmt *statement, int64_t *id, si
         record.columns[i] = column(statement, FIRST_COLUMN + i);
     *id = record.id;
     *size = spool_record_size(&record);
-    return spool_record_to_ticket(&record, column(statement, DIGEST_COLUMN));
+    return spool_record_to_message(&record, column(statement, DIGEST_COLUMN));
 }
 
 /* *read: how many of `out` are filled, also on failure. */

@@ -52,7 +52,7 @@ bool spool_db_insert(struct spool_db *db, struct pending_message *const *message
 /* Deletes those that are there in one transaction, synced. *rows: how many. False with *error, as above. */
 bool spool_db_delete(struct spool_db *db, const int64_t *ids, size_t count, size_t *rows, struct error *error);
 /* Reads up to `max` messages (until max_bytes are reached, at least one) with an id above after_id, oldest first. The
-   messages are the caller's. A damaged record: see spool_record_to_ticket. */
+   messages are the caller's. A damaged record: see spool_record_to_message. */
 bool spool_db_read(struct spool_db *db, int64_t after_id, size_t max, size_t max_bytes, struct spooled *out, size_t *count,
                    struct error *error);
 

@@ -30,7 +30,7 @@ static const char *target_name(enum message_target target)
     return "event";
 }
 
-void spool_record_of_ticket(const struct pending_message *message, int64_t id, struct spool_record *out)
+void spool_record_of_message(const struct pending_message *message, int64_t id, struct spool_record *out)
 {
     const struct envelope *envelope = message_envelope(message);
 
@@ -172,7 +172,7 @@ static bool columns_too_long(const struct spool_record *row)
     return spool_record_size(row) - row->columns[SPOOL_BODY].len > DIGESTED_MAX / 2;
 }
 
-struct pending_message *spool_record_to_ticket(const struct spool_record *row, struct bytes checksum)
+struct pending_message *spool_record_to_message(const struct spool_record *row, struct bytes checksum)
 {
     const struct bytes body = row->columns[SPOOL_BODY];
     const struct bytes target = row->columns[SPOOL_TARGET];
@@ -210,6 +210,6 @@ size_t spool_record_size_of(const struct pending_message *message)
 {
     struct spool_record row;
 
-    spool_record_of_ticket(message, 0, &row);
+    spool_record_of_message(message, 0, &row);
     return spool_record_size(&row);
 }

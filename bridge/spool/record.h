@@ -35,7 +35,7 @@ struct spooled {
     struct pending_message *message;
 };
 
-void spool_record_of_ticket(const struct pending_message *message, int64_t id, struct spool_record *out);
+void spool_record_of_message(const struct pending_message *message, int64_t id, struct spool_record *out);
 
 /* SHA-256 over all of the row, so that what was damaged on the disk is not taken for what was received. False only
    without memory. */
@@ -43,7 +43,7 @@ bool spool_record_checksum(const struct spool_record *row, uint8_t digest[SHA256
 
 /* The message that the row was made of, owned by the caller. A row whose checksum is not `checksum` becomes a message for
    the rejected queue with the reason `spool_damaged`, with what can be read of it. NULL without memory. */
-struct pending_message *spool_record_to_ticket(const struct spool_record *row, struct bytes checksum);
+struct pending_message *spool_record_to_message(const struct spool_record *row, struct bytes checksum);
 
 /* What the row takes of the file, give or take some bytes. */
 size_t spool_record_size(const struct spool_record *row);
