@@ -83,16 +83,16 @@ WHO_MAY_SEND = [
     ),
     Mutation(
         "body-limit-ignored", "an announced body past MAX_BODY_BYTES is refused",
-        "bridge/http/server.c",
-        "x->framing.length > (uint64_t)x->server->settings.max_body_bytes)",
-        "x->framing.length > (uint64_t)x->server->settings.max_body_bytes * 1000)",
+        "bridge/http/exchange.c",
+        "x->framing.length > (uint64_t)x->service->max_body_bytes)",
+        "x->framing.length > (uint64_t)x->service->max_body_bytes * 1000)",
         ["test_bridge_framing.py::test_an_announced_body_past_the_limit_is_refused_before_it_is_sent"],
     ),
     Mutation(
         "chunked-limit-ignored", "chunks past MAX_BODY_BYTES are refused",
-        "bridge/http/server.c",
-        "const size_t limit = (size_t)x->server->settings.max_body_bytes;",
-        "const size_t limit = (size_t)x->server->settings.max_body_bytes * 1000;",
+        "bridge/http/exchange.c",
+        "const size_t limit = (size_t)x->service->max_body_bytes;",
+        "const size_t limit = (size_t)x->service->max_body_bytes * 1000;",
         ["test_bridge_framing.py::test_chunks_past_the_limit_are_refused_as_soon_as_they_pass_it"],
     ),
     Mutation(
@@ -107,35 +107,35 @@ WHO_MAY_SEND = [
 ACCEPTING = [
     Mutation(
         "confirm-not-awaited", "a message is safe when the broker has confirmed it",
-        "bridge/broker_channel.c",
+        "bridge/broker/channel.c",
         'if (protection("confirm")) {\n        unconfirmed_push',
         'if (!protection("confirm")) {\n        unconfirmed_push',
         ["test_broker_channel"],
     ),
     Mutation(
         "return-ignored", "a message that came back is not safe, though it is acked",
-        "bridge/broker_channel.c",
+        "bridge/broker/channel.c",
         "const bool returned = message_is_returned(message);",
         "const bool returned = !message;",
         ["test_broker_channel"],
     ),
     Mutation(
         "not-mandatory", "the broker is asked to return what no queue takes",
-        "bridge/broker_channel.c",
+        "bridge/broker/channel.c",
         'protection("mandatory"), 0, &properties.basic, content);',
         '!protection("mandatory"), 0, &properties.basic, content);',
         ["test_broker_channel"],
     ),
     Mutation(
         "nack-is-an-ack", "a nack is no confirm",
-        "bridge/broker_channel.c",
+        "bridge/broker/channel.c",
         "bridge_count(channel->metrics, METRIC_NACKED, 1);\n    message_settle(item, PUBLISH_FAILED);",
         "bridge_count(channel->metrics, METRIC_NACKED, 1);\n    message_settle(item, PUBLISH_CONFIRMED);",
         ["test_broker_channel"],
     ),
     Mutation(
         "confirms-of-a-former-channel", "a confirm of a channel that is shut is not believed",
-        "bridge/broker_channel.c",
+        "bridge/broker/channel.c",
         "if (channel->shut) /* of the channel that was; its tags are not those of the next */\n        return true;",
         "",
         ["test_broker_channel"],
@@ -742,8 +742,8 @@ REPLICAS = [
     Mutation(
         "young-connection-believed", "a new connection is not sure of itself at once",
         "workers/redis/replica_gate.c",
-        "(state->all && now_ms < state->sure_at_ms)",
-        "(state->all && now_ms < 0)",
+        "(gate->all && now_ms < gate->sure_at_ms)",
+        "(gate->all && now_ms < 0)",
         ["test_replica_gate"],
     ),
     Mutation(
@@ -770,8 +770,8 @@ REPLICAS = [
     Mutation(
         "forgetful-primary", "a primary that was a replica meanwhile is not believed",
         "workers/redis/replica_gate.c",
-        "    if (was_replica(state, info)) {",
-        "    if (was_replica(state, info) && have < 0) {",
+        "    if (was_replica(gate, info)) {",
+        "    if (was_replica(gate, info) && have < 0) {",
         ["test_replica_gate"],
     ),
     Mutation(
@@ -784,8 +784,8 @@ REPLICAS = [
     Mutation(
         "stranger-believed", "a primary that was a replica is as unsure as a new one",
         "workers/redis/replica_gate.c",
-        "        replica_gate_connected(state, info, now_ms);\n        return",
-        "        read_text(info, \"master_replid:\", state->history);\n        return",
+        "        replica_gate_connected(gate, info, now_ms);\n        return",
+        "        read_text(info, \"master_replid:\", gate->history);\n        return",
         ["test_replica_gate"],
     ),
     Mutation(
@@ -805,7 +805,7 @@ REPLICAS = [
     Mutation(
         "comers-at-rest-not-noted", "a replica that comes while there is no batch is missed when it leaves",
         "workers/redis/replicas.c",
-        "    replica_gate_look(state, info, clock_monotonic_ms());\n    if (have",
+        "    replica_gate_look(gate, info, clock_monotonic_ms());\n    if (have",
         "    if (have",
         ["test_redis_replicas"],
     ),

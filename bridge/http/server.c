@@ -5,7 +5,7 @@
 #include "common/listen_error.h"
 #include "common/log.h"
 #include "body_watch.h"
-#include "framing.h"
+#include "exchange.h"
 #include "idle_threads.h"
 #include "tls_listener.h"
 
@@ -24,41 +24,28 @@
 
 enum {
     MAX_PORTS = 4,
-    /* A first buffer for chunked bodies; the vendor's are some 400 bytes. */
-    CHUNKED_FIRST = 4096,
-    /* What is read and dropped after an early refusal, so that the client sees the answer and not a reset. */
-    DISCARD_BYTES = 256 * 1024,
-    DISCARD_MS = 1000,
     DRAIN_POLL_MS = 5,
     /* How long connections are served after the last one was taken: who uses one hears in the answer that it closes. */
     GOODBYE_MS = 100,
     /* How long those who are cut off at the end have for their answer. */
     LAST_ANSWER_MS = 500,
-    HEAD_SIZE = 320,
-    /* Longer than any header value that can be right: a longer one is cut and stays wrong. */
-    HEADER_SIZE = 192,
     COMPLAINTS_LOG_MS = 60000,
 };
 
 struct http_server {
     struct http_settings settings;
-    struct ingest *ingest;
-    struct bridge_metrics *metrics;
+    struct exchange_service service;
     struct body_watch *watch;
     struct idle_threads *idle;
     struct tls_listener *tls; /* NULL: plain HTTP */
     struct mg_context *context;
     uint16_t ports[MAX_PORTS];
     int port_count;
-    atomic_bool draining;
-    _Atomic int64_t last_ms;     /* while draining: no outcome is waited for past it */
     int64_t goodbye_ms;          /* while draining: when connections without a request are ended */
     int plug;                    /* an eventfd: stands in for the listeners while draining */
     /* The listeners that it stands in for. */
     int shut_listeners[MAX_PORTS];
     int shut_listener_count;
-    atomic_uint logged_refusals; /* a bit for each answer */
-    atomic_uint retry_turn;
     _Atomic uint64_t complaints; /* of the HTTP library */
     _Atomic int64_t complaints_logged_ms;
     _Atomic uint64_t handshakes_failed;
@@ -69,329 +56,22 @@ struct http_server {
     char start_problem[256];
 };
 
-/* One request on its way through. */
-struct exchange {
-    struct http_server *server;
-    struct mg_connection *connection;
-    const struct mg_request_info *info;
-    struct http_field fields[FRAMING_MAX_FIELDS];
-    size_t field_count;
-    struct framing framing;
-    struct ingest_request request;
-    struct ingest_decision decision;
-    struct pending_message *message;
-    struct header_texts {
-        char guide_signature[HEADER_SIZE];
-        char v1_signature[HEADER_SIZE];
-        char v1_timestamp[HEADER_SIZE];
-        char v1_version[HEADER_SIZE];
-        char event_id[HEADER_SIZE];
-        char attempt[HEADER_SIZE];
-    } texts;
-    size_t body_len;
-    bool body_unread;   /* the client may still be sending */
-    bool continued;     /* 100 Continue was said */
-    bool must_close;
-};
-
-/* ---- the answer ---- */
-
-static void write_answer(struct exchange *x, enum response answer, bool close)
-{
-    const char *body = response_body(answer);
-    const size_t body_len = strlen(body);
-    char text[HEAD_SIZE + 256];
-    char extra[64] = "";
-    int len;
-
-    if (answer == RESPONSE_METHOD_NOT_ALLOWED)
-        snprintf(extra, sizeof extra, "Allow: %s\r\n", routes_allow(x->decision.match.route));
-    else if (answer == RESPONSE_UNAVAILABLE) /* spread, so that those refused together do not come back together */
-        snprintf(extra, sizeof extra, "Retry-After: %u\r\n", 1 + atomic_fetch_add(&x->server->retry_turn, 1) % 5);
-    len =
-        snprintf(text, sizeof text,
-                 "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%sConnection: %s\r\n\r\n",
-                 response_status(answer), response_status_text(answer), body_len, extra, close ? "close" : "keep-alive");
-    /* HEAD_SIZE holds the longest head, the rest the longest body of errors.def. */
-    if (!x->request.method || strcmp(x->request.method, "HEAD") != 0) {
-        memcpy(text + len, body, body_len);
-        len += (int)body_len;
-    }
-    (void)mg_write(x->connection, text, (size_t)len);
-}
-
-/* The first of each kind, with its remedy. */
-static void log_refused_callback(const struct exchange *x, enum response answer)
-{
-    const unsigned bit = 1u << answer;
-    char campaign[LIMIT_CAMPAIGN + 1];
-
-    if (atomic_fetch_or(&x->server->logged_refusals, bit) & bit)
-        return;
-    routes_campaign_for_log(x->decision.match.campaign, campaign);
-    if (answer == RESPONSE_CALLBACK_NOT_CONFIGURED)
-        log_warn("refused a callback from %s (%s): its result is lost. Set CALLBACK_SECRET and start again; further "
-                 "refusals are counted only",
-                 x->info->remote_addr, response_code(answer));
-    else
-        log_warn(
-            "refused a callback from %s%s%s (%s): its result is lost. Put the URL that `dropctl callback-url --base "
-            "URL%s%s` prints into callback_url; further refusals are counted only",
-            x->info->remote_addr, *campaign ? " for campaign " : "", campaign, response_code(answer),
-            *campaign                           ? " --campaign "
-            : answer == RESPONSE_INVALID_CAMPAIGN ? " --campaign NAME"
-                                                : "",
-            campaign);
-}
-
-static void count_answer(struct exchange *x, enum response answer)
-{
-    struct bridge_metrics *metrics = x->server->metrics;
-
-    bridge_count(metrics, METRIC_REQUESTS + answer, 1);
-    /* What was refused before it was verified, or could not be kept, has another answer (see ingest). */
-    if (answer == RESPONSE_INVALID_JSON && x->decision.scheme != ENVELOPE_OFF)
-        bridge_count(metrics, METRIC_KEPT_INVALID, 1);
-    if (response_loses_callback(answer)) {
-        bridge_count(metrics, METRIC_REFUSED_CALLBACKS, 1);
-        log_refused_callback(x, answer);
-    }
-}
-
-/* ---- the body ---- */
-
-static struct body_slot *slot_of(const struct exchange *x)
-{
-    return mg_get_thread_pointer(x->connection);
-}
-
-static void arm(const struct exchange *x, int64_t timeout_ms)
-{
-    body_slot_arm(slot_of(x), x->info->remote_addr, x->info->remote_port, x->info->server_port,
-                  clock_monotonic_ms() + timeout_ms);
-}
-
-/* Reads up to `want` bytes behind what is there. The count, 0 at the end of the body, -1 on a broken one. */
-static long read_more(struct exchange *x, size_t want)
-{
-    size_t got = 0;
-
-    while (got < want) {
-        const int n = mg_read(x->connection, message_body(x->message) + x->body_len, want - got);
-
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        got += (size_t)n;
-        x->body_len += (size_t)n;
-    }
-    return (long)got;
-}
-
-static enum response read_sized(struct exchange *x)
-{
-    const size_t want = (size_t)x->framing.length;
-
-    x->message = message_new(want);
-    if (!x->message)
-        return RESPONSE_UNAVAILABLE;
-    return read_more(x, want) == (long)want ? RESPONSE_RECEIVED : RESPONSE_BAD_REQUEST;
-}
-
-static enum response read_chunked(struct exchange *x)
-{
-    const size_t limit = (size_t)x->server->settings.max_body_bytes;
-    size_t capacity = CHUNKED_FIRST;
-
-    x->message = message_new(capacity);
-    while (x->message) {
-        /* One byte past the limit says enough: the rest is not waited for. */
-        const size_t past = limit + 1 - x->body_len;
-        const size_t room = capacity - x->body_len < past ? capacity - x->body_len : past;
-        const long got = read_more(x, room);
-
-        if (got < 0)
-            return RESPONSE_BAD_REQUEST;
-        if (x->body_len > limit)
-            return RESPONSE_PAYLOAD_TOO_LARGE;
-        if ((size_t)got < room)
-            return RESPONSE_RECEIVED;
-        capacity *= 2;
-        struct pending_message *grown = message_grow(x->message, capacity);
-        if (!grown)
-            break;
-        x->message = grown;
-    }
-    return RESPONSE_UNAVAILABLE;
-}
-
-/* To a request that is broken or ends too early. A stop ends the reading side of connections, so it may be our doing:
-   then the sender is to come again. */
-static enum response answer_to_cut_off(struct exchange *x)
-{
-    x->must_close = true;
-    return atomic_load(&x->server->draining) ? RESPONSE_UNAVAILABLE : RESPONSE_BAD_REQUEST;
-}
-
-/* RESPONSE_RECEIVED once the message holds the whole body. */
-static enum response read_body(struct exchange *x)
-{
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    enum response answer;
-
-    if (x->framing.body == FRAMING_NO_BODY)
-        return RESPONSE_RECEIVED;
-    if (x->framing.body == FRAMING_LENGTH && x->framing.length > (uint64_t)x->server->settings.max_body_bytes)
-        return RESPONSE_PAYLOAD_TOO_LARGE;
-    if (!slot_of(x)) /* no memory when the thread started */
-        return RESPONSE_UNAVAILABLE;
-    if (x->framing.expect_continue)
-        (void)mg_write(x->connection, go_on, sizeof go_on - 1);
-    x->continued = true;
-    arm(x, x->server->settings.body_timeout_ms);
-    answer = x->framing.body == FRAMING_LENGTH ? read_sized(x) : read_chunked(x);
-    if (body_slot_disarm(slot_of(x))) {
-        x->must_close = true; /* the reading side is shut by now, even if the last byte just made it */
-        if (answer == RESPONSE_BAD_REQUEST)
-            answer = RESPONSE_BODY_TIMEOUT;
-    }
-    if (answer == RESPONSE_BAD_REQUEST)
-        answer = answer_to_cut_off(x);
-    x->body_unread = answer != RESPONSE_RECEIVED;
-    return answer;
-}
-
-/* A socket closed with unread bytes sends a reset, which can overtake the answer. */
-static void discard_body(struct exchange *x)
-{
-    char sink[4096];
-    size_t left = DISCARD_BYTES;
-
-    if (!slot_of(x) || (x->framing.expect_continue && !x->continued))
-        return;
-    arm(x, DISCARD_MS);
-    while (left > 0) {
-        const int n = mg_read(x->connection, sink, left < sizeof sink ? left : sizeof sink);
-
-        if (n <= 0)
-            break;
-        left -= (size_t)n;
-    }
-    (void)body_slot_disarm(slot_of(x));
-}
-
-/* ---- one request ---- */
-
-/* The header's text without outer white space, kept in `out`; NULL if there is none. */
-static const char *header(const struct exchange *x, const char *name, char out[HEADER_SIZE])
-{
-    return framing_text(x->fields, x->field_count, name, out, HEADER_SIZE) ? out : NULL;
-}
-
-static void read_head(struct exchange *x)
-{
-    const struct mg_request_info *info = x->info;
-
-    x->field_count = info->num_headers > 0 ? (size_t)info->num_headers : 0;
-    for (size_t i = 0; i < x->field_count; i++)
-        x->fields[i] = (struct http_field){info->http_headers[i].name, info->http_headers[i].value};
-    x->request = (struct ingest_request){
-        .method = info->request_method,
-        .path = info->local_uri_raw ? info->local_uri_raw : "",
-        .query = info->query_string,
-        .guide_signature = header(x, "X-DropCowboy-Signature", x->texts.guide_signature),
-        .v1_signature = header(x, "X-Signature", x->texts.v1_signature),
-        .v1_timestamp = header(x, "X-Timestamp", x->texts.v1_timestamp),
-        .v1_version = header(x, "X-Signature-Version", x->texts.v1_version),
-        .event_id = header(x, "X-Event-Id", x->texts.event_id),
-        .attempt = header(x, "X-Attempt", x->texts.attempt),
-    };
-}
-
-static enum response check_framing(struct exchange *x)
-{
-    const char *version = x->info->http_version;
-    const char *problem = framing_of_fields(version, x->fields, x->field_count, &x->framing);
-
-    if (!problem)
-        problem = framing_of_buffer(version, x->fields, x->field_count);
-    if (!problem)
-        return RESPONSE_RECEIVED;
-    log_debug("refused a request from %s: %s", x->info->remote_addr, problem);
-    x->must_close = true;
-    x->body_unread = true;
-    return RESPONSE_BAD_REQUEST;
-}
-
-/* parse → ingest_check → read the body → ingest_accept */
-static enum response judge(struct exchange *x)
-{
-    struct ingest_times times;
-    enum response answer = check_framing(x);
-
-    if (answer != RESPONSE_RECEIVED)
-        return answer;
-    x->body_unread = x->framing.body != FRAMING_NO_BODY;
-    answer = ingest_check(x->server->ingest, &x->request, clock_wall_ms() / 1000, &x->decision);
-    if (answer != RESPONSE_RECEIVED)
-        return answer;
-    answer = read_body(x);
-    if (answer != RESPONSE_RECEIVED)
-        return answer;
-    if (x->message)
-        message_set_body_len(x->message, x->body_len);
-    times = (struct ingest_times){.received_at_ms = clock_wall_ms(),
-                                  .arrived_ms = clock_monotonic_ms(),
-                                  .last_ms = atomic_load(&x->server->last_ms)};
-    return ingest_accept(x->server->ingest, &x->decision, &x->request, x->message, &times);
-}
+/* ---- civetweb's calls ---- */
 
 static int on_request(struct mg_connection *connection)
 {
-    struct exchange x;
-    enum response answer;
-    bool close;
+    struct http_server *server = mg_get_user_data(mg_get_context(connection));
 
-    memset(&x, 0, sizeof x);
-    x.connection = connection;
-    x.info = mg_get_request_info(connection);
-    x.server = x.info->user_data;
-    bridge_count(x.server->metrics, METRIC_IN_FLIGHT, 1);
-    read_head(&x);
-    answer = judge(&x);
-    count_answer(&x, answer);
-    close = x.must_close || x.body_unread || answer == RESPONSE_BAD_REQUEST || atomic_load(&x.server->draining) ||
-            !framing_keeps_alive(x.info->http_version, x.fields, x.field_count);
-    if (close)
-        mg_disable_connection_keep_alive(connection);
-    write_answer(&x, answer, close);
-    if (x.body_unread && answer != RESPONSE_BODY_TIMEOUT)
-        discard_body(&x);
-    message_release(x.message);
-    bridge_count(x.server->metrics, METRIC_IN_FLIGHT, -1);
-    return response_status(answer);
+    return exchange_serve(connection, &server->service);
 }
 
-/* ---- civetweb's other calls ---- */
-
-/* What its parser refuses, half a head among it; it closes the connection afterwards. `message` may quote the request:
-   it is not logged. */
+/* `message` may quote the request: it is not logged. */
 static int on_http_error(struct mg_connection *connection, int status, const char *message)
 {
-    struct exchange x;
-    enum response answer;
+    struct http_server *server = mg_get_user_data(mg_get_context(connection));
 
     (void)message;
-    memset(&x, 0, sizeof x);
-    x.connection = connection;
-    x.info = mg_get_request_info(connection);
-    x.server = mg_get_user_data(mg_get_context(connection));
-    log_debug("refused a request: the HTTP library says %d", status);
-    answer = answer_to_cut_off(&x);
-    count_answer(&x, answer);
-    mg_disable_connection_keep_alive(connection);
-    write_answer(&x, answer, true);
+    exchange_refuse(connection, &server->service, status);
     return 0;
 }
 
@@ -596,10 +276,12 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
     }
     mg_init_library(MG_FEATURES_DEFAULT);
     server->plug = -1;
-    atomic_store(&server->last_ms, INT64_MAX);
     server->settings = *settings;
-    server->ingest = ingest;
-    server->metrics = metrics;
+    server->service = (struct exchange_service){.ingest = ingest,
+                                                .metrics = metrics,
+                                                .max_body_bytes = settings->max_body_bytes,
+                                                .body_timeout_ms = settings->body_timeout_ms,
+                                                .last_ms = INT64_MAX};
     server->watch = body_watch_start(error);
     server->idle = idle_threads_new((size_t)settings->threads, error);
     if (!server->watch || !server->idle || !make_plug(server, error) || !start_tls(server, error) || !start_civetweb(server, error)) {
@@ -631,8 +313,8 @@ static void close_listener(void *context, int fd)
 
 void http_server_refuse(struct http_server *server, int64_t deadline_ms)
 {
-    atomic_store(&server->last_ms, deadline_ms);
-    atomic_store(&server->draining, true);
+    atomic_store(&server->service.last_ms, deadline_ms);
+    atomic_store(&server->service.draining, true);
     server->goodbye_ms = clock_monotonic_ms() + GOODBYE_MS;
     (void)descriptors_each(close_listener, server);
 }
@@ -667,7 +349,7 @@ static int count_connections(const struct http_server *server, bool end)
 
 static bool is_served(const struct http_server *server, int64_t now_ms)
 {
-    return metric_get(&server->metrics->rows[METRIC_IN_FLIGHT]) > 0 ||
+    return metric_get(&server->service.metrics->rows[METRIC_IN_FLIGHT]) > 0 ||
            count_connections(server, now_ms >= server->goodbye_ms) > 0;
 }
 
@@ -685,7 +367,7 @@ static void await_last_answers(const struct http_server *server)
 {
     const int64_t last_ms = clock_monotonic_ms() + LAST_ANSWER_MS;
 
-    while (metric_get(&server->metrics->rows[METRIC_IN_FLIGHT]) > 0 && clock_monotonic_ms() < last_ms)
+    while (metric_get(&server->service.metrics->rows[METRIC_IN_FLIGHT]) > 0 && clock_monotonic_ms() < last_ms)
         clock_sleep_ms(DRAIN_POLL_MS);
 }
 
@@ -704,7 +386,7 @@ void http_server_stop(struct http_server *server)
 {
     if (!server)
         return;
-    if (server->context && !atomic_load(&server->draining))
+    if (server->context && !atomic_load(&server->service.draining))
         http_server_refuse(server, clock_monotonic_ms());
     if (server->context) {
         /* The library's threads look every 2 s only whether to stop: all that they wait for comes to its end. */

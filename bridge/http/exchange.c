@@ -1,0 +1,340 @@
+#include "exchange.h"
+
+#include "body_watch.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "framing.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    /* A first buffer for chunked bodies; the vendor's are some 400 bytes. */
+    CHUNKED_FIRST = 4096,
+    /* What is read and dropped after an early refusal, so that the client sees the answer and not a reset. */
+    DISCARD_BYTES = 256 * 1024,
+    DISCARD_MS = 1000,
+    HEAD_SIZE = 320,
+    /* Longer than any header value that can be right: a longer one is cut and stays wrong. */
+    HEADER_SIZE = 192,
+};
+
+/* One request on its way through. */
+struct exchange {
+    struct exchange_service *service;
+    struct mg_connection *connection;
+    const struct mg_request_info *info;
+    struct http_field fields[FRAMING_MAX_FIELDS];
+    size_t field_count;
+    struct framing framing;
+    struct ingest_request request;
+    struct ingest_decision decision;
+    struct pending_message *message;
+    struct header_texts {
+        char guide_signature[HEADER_SIZE];
+        char v1_signature[HEADER_SIZE];
+        char v1_timestamp[HEADER_SIZE];
+        char v1_version[HEADER_SIZE];
+        char event_id[HEADER_SIZE];
+        char attempt[HEADER_SIZE];
+    } texts;
+    size_t body_len;
+    bool body_unread;   /* the client may still be sending */
+    bool continued;     /* 100 Continue was said */
+    bool must_close;
+};
+
+/* ---- the answer ---- */
+
+static void write_answer(struct exchange *x, enum response answer, bool close)
+{
+    const char *body = response_body(answer);
+    const size_t body_len = strlen(body);
+    char text[HEAD_SIZE + 256];
+    char extra[64] = "";
+    int len;
+
+    if (answer == RESPONSE_METHOD_NOT_ALLOWED)
+        snprintf(extra, sizeof extra, "Allow: %s\r\n", routes_allow(x->decision.match.route));
+    else if (answer == RESPONSE_UNAVAILABLE) /* spread, so that those refused together do not come back together */
+        snprintf(extra, sizeof extra, "Retry-After: %u\r\n", 1 + atomic_fetch_add(&x->service->retry_turn, 1) % 5);
+    len =
+        snprintf(text, sizeof text,
+                 "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%sConnection: %s\r\n\r\n",
+                 response_status(answer), response_status_text(answer), body_len, extra, close ? "close" : "keep-alive");
+    /* HEAD_SIZE holds the longest head, the rest the longest body of errors.def. */
+    if (!x->request.method || strcmp(x->request.method, "HEAD") != 0) {
+        memcpy(text + len, body, body_len);
+        len += (int)body_len;
+    }
+    (void)mg_write(x->connection, text, (size_t)len);
+}
+
+/* The first of each kind, with its remedy. */
+static void log_refused_callback(const struct exchange *x, enum response answer)
+{
+    const unsigned bit = 1u << answer;
+    char campaign[LIMIT_CAMPAIGN + 1];
+
+    if (atomic_fetch_or(&x->service->logged_refusals, bit) & bit)
+        return;
+    routes_campaign_for_log(x->decision.match.campaign, campaign);
+    if (answer == RESPONSE_CALLBACK_NOT_CONFIGURED)
+        log_warn("refused a callback from %s (%s): its result is lost. Set CALLBACK_SECRET and start again; further "
+                 "refusals are counted only",
+                 x->info->remote_addr, response_code(answer));
+    else
+        log_warn(
+            "refused a callback from %s%s%s (%s): its result is lost. Put the URL that `dropctl callback-url --base "
+            "URL%s%s` prints into callback_url; further refusals are counted only",
+            x->info->remote_addr, *campaign ? " for campaign " : "", campaign, response_code(answer),
+            *campaign                           ? " --campaign "
+            : answer == RESPONSE_INVALID_CAMPAIGN ? " --campaign NAME"
+                                                : "",
+            campaign);
+}
+
+static void count_answer(struct exchange *x, enum response answer)
+{
+    struct bridge_metrics *metrics = x->service->metrics;
+
+    bridge_count(metrics, METRIC_REQUESTS + answer, 1);
+    /* What was refused before it was verified, or could not be kept, has another answer (see ingest). */
+    if (answer == RESPONSE_INVALID_JSON && x->decision.scheme != ENVELOPE_OFF)
+        bridge_count(metrics, METRIC_KEPT_INVALID, 1);
+    if (response_loses_callback(answer)) {
+        bridge_count(metrics, METRIC_REFUSED_CALLBACKS, 1);
+        log_refused_callback(x, answer);
+    }
+}
+
+/* ---- the body ---- */
+
+static struct body_slot *slot_of(const struct exchange *x)
+{
+    return mg_get_thread_pointer(x->connection);
+}
+
+static void arm(const struct exchange *x, int64_t timeout_ms)
+{
+    body_slot_arm(slot_of(x), x->info->remote_addr, x->info->remote_port, x->info->server_port,
+                  clock_monotonic_ms() + timeout_ms);
+}
+
+/* Reads up to `want` bytes behind what is there. The count, 0 at the end of the body, -1 on a broken one. */
+static long read_more(struct exchange *x, size_t want)
+{
+    size_t got = 0;
+
+    while (got < want) {
+        const int n = mg_read(x->connection, message_body(x->message) + x->body_len, want - got);
+
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        got += (size_t)n;
+        x->body_len += (size_t)n;
+    }
+    return (long)got;
+}
+
+static enum response read_sized(struct exchange *x)
+{
+    const size_t want = (size_t)x->framing.length;
+
+    x->message = message_new(want);
+    if (!x->message)
+        return RESPONSE_UNAVAILABLE;
+    return read_more(x, want) == (long)want ? RESPONSE_RECEIVED : RESPONSE_BAD_REQUEST;
+}
+
+static enum response read_chunked(struct exchange *x)
+{
+    const size_t limit = (size_t)x->service->max_body_bytes;
+    size_t capacity = CHUNKED_FIRST;
+
+    x->message = message_new(capacity);
+    while (x->message) {
+        /* One byte past the limit says enough: the rest is not waited for. */
+        const size_t past = limit + 1 - x->body_len;
+        const size_t room = capacity - x->body_len < past ? capacity - x->body_len : past;
+        const long got = read_more(x, room);
+
+        if (got < 0)
+            return RESPONSE_BAD_REQUEST;
+        if (x->body_len > limit)
+            return RESPONSE_PAYLOAD_TOO_LARGE;
+        if ((size_t)got < room)
+            return RESPONSE_RECEIVED;
+        capacity *= 2;
+        struct pending_message *grown = message_grow(x->message, capacity);
+        if (!grown)
+            break;
+        x->message = grown;
+    }
+    return RESPONSE_UNAVAILABLE;
+}
+
+/* To a request that is broken or ends too early. A stop ends the reading side of connections, so it may be our doing:
+   then the sender is to come again. */
+static enum response answer_to_cut_off(struct exchange *x)
+{
+    x->must_close = true;
+    return atomic_load(&x->service->draining) ? RESPONSE_UNAVAILABLE : RESPONSE_BAD_REQUEST;
+}
+
+/* RESPONSE_RECEIVED once the message holds the whole body. */
+static enum response read_body(struct exchange *x)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    enum response answer;
+
+    if (x->framing.body == FRAMING_NO_BODY)
+        return RESPONSE_RECEIVED;
+    if (x->framing.body == FRAMING_LENGTH && x->framing.length > (uint64_t)x->service->max_body_bytes)
+        return RESPONSE_PAYLOAD_TOO_LARGE;
+    if (!slot_of(x)) /* no memory when the thread started */
+        return RESPONSE_UNAVAILABLE;
+    if (x->framing.expect_continue)
+        (void)mg_write(x->connection, go_on, sizeof go_on - 1);
+    x->continued = true;
+    arm(x, x->service->body_timeout_ms);
+    answer = x->framing.body == FRAMING_LENGTH ? read_sized(x) : read_chunked(x);
+    if (body_slot_disarm(slot_of(x))) {
+        x->must_close = true; /* the reading side is shut by now, even if the last byte just made it */
+        if (answer == RESPONSE_BAD_REQUEST)
+            answer = RESPONSE_BODY_TIMEOUT;
+    }
+    if (answer == RESPONSE_BAD_REQUEST)
+        answer = answer_to_cut_off(x);
+    x->body_unread = answer != RESPONSE_RECEIVED;
+    return answer;
+}
+
+/* A socket closed with unread bytes sends a reset, which can overtake the answer. */
+static void discard_body(struct exchange *x)
+{
+    char sink[4096];
+    size_t left = DISCARD_BYTES;
+
+    if (!slot_of(x) || (x->framing.expect_continue && !x->continued))
+        return;
+    arm(x, DISCARD_MS);
+    while (left > 0) {
+        const int n = mg_read(x->connection, sink, left < sizeof sink ? left : sizeof sink);
+
+        if (n <= 0)
+            break;
+        left -= (size_t)n;
+    }
+    (void)body_slot_disarm(slot_of(x));
+}
+
+/* ---- one request ---- */
+
+/* The header's text without outer white space, kept in `out`; NULL if there is none. */
+static const char *header(const struct exchange *x, const char *name, char out[HEADER_SIZE])
+{
+    return framing_text(x->fields, x->field_count, name, out, HEADER_SIZE) ? out : NULL;
+}
+
+static void read_head(struct exchange *x)
+{
+    const struct mg_request_info *info = x->info;
+
+    x->field_count = info->num_headers > 0 ? (size_t)info->num_headers : 0;
+    for (size_t i = 0; i < x->field_count; i++)
+        x->fields[i] = (struct http_field){info->http_headers[i].name, info->http_headers[i].value};
+    x->request = (struct ingest_request){
+        .method = info->request_method,
+        .path = info->local_uri_raw ? info->local_uri_raw : "",
+        .query = info->query_string,
+        .guide_signature = header(x, "X-DropCowboy-Signature", x->texts.guide_signature),
+        .v1_signature = header(x, "X-Signature", x->texts.v1_signature),
+        .v1_timestamp = header(x, "X-Timestamp", x->texts.v1_timestamp),
+        .v1_version = header(x, "X-Signature-Version", x->texts.v1_version),
+        .event_id = header(x, "X-Event-Id", x->texts.event_id),
+        .attempt = header(x, "X-Attempt", x->texts.attempt),
+    };
+}
+
+static enum response check_framing(struct exchange *x)
+{
+    const char *version = x->info->http_version;
+    const char *problem = framing_of_fields(version, x->fields, x->field_count, &x->framing);
+
+    if (!problem)
+        problem = framing_of_buffer(version, x->fields, x->field_count);
+    if (!problem)
+        return RESPONSE_RECEIVED;
+    log_debug("refused a request from %s: %s", x->info->remote_addr, problem);
+    x->must_close = true;
+    x->body_unread = true;
+    return RESPONSE_BAD_REQUEST;
+}
+
+/* parse → ingest_check → read the body → ingest_accept */
+static enum response judge(struct exchange *x)
+{
+    struct ingest_times times;
+    enum response answer = check_framing(x);
+
+    if (answer != RESPONSE_RECEIVED)
+        return answer;
+    x->body_unread = x->framing.body != FRAMING_NO_BODY;
+    answer = ingest_check(x->service->ingest, &x->request, clock_wall_ms() / 1000, &x->decision);
+    if (answer != RESPONSE_RECEIVED)
+        return answer;
+    answer = read_body(x);
+    if (answer != RESPONSE_RECEIVED)
+        return answer;
+    if (x->message)
+        message_set_body_len(x->message, x->body_len);
+    times = (struct ingest_times){.received_at_ms = clock_wall_ms(),
+                                  .arrived_ms = clock_monotonic_ms(),
+                                  .last_ms = atomic_load(&x->service->last_ms)};
+    return ingest_accept(x->service->ingest, &x->decision, &x->request, x->message, &times);
+}
+
+int exchange_serve(struct mg_connection *connection, struct exchange_service *service)
+{
+    struct exchange x;
+    enum response answer;
+    bool close;
+
+    memset(&x, 0, sizeof x);
+    x.connection = connection;
+    x.info = mg_get_request_info(connection);
+    x.service = service;
+    bridge_count(x.service->metrics, METRIC_IN_FLIGHT, 1);
+    read_head(&x);
+    answer = judge(&x);
+    count_answer(&x, answer);
+    close = x.must_close || x.body_unread || answer == RESPONSE_BAD_REQUEST || atomic_load(&x.service->draining) ||
+            !framing_keeps_alive(x.info->http_version, x.fields, x.field_count);
+    if (close)
+        mg_disable_connection_keep_alive(connection);
+    write_answer(&x, answer, close);
+    if (x.body_unread && answer != RESPONSE_BODY_TIMEOUT)
+        discard_body(&x);
+    message_release(x.message);
+    bridge_count(x.service->metrics, METRIC_IN_FLIGHT, -1);
+    return response_status(answer);
+}
+
+void exchange_refuse(struct mg_connection *connection, struct exchange_service *service, int status)
+{
+    struct exchange x;
+    enum response answer;
+
+    memset(&x, 0, sizeof x);
+    x.connection = connection;
+    x.info = mg_get_request_info(connection);
+    x.service = service;
+    log_debug("refused a request: the HTTP library says %d", status);
+    answer = answer_to_cut_off(&x);
+    count_answer(&x, answer);
+    mg_disable_connection_keep_alive(connection);
+    write_answer(&x, answer, true);
+}
