@@ -16,6 +16,8 @@
 #include "spool/spool.h"
 #include "broker/topology_watch.h"
 
+#include <malloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,7 @@ enum {
     WATCH_MS = TIMER_MS(1000),
     /* Descriptors beside the connections: listeners, broker, files. */
     SPARE_DESCRIPTORS = 128,
+    MMAP_THRESHOLD = 64 * 1024, /* bytes; glibc's own grows with what is freed */
 };
 
 struct bridge {
@@ -57,6 +60,7 @@ struct bridge {
     struct topology_watch *topology;
     struct admin_server *admin;
     struct http_server *http;
+    atomic_bool listening; /* http is there to be asked */
 };
 
 static int fail(const struct error *error)
@@ -127,6 +131,18 @@ static void report_broker(struct buf *members, const struct bridge *bridge, enum
     report_problem(members, "broker_problem", problem);
 }
 
+static void report_connections(struct buf *members, const struct bridge *bridge)
+{
+    struct connections_status status;
+
+    http_server_connections(bridge->http, &status);
+    buf_printf(members, ",\"connections\":{\"held\":%zu,\"threads\":%zu,\"short\":%s", status.held, status.threads,
+               status.threads_short ? "true" : "false");
+    for (int i = 0; i < CONNECTION_STATES; i++)
+        buf_printf(members, ",\"%s\":%zu", connection_state_name((enum connection_state)i), status.states[i]);
+    buf_printf(members, "}");
+}
+
 /* Ready as long as one of the two places takes events. */
 static bool report_ready(void *context, struct buf *members)
 {
@@ -141,6 +157,11 @@ static bool report_ready(void *context, struct buf *members)
         spool_drain_problem(bridge->drain, spool.problem);
     report_spool(members, &spool);
     report_routes(members, bridge);
+    if (!atomic_load(&bridge->listening)) {
+        buf_printf(members, ",\"listener\":\"not open yet, or no longer\"");
+        return false;
+    }
+    report_connections(members, bridge);
     return (state == BROKER_OPEN && !refusing) || spool.state == SPOOL_OPEN;
 }
 
@@ -148,6 +169,10 @@ static void refresh_metrics(void *context)
 {
     struct bridge *bridge = context;
 
+    struct connections_status status;
+
+    if (atomic_load(&bridge->listening))
+        http_server_connections(bridge->http, &status); /* sets the gauges */
     metric_set(&bridge->metrics->rows[METRIC_LOG_LINES_DROPPED], (int64_t)log_lines_dropped());
 }
 
@@ -170,17 +195,27 @@ static enum publish_outcome to_spool(void *context, struct pending_message *mess
 /* ---- start ---- */
 
 /* A thread a connection, a descriptor each: the usual soft limit of 1024 is too low. */
-static void raise_descriptor_limit(int64_t threads)
+/* Each connection needs one, and so does each that waits for a thread. Fewer threads than HTTP_THREADS if the limit is too low for
+   all: accepting with none left would fail again and again. */
+static int64_t threads_for_descriptors(int64_t threads)
 {
-    const rlim_t wanted = (rlim_t)threads * 2 + SPARE_DESCRIPTORS;
+    const int64_t wanted = threads + http_server_queue(threads) + SPARE_DESCRIPTORS;
     struct rlimit limit;
+    int64_t possible = threads;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
-    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < (rlim_t)threads + SPARE_DESCRIPTORS)
-        log_warn("only %llu descriptors are allowed: HTTP_THREADS=%lld needs more (ulimit -n)",
-                 (unsigned long long)limit.rlim_cur, (long long)threads);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return threads;
+    if (limit.rlim_cur < (rlim_t)wanted) {
+        limit.rlim_cur = limit.rlim_max < (rlim_t)wanted ? limit.rlim_max : (rlim_t)wanted;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    while (possible > 1 && (rlim_t)(possible + http_server_queue(possible) + SPARE_DESCRIPTORS) > limit.rlim_cur)
+        possible--;
+    if (possible < threads)
+        log_warn("HTTP_THREADS=%lld needs %lld descriptors, and %llu are allowed (ulimit -n, LimitNOFILE): %lld connections are "
+                 "served at once",
+                 (long long)threads, (long long)wanted, (unsigned long long)limit.rlim_cur, (long long)possible);
+    return possible;
 }
 
 static bool start_core(struct bridge *bridge, struct error *error)
@@ -291,17 +326,17 @@ static bool start_listeners(struct bridge *bridge, struct error *error)
                                        .context = bridge};
     const struct http_settings http = {.listen = config->listen,
                                        .tls_cert_file = config->tls_cert_file,
-                                       .threads = config->http_threads,
+                                       .threads = threads_for_descriptors(config->http_threads),
                                        .max_body_bytes = config->max_body_bytes,
-                                       .body_timeout_ms = config->body_timeout_ms};
+                                       .body_timeout_ms = config->body_timeout_ms,
+                                       .body_memory_bytes = config->body_memory_bytes,
+                                       .keep_alive_s = config->keep_alive_s};
 
-    raise_descriptor_limit(config->http_threads);
-    bridge->http = http_server_start(&http, bridge->ingest, bridge->metrics, error);
-    if (!bridge->http)
-        return false;
-    /* Last: who sees it ready finds the public listener open. */
+    /* First the few threads of the admin listener: where threads are limited, HTTP_THREADS takes all that are left. */
     bridge->admin = admin_server_start(&admin, error);
-    return bridge->admin != NULL;
+    bridge->http = bridge->admin ? http_server_start(&http, bridge->ingest, bridge->metrics, error) : NULL;
+    atomic_store(&bridge->listening, bridge->http != NULL);
+    return bridge->http != NULL;
 }
 
 /* ---- stop ---- */
@@ -351,12 +386,19 @@ static void finish(struct bridge *bridge)
 
 static void stop(struct bridge *bridge)
 {
-    http_server_stop(bridge->http);
+    /* First what asks the listener on behalf of /readyz. */
     stop_helpers(bridge);
+    http_server_stop(bridge->http);
     pool_stop(bridge->publishers, clock_monotonic_ms() + FLUSH_MS);
     spool_stop(bridge->spool);
     ingest_free(bridge->ingest);
     bridge_metrics_free(bridge->metrics);
+}
+
+/* What large bodies took is given back to the system when they are freed: kept in the arenas of many threads it would stay. */
+static void bound_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 }
 
 static int serve(struct bridge *bridge)
@@ -364,6 +406,7 @@ static int serve(struct bridge *bridge)
     struct error error = {0};
     int status = 0;
 
+    bound_memory();
     stop_signal_init();
     bool good = start_core(bridge, &error) && start_spool(bridge, &error) && start_broker(bridge, &error) &&
                 await_places(bridge, &error) && start_helpers(bridge, &error) && start_listeners(bridge, &error);

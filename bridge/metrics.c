@@ -31,6 +31,17 @@ static const struct {
     {METRIC_PUBLISHERS_CONNECTED, "dropbridge_publishers_connected", NULL, "Publishing connections that can be used.",
      METRIC_GAUGE},
     {METRIC_IN_FLIGHT, "dropbridge_in_flight", NULL, "Requests being served.", METRIC_GAUGE},
+#define CONNECTIONS "Connections that hold an HTTP thread, by what they do."
+    {METRIC_CONNECTIONS, "dropbridge_connections", "state=\"head\"", CONNECTIONS, METRIC_GAUGE},
+    {METRIC_CONNECTIONS + 1, "dropbridge_connections", "state=\"body\"", CONNECTIONS, METRIC_GAUGE},
+    {METRIC_CONNECTIONS + 2, "dropbridge_connections", "state=\"confirm\"", CONNECTIONS, METRIC_GAUGE},
+    {METRIC_CONNECTIONS + 3, "dropbridge_connections", "state=\"writing\"", CONNECTIONS, METRIC_GAUGE},
+    {METRIC_CONNECTIONS + 4, "dropbridge_connections", "state=\"idle\"", CONNECTIONS, METRIC_GAUGE},
+#define CLOSED "Connections that were cut off, by why."
+    {METRIC_CLOSED, "dropbridge_connections_closed_total", "reason=\"deadline\"", CLOSED, METRIC_COUNTER},
+    {METRIC_CLOSED + 1, "dropbridge_connections_closed_total", "reason=\"threads_short\"", CLOSED, METRIC_COUNTER},
+    {METRIC_CLOSED + 2, "dropbridge_connections_closed_total", "reason=\"memory_short\"", CLOSED, METRIC_COUNTER},
+    {METRIC_BODY_BYTES, "dropbridge_body_bytes", NULL, "Memory that request bodies take, of BODY_MEMORY_BYTES.", METRIC_GAUGE},
     {METRIC_SPOOL_FOUND, "dropbridge_spool_found_at_start", NULL, "Messages that the spool held at the start.",
      METRIC_GAUGE},
     {METRIC_SPOOL_SPOOLED, "dropbridge_spool_spooled_total", NULL, "Messages synced to the spool.", METRIC_COUNTER},

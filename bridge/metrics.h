@@ -3,7 +3,7 @@
 #define DROPBRIDGE_BRIDGE_METRICS_H
 
 #include "common/metrics.h"
-#include "http/response.h"
+#include "bridge/http/response.h"
 
 /* At rest, for one process's life: requests{code="received"} + kept_invalid = accepted{by="broker"} +
    accepted{by="spool"}; spool_found_at_start + spool_spooled = spool_drained + spool_waiting + spool_set_aside. The
@@ -23,6 +23,9 @@ enum bridge_metric {
     METRIC_RECONNECTS,
     METRIC_PUBLISHERS_CONNECTED,
     METRIC_IN_FLIGHT,
+    METRIC_CONNECTIONS,                   /* one row a state: METRIC_CONNECTIONS + enum connection_state */
+    METRIC_CLOSED = METRIC_CONNECTIONS + 5, /* one row a reason to cut: METRIC_CLOSED + enum connection_cut - 1 */
+    METRIC_BODY_BYTES = METRIC_CLOSED + 3,
     METRIC_SPOOL_FOUND,
     METRIC_SPOOL_SPOOLED,
     METRIC_SPOOL_DRAINED,

@@ -1,19 +1,15 @@
 #include "exchange.h"
 
-#include "body_watch.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/timers.h"
 #include "framing.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    /* A first buffer for chunked bodies; the vendor's are some 400 bytes. */
-    CHUNKED_FIRST = 4096,
-    /* What is read and dropped after an early refusal, so that the client sees the answer and not a reset. */
-    DISCARD_BYTES = 256 * 1024,
-    DISCARD_MS = 1000,
+    WRITE_MS = TIMER_MS(4000), /* an answer that its client does not read */
     HEAD_SIZE = 320,
     /* Longer than any header value that can be right: a longer one is cut and stays wrong. */
     HEADER_SIZE = 192,
@@ -29,7 +25,9 @@ struct exchange {
     struct framing framing;
     struct ingest_request request;
     struct ingest_decision decision;
-    struct pending_message *message;
+    struct connection *place;
+    struct body body;
+    enum connection_cut cut;
     struct header_texts {
         char guide_signature[HEADER_SIZE];
         char v1_signature[HEADER_SIZE];
@@ -38,13 +36,22 @@ struct exchange {
         char event_id[HEADER_SIZE];
         char attempt[HEADER_SIZE];
     } texts;
-    size_t body_len;
     bool body_unread;   /* the client may still be sending */
     bool continued;     /* 100 Continue was said */
     bool must_close;
 };
 
 /* ---- the answer ---- */
+
+/* From here on the answer has a deadline: not the library's own 10 s for each piece that a slow reader takes. */
+static void begin_answer(struct exchange *x)
+{
+    const enum connection_cut cut = connection_enter(x->place, CONNECTION_WRITING, clock_monotonic_ms() + WRITE_MS);
+
+    if (cut != CUT_NONE)
+        x->cut = cut;
+    x->must_close |= x->cut != CUT_NONE;
+}
 
 static void write_answer(struct exchange *x, enum response answer, bool close)
 {
@@ -67,7 +74,8 @@ static void write_answer(struct exchange *x, enum response answer, bool close)
         memcpy(text + len, body, body_len);
         len += (int)body_len;
     }
-    (void)mg_write(x->connection, text, (size_t)len);
+    if (mg_write(x->connection, text, (size_t)len) != len)
+        mg_disable_connection_keep_alive(x->connection);
 }
 
 /* The first of each kind, with its remedy. */
@@ -110,78 +118,13 @@ static void count_answer(struct exchange *x, enum response answer)
 
 /* ---- the body ---- */
 
-static struct body_slot *slot_of(const struct exchange *x)
-{
-    return mg_get_thread_pointer(x->connection);
-}
-
-static void arm(const struct exchange *x, int64_t timeout_ms)
-{
-    body_slot_arm(slot_of(x), x->info->remote_addr, x->info->remote_port, x->info->server_port,
-                  clock_monotonic_ms() + timeout_ms);
-}
-
-/* Reads up to `want` bytes behind what is there. The count, 0 at the end of the body, -1 on a broken one. */
-static long read_more(struct exchange *x, size_t want)
-{
-    size_t got = 0;
-
-    while (got < want) {
-        const int n = mg_read(x->connection, message_body(x->message) + x->body_len, want - got);
-
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        got += (size_t)n;
-        x->body_len += (size_t)n;
-    }
-    return (long)got;
-}
-
-static enum response read_sized(struct exchange *x)
-{
-    const size_t want = (size_t)x->framing.length;
-
-    x->message = message_new(want);
-    if (!x->message)
-        return RESPONSE_UNAVAILABLE;
-    return read_more(x, want) == (long)want ? RESPONSE_RECEIVED : RESPONSE_BAD_REQUEST;
-}
-
-static enum response read_chunked(struct exchange *x)
-{
-    const size_t limit = (size_t)x->service->max_body_bytes;
-    size_t capacity = CHUNKED_FIRST;
-
-    x->message = message_new(capacity);
-    while (x->message) {
-        /* One byte past the limit says enough: the rest is not waited for. */
-        const size_t past = limit + 1 - x->body_len;
-        const size_t room = capacity - x->body_len < past ? capacity - x->body_len : past;
-        const long got = read_more(x, room);
-
-        if (got < 0)
-            return RESPONSE_BAD_REQUEST;
-        if (x->body_len > limit)
-            return RESPONSE_PAYLOAD_TOO_LARGE;
-        if ((size_t)got < room)
-            return RESPONSE_RECEIVED;
-        capacity *= 2;
-        struct pending_message *grown = message_grow(x->message, capacity);
-        if (!grown)
-            break;
-        x->message = grown;
-    }
-    return RESPONSE_UNAVAILABLE;
-}
-
-/* To a request that is broken or ends too early. A stop ends the reading side of connections, so it may be our doing:
-   then the sender is to come again. */
+/* To a request that is broken or ends too early. It may be our doing: then the sender is to come again. */
 static enum response answer_to_cut_off(struct exchange *x)
 {
     x->must_close = true;
-    return atomic_load(&x->service->draining) ? RESPONSE_UNAVAILABLE : RESPONSE_BAD_REQUEST;
+    if (x->cut == CUT_DEADLINE)
+        return RESPONSE_BODY_TIMEOUT;
+    return x->cut != CUT_NONE || atomic_load(&x->service->draining) ? RESPONSE_UNAVAILABLE : RESPONSE_BAD_REQUEST;
 }
 
 /* RESPONSE_RECEIVED once the message holds the whole body. */
@@ -192,43 +135,18 @@ static enum response read_body(struct exchange *x)
 
     if (x->framing.body == FRAMING_NO_BODY)
         return RESPONSE_RECEIVED;
-    if (x->framing.body == FRAMING_LENGTH && x->framing.length > (uint64_t)x->service->max_body_bytes)
+    if (x->framing.body == FRAMING_LENGTH && x->framing.length > x->service->body.max_bytes)
         return RESPONSE_PAYLOAD_TOO_LARGE;
-    if (!slot_of(x)) /* no memory when the thread started */
-        return RESPONSE_UNAVAILABLE;
     if (x->framing.expect_continue)
         (void)mg_write(x->connection, go_on, sizeof go_on - 1);
     x->continued = true;
-    arm(x, x->service->body_timeout_ms);
-    answer = x->framing.body == FRAMING_LENGTH ? read_sized(x) : read_chunked(x);
-    if (body_slot_disarm(slot_of(x))) {
-        x->must_close = true; /* the reading side is shut by now, even if the last byte just made it */
-        if (answer == RESPONSE_BAD_REQUEST)
-            answer = RESPONSE_BODY_TIMEOUT;
-    }
+    answer = body_read(&x->body, x->connection, x->place, &x->framing, &x->service->body, &x->cut);
+    /* The reading side is shut by then, even if the last byte just made it. */
+    x->must_close = x->cut != CUT_NONE;
     if (answer == RESPONSE_BAD_REQUEST)
         answer = answer_to_cut_off(x);
     x->body_unread = answer != RESPONSE_RECEIVED;
     return answer;
-}
-
-/* A socket closed with unread bytes sends a reset, which can overtake the answer. */
-static void discard_body(struct exchange *x)
-{
-    char sink[4096];
-    size_t left = DISCARD_BYTES;
-
-    if (!slot_of(x) || (x->framing.expect_continue && !x->continued))
-        return;
-    arm(x, DISCARD_MS);
-    while (left > 0) {
-        const int n = mg_read(x->connection, sink, left < sizeof sink ? left : sizeof sink);
-
-        if (n <= 0)
-            break;
-        left -= (size_t)n;
-    }
-    (void)body_slot_disarm(slot_of(x));
 }
 
 /* ---- one request ---- */
@@ -289,12 +207,10 @@ static enum response judge(struct exchange *x)
     answer = read_body(x);
     if (answer != RESPONSE_RECEIVED)
         return answer;
-    if (x->message)
-        message_set_body_len(x->message, x->body_len);
     times = (struct ingest_times){.received_at_ms = clock_wall_ms(),
                                   .arrived_ms = clock_monotonic_ms(),
                                   .last_ms = atomic_load(&x->service->last_ms)};
-    return ingest_accept(x->service->ingest, &x->decision, &x->request, x->message, &times);
+    return ingest_accept(x->service->ingest, &x->decision, &x->request, x->body.message, &times);
 }
 
 int exchange_serve(struct mg_connection *connection, struct exchange_service *service)
@@ -305,20 +221,26 @@ int exchange_serve(struct mg_connection *connection, struct exchange_service *se
 
     memset(&x, 0, sizeof x);
     x.connection = connection;
+    x.place = mg_get_thread_pointer(connection);
     x.info = mg_get_request_info(connection);
     x.service = service;
     bridge_count(x.service->metrics, METRIC_IN_FLIGHT, 1);
     read_head(&x);
     answer = judge(&x);
     count_answer(&x, answer);
+    begin_answer(&x);
+    if (answer == RESPONSE_RECEIVED)
+        connection_verified(x.place);
     close = x.must_close || x.body_unread || answer == RESPONSE_BAD_REQUEST || atomic_load(&x.service->draining) ||
+            connections_are_short(service->body.connections) ||
             !framing_keeps_alive(x.info->http_version, x.fields, x.field_count);
     if (close)
         mg_disable_connection_keep_alive(connection);
     write_answer(&x, answer, close);
-    if (x.body_unread && answer != RESPONSE_BODY_TIMEOUT)
-        discard_body(&x);
-    message_release(x.message);
+    if (x.body_unread && x.cut == CUT_NONE && (x.continued || !x.framing.expect_continue))
+        body_discard(connection, x.place);
+    body_clear(&x.body, &service->body);
+    (void)connection_enter(x.place, CONNECTION_IDLE, 0);
     bridge_count(x.service->metrics, METRIC_IN_FLIGHT, -1);
     return response_status(answer);
 }
@@ -330,9 +252,11 @@ void exchange_refuse(struct mg_connection *connection, struct exchange_service *
 
     memset(&x, 0, sizeof x);
     x.connection = connection;
+    x.place = mg_get_thread_pointer(connection);
     x.info = mg_get_request_info(connection);
     x.service = service;
     log_debug("refused a request: the HTTP library says %d", status);
+    begin_answer(&x);
     answer = answer_to_cut_off(&x);
     count_answer(&x, answer);
     mg_disable_connection_keep_alive(connection);

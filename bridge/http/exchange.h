@@ -3,6 +3,7 @@
 #ifndef DROPBRIDGE_HTTP_EXCHANGE_H
 #define DROPBRIDGE_HTTP_EXCHANGE_H
 
+#include "body.h"
 #include "bridge/ingest.h"
 #include "bridge/metrics.h"
 
@@ -11,12 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What all requests share. */
+/* What all requests share. The thread pointer of each civetweb thread is its struct connection. */
 struct exchange_service {
     struct ingest *ingest;
     struct bridge_metrics *metrics;
-    int64_t max_body_bytes;
-    int64_t body_timeout_ms;
+    struct body_limits body;
     atomic_bool draining;        /* every answer says that its connection closes */
     _Atomic int64_t last_ms;     /* while draining: no outcome is waited for past it; else INT64_MAX */
     atomic_uint logged_refusals; /* a bit for each answer */

@@ -12,7 +12,7 @@ enum { SPARE = 16 }; /* threads that wait for a connection, at least */
 struct idle_threads {
     size_t threads;
     int fd; /* a semaphore: one read, one thread */
-    _Atomic size_t let_go, busy;
+    _Atomic size_t let_go;
 };
 
 /* Up to so many in all. */
@@ -64,17 +64,10 @@ void idle_threads_wait(struct idle_threads *idle)
         ;
 }
 
-void idle_threads_busy(struct idle_threads *idle)
+void idle_threads_need(struct idle_threads *idle, size_t busy)
 {
-    size_t busy = atomic_fetch_add(&idle->busy, 1) + 1;
-
     if (busy + SPARE > atomic_load(&idle->let_go))
         let_go(idle, busy + 2 * SPARE);
-}
-
-void idle_threads_done(struct idle_threads *idle)
-{
-    (void)atomic_fetch_sub(&idle->busy, 1);
 }
 
 void idle_threads_let_all_go(struct idle_threads *idle)

@@ -18,9 +18,8 @@ void idle_threads_free(struct idle_threads *idle);
 
 /* A thread has started: returns when it is needed. */
 void idle_threads_wait(struct idle_threads *idle);
-/* A connection is being served by a thread from now on; no more. */
-void idle_threads_busy(struct idle_threads *idle);
-void idle_threads_done(struct idle_threads *idle);
+/* So many are busy: lets more go if too few wait. */
+void idle_threads_need(struct idle_threads *idle, size_t busy);
 /* The end: lets all of them go. */
 void idle_threads_let_all_go(struct idle_threads *idle);
 

@@ -4,7 +4,8 @@
 #include "common/descriptors.h"
 #include "common/listen_error.h"
 #include "common/log.h"
-#include "body_watch.h"
+#include "civetweb_quirks.h"
+#include "connections.h"
 #include "exchange.h"
 #include "idle_threads.h"
 #include "tls_listener.h"
@@ -24,6 +25,8 @@
 
 enum {
     MAX_PORTS = 4,
+    QUEUE_MIN = 16,
+    QUEUE_MAX = 512,
     DRAIN_POLL_MS = 5,
     /* How long connections are served after the last one was taken: who uses one hears in the answer that it closes. */
     GOODBYE_MS = 100,
@@ -35,7 +38,7 @@ enum {
 struct http_server {
     struct http_settings settings;
     struct exchange_service service;
-    struct body_watch *watch;
+    struct connections *connections;
     struct idle_threads *idle;
     struct tls_listener *tls; /* NULL: plain HTTP */
     struct mg_context *context;
@@ -138,6 +141,8 @@ static int on_tls_context(void **context, void *user_data)
     return 1;
 }
 
+static _Thread_local struct connection *place; /* of an HTTP thread */
+
 static void *on_thread_start(const struct mg_context *context, int type)
 {
     const struct http_server *server = mg_get_user_data(context);
@@ -145,14 +150,16 @@ static void *on_thread_start(const struct mg_context *context, int type)
     if (type != 1)
         return NULL;
     idle_threads_wait(server->idle);
-    return body_slot_new(server->watch);
+    place = connections_join(server->connections);
+    return place;
 }
 
-static void on_thread_end(const struct mg_context *context, int type, void *pointer)
+/* A handshake comes before on_connection. */
+static void on_handshake(void *context, int fd)
 {
-    (void)context;
-    if (type == 1)
-        body_slot_free(pointer);
+    const struct http_server *server = context;
+
+    idle_threads_need(server->idle, connection_begin(place, fd));
 }
 
 static int on_connection(const struct mg_connection *connection, void **data)
@@ -160,15 +167,14 @@ static int on_connection(const struct mg_connection *connection, void **data)
     const struct http_server *server = mg_get_user_data(mg_get_context(connection));
 
     (void)data;
-    idle_threads_busy(server->idle);
+    idle_threads_need(server->idle, connection_begin(place, civetweb_socket(connection)));
     return 0;
 }
 
 static void on_connection_end(const struct mg_connection *connection)
 {
-    const struct http_server *server = mg_get_user_data(mg_get_context(connection));
-
-    idle_threads_done(server->idle);
+    (void)connection;
+    connection_end(place);
 }
 
 /* ---- start and stop ---- */
@@ -188,23 +194,34 @@ static void log_ports(struct http_server *server)
     }
 }
 
+static void tell_missing_threads(struct http_server *server)
+{
+    const long started = civetweb_threads_started(server->start_problem);
+
+    if (started > 0) {
+        connections_limit(server->connections, (size_t)started);
+        log_warn("HTTP_THREADS=%lld: only %ld threads could be started (a limit on tasks: pids_limit, TasksMax or ulimit -u), so "
+                 "many connections are served at once", (long long)server->settings.threads, started);
+    } else if (server->start_problem[0] != '\0') {
+        log_warn("the HTTP library: %s", server->start_problem);
+    }
+}
+
 static bool start_civetweb(struct http_server *server, struct error *error)
 {
-    char threads[24];
-    /* keep_alive_timeout_ms past the 60 s after which usual load balancers drop an idle connection: they close first.
-     */
+    char threads[24], keep_alive[24], queue[24];
     const char *options[] = {"listening_ports",
                              server->settings.listen,
                              "num_threads",
                              threads,
                              "connection_queue",
-                             "512",
+                             queue,
                              "listen_backlog",
                              "4096",
                              "enable_keep_alive",
                              "yes",
                              "keep_alive_timeout_ms",
-                             "65000",
+                             keep_alive,
                              "request_timeout_ms",
                              "10000",
                              "tcp_nodelay",
@@ -221,24 +238,23 @@ static bool start_civetweb(struct http_server *server, struct error *error)
     struct mg_callbacks callbacks;
 
     snprintf(threads, sizeof threads, "%lld", (long long)server->settings.threads);
+    snprintf(keep_alive, sizeof keep_alive, "%lld", (long long)server->settings.keep_alive_s * 1000);
+    /* Connections that wait for a thread need descriptors as well. */
+    snprintf(queue, sizeof queue, "%lld", (long long)http_server_queue(server->settings.threads));
     memset(&callbacks, 0, sizeof callbacks);
     callbacks.begin_request = on_request;
     callbacks.http_error = on_http_error;
     callbacks.log_message = on_log;
     callbacks.external_ssl_ctx = on_tls_context;
     callbacks.init_thread = on_thread_start;
-    callbacks.exit_thread = on_thread_end;
     callbacks.init_connection = on_connection;
     callbacks.connection_close = on_connection_end;
-    if (server->tls) /* a handshake comes before on_connection: nobody counts it */
-        idle_threads_let_all_go(server->idle);
     server->starter = pthread_self();
     atomic_store(&server->starting, true);
     server->context = mg_start(&callbacks, server, options);
     atomic_store(&server->starting, false);
     if (server->context) {
-        if (server->start_problem[0] != '\0')
-            log_warn("the HTTP library: %s", server->start_problem);
+        tell_missing_threads(server);
         return true;
     }
     error_set(error, listen_error_code(server->start_problem), "cannot listen on %s: %s", server->settings.listen,
@@ -253,6 +269,8 @@ static bool start_tls(struct http_server *server, struct error *error)
     if (len == 0 || server->settings.listen[len - 1] != 's')
         return true;
     server->tls = tls_listener_start(server->settings.tls_cert_file, error);
+    if (server->tls)
+        tls_listener_on_handshake(server->tls, on_handshake, server);
     return server->tls != NULL;
 }
 
@@ -279,17 +297,30 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
     server->settings = *settings;
     server->service = (struct exchange_service){.ingest = ingest,
                                                 .metrics = metrics,
-                                                .max_body_bytes = settings->max_body_bytes,
-                                                .body_timeout_ms = settings->body_timeout_ms,
+                                                .body = {.max_bytes = (size_t)settings->max_body_bytes,
+                                                         .timeout_ms = settings->body_timeout_ms,
+                                                         .memory = {.limit = (size_t)settings->body_memory_bytes}},
                                                 .last_ms = INT64_MAX};
-    server->watch = body_watch_start(error);
+    server->connections = connections_start((size_t)settings->threads, metrics, error);
+    server->service.body.connections = server->connections;
     server->idle = idle_threads_new((size_t)settings->threads, error);
-    if (!server->watch || !server->idle || !make_plug(server, error) || !start_tls(server, error) || !start_civetweb(server, error)) {
+    if (!server->connections || !server->idle || !make_plug(server, error) || !start_tls(server, error) || !start_civetweb(server, error)) {
         http_server_stop(server);
         return NULL;
     }
     log_ports(server);
     return server;
+}
+
+int64_t http_server_queue(int64_t threads)
+{
+    return threads / 4 < QUEUE_MIN ? QUEUE_MIN : threads / 4 > QUEUE_MAX ? QUEUE_MAX : threads / 4;
+}
+
+void http_server_connections(struct http_server *server, struct connections_status *out)
+{
+    connections_status(server->connections, out);
+    metric_set(&server->service.metrics->rows[METRIC_BODY_BYTES], (int64_t)atomic_load(&server->service.body.memory.used));
 }
 
 static void close_listener(void *context, int fd)
@@ -398,7 +429,7 @@ void http_server_stop(struct http_server *server)
     }
     if (server->plug >= 0)
         close(server->plug);
-    body_watch_stop(server->watch);
+    connections_stop(server->connections);
     idle_threads_free(server->idle);
     tls_listener_stop(server->tls);
     mg_exit_library();

@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "bridge/metrics.h"
 #include "bridge/ingest.h"
+#include "connections.h"
 #include "bridge/handoff.h"
 
 #include <stdbool.h>
@@ -16,6 +17,8 @@ struct http_settings {
     int64_t threads;           /* connections served at once */
     int64_t max_body_bytes;
     int64_t body_timeout_ms;
+    int64_t body_memory_bytes;
+    int64_t keep_alive_s;
 };
 
 struct http_server;
@@ -24,6 +27,12 @@ struct http_server;
    (ERROR_CONFIG: the address or the certificate cannot be used; ERROR_NOT_YET: the address not now) on failure. */
 struct http_server *http_server_start(const struct http_settings *settings, struct ingest *ingest,
                                       struct bridge_metrics *metrics, struct error *error);
+
+/* How many connections may wait for one of so many threads. */
+int64_t http_server_queue(int64_t threads);
+
+/* Any thread. */
+void http_server_connections(struct http_server *server, struct connections_status *out);
 
 /* Takes no new connections; no request waits for its outcome past deadline_ms (CLOCK_MONOTONIC) any more. */
 void http_server_refuse(struct http_server *server, int64_t deadline_ms);

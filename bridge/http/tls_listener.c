@@ -26,6 +26,8 @@ struct version {
 };
 
 struct tls_listener {
+    void (*on_handshake)(void *context, int fd);
+    void *on_handshake_context;
     const char *path;
     SSL_CTX *context; /* civetweb's; without a certificate */
     pthread_t thread;
@@ -254,6 +256,23 @@ static struct tls_listener *listener_new(const char *path)
     pthread_cond_init(&listener->stop, &attributes);
     pthread_condattr_destroy(&attributes);
     return listener;
+}
+
+static void on_info(const SSL *tls, int where, int result)
+{
+    const struct tls_listener *listener = SSL_CTX_get_app_data(SSL_get_SSL_CTX(tls));
+
+    (void)result;
+    if (listener && (where & SSL_CB_HANDSHAKE_START) != 0)
+        listener->on_handshake(listener->on_handshake_context, SSL_get_fd(tls));
+}
+
+void tls_listener_on_handshake(struct tls_listener *listener, void (*begin)(void *context, int fd), void *context)
+{
+    listener->on_handshake = begin;
+    listener->on_handshake_context = context;
+    (void)SSL_CTX_set_app_data(listener->context, listener);
+    SSL_CTX_set_info_callback(listener->context, on_info);
 }
 
 struct tls_listener *tls_listener_start(const char *path, struct error *error)

@@ -22,6 +22,9 @@ struct tls_listener *tls_listener_start(const char *path, struct error *error);
 /* After the last handshake. NULL is fine. */
 void tls_listener_stop(struct tls_listener *listener);
 
+/* Before the first handshake: `begin` is called at each one's start, in its thread. (Once more if TLS asks for it.) */
+void tls_listener_on_handshake(struct tls_listener *listener, void (*begin)(void *context, int fd), void *context);
+
 /* The context for civetweb; the listener's. Its handshakes may run in many threads at once. */
 struct ssl_ctx_st *tls_listener_context(struct tls_listener *listener);
 

@@ -390,13 +390,13 @@ class Sentinel:
 
 
 class Program(Child):
-    """dropbridge or dropworker under the build folder of DROPBRIDGE_BUILD, or under `build`."""
+    """dropbridge or dropworker under the build folder of DROPBRIDGE_BUILD, or under `build`. `within`: a command that runs it."""
 
-    def __init__(self, binary, folder, name, settings, arguments=(), clean_exit=(0,), build=None):
+    def __init__(self, binary, folder, name, settings, arguments=(), clean_exit=(0,), build=None, within=()):
         self.settings = {key: str(value) for key, value in settings.items() if value is not None}
         self.clean_exit = clean_exit
         program = pathlib.Path(build or BUILD) / binary
-        super().__init__([program, *arguments], folder, name, {**clean_environment(), **self.settings})
+        super().__init__([*within, program, *arguments], folder, name, {**clean_environment(), **self.settings})
 
     def _port_of(self, text):
         # With what stands behind the number: the whole of it is there.

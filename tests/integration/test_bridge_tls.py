@@ -221,6 +221,15 @@ def test_handshakes_that_stall_hold_up_nobody(start_bridge, authority, certifica
     servers.wait_until(others_are_answered_before_they_end, lambda: bridge.stderr[-2000:])
 
 
+def test_more_handshakes_that_stall_than_threads_hold_up_nobody(start_bridge, authority, certificate):
+    bridge = start_bridge(LISTEN="127.0.0.1:0s", TLS_CERT_FILE=certificate, HTTP_THREADS=32)
+    with contextlib.ExitStack() as stack:
+        stall(stack, bridge, 96)
+        for _ in range(10):
+            assert post(bridge.port, trusting(authority)).status == 200
+        assert bridge.metrics()['dropbridge_connections_closed_total{reason="threads_short"}'] > 0
+
+
 @pytest.mark.timing
 def test_handshakes_that_stall_are_ended_after_10_s(start_bridge, authority, certificate):
     bridge = start_bridge(LISTEN="127.0.0.1:0s", TLS_CERT_FILE=certificate)

@@ -62,23 +62,6 @@ def test_a_worker_that_has_no_redis_and_takes_no_messages_ends_within_a_second(s
     assert stop_seconds(worker) < LIMIT_S
 
 
-def test_the_end_of_the_admin_listener_cuts_no_request_at_the_same_port_of_another_address(rabbitmq, names, queues, programs):
-    port = servers.free_port()
-    addresses = {"LISTEN": f"127.0.0.2:{port}", "ADMIN_LISTEN": f"127.0.0.1:{port}"}
-    bridge = programs(servers.Bridge, {"AMQP_URL": rabbitmq.url, **names, **addresses, "BODY_TIMEOUT_MS": 9000})
-    servers.wait_until(lambda: bridge.readyz()[1]["broker"] == "connected", lambda: bridge.stderr[-2000:])
-    silent = socket.create_connection(("127.0.0.1", port), servers.HANG_GUARD_S)
-    with silent, socket.create_connection(("127.0.0.2", port), servers.HANG_GUARD_S) as one:
-        one.sendall(wire.head("POST", wire.WEBHOOK, [*wire.guide(BODY).items(), ("Content-Length", len(BODY))]) + BODY[:-1])
-        servers.wait_until(lambda: bridge.in_flight() == 1, "the bridge waits for the rest of the body")
-        bridge.signal(servers.SIGTERM)
-        assert silent.recv(1) == b""  # the admin listener has ended
-        one.sendall(BODY[-1:])
-        assert one.recv(4096).startswith(b"HTTP/1.1 200 ")
-    queues.take("AMQP_QUEUE", 1)
-    assert bridge.wait_exit() == 0
-
-
 @pytest.mark.threads
 def test_a_stop_tells_those_it_cuts_off_to_come_again(start_bridge, queues):
     """Two requests come only by half, and nobody has read them when the stop ends the reading: an idle connection holds the
