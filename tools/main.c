@@ -11,25 +11,28 @@
 
 static const struct command {
     const char *name;
+    const char *settings; /* what the names of those that it uses begin with */
     const char *usage;
     const char *summary;
     const char *details; /* for its own --help */
     int (*run)(const struct tool_config *config, int argc, char **argv);
 } commands[] = {
-    {"callback-url", "--base URL [--campaign NAME] [--path-token]", "prints the callback_url to give the vendor",
+    {"callback-url", "CALLBACK_", "--base URL [--campaign NAME] [--path-token]",
+     "prints the callback_url to give the vendor",
      "  --base URL       what the vendor reaches the bridge by: https://hooks.example.com\n"
      "  --campaign NAME  count what comes there under this campaign: 1 to 64 of A-Z a-z 0-9 . _ -\n"
      "  --path-token     the token in the path, for senders that drop the query; needs --campaign\n\n"
      "The first secret of CALLBACK_SECRET mints the token: the bridge must have it too.\n",
      callback_url_run},
-    {"campaigns", "alias ID NAME | alias --remove ID | alias --list", "makes one campaign of what comes under two names",
+    {"campaigns", "REDIS_", "alias ID NAME | alias --remove ID | alias --list",
+     "makes one campaign of what comes under two names",
      "  alias ID NAME      what comes under ID counts under NAME from now on; what was counted is merged\n"
      "  alias --remove ID  ID is a campaign of its own from now on; what was merged stays where it is\n"
      "  alias --list       the aliases, and pairs of names that the same drops came under: perhaps one campaign\n\n"
      "A merge cannot be taken apart again. Workers may go on meanwhile. ID and NAME as they stand in the keys of\n"
      "Redis: 1 to 64 of A-Z a-z 0-9 . _ -, and other bytes of ids in bodies as %XX.\n",
      campaign_aliases_run},
-    {"send", "--url URL --scheme guide|v1|callback [--lines] FILE...",
+    {"send", "WEBHOOK_", "--url URL --scheme guide|v1|callback [--lines] FILE...",
      "posts each FILE (- is stdin) as one event, or each line of it",
      "  --url URL        the bridge's route: http://127.0.0.1:8080/webhook, or what callback-url printed\n"
      "  --scheme SCHEME  guide: X-DropCowboy-Signature; v1: X-Signature and X-Timestamp;\n"
@@ -39,7 +42,8 @@ static const struct command {
      "The first secret of WEBHOOK_SECRET signs. Every FILE is checked before the first event is posted.\n"
      "Exit status: 0 if every answer was 2xx, 1 if not, 69 if there was no connection.\n",
      send_run},
-    {"verify", "[--repair [--lost CAMPAIGN] [--lower]]", "checks that the counts in Redis add up, and restores those that others tell",
+    {"verify", "REDIS_", "[--repair [--lost CAMPAIGN] [--lower]]",
+     "checks that the counts in Redis add up, and restores those that others tell",
      "  --repair  restores what follows from other keys, even while workers count; lowers no count\n"
      "  --lost CAMPAIGN\n"
      "            what the totals have more than the campaigns was this one's\n"
@@ -53,10 +57,10 @@ enum { COMMANDS = sizeof commands / sizeof commands[0], HELP_LIMIT = 16 * 1024 }
 
 static void print_help(void)
 {
+    struct tool_settings settings;
     struct buf text;
-    size_t count = 0;
-    const struct setting *settings = tool_settings(&count);
 
+    tool_settings_select("", &settings);
     buf_init(&text, HELP_LIMIT);
     (void)buf_append_text(&text, "usage: dropctl [--config FILE] COMMAND ...\n"
                                  "       dropctl COMMAND --help\n"
@@ -65,7 +69,7 @@ static void print_help(void)
         (void)buf_printf(&text, "  dropctl %s %s\n      %s\n", commands[i].name, commands[i].usage,
                          commands[i].summary);
     (void)buf_append_text(&text, "\nSettings, from the environment or from --config FILE (KEY=VALUE lines):\n");
-    config_print_help(settings, count, &text);
+    config_print_help(settings.rows, settings.count, &text);
     (void)fputs(text.data ? text.data : "", stdout);
     buf_clear(&text);
 }
@@ -81,8 +85,16 @@ static const struct command *find_command(const char *name)
 
 static void print_command_help(const struct command *command)
 {
-    (void)printf("usage: dropctl [--config FILE] %s %s\n\n%s.\n\n%s", command->name, command->usage, command->summary,
-                 command->details);
+    struct tool_settings settings;
+    struct buf text;
+
+    tool_settings_select(command->settings, &settings);
+    buf_init(&text, HELP_LIMIT);
+    (void)buf_printf(&text, "usage: dropctl [--config FILE] %s %s\n\n%s.\n\n%s\nSettings:\n", command->name,
+                     command->usage, command->summary, command->details);
+    config_print_help(settings.rows, settings.count, &text);
+    (void)fputs(text.data ? text.data : "", stdout);
+    buf_clear(&text);
 }
 
 /* Whether --help is among the words of a command; behind "--" it is a file. */
@@ -104,14 +116,26 @@ static int command_index(int argc, char **argv)
     return i < argc ? i : argc;
 }
 
+/* What the names of the settings that a command uses begin with. A callback is not signed: its token is in the URL. */
+static const char *settings_of(const struct command *command, int argc, char **argv)
+{
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], "--scheme") == 0 && strcmp(argv[i + 1], "callback") == 0)
+            return "LOG_";
+    }
+    return command->settings;
+}
+
 static int run(const struct config_arguments *arguments, const struct command *command, int argc, char **argv)
 {
     struct tool_config config = {0};
+    struct tool_settings settings;
     struct config_report report;
     int status = error_exit_status(ERROR_CONFIG);
 
     config_report_init(&report);
-    const bool ok = tool_config_load(arguments->config_file, &config, &report);
+    tool_settings_select(command ? settings_of(command, argc, argv) : "", &settings);
+    const bool ok = tool_config_load(&settings, arguments->config_file, &config, &report);
     if (report.warnings.len > 0)
         (void)fputs(report.warnings.data, stderr);
     if (report.problems.len > 0)

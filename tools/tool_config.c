@@ -1,5 +1,6 @@
 #include "tool_config.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static const struct setting settings[] = {
@@ -9,15 +10,26 @@ static const struct setting settings[] = {
 
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
 
-const struct setting *tool_settings(size_t *count)
+_Static_assert(sizeof settings <= sizeof((struct tool_settings *)NULL)->rows, "struct tool_settings has room for all");
+
+static bool begins_with(const char *text, const char *prefix)
 {
-    *count = SETTINGS;
-    return settings;
+    return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-bool tool_config_load(const char *config_file, struct tool_config *out, struct config_report *report)
+void tool_settings_select(const char *prefix, struct tool_settings *out)
 {
-    return config_load(settings, SETTINGS, config_file, environ, out, report);
+    out->count = 0;
+    for (size_t i = 0; i < SETTINGS; i++) {
+        if (begins_with(settings[i].name, prefix) || begins_with(settings[i].name, "LOG_"))
+            out->rows[out->count++] = settings[i];
+    }
+}
+
+bool tool_config_load(const struct tool_settings *selected, const char *config_file, struct tool_config *out,
+                      struct config_report *report)
+{
+    return config_load(selected->rows, selected->count, config_file, environ, out, report);
 }
 
 void tool_config_clear(struct tool_config *config)

@@ -15,10 +15,20 @@ struct tool_config {
 #include "common/settings.def"
 };
 
-const struct setting *tool_settings(size_t *count);
+/* Rows for config_load. */
+struct tool_settings {
+    struct setting rows[32];
+    size_t count;
+};
 
-/* As config_load, from the process's environment. */
-bool tool_config_load(const char *config_file, struct tool_config *out, struct config_report *report);
+/* Those of the log, and those whose name begins with `prefix`: what is wrong with a setting must not stop a command that
+   has no use for it. */
+void tool_settings_select(const char *prefix, struct tool_settings *out);
+
+/* As config_load, from the process's environment. What is not `selected` stays as it is. */
+bool tool_config_load(const struct tool_settings *selected, const char *config_file, struct tool_config *out,
+                      struct config_report *report);
+/* Of one that was all zeros before it was loaded. */
 void tool_config_clear(struct tool_config *config);
 
 /* The first secret of a list as a key, to be freed with hmac_key_free. NULL with ERROR_CONFIG, naming `setting`, if the
