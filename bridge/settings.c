@@ -45,6 +45,14 @@ static bool check_secrets(const struct bridge_settings *config, struct config_re
     return true;
 }
 
+static bool check_development_secrets(const struct bridge_settings *config, struct config_report *report)
+{
+    const struct named_secrets verified_by[] = {{"WEBHOOK_SECRET", &config->webhook_secrets},
+                                                {"CALLBACK_SECRET", &config->callback_secrets}};
+
+    return development_secrets_check(verified_by, config->callback_auth == CALLBACK_AUTH_OFF ? 1 : 2, report);
+}
+
 /* It works all the same, as long as RabbitMQ takes the large ones. */
 static void check_spool_size(const struct bridge_settings *config, struct config_report *report)
 {
@@ -108,10 +116,9 @@ bool bridge_settings_load(const char *config_file, char *const *environment, voi
     ok &= check_secrets(out, report);
     ok &= settings_check_amqp_names(out->amqp_exchange, out->amqp_queue, out->amqp_rejected_queue, report);
     ok &= check_tls(out, report);
+    ok &= check_development_secrets(out, report);
     amqp_tls_check_settings(out->amqp_url, out->amqp_ca_file, out->amqp_cert_file, report);
     check_spool_size(out, report);
-    development_secret_warn("WEBHOOK_SECRET", &out->webhook_secrets, report);
-    development_secret_warn("CALLBACK_SECRET", &out->callback_secrets, report);
     development_password_warn("AMQP_URL", out->amqp_url, report);
     return ok;
 }

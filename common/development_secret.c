@@ -9,18 +9,44 @@ enum { URL_SIZE = 2048 };
 static const char prefix[] = "development-";
 static const size_t prefix_len = sizeof prefix - 1;
 
-void development_secret_warn(const char *name, const struct secrets *secrets, struct config_report *report)
+/* How many of them are the examples'. */
+static size_t development_count(const struct secrets *secrets)
 {
+    size_t found = 0;
+
     for (size_t i = 0; i < secrets->count; i++) {
         const struct secret *secret = &secrets->items[i];
-        if (secret->len < prefix_len || memcmp(secret->data, prefix, prefix_len) != 0)
-            continue;
-        config_warning(report,
-                       "DEVELOPMENT SECRET: %s is the one of the examples, which everybody knows: anyone can send "
-                       "events that pass for genuine. Set one of your own before anything real comes in",
-                       name);
-        return;
+        found += secret->len >= prefix_len && memcmp(secret->data, prefix, prefix_len) == 0;
     }
+    return found;
+}
+
+bool development_secrets_check(const struct named_secrets *settings, size_t count, struct config_report *report)
+{
+    bool own = false;
+    bool ok = true;
+
+    for (size_t i = 0; i < count; i++)
+        own |= development_count(settings[i].secrets) < settings[i].secrets->count;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = settings[i].name;
+
+        if (development_count(settings[i].secrets) == 0)
+            continue;
+        if (own)
+            config_problem(report,
+                           "DEVELOPMENT SECRET: %s is the one of the examples, which everybody knows, beside a secret "
+                           "of your own: anyone can send events that pass for genuine. Set %s to one of your own, or "
+                           "leave it empty (%s=) to refuse what it verifies",
+                           name, name, name);
+        else
+            config_warning(report,
+                           "DEVELOPMENT SECRET: %s is the one of the examples, which everybody knows: anyone can send "
+                           "events that pass for genuine. Set one of your own before anything real comes in",
+                           name);
+        ok &= !own;
+    }
+    return ok;
 }
 
 void development_password_warn(const char *name, const char *urls, struct config_report *report)

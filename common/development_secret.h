@@ -5,9 +5,19 @@
 
 #include "env_config.h"
 
-/* Adds a warning to the report if one of the secrets of the setting `name` is such a one. */
-void development_secret_warn(const char *name, const struct secrets *secrets, struct config_report *report);
-/* The same for the passwords of a comma-separated list of service URLs. NULL and URLs that cannot be read: nothing. */
+#include <stdbool.h>
+#include <stddef.h>
+
+struct named_secrets {
+    const char *name; /* the setting's */
+    const struct secrets *secrets;
+};
+
+/* Looks at all settings of secrets that a program verifies by. Each that holds one of the examples' is a warning, or a
+   problem (and false) if any of them holds another secret: who has set one of their own means to let nobody else in. */
+bool development_secrets_check(const struct named_secrets *settings, size_t count, struct config_report *report);
+/* Adds a warning if a password in a comma-separated list of service URLs is one of the examples'. NULL and URLs that
+   cannot be read: nothing. */
 void development_password_warn(const char *name, const char *urls, struct config_report *report);
 
 #endif

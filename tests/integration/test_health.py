@@ -62,6 +62,6 @@ def test_the_operators_command_has_nothing_to_ask():
 
 def test_health_does_not_repeat_what_the_start_warned_of():
     """Docker keeps the output of every check."""
-    settings = {"WEBHOOK_SECRET": "development-x", "CALLBACK_SECRET": "c", "ADMIN_LISTEN": "127.0.0.1:1"}
+    settings = {"WEBHOOK_SECRET": "development-x", "CALLBACK_SECRET": "development-y", "ADMIN_LISTEN": "127.0.0.1:1"}
     assert "DEVELOPMENT" not in "".join(map(str, ask("bridge/dropbridge", **settings)))
     assert "DEVELOPMENT SECRET" in "".join(map(str, servers.run_program("bridge/dropbridge", ["--check-config"], settings)))

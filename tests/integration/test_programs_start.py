@@ -1,5 +1,6 @@
 """Command lines and settings of all programs: exit codes, and every problem named at once."""
 
+import re
 import socket
 
 import pytest
@@ -194,15 +195,68 @@ def test_the_warnings_of_a_worker_are_lines_of_its_log():
     assert status == 0 and " warn dropworker: LOG_LEVLE" in text
 
 
-@pytest.mark.parametrize(("binary", "settings"), [
-    ("bridge/dropbridge", {"REDIS_URL_FILE": "/nowhere/url", "PREFETCH": "many", "REDIS_PREFIX": "{}"}),
-    ("workers/dropworker", {"WEBHOOK_SECRET_FILE": "/nowhere/secret", "LISTEN": "nowhere", "HTTP_THREADS": "0"}),
-    ("tools/dropctl", {"LISTEN": "nowhere", "PREFETCH": "many", "AMQP_CA_FILE": "/nowhere/ca.pem"}),
-])
-def test_a_setting_of_another_program_cannot_stop_this_one(binary, settings, tmp_path):
-    status, text = run(binary, "--check-config", **{**GOOD[binary], **settings})
-    assert status == 0, text
-    file = tmp_path / "all.env"
-    file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    status, text = run(binary, "--config", str(file), "--check-config", **GOOD[binary])
-    assert status == 0, text
+# ---- settings of others ----
+
+COMMANDS = {
+    "callback-url": (["callback-url", "--base", "https://h"], {"CALLBACK_SECRET": "c"}, 0),
+    "send, signed": (["send", "--url", "http://127.0.0.1:1/", "--scheme", "guide", "FILE"], {"WEBHOOK_SECRET": "w"}, 69),
+    "send, a callback": (["send", "--url", "http://127.0.0.1:1/", "--scheme", "callback", "FILE"], {}, 69),
+    "campaigns": (["campaigns", "alias", "--list"], {"REDIS_URL": "redis://127.0.0.1:1"}, 69),
+    "verify": (["verify"], {"REDIS_URL": "redis://127.0.0.1:1"}, 69),
+}
+# Name → binary, command line, the settings that it needs, its exit status with them.
+RUNS = {binary: (binary, ["--check-config"], good, 0) for binary, good in GOOD.items()}
+RUNS |= {f"dropctl {name}": ("tools/dropctl", *run) for name, run in COMMANDS.items()}
+
+
+def settings_in(help_text):
+    """With the _FILE forms."""
+    return set(re.findall(r"^  ([A-Z][A-Z0-9_]+) ", help_text, re.MULTILINE)) | set(re.findall(r"named by (\w+_FILE)", help_text))
+
+
+def foreign_settings(name):
+    """Those that some program has, and this run has no use for."""
+    binary, arguments, _, _ = RUNS[name]
+    command = [word for word in arguments[:1] if not word.startswith("--")]
+    own = settings_in(run(binary, *command, "--help")[1])
+    if "callback" in arguments:
+        own -= {"WEBHOOK_SECRET", "WEBHOOK_SECRET_FILE"}
+    return set().union(*(settings_in(run(program, "--help")[1]) for program in PROGRAMS)) - own
+
+
+@pytest.mark.parametrize("place", ["the environment", "--config"])
+@pytest.mark.parametrize("name", RUNS)
+def test_a_setting_that_it_does_not_use_stops_no_program(name, place, tmp_path):
+    """Values that no setting takes, files that are not there, and both at once."""
+    binary, arguments, good, expected = RUNS[name]
+    foreign = foreign_settings(name)
+    assert len(foreign) > 10
+    bad = {one: "/nowhere/file" if one.endswith("_FILE") else "\x01{}s" for one in foreign}
+    (tmp_path / "event").write_text("{}")
+    arguments = [str(tmp_path / "event") if word == "FILE" else word for word in arguments]
+    if place == "--config":
+        (tmp_path / "all.env").write_text("".join(f"{one}={value}\n" for one, value in bad.items()))
+        arguments, bad = ["--config", str(tmp_path / "all.env"), *arguments], {}
+    status, text = run(binary, *arguments, **good, **bad)
+    assert status == expected, text
+    assert [one for one in foreign if re.search(rf"\b{one}\b", text)] == []
+
+
+@pytest.mark.parametrize(("command", "name"), [("callback-url", "CALLBACK_SECRET_FILE"), ("send", "WEBHOOK_SECRET_FILE"),
+                                               ("verify", "REDIS_URL_FILE"), ("campaigns", "REDIS_SENTINEL_PASSWORD_FILE")])
+def test_a_setting_that_a_command_uses_stops_it(command, name):
+    status, text = run("tools/dropctl", command, **{name: "/nowhere/file"})
+    assert status == 78 and f"{name}: /nowhere/file" in text
+
+
+# ---- secrets of the examples ----
+
+
+@pytest.mark.parametrize(("own", "example"), [("WEBHOOK_SECRET", "CALLBACK_SECRET"), ("CALLBACK_SECRET", "WEBHOOK_SECRET")])
+def test_a_secret_of_the_examples_beside_ones_own_stops_the_bridge(own, example):
+    settings = {own: "mine", example: "development-x", "LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0"}
+    for arguments in (["--check-config"], []):
+        status, text = run("bridge/dropbridge", *arguments, **settings)
+        assert status == 78 and f"Set {example} to one of your own, or leave it empty ({example}=)" in text
+    status, text = run("bridge/dropbridge", "--check-config", **settings | {example: ""})
+    assert status == 0 and "DEVELOPMENT" not in text and f"{example} is not set" in text
