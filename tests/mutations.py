@@ -137,6 +137,20 @@ WHO_MAY_SEND = [
         "out[i] = i < head + len || i >= len - tail ? phone[i] : '*';",
         ["test_log"],
     ),
+    Mutation(
+        "example-beside-own", "a secret of the examples beside one's own is refused",
+        "common/development_secret.c",
+        "ok &= !own;",
+        "ok &= own;",
+        ["test_bridge_settings"],
+    ),
+    Mutation(
+        "every-command-every-setting", "a setting stops only the command that uses it",
+        "tools/main.c",
+        "return command->settings;",
+        'return *command->settings ? "" : "LOG_";',
+        ["test_programs_start.py::test_a_setting_that_it_does_not_use_stops_no_program"],
+    ),
 ]
 
 ACCEPTING = [

@@ -5,6 +5,7 @@ of it is removed at the end. One line a claim."""
 
 import argparse
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -154,14 +155,17 @@ def nothing_is_open(run):
             claim(host["Memory"] > 0, f"{service} may take all memory")
             claim(host["RestartPolicy"]["Name"] == "unless-stopped", f"{service} is not restarted")
             claim("max-size" in host["LogConfig"]["Config"], f"{service}'s log grows for ever")
+            claim(host["CapDrop"] == ["ALL"] and not host["Privileged"], f"{service} has capabilities")
+            claim(host["ReadonlyRootfs"] or service == "rabbitmq", f"{service} may write to its root file system")
             if service in LISTENING:
-                closed = host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"]
-                claim(closed and not host["Privileged"], f"{service} may write or has capabilities")
+                claim(not host["CapAdd"] and host["PidsLimit"] > 0, f"{service} has capabilities, or may start any number of processes")
     for service in LISTENING:
         claim(run.composition.execute(service, "id", "-u").strip() == "10001", f"{service} does not run as 10001")
         wrote = run.composition.execute(service, "sh", "-c", "touch /usr/x 2>&1; true")
         claim("Read-only" in wrote, f"{service} can write to its root file system")
-    return "loopback only, read-only, no capabilities, bounded memory and logs"
+    inside = json.loads(run.composition.run("docker", "network", "inspect", f"{run.project}_inside"))[0]
+    claim(inside["Internal"], "the network of RabbitMQ and Redis leads out")
+    return "loopback only, read-only, no capabilities, an internal network, bounded memory and logs"
 
 
 def development_secrets_shout(run):

@@ -7,6 +7,7 @@ import re
 import outcomes
 import pytest
 import servers
+import yaml
 
 ROOT = servers.ROOT
 PROGRAMS = {"bridge": "bridge/dropbridge", "worker": "workers/dropworker", "ctl": "tools/dropctl"}
@@ -14,10 +15,16 @@ FILE_FORM = re.compile(r"; or in the file named by (\w+)")
 
 
 @functools.cache
-def settings(program):
-    """Of a program: name → (default, whether there is a _FILE form)."""
+def help_of(program):
     status, out, err = servers.run_program(PROGRAMS[program], ["--help"])
     assert status == 0, err
+    return out
+
+
+@functools.cache
+def settings(program):
+    """Of a program: name → (default, whether there is a _FILE form)."""
+    out = help_of(program)
     rows = re.findall(r"^  ([A-Z][A-Z0-9_]+) +(.*?)(?: \[([^ ]*)\])?$", out, re.MULTILINE)
     found = {name: (default, bool(FILE_FORM.search(meaning))) for name, meaning, default in rows}
     assert len(found) >= 10 and len(found) == len(rows)
@@ -76,50 +83,59 @@ PAGES = {"bridge": "dropbridge.1.in", "worker": "dropworker.1.in", "ctl": "dropc
 
 
 @pytest.mark.parametrize("program", PAGES)
-def test_a_man_page_names_settings_of_its_program_only_and_their_defaults(program):
+def test_a_man_page_has_every_setting_as_help_has_it(program):
     page = read(f"deploy/man/{PAGES[program]}")
-    named = {name for name in re.findall(r"\b[A-Z][A-Z0-9_]{3,}\b", page) if "_" in name} - {"NAME_FILE", "NOTIFY_SOCKET", "PROJECT_VERSION"}
-    assert named and named <= names(program), named - names(program)
-    section = re.search(r"^\.SH ENVIRONMENT\n(.*?)^\.SH", page, re.MULTILINE | re.DOTALL)
-    if not section:
-        return
-    defaults = {default for default, _ in settings(program).values()}
-    assert set(re.findall(r"\(([^() ]+:\d+|\./[^() ]+)\)", section[1])) <= defaults
-    said = re.search(r"^\.PP\n(.*?) can also come from the file", section[1], re.MULTILINE | re.DOTALL)[1]
-    assert set(re.findall(r"[A-Z_]{4,}", said)) == {name for name, (_, in_file) in settings(program).items() if in_file}
+    section = re.search(r"^\.SH ENVIRONMENT\n(.*?)^\.SH", page, re.MULTILINE | re.DOTALL)[1]
+    said = re.findall(r"^\.TP\n\.B (\w+)\n(.*)$", section, re.MULTILINE)
+    assert said == re.findall(r"^  ([A-Z][A-Z0-9_]+) +(.*)$", help_of(program), re.MULTILINE)
+
+
+@pytest.mark.parametrize("program", PAGES)
+def test_a_man_page_names_settings_of_its_program_only(program):
+    page = read(f"deploy/man/{PAGES[program]}")
+    named = {name for name in re.findall(r"\b[A-Z][A-Z0-9_]{3,}\b", page) if "_" in name} - {"NOTIFY_SOCKET", "PROJECT_VERSION"}
+    assert named <= names(program)
 
 
 # ---- Compose ----
 
-# What docker-compose.yml does not hand on, and why.
+SERVICES = {"bridge": "bridge", "worker": "worker", "tools": "ctl"}
+# What .env cannot change, and why.
 FIXED = {
+    "LISTEN": "the port inside; BRIDGE_ADDRESS and BRIDGE_PORT are the one outside",
+    "ADMIN_LISTEN": "of bridge and worker, each its own; nothing outside reaches it",
     "SPOOL_PATH": "in the image: it is where the volume is",
-    "TLS_CERT_FILE": "deploy/compose.tls.yml sets it",
-    "AMQP_CA_FILE": "RabbitMQ is reached inside the composition",
-    "AMQP_CERT_FILE": "the same",
-    "REDIS_CA_FILE": "Redis is reached inside the composition",
-    "REDIS_CERT_FILE": "the same",
-    "REDIS_SENTINEL_PASSWORD": "there are no sentinels",
-    "REDIS_WAIT_REPLICAS": "there are no replicas",
 }
-COMPOSE = ["docker-compose.yml", "deploy/compose.cluster.yml", "deploy/compose.secrets.yml", "deploy/compose.tls.yml"]
+# What has a default of the composition's own. Empty is not the same as left out.
+OF_THE_COMPOSITION = {"AMQP_URL", "REDIS_URL", "WEBHOOK_SECRET", "CALLBACK_SECRET"}
+COMPOSE = ["docker-compose.yml", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "deploy").glob("compose.*.yml"))]
 LINE = re.compile(r"^ +([A-Z][A-Z0-9_]+): (.*?)(?: #.*)?$", re.MULTILINE)
 OF_OTHERS = re.compile(r"RABBITMQ_|REDISCLI_|REDIS_MAXMEMORY|REDIS_PASSWORD|TLS_NAMES")
 
 
-def test_compose_hands_every_setting_on_and_leaves_the_default_to_the_program():
-    handed = dict(LINE.findall(read("docker-compose.yml")))
-    assert set(settings("bridge")) | set(settings("worker")) == set(handed) - {"RABBITMQ_DEFAULT_USER", "RABBITMQ_DEFAULT_PASS"} | set(FIXED)
-    own = {name: value for name, value in handed.items() if value.startswith("${")}
-    given = {"WEBHOOK_SECRET", "CALLBACK_SECRET", "RABBITMQ_DEFAULT_USER", "RABBITMQ_DEFAULT_PASS"}
-    assert {name: value for name, value in own.items() if name not in given} == {
-        name: "${%s:-}" % name for name in own if name not in given}
+@pytest.mark.parametrize("service", SERVICES)
+def test_compose_hands_a_program_all_its_settings_and_no_other(service):
+    handed = yaml.safe_load(read("docker-compose.yml"))["services"][service]["environment"]
+    assert set(handed) - set(FIXED) == names(SERVICES[service]) - set(FIXED)
+    for name in set(handed) - set(FIXED):
+        value = handed[name]
+        assert value.startswith("${%s-" % name) if name in OF_THE_COMPOSITION else value == "${%s:-}" % name
+    assert all("$" not in handed[name] for name in FIXED if name in handed)
 
 
 @pytest.mark.parametrize("path", COMPOSE)
 def test_a_compose_file_sets_nothing_that_no_program_knows(path):
     unknown = [name for name, _ in LINE.findall(read(path)) if name not in every_name() and not OF_OTHERS.match(name)]
     assert unknown == []
+
+
+def test_the_example_of_env_has_what_compose_files_ask_for_and_nothing_else():
+    """Of the settings, which README has, only some."""
+    example = read(".env.example")
+    named = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE))
+    asked = set().union(*(re.findall(r"(?<!\$)\$\{(\w+)", read(path)) for path in COMPOSE)) - {"COMPOSE_PROJECT_NAME"}
+    assert named <= asked and asked - every_name() <= named
+    assert set(re.findall(r"\w+", re.search(r"except (.*?), which", example)[1])) - {"and"} == set(FIXED)
 
 
 # ---- the units ----
