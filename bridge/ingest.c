@@ -1,5 +1,7 @@
 #include "ingest.h"
 
+#include "recent_events.h"
+
 #include "common/callback_token.h"
 #include "common/protection.h"
 #include "common/sha256.h"
@@ -31,6 +33,7 @@ struct ingest {
     struct ingest_sink broker, spool;
     int64_t confirm_timeout_ms;
     struct bridge_metrics *metrics;
+    struct recent_events *recent;
     _Atomic uint64_t counter;
 };
 
@@ -62,7 +65,7 @@ struct ingest *ingest_new(const struct ingest_settings *settings, struct error *
     struct ingest *ingest = calloc(1, sizeof *ingest);
 
     if (!ingest || !key_ring_init(&ingest->webhook, settings->webhook_secrets) ||
-        !key_ring_init(&ingest->callback, settings->callback_secrets)) {
+        !key_ring_init(&ingest->callback, settings->callback_secrets) || !(ingest->recent = recent_events_new())) {
         error_set(error, ERROR_NO_MEMORY, "cannot prepare the keys: no memory, or libcrypto failed");
         ingest_free(ingest);
         return NULL;
@@ -83,6 +86,7 @@ void ingest_free(struct ingest *ingest)
         return;
     key_ring_clear(&ingest->webhook);
     key_ring_clear(&ingest->callback);
+    recent_events_free(ingest->recent);
     free(ingest);
 }
 
@@ -267,6 +271,8 @@ enum response ingest_accept(struct ingest *ingest, const struct ingest_decision 
                           struct pending_message *message, const struct ingest_times *times)
 {
     const struct bytes body = message ? message_body_bytes(message) : bytes_of(NULL, 0);
+    const bool may_repeat = decision->scheme == ENVELOPE_V1;
+    uint8_t digest[RECENT_DIGEST];
     struct envelope envelope;
     enum json_verdict verdict;
     enum response answer;
@@ -276,6 +282,8 @@ enum response ingest_accept(struct ingest *ingest, const struct ingest_decision 
     answer = check_signature(ingest, decision->scheme, request, body);
     if (answer != RESPONSE_RECEIVED)
         return answer;
+    if (may_repeat && recent_events_has(ingest->recent, body, times->arrived_ms, digest))
+        return RESPONSE_DUPLICATE;
     verdict = strict_json_check(body);
     /* Nobody vouched for it: keeping it would let anyone fill the rejected queue. */
     if (verdict != JSON_OK && decision->scheme == ENVELOPE_OFF)
@@ -287,5 +295,9 @@ enum response ingest_accept(struct ingest *ingest, const struct ingest_decision 
         return RESPONSE_UNAVAILABLE;
     if (!keep(ingest, message, times))
         return RESPONSE_UNAVAILABLE;
-    return verdict == JSON_OK ? RESPONSE_RECEIVED : RESPONSE_INVALID_JSON;
+    if (verdict != JSON_OK)
+        return RESPONSE_INVALID_JSON;
+    if (may_repeat)
+        recent_events_add(ingest->recent, digest, times->arrived_ms);
+    return RESPONSE_RECEIVED;
 }

@@ -75,7 +75,7 @@ enum response ingest_check(const struct ingest *ingest, const struct ingest_requ
                                struct ingest_decision *out);
 
 /* Signature, JSON, then the broker, else the spool. RESPONSE_RECEIVED, or RESPONSE_INVALID_JSON of a scheme that vouches for it: the
-   message is safe; RESPONSE_UNAVAILABLE: neither place has it in time. The caller keeps its share of the message, which has the body
+   message is safe; RESPONSE_DUPLICATE: the very bytes were, before; RESPONSE_UNAVAILABLE: neither place has it in time. The caller keeps its share of the message, which has the body
    (NULL: there was none). Counts accepted by_broker and by_spool. */
 enum response ingest_accept(struct ingest *ingest, const struct ingest_decision *decision, const struct ingest_request *request,
                           struct pending_message *message, const struct ingest_times *times);

@@ -229,7 +229,7 @@ int exchange_serve(struct mg_connection *connection, struct exchange_service *se
     answer = judge(&x);
     count_answer(&x, answer);
     begin_answer(&x);
-    if (answer == RESPONSE_RECEIVED)
+    if (answer == RESPONSE_RECEIVED || answer == RESPONSE_DUPLICATE)
         connection_verified(x.place);
     close = x.must_close || x.body_unread || answer == RESPONSE_BAD_REQUEST || atomic_load(&x.service->draining) ||
             connections_are_short(service->body.connections) ||

@@ -8,6 +8,7 @@ static const struct answer_row {
     const char *body;
 } answer_rows[RESPONSE_COUNT] = {
     [RESPONSE_RECEIVED] = {"received", 200, "{\"received\":true}"},
+    [RESPONSE_DUPLICATE] = {"duplicate", 200, "{\"received\":true,\"duplicate\":true}"},
     [RESPONSE_HEALTHY] = {"healthy", 200, "{\"ok\":true}"},
 #define ERROR_ROW(name, code, status, sentence)                                                                        \
     [RESPONSE_##name] = {code, status, "{\"error\":{\"code\":\"" code "\",\"message\":\"" sentence "\"}}"},

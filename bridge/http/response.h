@@ -6,6 +6,7 @@
 
 enum response {
     RESPONSE_RECEIVED, /* 200; in the checks before it: nothing to object to so far */
+    RESPONSE_DUPLICATE, /* 200: its very bytes were received before */
     RESPONSE_HEALTHY,  /* 200 of GET /health */
 #define ERROR_ROW(name, code, status, sentence) RESPONSE_##name,
 #include "errors.def"

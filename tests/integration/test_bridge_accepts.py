@@ -1,6 +1,7 @@
 """What the bridge takes: every dialect, and what then lies in the queue, byte for byte."""
 
 import concurrent.futures
+import itertools
 import json
 import time
 
@@ -11,9 +12,34 @@ import wire
 BODY = b'{ "type" : "message.delivered",\n  "data": {"message_id": "m-1", "phone": "+12065550101", "note": "\xc3\xa9\\u0000" } }\n'
 
 
+NUMBERS = itertools.count()
+
+
 def only_event(station):
     ((properties, body),) = station.queues.take("AMQP_QUEUE", 1)
     return properties, body
+
+
+REPEATED = [
+    # name, path, headers(body), answer to the repeat, what lies in the queue
+    ("a v1 webhook, signed anew", wire.WEBHOOK, wire.v1, {"received": True, "duplicate": True}, 1),
+    ("a guide webhook", wire.WEBHOOK, wire.guide, {"received": True}, 2),
+    ("a callback", wire.callback_path("spring"), lambda b: {}, {"received": True}, 2),
+]
+
+
+@pytest.mark.parametrize("path, headers, answer, kept", [row[1:] for row in REPEATED], ids=[row[0] for row in REPEATED])
+@pytest.mark.parametrize("broker", ["connected", "away"])
+def test_the_very_bytes_again(start_bridge, queues, broker, path, headers, answer, kept):
+    bridge = start_bridge(broker, **({"AMQP_URL": f"amqp://guest:guest@127.0.0.1:{servers.free_port()}/"} if broker == "away" else {}))
+    assert wire.post(bridge.port, path, BODY, headers(BODY)).json == {"received": True}
+    again = wire.post(bridge.port, path, BODY, headers(BODY))
+    assert (again.status, again.json) == (200, answer)
+    if broker == "connected":
+        queues.take("AMQP_QUEUE", kept)
+    else:
+        assert bridge.spooled() == kept
+    bridge.assert_identities()
 
 
 ACCEPTED = [
@@ -58,13 +84,14 @@ ACCEPTED = [
 @pytest.mark.parametrize(("path", "sign", "kind", "scheme", "campaign", "more"), [case[1:] for case in ACCEPTED],
                          ids=[case[0] for case in ACCEPTED])
 def test_accepts(station, path, sign, kind, scheme, campaign, more):
+    sent = BODY.replace(b"m-1", f"m-{next(NUMBERS)}".encode())  # v1's very bytes again would be told as a duplicate
     before = int(time.time() * 1000)
-    answer = wire.post(station.port, path, BODY, sign(BODY))
+    answer = wire.post(station.port, path, sent, sign(sent))
     after = int(time.time() * 1000)
     assert (answer.status, answer.body) == (200, b'{"received":true}')
     assert answer.headers["content-type"].startswith("application/json")
     properties, body = only_event(station)
-    assert body == BODY
+    assert body == sent
     assert properties.delivery_mode == 2
     assert properties.app_id == "dropbridge"
     assert properties.type == kind

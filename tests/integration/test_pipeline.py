@@ -70,7 +70,8 @@ def test_every_copy_sent_many_times_in_any_order_counts_the_same(start_bridge, s
             body = file.read_bytes()
             path = wire.callback_path(CAMPAIGN) if scheme == "callback" else wire.WEBHOOK
             sign = {"guide": wire.guide, "v1": wire.v1, "callback": lambda _: {}}[scheme]
-            requests += [(path, body, sign)] * 7
+            # The bridge would tell v1's very bytes again: a line feed behind them makes other bytes of the same event.
+            requests += [(path, body + b"\n" * (i if scheme == "v1" else 0), sign) for i in range(7)]
     random.Random(7).shuffle(requests)
 
     def send(share):
