@@ -6,35 +6,29 @@
 
 #include <string.h>
 
-static const char callbacks_path[] = "/callbacks/dropcowboy";
+/* The longest route: callbacks, dropcowboy, campaign, t, token. */
+enum { MOST_SEGMENTS = 5 };
 
-/* Cuts the next segment off *path, which stands at a slash. False if the segment is empty. */
-static bool next_segment(const char **path, struct bytes *segment)
+/* What stands between slashes, as received: an encoded slash is none. Several slashes count as one, those at the end as none.
+   MOST_SEGMENTS + 1: there are more. */
+static size_t split_path(const char *path, struct bytes segments[MOST_SEGMENTS])
 {
-    const char *start = *path + 1;
-    const size_t len = strcspn(start, "/");
+    size_t count = 0;
 
-    if (len == 0)
-        return false;
-    *segment = bytes_of(start, len);
-    *path = start + len;
-    return true;
+    while (*(path += strspn(path, "/")) != '\0') {
+        const size_t len = strcspn(path, "/");
+
+        if (count == MOST_SEGMENTS)
+            return count + 1;
+        segments[count++] = bytes_of(path, len);
+        path += len;
+    }
+    return count;
 }
 
-/* `rest` is what follows /callbacks/dropcowboy. False if it is no form of the route. */
-static bool split_callback_path(const char *rest, struct bytes *campaign, struct bytes *token)
+static bool is_word(struct bytes segment, const char *word)
 {
-    struct bytes marker;
-
-    if (*rest == '\0')
-        return true;
-    if (*rest != '/' || !next_segment(&rest, campaign))
-        return false;
-    if (*rest == '\0')
-        return true;
-    if (!next_segment(&rest, &marker) || !bytes_equal(marker, bytes_of_text("t")) || *rest != '/')
-        return false;
-    return next_segment(&rest, token) && *rest == '\0';
+    return bytes_equal(segment, bytes_of_text(word));
 }
 
 static void read_query_tokens(const char *query, struct route_match *out)
@@ -70,15 +64,21 @@ static bool decode_campaign(struct bytes segment, char *out)
 
 static enum route find_route(const char *path, struct bytes *campaign, struct bytes *token)
 {
-    const size_t prefix = sizeof callbacks_path - 1;
+    struct bytes at[MOST_SEGMENTS];
+    const size_t count = *path == '/' ? split_path(path, at) : 0;
+    const bool named = count >= 2 && is_word(at[1], "dropcowboy");
 
-    if (strcmp(path, "/webhooks/dropcowboy") == 0 || strcmp(path, "/webhook") == 0)
+    if ((count == 1 && is_word(at[0], "webhook")) || (count == 2 && named && is_word(at[0], "webhooks")))
         return ROUTE_WEBHOOK;
-    if (strcmp(path, "/health") == 0)
+    if (count == 1 && (is_word(at[0], "health") || is_word(at[0], "healthz")))
         return ROUTE_HEALTH;
-    if (strncmp(path, callbacks_path, prefix) == 0 && split_callback_path(path + prefix, campaign, token))
-        return ROUTE_CALLBACK;
-    return ROUTE_NONE;
+    if (!named || !is_word(at[0], "callbacks") || count == 4 || count > MOST_SEGMENTS || (count == 5 && !is_word(at[3], "t")))
+        return ROUTE_NONE;
+    if (count > 2)
+        *campaign = at[2];
+    if (count == 5)
+        *token = at[4];
+    return ROUTE_CALLBACK;
 }
 
 static bool method_fits(enum route route, const char *method)
