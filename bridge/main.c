@@ -9,6 +9,7 @@
 #include "common/timers.h"
 #include "settings.h"
 #include "metrics.h"
+#include "http/refusals.h"
 #include "http/server.h"
 #include "ingest.h"
 #include "broker/pool.h"
@@ -54,6 +55,7 @@ struct bridge {
     struct amqp_settings amqp;
     struct bridge_metrics *metrics;
     struct ingest *ingest;
+    struct refusals *refusals;
     struct spool *spool;
     struct broker_pool *publishers;
     struct spool_drain *drain;
@@ -157,6 +159,7 @@ static bool report_ready(void *context, struct buf *members)
         spool_drain_problem(bridge->drain, spool.problem);
     report_spool(members, &spool);
     report_routes(members, bridge);
+    refusals_report(bridge->refusals, members);
     if (!atomic_load(&bridge->listening)) {
         buf_printf(members, ",\"listener\":\"not open yet, or no longer\"");
         return false;
@@ -234,8 +237,9 @@ static bool start_core(struct bridge *bridge, struct error *error)
         return false;
     }
     bridge->metrics = bridge_metrics_new();
-    if (!bridge->metrics) {
-        error_set(error, ERROR_NO_MEMORY, "no memory for the metrics");
+    bridge->refusals = refusals_new();
+    if (!bridge->metrics || !bridge->refusals) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for the counts");
         return false;
     }
     ingest.metrics = bridge->metrics;
@@ -330,7 +334,8 @@ static bool start_listeners(struct bridge *bridge, struct error *error)
                                        .max_body_bytes = config->max_body_bytes,
                                        .body_timeout_ms = config->body_timeout_ms,
                                        .body_memory_bytes = config->body_memory_bytes,
-                                       .keep_alive_s = config->keep_alive_s};
+                                       .keep_alive_s = config->keep_alive_s,
+                                       .refusals = bridge->refusals};
 
     /* First the few threads of the admin listener: where threads are limited, HTTP_THREADS takes all that are left. */
     bridge->admin = admin_server_start(&admin, error);
@@ -356,6 +361,7 @@ static void stop_helpers(struct bridge *bridge)
 static bool run(struct bridge *bridge, struct error *error)
 {
     while (!stop_signal_wait(WATCH_MS)) {
+        refusals_tell(bridge->refusals, clock_monotonic_ms());
         if (is_refused(bridge, error))
             return false;
     }
@@ -389,9 +395,12 @@ static void stop(struct bridge *bridge)
     /* First what asks the listener on behalf of /readyz. */
     stop_helpers(bridge);
     http_server_stop(bridge->http);
+    if (bridge->refusals)
+        refusals_tell(bridge->refusals, INT64_MAX);
     pool_stop(bridge->publishers, clock_monotonic_ms() + FLUSH_MS);
     spool_stop(bridge->spool);
     ingest_free(bridge->ingest);
+    refusals_free(bridge->refusals);
     bridge_metrics_free(bridge->metrics);
 }
 

@@ -17,7 +17,7 @@ static const struct {
     {METRIC_KEPT_INVALID, "dropbridge_kept_invalid_total", NULL,
      "Verified bodies that are no JSON object, kept in the rejected queue.", METRIC_COUNTER},
     {METRIC_REFUSED_CALLBACKS, "dropbridge_refused_callbacks_total", NULL,
-     "Callbacks refused for their URL; each is a result lost.", METRIC_COUNTER},
+     "Callbacks refused for other reasons than a lack of room; each is a result lost.", METRIC_COUNTER},
     {METRIC_PUBLISHED, "dropbridge_published_total", NULL, "Messages handed to the broker.", METRIC_COUNTER},
     {METRIC_RETURNED, "dropbridge_returned_total", NULL, "Messages that the broker could not route.", METRIC_COUNTER},
     {METRIC_NACKED, "dropbridge_nacked_total", NULL, "Messages that the broker refused.", METRIC_COUNTER},

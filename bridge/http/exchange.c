@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/timers.h"
 #include "framing.h"
+#include "refusals.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct exchange {
     struct framing framing;
     struct ingest_request request;
     struct ingest_decision decision;
+    const char *problem; /* what is wrong with its framing */
     struct connection *place;
     struct body body;
     enum connection_cut cut;
@@ -78,42 +80,22 @@ static void write_answer(struct exchange *x, enum response answer, bool close)
         mg_disable_connection_keep_alive(x->connection);
 }
 
-/* The first of each kind, with its remedy. */
-static void log_refused_callback(const struct exchange *x, enum response answer)
-{
-    const unsigned bit = 1u << answer;
-    char campaign[LIMIT_CAMPAIGN + 1];
-
-    if (atomic_fetch_or(&x->service->logged_refusals, bit) & bit)
-        return;
-    routes_campaign_for_log(x->decision.match.campaign, campaign);
-    if (answer == RESPONSE_CALLBACK_NOT_CONFIGURED)
-        log_warn("refused a callback from %s (%s): its result is lost. Set CALLBACK_SECRET and start again; further "
-                 "refusals are counted only",
-                 x->info->remote_addr, response_code(answer));
-    else
-        log_warn(
-            "refused a callback from %s%s%s (%s): its result is lost. Put the URL that `dropctl callback-url --base "
-            "URL%s%s` prints into callback_url; further refusals are counted only",
-            x->info->remote_addr, *campaign ? " for campaign " : "", campaign, response_code(answer),
-            *campaign                           ? " --campaign "
-            : answer == RESPONSE_INVALID_CAMPAIGN ? " --campaign NAME"
-                                                : "",
-            campaign);
-}
-
 static void count_answer(struct exchange *x, enum response answer)
 {
     struct bridge_metrics *metrics = x->service->metrics;
+    /* What was refused before it was verified, or could not be kept, has another answer (see ingest). */
+    const bool kept = answer == RESPONSE_INVALID_JSON && x->decision.scheme != ENVELOPE_OFF;
 
     bridge_count(metrics, METRIC_REQUESTS + answer, 1);
-    /* What was refused before it was verified, or could not be kept, has another answer (see ingest). */
-    if (answer == RESPONSE_INVALID_JSON && x->decision.scheme != ENVELOPE_OFF)
+    if (kept)
         bridge_count(metrics, METRIC_KEPT_INVALID, 1);
-    if (response_loses_callback(answer)) {
+    if (kept || !response_remedy(answer))
+        return;
+    if (x->decision.match.route == ROUTE_CALLBACK)
         bridge_count(metrics, METRIC_REFUSED_CALLBACKS, 1);
-        log_refused_callback(x, answer);
-    }
+    refusals_note(x->service->refusals,
+                  &(struct refusal){answer, &x->request, &x->decision.match, x->info->remote_addr, x->problem},
+                  clock_monotonic_ms(), clock_wall_ms());
 }
 
 /* ---- the body ---- */
@@ -187,6 +169,7 @@ static enum response check_framing(struct exchange *x)
     if (!problem)
         return RESPONSE_RECEIVED;
     log_debug("refused a request from %s: %s", x->info->remote_addr, problem);
+    x->problem = problem;
     x->must_close = true;
     x->body_unread = true;
     return RESPONSE_BAD_REQUEST;

@@ -16,10 +16,10 @@
 struct exchange_service {
     struct ingest *ingest;
     struct bridge_metrics *metrics;
+    struct refusals *refusals;
     struct body_limits body;
     atomic_bool draining;        /* every answer says that its connection closes */
     _Atomic int64_t last_ms;     /* while draining: no outcome is waited for past it; else INT64_MAX */
-    atomic_uint logged_refusals; /* a bit for each answer */
     atomic_uint retry_turn;
 };
 

@@ -5,13 +5,13 @@
 static const struct answer_row {
     const char *code;
     int status;
-    const char *body;
+    const char *body, *remedy;
 } answer_rows[RESPONSE_COUNT] = {
-    [RESPONSE_RECEIVED] = {"received", 200, "{\"received\":true}"},
-    [RESPONSE_DUPLICATE] = {"duplicate", 200, "{\"received\":true,\"duplicate\":true}"},
-    [RESPONSE_HEALTHY] = {"healthy", 200, "{\"ok\":true}"},
-#define ERROR_ROW(name, code, status, sentence)                                                                        \
-    [RESPONSE_##name] = {code, status, "{\"error\":{\"code\":\"" code "\",\"message\":\"" sentence "\"}}"},
+    [RESPONSE_RECEIVED] = {"received", 200, "{\"received\":true}", NULL},
+    [RESPONSE_DUPLICATE] = {"duplicate", 200, "{\"received\":true,\"duplicate\":true}", NULL},
+    [RESPONSE_HEALTHY] = {"healthy", 200, "{\"ok\":true}", NULL},
+#define ERROR_ROW(name, code, status, sentence, remedy)                                                                \
+    [RESPONSE_##name] = {code, status, "{\"error\":{\"code\":\"" code "\",\"message\":\"" sentence "\"}}", remedy},
 #include "errors.def"
 #undef ERROR_ROW
 };
@@ -55,8 +55,7 @@ const char *response_status_text(enum response answer)
     return "Unknown";
 }
 
-bool response_loses_callback(enum response answer)
+const char *response_remedy(enum response answer)
 {
-    return answer == RESPONSE_CALLBACK_NOT_CONFIGURED || answer == RESPONSE_INVALID_CAMPAIGN ||
-           answer == RESPONSE_MISSING_TOKEN || answer == RESPONSE_INVALID_TOKEN;
+    return answer_rows[answer].remedy;
 }

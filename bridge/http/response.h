@@ -2,13 +2,11 @@
 #ifndef DROPBRIDGE_HTTP_RESPONSE_H
 #define DROPBRIDGE_HTTP_RESPONSE_H
 
-#include <stdbool.h>
-
 enum response {
     RESPONSE_RECEIVED, /* 200; in the checks before it: nothing to object to so far */
     RESPONSE_DUPLICATE, /* 200: its very bytes were received before */
     RESPONSE_HEALTHY,  /* 200 of GET /health */
-#define ERROR_ROW(name, code, status, sentence) RESPONSE_##name,
+#define ERROR_ROW(name, code, status, sentence, remedy) RESPONSE_##name,
 #include "errors.def"
 #undef ERROR_ROW
     RESPONSE_COUNT
@@ -19,8 +17,8 @@ int response_status(enum response answer);
 const char *response_status_text(enum response answer);
 /* "received", "healthy" or the error's code. */
 const char *response_code(enum response answer);
-/* Whether it refuses a callback for its URL: the result is lost. */
-bool response_loses_callback(enum response answer);
+/* What the operator does about an event that was lost by it, without a full stop; NULL: it loses none, or is told elsewhere. */
+const char *response_remedy(enum response answer);
 /* The whole JSON body. */
 const char *response_body(enum response answer);
 

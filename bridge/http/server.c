@@ -297,6 +297,7 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
     server->settings = *settings;
     server->service = (struct exchange_service){.ingest = ingest,
                                                 .metrics = metrics,
+                                                .refusals = settings->refusals,
                                                 .body = {.max_bytes = (size_t)settings->max_body_bytes,
                                                          .timeout_ms = settings->body_timeout_ms,
                                                          .memory = {.limit = (size_t)settings->body_memory_bytes}},

@@ -19,6 +19,7 @@ struct http_settings {
     int64_t body_timeout_ms;
     int64_t body_memory_bytes;
     int64_t keep_alive_s;
+    struct refusals *refusals; /* told there, by any number of threads */
 };
 
 struct http_server;

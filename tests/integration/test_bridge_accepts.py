@@ -77,6 +77,12 @@ ACCEPTED = [
     ("a campaign with every kind of character", wire.callback_path("Az09._-"), lambda b: {}, "callback", "token", "Az09._-", {}),
     ("a token behind other parameters", f"{wire.CALLBACK}?a=1&token={wire.token()}&b=2", lambda b: {}, "callback", "token",
      None, {}),
+    ("a webhook with a slash at the end", wire.WEBHOOK + "/", wire.guide, "webhook", "guide", None, {}),
+    ("a webhook with a doubled slash in front", "/" + wire.WEBHOOK, wire.guide, "webhook", "guide", None, {}),
+    ("a callback with slashes too many", f"/callbacks//dropcowboy/spring/?token={wire.token('spring')}", lambda b: {}, "callback", "token",
+     "spring", {}),
+    ("a token in the path with slashes too many", f"{wire.CALLBACK}//spring/t//{wire.token('spring')}/", lambda b: {}, "callback", "token",
+     "spring", {}),
     ("a token in capitals", f"{wire.CALLBACK}?token={wire.token().upper()}", lambda b: {}, "callback", "token", None, {}),
 ]
 

@@ -20,7 +20,7 @@ def signed(name, sign, status, code, body=BODY):
 
 REFUSED = [
     case("an unknown path", "POST", "/nothing", wire.guide, BODY, 404, "not_found"),
-    case("a trailing slash", "POST", wire.WEBHOOK + "/", wire.guide, BODY, 404, "not_found"),
+    case("an encoded slash at the end", "POST", wire.WEBHOOK + "%2F", wire.guide, BODY, 404, "not_found"),
     case("the root", "GET", "/", None, None, 404, "not_found"),
     case("a path below a webhook route", "POST", "/webhook/x", wire.guide, BODY, 404, "not_found"),
     case("a callback path with too many parts", "POST", f"{wire.CALLBACK}/a/b/c/d", None, BODY, 404, "not_found"),
@@ -177,29 +177,73 @@ def test_says_that_it_is_not_configured_for(start_bridge, settings, path, header
     assert status == 200 and code.split("_")[0] in text, text
 
 
-def test_counts_refused_callbacks_and_logs_the_first_with_its_remedy(start_bridge):
+def refuse(bridge, count, path, sign=None, body=BODY):
+    """So many requests with one answer, as (code, the only line of the log, what /readyz says)."""
+    before = len(told(bridge))
+    codes = {wire.post(bridge.port, path, body, sign(body) if sign else {}).code for _ in range(count)}
+    lines = told(bridge)[before:]
+    status, ready = bridge.readyz()
+    assert status == 200, "an event that is sent right would be taken"
+    (code,), (line,) = codes, lines
+    assert f"({code})" in line
+    kind = ready["refused"][0]
+    assert (kind["code"], kind["count"]) == (code, count) and kind["last"].endswith("Z") and line.endswith(kind["remedy"])
+    return code, line, kind
+
+
+def told(bridge):
+    return [line for line in bridge.stderr.splitlines() if ": refused " in line]
+
+
+WRONG_TOKEN = "f" * 64
+TOLD = [
+    # name, path, headers(body), code, what the line says, the campaign on /readyz, what the log must not say
+    ("webhooks by another secret", wire.WEBHOOK, lambda b: wire.guide(b, "wrong"), "invalid_signature",
+     ["from 127.0.0.1", "WEBHOOK_SECRET", "result lost"], "", "wrong"),
+    ("a clock that is behind", wire.WEBHOOK, lambda b: wire.v1(b, age=1000), "stale_timestamp",
+     ["clock skew -100", "NTP", "TIMESTAMP_TOLERANCE_S"], "", "milliseconds"),
+    ("timestamps in milliseconds", wire.WEBHOOK, lambda b: wire.v1(b, timestamp="1774041960000"), "stale_timestamp",
+     ["clock skew -", "looks like milliseconds"], "", None),
+    ("a mistyped path with a token", f"/callbacks/dropcowby/spring/t/{WRONG_TOKEN}", None, "not_found",
+     ["path /callbacks/dropcowby/spring/t/*", "dropctl callback-url"], "", WRONG_TOKEN),
+    ("callbacks with another token", f"{wire.CALLBACK}/spring?token={WRONG_TOKEN}", None, "invalid_token",
+     ["for campaign spring", "dropctl callback-url", "CALLBACK_SECRET"], "spring", WRONG_TOKEN),
+    ("a campaign that may be a phone number", f"{wire.CALLBACK}/13125550142", None, "missing_token",
+     ["for campaign *********42", "--path-token"], "*********42", "3125550142"),
+    ("a campaign with a space", f"{wire.CALLBACK}/a%20b?token={WRONG_TOKEN}", None, "invalid_campaign", ["--campaign NAME"], "", None),
+]
+
+
+@pytest.mark.parametrize(("path", "sign", "code", "says", "campaign", "hides"), [case[1:] for case in TOLD], ids=[case[0] for case in TOLD])
+def test_a_refusal_is_told_once_with_its_remedy_and_listed_with_its_count(start_bridge, path, sign, code, says, campaign, hides):
     bridge = start_bridge()
-    wrong = "f" * 64
-    for _ in range(3):
-        assert wire.post(bridge.port, f"{wire.CALLBACK}/spring?token={wrong}", BODY).status == 401
-    assert sum(value for name, value in bridge.metrics().items() if "invalid_token" in name) == 3
-    lines = [line for line in bridge.stderr.splitlines() if "callback-url" in line]
-    assert len(lines) == 1, bridge.stderr
-    assert wrong not in bridge.stderr
-    assert wire.post(bridge.port, f"{wire.CALLBACK}/13125550142", BODY).code == "missing_token"
-    assert "3125550142" not in bridge.stderr and "*********42" in bridge.stderr
-    for _ in range(2):
-        assert wire.post(bridge.port, f"{wire.CALLBACK}/a%20b?token={wrong}", BODY).code == "invalid_campaign"
-    assert bridge.stderr.count("(invalid_campaign)") == 1
-    assert bridge.metrics()["dropbridge_refused_callbacks_total"] == 6
+    assert bridge.readyz()[1]["refused"] == []
+    found, line, kind = refuse(bridge, 20, path, sign)
+    assert (found, kind["campaign"]) == (code, campaign)
+    assert all(words in line for words in says), line
+    status, text = bridge.admin("/readyz")
+    assert not hides or (hides not in bridge.stderr and hides not in text)
+    assert bridge.metrics()["dropbridge_refused_callbacks_total"] == (20 if path.startswith(wire.CALLBACK) else 0)
+    bridge.finish()
+    assert len(told(bridge)) == 2 and "refused 19 more" in told(bridge)[1], "the rest is told before the end"
+
+
+def test_kept_bodies_and_scanners_are_not_told_as_lost(start_bridge, queues):
+    bridge = start_bridge()
+    assert wire.post(bridge.port, wire.WEBHOOK, b"[]", wire.guide(b"[]")).code == "invalid_json"
+    queues.take("AMQP_REJECTED_QUEUE", 1)
+    for method, path in (("GET", "/favicon.ico"), ("GET", "/webhooks"), ("DELETE", "/health")):
+        assert wire.request(bridge.port, method, path).status in (404, 405)
+    assert told(bridge) == [] and bridge.readyz()[1]["refused"] == []
+    code, line, kind = refuse(bridge, 1, "/wp-login.php")
+    assert (code, kind["campaign"]) == ("not_found", "") and " info " in line and "scanner" in line and "lost" not in line
 
 
 def test_counts_callbacks_refused_for_want_of_a_key(start_bridge):
     bridge = start_bridge(CALLBACK_SECRET=None)
-    for _ in range(2):
-        assert wire.post(bridge.port, wire.CALLBACK, BODY).code == "callback_not_configured"
+    code, line, _ = refuse(bridge, 2, wire.CALLBACK)
+    assert code == "callback_not_configured" and "Set CALLBACK_SECRET" in line
     assert bridge.metrics()["dropbridge_refused_callbacks_total"] == 2
-    assert bridge.stderr.count("(callback_not_configured)") == 1
 
 
 def test_logs_no_secret_no_token_and_no_whole_phone_number(start_bridge, queues):
