@@ -151,6 +151,34 @@ WHO_MAY_SEND = [
         'return *command->settings ? "" : "LOG_";',
         ["test_programs_start.py::test_a_setting_that_it_does_not_use_stops_no_program"],
     ),
+    Mutation(
+        "tokens-in-the-log", "what may be a token in a mistyped path is not told",
+        "bridge/http/refusals.c",
+        "if (run >= TOKEN_DIGITS) {",
+        "if (run >= 2 * TOKEN_DIGITS + 1) {",
+        ["test_refusals"],
+    ),
+    Mutation(
+        "refusals-told-each", "a kind of refusal is told once an hour",
+        "bridge/http/refusals.c",
+        "now_ms - kind->told_ms < REFUSALS_AGAIN_MS",
+        "now_ms - kind->told_ms < 0",
+        ["test_refusals"],
+    ),
+    Mutation(
+        "refusals-of-one-code-are-one", "a refusal is told for each campaign",
+        "bridge/http/refusals.c",
+        "strcmp(kind->campaign, like->campaign) == 0)",
+        "strcmp(kind->campaign, like->campaign) < 1000)",
+        ["test_refusals"],
+    ),
+    Mutation(
+        "refusals-not-listed", "/readyz lists what was refused",
+        "bridge/main.c",
+        "    refusals_report(bridge->refusals, members);\n",
+        "",
+        ["test_bridge_refuses.py::test_counts_callbacks_refused_for_want_of_a_key"],
+    ),
 ]
 
 ACCEPTING = [

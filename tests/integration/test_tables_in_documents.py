@@ -1,4 +1,4 @@
-"""What repeats the tables of settings, outcomes and reasons: README, docs, man pages, Compose, the environment of the units. Settings
+"""What repeats the tables of settings, refusals, outcomes and reasons: README, docs, man pages, Compose, the environment of the units. Settings
 are compared with --help, which prints the rows of a program."""
 
 import functools
@@ -150,6 +150,17 @@ def test_the_environment_of_the_units_shows_the_defaults():
 @pytest.mark.parametrize(("unit", "program"), [("dropbridge.service.in", "bridge"), ("dropworker@.service.in", "worker")])
 def test_a_unit_sets_nothing_that_its_program_does_not_know(unit, program):
     assert set(re.findall(r"^Environment=(\w+)=", read(f"deploy/systemd/{unit}"), re.MULTILINE)) <= names(program)
+
+
+# ---- refusals ----
+
+
+def test_the_table_of_refusals_is_that_of_the_code():
+    rows = re.findall(r'^ERROR_ROW\(\w+, "(\w+)", (\d+), "(.*?)",\s+(NULL|(?:"[^"]*"\s*)+)\)', read("bridge/http/errors.def"), re.MULTILINE)
+    assert len(rows) == read("bridge/http/errors.def").count("\nERROR_ROW")
+    lines = ["| %s | `%s` | %s | %s |" % (status, code, sentence, "".join(re.findall(r'"(.*?)"', remedy)))
+             for code, status, sentence, remedy in rows]
+    assert re.findall(r"^\| \d+ \| .*$", read("docs/refusals.md"), re.MULTILINE) == lines
 
 
 # ---- outcomes ----

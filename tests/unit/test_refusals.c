@@ -65,84 +65,85 @@ static void note(struct refusals *refusals, enum response answer, const char *ca
     refusals_note(refusals, &(struct refusal){answer, &request, &match, "192.0.2.1", NULL}, now_ms, wall_ms);
 }
 
+static const struct {
+    const char *name;
+    enum response answer;
+    const char *method, *path, *signature, *timestamp;
+    enum route route;
+    const char *campaign, *problem;
+    const char *says, *hides; /* says NULL: there is no line */
+} requests[] = {
+    {"a wrong secret", RESPONSE_INVALID_SIGNATURE, "POST", "/webhook", "00", NULL, ROUTE_WEBHOOK, "", NULL,
+     "warn prog: refused a request (invalid_signature), from 192.0.2.1: each is a result lost. Put the secret that the dashboard "
+     "shows for this webhook into WEBHOOK_SECRET", "campaign"},
+    {"a campaign", RESPONSE_INVALID_TOKEN, "POST", "/c", NULL, NULL, ROUTE_CALLBACK, "spring", NULL,
+     "(invalid_token) for campaign spring, from", NULL},
+    {"a campaign that may be a phone number", RESPONSE_INVALID_TOKEN, "POST", "/c", NULL, NULL, ROUTE_CALLBACK,
+     "13125550142", NULL, "for campaign *********42,", "3125550142"},
+    {"a sender whose clock is behind", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "1773999690", ROUTE_WEBHOOK, "",
+     NULL, "clock skew -310 s (the sender's less ours): ", "milliseconds"},
+    {"a sender whose clock is ahead", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "1774000310", ROUTE_WEBHOOK, "",
+     NULL, "clock skew +310 s", "milliseconds"},
+    {"a sender that means milliseconds", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "1774000001000", ROUTE_WEBHOOK,
+     "", NULL, "clock skew +1 s (the sender's less ours); X-Timestamp looks like milliseconds", NULL},
+    {"the last time that is in seconds", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "99999999999", ROUTE_WEBHOOK, "",
+     NULL, "clock skew +98225999999 s", "milliseconds"},
+    {"a timestamp that is none", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "12x", ROUTE_WEBHOOK, "", NULL,
+     "clock unknown: X-Timestamp is not a number", NULL},
+    {"a timestamp with a sign", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "-5", ROUTE_WEBHOOK, "", NULL,
+     "clock unknown", NULL},
+    {"a timestamp that fits no number", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "1234567890123456789",
+     ROUTE_WEBHOOK, "", NULL, "clock unknown", NULL},
+    {"a mistyped path", RESPONSE_NOT_FOUND, "POST", "/callback/spring", NULL, NULL, ROUTE_NONE, "", NULL,
+     "warn prog: refused a request (not_found), from 192.0.2.1, path /callback/spring: each is a result lost. Give the sender", NULL},
+    {"a mistyped path in capitals", RESPONSE_NOT_FOUND, "POST", "/WebHooks", NULL, NULL, ROUTE_NONE, "", NULL, "warn prog", NULL},
+    {"a signed request elsewhere", RESPONSE_NOT_FOUND, "POST", "/", "00", NULL, ROUTE_NONE, "", NULL, "warn prog", NULL},
+    {"a token in a mistyped path", RESPONSE_NOT_FOUND, "POST", "/callbacks/dropcowby/spring/t/" TOKEN, NULL, NULL, ROUTE_NONE,
+     "", NULL, "path /callbacks/dropcowby/spring/t/*: ", "0123456789"},
+    {"a longer token before more", RESPONSE_NOT_FOUND, "POST", "/callback/" TOKEN "a/abc", NULL, NULL, ROUTE_NONE, "", NULL,
+     "path /callback/*/abc: ", "0123456789"},
+    {"fewer digits than a token's", RESPONSE_NOT_FOUND, "POST", "/webhook/abcdefabcdefabcdefabcdefabcdefa", NULL, NULL,
+     ROUTE_NONE, "", NULL, "path /webhook/abcdefabcdefabcdefabcdefabcdefa: ", NULL},
+    {"a phone number in a mistyped path", RESPONSE_NOT_FOUND, "POST", "/callback/13125550142", NULL, NULL, ROUTE_NONE, "", NULL,
+     "path /callback/*********42: ", "3125550142"},
+    {"a token that is cut by the end of what is shown", RESPONSE_NOT_FOUND, "POST", "/callback/" LONG_NAME "/" TOKEN, NULL, NULL,
+     ROUTE_NONE, "", NULL, "xxx/*: ", "01234"},
+    {"a path that is longer", RESPONSE_NOT_FOUND, "POST", "/callback/" LONG_NAME LONG_NAME, NULL, NULL, ROUTE_NONE, "", NULL,
+     "xxx: each is a result lost. Give the sender", NULL},
+    {"control bytes in a path", RESPONSE_NOT_FOUND, "POST", "/webhook\r\n\x1b[2J\x80", NULL, NULL, ROUTE_NONE, "", NULL,
+     "path /webhook???[2J?: ", "\x1b"},
+    {"a scanner's POST", RESPONSE_NOT_FOUND, "POST", "/wp-login.php", NULL, NULL, ROUTE_NONE, "", NULL,
+     "info prog: refused a request (not_found), from 192.0.2.1, path /wp-login.php: most likely a scanner's. ", "lost"},
+    {"a scanner's GET", RESPONSE_NOT_FOUND, "GET", "/webhook.php", NULL, NULL, ROUTE_NONE, "", NULL, NULL, NULL},
+    {"a head that could not be read", RESPONSE_BAD_REQUEST, NULL, NULL, NULL, NULL, ROUTE_NONE, "", NULL, NULL, NULL},
+    {"POST on /health", RESPONSE_METHOD_NOT_ALLOWED, "POST", "/health", NULL, NULL, ROUTE_HEALTH, "", NULL, "info prog", "lost"},
+    {"what a redirect made of a POST", RESPONSE_METHOD_NOT_ALLOWED, "GET", "/webhook", NULL, NULL, ROUTE_WEBHOOK, "", NULL,
+     "warn prog: refused a request (method_not_allowed), from 192.0.2.1, method GET: each is a result lost. Events are POSTs", NULL},
+    {"broken framing", RESPONSE_BAD_REQUEST, "POST", "/webhook", NULL, NULL, ROUTE_NONE, "", "two lengths",
+     "warn prog: refused a request (bad_request), from 192.0.2.1, two lengths: each", NULL},
+};
+
 static void a_line_says_what_and_why_and_what_to_do(void **state)
 {
-    static const struct {
-        const char *name;
-        enum response answer;
-        const char *method, *path, *signature, *timestamp;
-        enum route route;
-        const char *campaign, *problem;
-        const char *says, *hides; /* says NULL: there is no line */
-    } cases[] = {
-        {"a wrong secret", RESPONSE_INVALID_SIGNATURE, "POST", "/webhook", "00", NULL, ROUTE_WEBHOOK, "", NULL,
-         "warn prog: refused a request (invalid_signature), from 192.0.2.1: each is a result lost. Put the secret that the dashboard "
-         "shows for this webhook into WEBHOOK_SECRET", "campaign"},
-        {"a campaign", RESPONSE_INVALID_TOKEN, "POST", "/c", NULL, NULL, ROUTE_CALLBACK, "spring", NULL,
-         "(invalid_token) for campaign spring, from", NULL},
-        {"a campaign that may be a phone number", RESPONSE_INVALID_TOKEN, "POST", "/c", NULL, NULL, ROUTE_CALLBACK,
-         "13125550142", NULL, "for campaign *********42,", "3125550142"},
-        {"a sender whose clock is behind", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "1773999690", ROUTE_WEBHOOK, "",
-         NULL, "clock skew -310 s (the sender's less ours): ", "milliseconds"},
-        {"a sender whose clock is ahead", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "1774000310", ROUTE_WEBHOOK, "",
-         NULL, "clock skew +310 s", "milliseconds"},
-        {"a sender that means milliseconds", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "1774000001000", ROUTE_WEBHOOK,
-         "", NULL, "clock skew +1 s (the sender's less ours); X-Timestamp looks like milliseconds", NULL},
-        {"the last time that is in seconds", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "99999999999", ROUTE_WEBHOOK, "",
-         NULL, "clock skew +98225999999 s", "milliseconds"},
-        {"a timestamp that is none", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "12x", ROUTE_WEBHOOK, "", NULL,
-         "clock unknown: X-Timestamp is not a number", NULL},
-        {"a timestamp with a sign", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "-5", ROUTE_WEBHOOK, "", NULL,
-         "clock unknown", NULL},
-        {"a timestamp that fits no number", RESPONSE_STALE_TIMESTAMP, "POST", "/webhook", "00", "1234567890123456789",
-         ROUTE_WEBHOOK, "", NULL, "clock unknown", NULL},
-        {"a mistyped path", RESPONSE_NOT_FOUND, "POST", "/callback/spring", NULL, NULL, ROUTE_NONE, "", NULL,
-         "warn prog: refused a request (not_found), from 192.0.2.1, path /callback/spring: each is a result lost. Give the sender", NULL},
-        {"a mistyped path in capitals", RESPONSE_NOT_FOUND, "POST", "/WebHooks", NULL, NULL, ROUTE_NONE, "", NULL, "warn prog", NULL},
-        {"a signed request elsewhere", RESPONSE_NOT_FOUND, "POST", "/", "00", NULL, ROUTE_NONE, "", NULL, "warn prog", NULL},
-        {"a token in a mistyped path", RESPONSE_NOT_FOUND, "POST", "/callbacks/dropcowby/spring/t/" TOKEN, NULL, NULL, ROUTE_NONE,
-         "", NULL, "path /callbacks/dropcowby/spring/t/*: ", "0123456789"},
-        {"a longer token before more", RESPONSE_NOT_FOUND, "POST", "/callback/" TOKEN "a/abc", NULL, NULL, ROUTE_NONE, "", NULL,
-         "path /callback/*/abc: ", "0123456789"},
-        {"fewer digits than a token's", RESPONSE_NOT_FOUND, "POST", "/webhook/abcdefabcdefabcdefabcdefabcdefa", NULL, NULL,
-         ROUTE_NONE, "", NULL, "path /webhook/abcdefabcdefabcdefabcdefabcdefa: ", NULL},
-        {"a phone number in a mistyped path", RESPONSE_NOT_FOUND, "POST", "/callback/13125550142", NULL, NULL, ROUTE_NONE, "", NULL,
-         "path /callback/*********42: ", "3125550142"},
-        {"a token that is cut by the end of what is shown", RESPONSE_NOT_FOUND, "POST", "/callback/" LONG_NAME "/" TOKEN, NULL, NULL,
-         ROUTE_NONE, "", NULL, "xxx/*: ", "01234"},
-        {"a path that is longer", RESPONSE_NOT_FOUND, "POST", "/callback/" LONG_NAME LONG_NAME, NULL, NULL, ROUTE_NONE, "", NULL,
-         "xxx: each is a result lost. Give the sender", NULL},
-        {"control bytes in a path", RESPONSE_NOT_FOUND, "POST", "/webhook\r\n\x1b[2J\x80", NULL, NULL, ROUTE_NONE, "", NULL,
-         "path /webhook???[2J?: ", "\x1b"},
-        {"a scanner's POST", RESPONSE_NOT_FOUND, "POST", "/wp-login.php", NULL, NULL, ROUTE_NONE, "", NULL,
-         "info prog: refused a request (not_found), from 192.0.2.1, path /wp-login.php: most likely a scanner's. ", "lost"},
-        {"a scanner's GET", RESPONSE_NOT_FOUND, "GET", "/webhook.php", NULL, NULL, ROUTE_NONE, "", NULL, NULL, NULL},
-        {"a head that could not be read", RESPONSE_BAD_REQUEST, NULL, NULL, NULL, NULL, ROUTE_NONE, "", NULL, NULL, NULL},
-        {"POST on /health", RESPONSE_METHOD_NOT_ALLOWED, "POST", "/health", NULL, NULL, ROUTE_HEALTH, "", NULL, "info prog", "lost"},
-        {"what a redirect made of a POST", RESPONSE_METHOD_NOT_ALLOWED, "GET", "/webhook", NULL, NULL, ROUTE_WEBHOOK, "", NULL,
-         "warn prog: refused a request (method_not_allowed), from 192.0.2.1, method GET: each is a result lost. Events are POSTs", NULL},
-        {"broken framing", RESPONSE_BAD_REQUEST, "POST", "/webhook", NULL, NULL, ROUTE_NONE, "", "two lengths",
-         "warn prog: refused a request (bad_request), from 192.0.2.1, two lengths: each", NULL},
-    };
     static char out[OUT_SIZE];
 
     (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        const struct ingest_request request = {.method = cases[i].method,
-                                               .path = cases[i].path,
-                                               .guide_signature = cases[i].timestamp ? NULL : cases[i].signature,
-                                               .v1_signature = cases[i].timestamp ? cases[i].signature : NULL,
-                                               .v1_timestamp = cases[i].timestamp};
-        struct route_match match = {.route = cases[i].route};
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        const struct ingest_request request = {.method = requests[i].method,
+                                               .path = requests[i].path,
+                                               .guide_signature = requests[i].timestamp ? NULL : requests[i].signature,
+                                               .v1_signature = requests[i].timestamp ? requests[i].signature : NULL,
+                                               .v1_timestamp = requests[i].timestamp};
+        struct route_match match = {.route = requests[i].route};
         struct refusals *refusals = refusals_new();
         const struct capture capture = capture_begin();
 
-        snprintf(match.campaign, sizeof match.campaign, "%s", cases[i].campaign);
-        refusals_note(refusals, &(struct refusal){cases[i].answer, &request, &match, "192.0.2.1", cases[i].problem}, 0, wall_ms);
+        snprintf(match.campaign, sizeof match.campaign, "%s", requests[i].campaign);
+        refusals_note(refusals, &(struct refusal){requests[i].answer, &request, &match, "192.0.2.1", requests[i].problem}, 0, wall_ms);
         capture_end(capture, out);
-        if (lines_in(out) != (cases[i].says ? 1 : 0) || (cases[i].says && !strstr(out, cases[i].says)) ||
-            (cases[i].hides && strstr(out, cases[i].hides)))
-            fail_msg("%s: %s", cases[i].name, out);
+        if (lines_in(out) != (requests[i].says ? 1 : 0) || (requests[i].says && !strstr(out, requests[i].says)) ||
+            (requests[i].hides && strstr(out, requests[i].hides)))
+            fail_msg("%s: %s", requests[i].name, out);
         refusals_free(refusals);
     }
 }
@@ -279,6 +280,30 @@ static void readyz_lists_what_was_refused_last_first(void **state)
     refusals_free(refusals);
 }
 
+static void a_scanner_hides_no_mistyped_path(void **state)
+{
+    static const char *const paths[] = {"/wp-login.php", "/webhooks", "/wp-login.php"};
+    static char out[OUT_SIZE];
+    struct refusals *refusals = refusals_new();
+    const struct capture capture = capture_begin();
+    struct buf members;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        const struct ingest_request request = {.method = "POST", .path = paths[i]};
+        const struct route_match match = {.route = ROUTE_NONE};
+
+        refusals_note(refusals, &(struct refusal){RESPONSE_NOT_FOUND, &request, &match, "192.0.2.1", NULL}, 0, wall_ms);
+    }
+    capture_end(capture, out);
+    assert_int_equal(lines_in(out), 2);
+    assert_non_null(strstr(out, "path /webhooks: each is a result lost"));
+    report(refusals, &members);
+    assert_non_null(strstr(members.data, "\"count\":1,\"last\":\"2026-03-20T09:46:40.123Z\",\"detail\":\"from 192.0.2.1, path /webhooks\""));
+    buf_clear(&members);
+    refusals_free(refusals);
+}
+
 static void every_refusal_has_a_remedy_but_unavailable(void **state)
 {
     (void)state;
@@ -296,6 +321,7 @@ int main(void)
         cmocka_unit_test(a_kind_is_told_once_an_hour_with_its_count),
         cmocka_unit_test(kinds_past_the_bound_are_one),
         cmocka_unit_test(readyz_lists_what_was_refused_last_first),
+        cmocka_unit_test(a_scanner_hides_no_mistyped_path),
         cmocka_unit_test(every_refusal_has_a_remedy_but_unavailable),
     };
 
