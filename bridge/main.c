@@ -12,6 +12,7 @@
 #include "http/refusals.h"
 #include "http/server.h"
 #include "ingest.h"
+#include "readiness.h"
 #include "broker/pool.h"
 #include "spool/drain.h"
 #include "spool/spool.h"
@@ -19,7 +20,6 @@
 
 #include <malloc.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -73,99 +73,18 @@ static int fail(const struct error *error)
 
 /* ---- /readyz and /metrics ---- */
 
-static void report_problem(struct buf *members, const char *name, const char *problem)
-{
-    if (*problem == '\0')
-        return;
-    buf_printf(members, ",\"%s\":", name);
-    buf_append_json_string(members, problem, strlen(problem));
-}
-
-static void report_spool(struct buf *members, const struct spool_status *spool)
-{
-    const char *word = "empty";
-    char waiting[40];
-
-    if (spool->waiting > 0) {
-        snprintf(waiting, sizeof waiting, "%lld waiting", (long long)spool->waiting);
-        word = waiting;
-    }
-    switch (spool->state) {
-    case SPOOL_OPENING:
-        word = "opening";
-        break;
-    case SPOOL_OPEN:
-        break;
-    case SPOOL_IS_FULL:
-        word = "full";
-        break;
-    case SPOOL_HAS_FAILED:
-        word = "failed";
-        break;
-    }
-    buf_printf(members, ",\"spool\":\"%s\",\"spool_waiting\":%lld,\"spool_bytes\":%lld", word,
-               (long long)spool->waiting, (long long)spool->bytes);
-    report_problem(members, "spool_problem", spool->problem);
-}
-
-static void report_routes(struct buf *members, const struct bridge *bridge)
-{
-    const char *callback = "ready";
-
-    if (bridge->config.callback_auth == CALLBACK_AUTH_OFF)
-        callback = "unverified";
-    else if (!ingest_takes_callbacks(bridge->ingest))
-        callback = "not configured: POST /callbacks/dropcowboy answers 503";
-    buf_printf(members, ",\"webhook\":\"%s\",\"callback\":\"%s\"",
-               ingest_takes_webhooks(bridge->ingest) ? "ready"
-                                                     : "not configured: POST /webhooks/dropcowboy answers 503",
-               callback);
-}
-
-static void report_broker(struct buf *members, const struct bridge *bridge, enum broker_state state, bool refusing)
-{
-    static const char *const words[] = {[BROKER_AWAY] = "away", [BROKER_BLOCKED] = "blocked", [BROKER_OPEN] = "connected"};
-    char problem[ERROR_TEXT] = "";
-
-    buf_printf(members, "\"broker\":\"%s\"", refusing ? "refusing" : words[state]);
-    if (state != BROKER_BLOCKED)
-        pool_problem(bridge->publishers, problem);
-    report_problem(members, "broker_problem", problem);
-}
-
-static void report_connections(struct buf *members, const struct bridge *bridge)
-{
-    struct connections_status status;
-
-    http_server_connections(bridge->http, &status);
-    buf_printf(members, ",\"connections\":{\"held\":%zu,\"threads\":%zu,\"short\":%s", status.held, status.threads,
-               status.threads_short ? "true" : "false");
-    for (int i = 0; i < CONNECTION_STATES; i++)
-        buf_printf(members, ",\"%s\":%zu", connection_state_name((enum connection_state)i), status.states[i]);
-    buf_printf(members, "}");
-}
-
-/* Ready as long as one of the two places takes events. */
 static bool report_ready(void *context, struct buf *members)
 {
     const struct bridge *bridge = context;
-    const enum broker_state state = pool_gate(bridge->publishers);
-    const bool refusing = state == BROKER_OPEN && pool_refusing(bridge->publishers);
-    struct spool_status spool;
+    const struct readiness parts = {.publishers = bridge->publishers,
+                                    .spool = bridge->spool,
+                                    .drain = bridge->drain,
+                                    .ingest = bridge->ingest,
+                                    .callback_auth_off = bridge->config.callback_auth == CALLBACK_AUTH_OFF,
+                                    .refusals = bridge->refusals,
+                                    .http = atomic_load(&bridge->listening) ? bridge->http : NULL};
 
-    report_broker(members, bridge, state, refusing);
-    spool_status(bridge->spool, &spool);
-    if (spool.problem[0] == '\0')
-        spool_drain_problem(bridge->drain, spool.problem);
-    report_spool(members, &spool);
-    report_routes(members, bridge);
-    refusals_report(bridge->refusals, members);
-    if (!atomic_load(&bridge->listening)) {
-        buf_printf(members, ",\"listener\":\"not open yet, or no longer\"");
-        return false;
-    }
-    report_connections(members, bridge);
-    return (state == BROKER_OPEN && !refusing) || spool.state == SPOOL_OPEN;
+    return readiness_report(&parts, members);
 }
 
 static void refresh_metrics(void *context)
