@@ -82,6 +82,20 @@ WHO_MAY_SEND = [
         ["test_framing"],
     ),
     Mutation(
+        "empty-lines-before-a-request", "a request behind more than one empty line is refused",
+        "bridge/http/framing.c",
+        "head->method != head->start + 2 ||",
+        "head->method < head->start + 2 ||",
+        ["test_framing"],
+    ),
+    Mutation(
+        "chunks-without-end", "a chunked body ends with an empty line",
+        "bridge/http/chunks.c",
+        "chunks->state = chunks->left > 0 ? CHUNK_DATA : CHUNK_LAST_CR;",
+        "chunks->state = chunks->left > 0 ? CHUNK_DATA : CHUNK_END;",
+        ["test_chunks"],
+    ),
+    Mutation(
         "body-limit-ignored", "an announced body past MAX_BODY_BYTES is refused",
         "bridge/http/exchange.c",
         "x->framing.length > x->service->body.max_bytes)",

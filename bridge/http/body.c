@@ -1,5 +1,6 @@
 #include "body.h"
 
+#include "civetweb_quirks.h"
 #include "common/clock.h"
 
 #include <civetweb.h>
@@ -65,6 +66,25 @@ static long read_up_to(struct body *body, struct mg_connection *mg, size_t want)
     return (long)body->len;
 }
 
+/* The same of a chunked body, without what makes its chunks. It is read no further than where it must go on. */
+static long read_chunks_up_to(struct body *body, struct mg_connection *mg, size_t want)
+{
+    size_t ahead;
+
+    while (body->len < want && (ahead = chunks_ahead(&body->chunks)) > 0) {
+        const size_t before = body->len;
+        const size_t len = ahead < want - before ? ahead : want - before;
+
+        if (read_up_to(body, mg, before + len) != (long)(before + len))
+            return -1;
+        const long decoded = chunks_decode(&body->chunks, message_body(body->message) + before, len);
+        if (decoded < 0)
+            return -1;
+        body->len = before + (size_t)decoded;
+    }
+    return (long)body->len;
+}
+
 static size_t first_capacity(const struct framing *framing, size_t want)
 {
     const size_t first = framing->body == FRAMING_LENGTH ? (want > BODY_SMALL ? LARGE_FIRST : want) : CHUNKED_FIRST;
@@ -83,7 +103,7 @@ static enum response read_all(struct body *body, struct mg_connection *mg, struc
     for (;;) {
         if (!grow(body, limits, connection, capacity))
             return RESPONSE_UNAVAILABLE;
-        const long got = read_up_to(body, mg, capacity);
+        const long got = sized ? read_up_to(body, mg, capacity) : read_chunks_up_to(body, mg, capacity);
 
         if (got < 0)
             return RESPONSE_BAD_REQUEST;
@@ -103,7 +123,11 @@ enum response body_read(struct body *body, struct mg_connection *mg, struct conn
     enum response answer;
     enum connection_cut before = connection_enter(connection, CONNECTION_BODY, clock_monotonic_ms() + limits->timeout_ms);
 
+    if (framing->body == FRAMING_CHUNKED)
+        civetweb_read_raw(mg);
     answer = read_all(body, mg, connection, framing, limits);
+    if (framing->body == FRAMING_CHUNKED && (answer == RESPONSE_RECEIVED || answer == RESPONSE_BAD_REQUEST))
+        civetweb_end_body(mg); /* of a broken one nobody knows where it ends: nothing behind it is read */
     *cut = connection_enter(connection, CONNECTION_CONFIRM, 0);
     if (*cut == CUT_NONE)
         *cut = before;

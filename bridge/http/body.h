@@ -5,6 +5,7 @@
 
 #include "body_memory.h"
 #include "bridge/handoff.h"
+#include "chunks.h"
 #include "connections.h"
 #include "framing.h"
 #include "response.h"
@@ -26,6 +27,7 @@ struct body {
     struct pending_message *message; /* NULL: there is none yet; the body's, to be freed with body_clear */
     size_t len;
     size_t taken; /* of the memory */
+    struct chunks chunks;
 };
 
 /* Reads it all. RESPONSE_RECEIVED once the message has it. RESPONSE_BAD_REQUEST: it ended too early, or its chunks are broken.

@@ -3,8 +3,19 @@
 #include "common/descriptors.h"
 
 #include <civetweb.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+enum {
+    FEATURE_IPV6 = 8,
+    FEATURE_WEBSOCKET = 16,
+    /* What else a build can have that changes the structures below: statistics, compression, HTTP/2, Unix sockets. */
+    FEATURES_UNKNOWN = 256 | 512 | 1024 | 2048,
+};
 
 /* How struct mg_connection begins. Before the first request nothing public tells of it. */
 struct known_begin {
@@ -14,7 +25,46 @@ struct known_begin {
     void *contexts[2];
     void *tls;
     int socket;
+    /* Two addresses and three bytes: see rest_of. */
 };
+
+/* How it goes on. */
+struct known_rest {
+    time_t born;
+    struct timespec request_time;
+    int64_t sent;
+    int64_t content_len; /* of the body; negative: until the connection ends */
+    int64_t consumed_content;
+    int is_chunked;
+    char *buf;
+    char *path_info;
+    int flags[4];
+    int handled_requests;
+    int buf_size;
+    int request_len; /* of the head, in buf */
+    int data_len;    /* of all that is in buf */
+};
+
+bool civetweb_is_known(struct error *error)
+{
+    const char *version = mg_version();
+
+    if ((strcmp(version, "1.15") == 0 || strcmp(version, "1.16") == 0) && mg_check_feature(FEATURE_WEBSOCKET) &&
+        !mg_check_feature(FEATURES_UNKNOWN))
+        return true;
+    error_set(error, ERROR_INTERNAL, "the civetweb library %s, as it was built here, is not known to this program: use Debian's 1.15 or 1.16",
+              version);
+    return false;
+}
+
+static struct known_rest *rest_of(const struct mg_connection *connection)
+{
+    const size_t address = mg_check_feature(FEATURE_IPV6) ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    const size_t end = offsetof(struct known_begin, socket) + sizeof(int) + 2 * address + 3;
+    const size_t align = _Alignof(struct known_rest);
+
+    return (struct known_rest *)((uintptr_t)connection + (end + align - 1) / align * align);
+}
 
 /* Nothing is believed: the socket and the request's address must fit each other. */
 int civetweb_socket(const struct mg_connection *connection)
@@ -37,4 +87,34 @@ long civetweb_threads_started(const char *message)
     const char *number = strstr(message, words);
 
     return number ? strtol(number + sizeof words - 1, NULL, 10) - 1 : -1;
+}
+
+void civetweb_head(const struct mg_connection *connection, const char **start, const char **end)
+{
+    const struct known_rest *rest = rest_of(connection);
+
+    *start = rest->buf;
+    *end = rest->buf + rest->request_len;
+}
+
+bool civetweb_head_is_too_large(const struct mg_connection *connection)
+{
+    const struct known_rest *rest = rest_of(connection);
+
+    return rest->data_len >= rest->buf_size;
+}
+
+void civetweb_read_raw(struct mg_connection *connection)
+{
+    struct known_rest *rest = rest_of(connection);
+
+    rest->is_chunked = 0;
+    rest->content_len = -1;
+}
+
+void civetweb_end_body(struct mg_connection *connection)
+{
+    struct known_rest *rest = rest_of(connection);
+
+    rest->content_len = rest->consumed_content;
 }

@@ -1,5 +1,6 @@
 #include "exchange.h"
 
+#include "civetweb_quirks.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/timers.h"
@@ -161,18 +162,26 @@ static void read_head(struct exchange *x)
 
 static enum response check_framing(struct exchange *x)
 {
-    const char *version = x->info->http_version;
-    const char *problem = framing_of_fields(version, x->fields, x->field_count, &x->framing);
+    const bool too_many = x->field_count >= FRAMING_MAX_FIELDS;
+    struct http_head head = {.method = x->info->request_method,
+                             .target = x->info->request_uri,
+                             .query = x->info->query_string,
+                             .version = x->info->http_version,
+                             .fields = x->fields,
+                             .count = x->field_count};
+    const char *problem;
 
+    civetweb_head(x->connection, &head.start, &head.end);
+    problem = too_many ? "too many header fields" : framing_of_head(&head);
     if (!problem)
-        problem = framing_of_buffer(version, x->fields, x->field_count);
+        problem = framing_of_fields(head.version, x->fields, x->field_count, &x->framing);
     if (!problem)
         return RESPONSE_RECEIVED;
     log_debug("refused a request from %s: %s", x->info->remote_addr, problem);
     x->problem = problem;
     x->must_close = true;
     x->body_unread = true;
-    return RESPONSE_BAD_REQUEST;
+    return too_many ? RESPONSE_HEADERS_TOO_LARGE : RESPONSE_BAD_REQUEST;
 }
 
 /* parse → ingest_check → read the body → ingest_accept */
@@ -240,7 +249,7 @@ void exchange_refuse(struct mg_connection *connection, struct exchange_service *
     x.service = service;
     log_debug("refused a request: the HTTP library says %d", status);
     begin_answer(&x);
-    answer = answer_to_cut_off(&x);
+    answer = civetweb_head_is_too_large(connection) ? RESPONSE_HEADERS_TOO_LARGE : answer_to_cut_off(&x);
     count_answer(&x, answer);
     mg_disable_connection_keep_alive(connection);
     write_answer(&x, answer, true);

@@ -1,11 +1,12 @@
 #include "framing.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 /* Ours twice, or a second one that only the next reader looks at: which one was signed is anybody's guess. */
-static const char *const single_fields[] = {"Content-Length", "Transfer-Encoding", "X-DropCowboy-Signature",
-                                            "X-Signature",    "X-Timestamp",       "X-Signature-Version"};
+static const char *const single_fields[] = {"Host",        "Content-Length", "Transfer-Encoding",  "X-DropCowboy-Signature",
+                                            "X-Signature", "X-Timestamp",    "X-Signature-Version"};
 
 const char *framing_field(const struct http_field *fields, size_t count, const char *name)
 {
@@ -73,10 +74,10 @@ const char *framing_of_fields(const char *version, const struct http_field *fiel
     const char *expect = framing_field(fields, count, "Expect");
     struct framing framing = {.body = FRAMING_NO_BODY};
 
-    if (count >= FRAMING_MAX_FIELDS)
-        return "too many header fields";
     if (any_repeated(fields, count))
         return "a header field is given twice";
+    if (strcmp(version, "1.1") == 0 && !framing_field(fields, count, "Host"))
+        return "no Host";
     if (length && encoding)
         return "both Content-Length and Transfer-Encoding";
     if (encoding && (strcasecmp(encoding, "chunked") != 0 || strcmp(version, "1.1") != 0))
@@ -93,25 +94,48 @@ const char *framing_of_fields(const char *version, const struct http_field *fiel
     return NULL;
 }
 
-const char *framing_of_buffer(const char *version, const struct http_field *fields, size_t count)
+/* Tokens of RFC 9110, 5.6.2. */
+static bool is_token(const char *name)
 {
-    const char *end = version + strlen(version);
+    for (; *name; name++) {
+        if (!isalnum((unsigned char)*name) && !strchr("-_!#$%&'*+.^`|~", *name))
+            return false;
+    }
+    return true;
+}
 
-    if (count == 0)
-        return NULL;
-    if (fields[0].name != end + 2)
-        return "the request line does not end with CRLF";
-    for (size_t i = 0; i < count; i++) {
-        for (const char *p = fields[i].name + strlen(fields[i].name) + 1; p < fields[i].value; p++) {
+static bool is_request_line(const struct http_head *head)
+{
+    const char *last = head->query ? head->query : head->target;
+
+    return head->target == head->method + strlen(head->method) + 1 &&
+           head->version == last + strlen(last) + 1 + strlen("HTTP/");
+}
+
+const char *framing_of_head(const struct http_head *head)
+{
+    const char *end = head->version + strlen(head->version);
+
+    /* One empty line may come first (RFC 9112, 2.2). Of more the parser makes the end of a head. */
+    if (head->method != head->start && (head->method != head->start + 2 || memcmp(head->start, "\r\n", 2) != 0))
+        return "more than an empty line before the request";
+    if (!is_request_line(head))
+        return "a malformed request line";
+    for (size_t i = 0; i < head->count; i++) {
+        const struct http_field *field = &head->fields[i];
+
+        if (field->name != end + 2)
+            return "a line does not end with CRLF";
+        if (!is_token(field->name))
+            return "a malformed field name";
+        for (const char *p = field->name + strlen(field->name) + 1; p < field->value; p++) {
             if (*p == '\0')
                 return "a space before a colon";
         }
-        end = fields[i].value + strlen(fields[i].value);
-        if (end[1] != '\0')
-            return "a header line does not end with CRLF";
+        end = field->value + strlen(field->value);
     }
-    /* The empty line: its CR is unread, its LF is where the parser ended the text. */
-    if (end[2] != '\r' || end[3] != '\0')
+    /* The empty line: its CR is unread behind fields, its LF is where the parser ended the text. */
+    if (head->end != end + 4 || end[1] != '\0' || (head->count > 0 && end[2] != '\r'))
         return "a folded or malformed header line";
     return NULL;
 }

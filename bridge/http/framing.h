@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The parser reads no more: a head with as many may have others behind them, and is refused. */
 enum { FRAMING_MAX_FIELDS = 64 };
 
 struct http_field {
@@ -25,10 +26,18 @@ struct framing {
    untouched. `version` is "1.0" or "1.1". */
 const char *framing_of_fields(const char *version, const struct http_field *fields, size_t count, struct framing *out);
 
-/* Judges what the HTTP parser skipped in silence: a space before a colon, a bare line feed, a folded line. The texts
-   must lie in the buffer that the parser cut up in place by writing NULs: each separator byte it consumed is NUL now,
-   and what it did not understand stands unread behind the last value. NULL or what is wrong. */
-const char *framing_of_buffer(const char *version, const struct http_field *fields, size_t count);
+/* A head in the buffer that the parser cut up in place by writing NULs: each separator byte that it consumed is NUL now, what it
+   did not understand stands unread. */
+struct http_head {
+    const char *start, *end;                      /* with the empty line behind it and what came before it */
+    const char *method, *target, *query, *version; /* query: NULL if there is none; version: what follows HTTP/ */
+    const struct http_field *fields;
+    size_t count;
+};
+
+/* Judges what the parser skipped in silence: lines before the request, a second space, a space before a colon, a bare line
+   feed, a folded line. NULL or what is wrong. */
+const char *framing_of_head(const struct http_head *head);
 
 /* Whether the HTTP library will keep the connection after this request. */
 bool framing_keeps_alive(const char *version, const struct http_field *fields, size_t count);

@@ -44,6 +44,7 @@ const char *response_status_text(enum response answer)
         {405, "Method Not Allowed"},
         {408, "Request Timeout"},
         {413, "Content Too Large"},
+        {431, "Request Header Fields Too Large"},
         {503, "Service Unavailable"},
     };
     const int status = response_status(answer);

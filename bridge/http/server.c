@@ -305,7 +305,8 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
     server->connections = connections_start((size_t)settings->threads, metrics, error);
     server->service.body.connections = server->connections;
     server->idle = idle_threads_new((size_t)settings->threads, error);
-    if (!server->connections || !server->idle || !make_plug(server, error) || !start_tls(server, error) || !start_civetweb(server, error)) {
+    if (!server->connections || !server->idle || !civetweb_is_known(error) || !make_plug(server, error) || !start_tls(server, error) ||
+        !start_civetweb(server, error)) {
         http_server_stop(server);
         return NULL;
     }

@@ -44,12 +44,38 @@ AMBIGUOUS = [
     ("two guide signatures", with_headers(LENGTH, SIGNED[0]) + BODY),
     ("two timestamps", wire.head("POST", wire.WEBHOOK, [*wire.v1(BODY).items(), ("X-Timestamp", "1"), LENGTH]) + BODY),
     ("two v1 signatures", wire.head("POST", wire.WEBHOOK, [*wire.v1(BODY).items(), ("X-Signature", "x"), LENGTH]) + BODY),
-    ("a hundred headers", with_headers(*[(f"X-{n}", n) for n in range(100)], LENGTH) + BODY),
-    ("headers of 64 KiB", with_headers(("X-Long", "x" * 65536), LENGTH) + BODY),
+    ("two Hosts", with_headers(("Host", "bridge"), LENGTH) + BODY),
+    ("no Host", START.split(b"Host")[0] + SIGNATURE_LINE + LENGTH_LINE + b"\r\n" + BODY),
+    ("two empty lines before it", b"\r\n\r\n" + with_headers(LENGTH) + BODY),
+    ("a length of what two empty lines leave of it", b"\r\n\r\n" + with_headers(("Content-Length", 181)) + with_headers(LENGTH) + BODY),
+    ("sixteen empty lines before it", b"\r\n" * 16 + with_headers(LENGTH) + BODY),
     ("no request at all", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n"),
     ("a request line without a version", f"POST {wire.WEBHOOK}\r\n\r\n".encode()),
     ("a version from the future", f"POST {wire.WEBHOOK} HTTP/9.9\r\nHost: bridge\r\n\r\n".encode()),
 ]
+
+
+TOO_LARGE = [
+    ("a hundred headers", with_headers(*[(f"X-{n}", n) for n in range(100)], LENGTH) + BODY),
+    ("64 headers", with_headers(*[(f"X-{n}", n) for n in range(61)], LENGTH) + BODY),
+    ("headers of 64 KiB", with_headers(("X-Long", "x" * 65536), LENGTH) + BODY),
+]
+
+
+@pytest.mark.parametrize("request_bytes", [one[1] for one in TOO_LARGE], ids=[one[0] for one in TOO_LARGE])
+def test_tells_the_limits_of_headers_to_who_sends(station, request_bytes):
+    with wire.Raw(station.port) as raw:
+        answer = raw.send(request_bytes).answer()
+        assert (answer.status, answer.code) == (431, "headers_too_large"), answer
+        assert "63" in answer.json["error"]["message"] and "16 KiB" in answer.json["error"]["message"]
+        assert answer.closes and raw.closed_by_peer()
+
+
+def test_63_headers_of_15_kib_are_taken(station):
+    with wire.Raw(station.port) as raw:
+        padding = [(f"X-{n}", "x" * 230) for n in range(60)]
+        assert raw.send(with_headers(*padding, LENGTH) + BODY).answer().status == 200
+    station.queues.take("AMQP_QUEUE", 1)
 
 
 @pytest.mark.parametrize("request_bytes", [one[1] for one in AMBIGUOUS], ids=[one[0] for one in AMBIGUOUS])
@@ -66,6 +92,7 @@ UNFINISHED = [
     ("a body shorter than its length", with_headers(("Content-Length", len(BODY) + 5)) + BODY),
     ("headers and no body", with_headers(LENGTH)),
     ("chunks without their end", with_headers(("Transfer-Encoding", "chunked")) + wire.chunked(BODY, 10)[:-5]),
+    ("a last chunk without its empty line", with_headers(("Transfer-Encoding", "chunked")) + wire.chunked(BODY, 10)[:-2]),
     ("a chunk cut short", with_headers(("Transfer-Encoding", "chunked")) + b"1c\r\n" + BODY[:10]),
 ]
 
@@ -83,6 +110,9 @@ BROKEN_CHUNKS = [
     ("a negative size", b"-1c\r\n" + BODY + b"\r\n0\r\n\r\n"),
     ("a size that overflows", b"ffffffffffffffffff\r\n" + BODY + b"\r\n0\r\n\r\n"),
     ("no line end behind a chunk", b"1c\r\n" + BODY + b"xx0\r\n\r\n"),
+    ("an extension", b"1c;a=b\r\n" + BODY + b"\r\n0\r\n\r\n"),
+    ("a trailer", b"1c\r\n" + BODY + b"\r\n0\r\nX-Trailer: a\r\n\r\n"),
+    ("two thousand sizes of a byte each", wire.chunked(BODY + b" " * 2000, 1)),
 ]
 
 
@@ -193,10 +223,10 @@ def test_logs_nothing_of_a_request_that_the_parser_refuses(start_bridge, queues)
     bridge = start_bridge(LOG_LEVEL="debug")
     secret = wire.token("spring")
     path = f"{wire.CALLBACK}/spring sale?token={secret}&to=+13125550142"
-    for padding in ("", "x" * 400, "x" * 20000):
+    for padding, status in (("", 400), ("x" * 400, 400), ("x" * 20000, 431)):
         with wire.Raw(bridge.port) as raw:
             raw.send(f"POST {path}{padding} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{{}}".encode())
-            assert raw.answer().status == 400
+            assert raw.answer().status == status
     with wire.Raw(bridge.port) as raw:
         raw.send(f"POST {path} HTTP/1.1\r\nHost : +13125550142\r\nX: {secret}\r\n\r\n".encode())
         assert raw.answer().status == 400

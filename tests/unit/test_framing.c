@@ -1,4 +1,4 @@
-#include "bridge/http/framing.h"
+#include "tests/parsed_head.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@ static const struct {
     uint64_t length;
     bool expect_continue;
 } field_cases[] = {
-    {"no body", "1.1", {"Host", "x"}, true, FRAMING_NO_BODY, 0, false},
+    {"no body", "1.1", {"A", "x"}, true, FRAMING_NO_BODY, 0, false},
     {"a length", "1.1", {"content-length", "340"}, true, FRAMING_LENGTH, 340, false},
     {"a length of zero is no body", "1.1", {"Content-Length", "0"}, true, FRAMING_NO_BODY, 0, false},
     {"leading zeros", "1.1", {"Content-Length", "0012"}, true, FRAMING_LENGTH, 12, false},
@@ -56,12 +56,13 @@ static void fields_are_judged(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof field_cases / sizeof field_cases[0]; i++) {
-        struct http_field fields[4];
+        struct http_field fields[5];
         struct framing framing = {.length = 77};
         size_t count = 0;
 
         for (; field_cases[i].fields[2 * count]; count++)
             fields[count] = (struct http_field){field_cases[i].fields[2 * count], field_cases[i].fields[2 * count + 1]};
+        fields[count++] = (struct http_field){"Host", "bridge"};
         const char *problem = framing_of_fields(field_cases[i].version, fields, count, &framing);
         if ((problem == NULL) != field_cases[i].good)
             fail_msg("%s: %s", field_cases[i].name, problem ? problem : "passed");
@@ -75,63 +76,77 @@ static void fields_are_judged(void **state)
     }
 }
 
-static void the_parser_may_not_have_seen_more(void **state)
+static const struct {
+    const char *version;
+    size_t hosts;
+    bool good;
+} host_cases[] = {{"1.1", 0, false}, {"1.1", 1, true}, {"1.1", 2, false}, {"1.0", 0, true}, {"1.0", 1, true}, {"1.0", 2, false}};
+
+static void one_host_is_needed(void **state)
 {
-    struct http_field fields[FRAMING_MAX_FIELDS];
-    struct framing framing;
+    const struct http_field fields[] = {{"Host", ""}, {"host", ""}};
 
     (void)state;
-    for (size_t i = 0; i < FRAMING_MAX_FIELDS; i++)
-        fields[i] = (struct http_field){"A", "b"};
-    assert_non_null(framing_of_fields("1.1", fields, FRAMING_MAX_FIELDS, &framing));
-    assert_null(framing_of_fields("1.1", fields, FRAMING_MAX_FIELDS - 1, &framing));
+    for (size_t i = 0; i < sizeof host_cases / sizeof host_cases[0]; i++) {
+        struct framing framing;
+
+        if ((framing_of_fields(host_cases[i].version, fields, host_cases[i].hosts, &framing) == NULL) != host_cases[i].good)
+            fail_msg("%zu Hosts under HTTP/%s", host_cases[i].hosts, host_cases[i].version);
+    }
 }
 
-/* Buffers as the parser leaves them: `|` stands for the NULs it wrote, `\r` and `\n` for what it left. The fields are
-   found at the given offsets. */
 static const struct {
     const char *name;
-    const char *buffer;
+    const char *text;
     bool good;
-    size_t count;
-    size_t offsets[4]; /* name, value, name, value */
-} buffer_cases[] = {
-    {"one field", "1.1||A| b||\r|", true, 1, {5, 8}},
-    {"two fields", "1.1||A| b||C|\td||\r|", true, 2, {5, 8, 11, 14}},
-    {"no space before the value", "1.1||A|b||\r|", true, 1, {5, 7}},
-    {"an empty value", "1.1||A|||\r|", true, 1, {5, 7}},
-    {"an empty value before another field", "1.1||A|||C|d||\r|", true, 2, {5, 7, 9, 11}},
-    {"a space before the colon", "1.1||A|| b||\r|", false, 1, {5, 9}},
-    {"a space before the colon, no value", "1.1||A||||\r|", false, 1, {5, 8}},
-    {"the request line ends with a bare line feed", "1.1|A| b||\r|", false, 1, {4, 7}},
-    {"spaces before the first field", "1.1|||A| b||\r|", false, 1, {6, 9}},
-    {"a bare line feed between fields", "1.1||A| b|C| d||\r|", false, 2, {5, 8, 10, 13}},
-    {"a bare line feed before the empty line", "1.1||A| b|\r|", false, 1, {5, 8}},
-    {"two bare line feeds at the end", "1.1||A| b||{\"a\":1}", false, 1, {5, 8}},
-    {"two bare line feeds before a body that begins with CR", "1.1||A| b||\rbody", false, 1, {5, 8}},
-    {"an empty line of a bare line feed", "1.1||A| b|||x", false, 1, {5, 8}},
-    {"a folded line", "1.1||A| b|| c\r\n\r|", false, 1, {5, 8}},
+} head_cases[] = {
+    {"one field", "GET / HTTP/1.1\r\nA: b\r\n\r\n", true},
+    {"two fields", "GET / HTTP/1.1\r\nA: b\r\nC:  d\r\n\r\n", true},
+    {"no space before the value", "GET / HTTP/1.1\r\nA:b\r\n\r\n", true},
+    {"an empty value", "GET / HTTP/1.1\r\nA:\r\n\r\n", true},
+    {"an empty value before another field", "GET / HTTP/1.1\r\nA:\r\nC:d\r\n\r\n", true},
+    {"a query", "GET /a?b=c HTTP/1.1\r\nA: b\r\n\r\n", true},
+    {"no field, as a balancer's check has it", "OPTIONS / HTTP/1.0\r\n\r\n", true},
+    {"a body behind it", "GET / HTTP/1.1\r\nA: b\r\n\r\n{}", true},
+    {"one empty line before it", "\r\nGET / HTTP/1.1\r\nA: b\r\n\r\n", true},
+    {"two empty lines before it", "\r\n\r\nGET / HTTP/1.1\r\nA: b\r\n\r\n", false},
+    {"nine empty lines before it", "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nA: b\r\n\r\n", false},
+    {"two bare line feeds before it", "\n\nGET / HTTP/1.1\r\nA: b\r\n\r\n", false},
+    {"a bare line feed before it", "\nGET / HTTP/1.1\r\nA: b\r\n\r\n", false},
+    {"two spaces before it", "  GET / HTTP/1.1\r\nA: b\r\n\r\n", false},
+    {"two spaces before the target", "GET  / HTTP/1.1\r\nA: b\r\n\r\n", false},
+    {"a line's end before the target", "GET \r\n/ HTTP/1.1\r\nA: b\r\n\r\n", false},
+    {"two spaces behind the target", "GET /  HTTP/1.1\r\nA: b\r\n\r\n", false},
+    {"two spaces behind the query", "GET /?a  HTTP/1.1\r\nA: b\r\n\r\n", false},
+    {"a space before the colon", "GET / HTTP/1.1\r\nA : b\r\n\r\n", false},
+    {"a space before the colon, no value", "GET / HTTP/1.1\r\nA :\r\n\r\n", false},
+    {"a name with a bracket", "GET / HTTP/1.1\r\nA(: b\r\n\r\n", false},
+    {"no name", "GET / HTTP/1.1\r\nA: b\r\n: b\r\n\r\n", false},
+    {"a request line that ends with a bare line feed", "GET / HTTP/1.1\nA: b\r\n\r\n", false},
+    {"spaces before the first field", "GET / HTTP/1.1\r\n A: b\r\n\r\n", false},
+    {"spaces and no field", "GET / HTTP/1.0\r\n \r\n\r\n", false},
+    {"a bare line feed between fields", "GET / HTTP/1.1\r\nA: b\nC: d\r\n\r\n", false},
+    {"a bare line feed before the empty line", "GET / HTTP/1.1\r\nA: b\n\r\n\r\n", false},
+    {"two bare line feeds at the end", "GET / HTTP/1.1\r\nA: b\n\n{}", false},
+    {"no name and bare line feeds at the end", "GET / HTTP/1.1\r\nA: b\n:\n\n", false},
+    {"a bare line feed behind the empty line's CR", "GET / HTTP/1.1\r\nA: b\r\n\n", false},
+    {"a folded line", "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", false},
 };
 
-static void buffers_are_judged(void **state)
+static void heads_are_judged(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof buffer_cases / sizeof buffer_cases[0]; i++) {
-        char buffer[64] = "";
-        struct http_field fields[2];
+    for (size_t i = 0; i < sizeof head_cases / sizeof head_cases[0]; i++) {
+        struct parsed_head parsed;
+        char buffer[128];
 
-        const size_t len = strlen(buffer_cases[i].buffer);
-        for (size_t k = 0; k < len; k++)
-            buffer[k] = buffer_cases[i].buffer[k] == '|' ? '\0' : buffer_cases[i].buffer[k];
-        for (size_t k = 0; k < buffer_cases[i].count; k++) {
-            fields[k].name = buffer + buffer_cases[i].offsets[2 * k];
-            fields[k].value = buffer + buffer_cases[i].offsets[2 * k + 1];
-        }
-        const char *problem = framing_of_buffer(buffer, fields, buffer_cases[i].count);
-        if ((problem == NULL) != buffer_cases[i].good)
-            fail_msg("%s: %s", buffer_cases[i].name, problem ? problem : "passed");
+        snprintf(buffer, sizeof buffer, "%s", head_cases[i].text);
+        if (!parsed_head(buffer, strlen(buffer), &parsed))
+            fail_msg("%s: the parser refuses it", head_cases[i].name);
+        const char *problem = framing_of_head(&parsed.head);
+        if ((problem == NULL) != head_cases[i].good)
+            fail_msg("%s: %s", head_cases[i].name, problem ? problem : "passed");
     }
-    assert_null(framing_of_buffer("1.0", NULL, 0));
 }
 
 static const struct {
@@ -190,8 +205,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_are_judged),
         cmocka_unit_test(values_are_trimmed),
-        cmocka_unit_test(the_parser_may_not_have_seen_more),
-        cmocka_unit_test(buffers_are_judged),
+        cmocka_unit_test(one_host_is_needed),
+        cmocka_unit_test(heads_are_judged),
         cmocka_unit_test(connections_are_kept_as_asked),
     };
 
