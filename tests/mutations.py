@@ -145,6 +145,42 @@ WHO_MAY_SEND = [
         ["test_body_memory"],
     ),
     Mutation(
+        "same-start-is-a-repeat", "only the very bytes are answered with duplicate: true",
+        "bridge/recent_events.c",
+        "memcmp(recent->entries[at].digest, digest, RECENT_DIGEST) != 0)",
+        "memcmp(recent->entries[at].digest, digest, 2) != 0)",
+        ["test_recent_events"],
+    ),
+    Mutation(
+        "repeat-of-what-was-lost", "an event is a repeat only once it is safe",
+        "bridge/ingest.c",
+        "    if (!keep(ingest, message, times))\n        return RESPONSE_UNAVAILABLE;\n    if (verdict != JSON_OK)",
+        "    if (may_repeat)\n        recent_events_add(ingest->recent, digest, times->arrived_ms);\n"
+        "    if (!keep(ingest, message, times))\n        return RESPONSE_UNAVAILABLE;\n    if (verdict != JSON_OK)",
+        ["test_ingest"],
+    ),
+    Mutation(
+        "refusals-of-one-campaign-only", "refusals are told for each campaign",
+        "bridge/http/refusals.c",
+        "strcmp(kind->campaign, like->campaign) == 0)",
+        "strcmp(kind->campaign, like->campaign) < 1000)",
+        ["test_refusals"],
+    ),
+    Mutation(
+        "scanners-hide-senders", "a sender's lost result is told apart from a scanner's request",
+        "bridge/http/refusals.c",
+        " && kind->stray == like->stray",
+        "",
+        ["test_refusals"],
+    ),
+    Mutation(
+        "every-refusal-a-line", "a refusal that goes on is told once an hour",
+        "bridge/http/refusals.c",
+        "    kind->untold = 0;\n",
+        "",
+        ["test_refusals"],
+    ),
+    Mutation(
         "phones-in-the-log", "phone numbers are masked in the log",
         "common/log.c",
         "out[i] = i < head || i >= len - tail ? phone[i] : '*';",
