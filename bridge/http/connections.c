@@ -163,12 +163,11 @@ static bool cut(struct connection *connection, uint32_t word, enum connection_cu
     pthread_mutex_lock(&connection->open);
     if (connection->fd >= 0 &&
         atomic_compare_exchange_strong(&connection->word, &word, word | (uint32_t)reason << CUT_SHIFT)) {
+        bridge_count(connection->owner->metrics, METRIC_CLOSED + reason - 1, 1); /* whoever sees the end finds it counted */
         (void)shutdown(connection->fd, side_of(word));
         done = true;
     }
     pthread_mutex_unlock(&connection->open);
-    if (done)
-        bridge_count(connection->owner->metrics, METRIC_CLOSED + reason - 1, 1);
     return done;
 }
 
