@@ -244,9 +244,10 @@ def test_an_absolute_request_target_is_taken_by_its_path(station):
 @pytest.mark.parametrize("blank", [" ", "    "], ids=["a space", "four spaces"])
 @pytest.mark.parametrize("sign", [wire.guide, wire.v1], ids=["guide", "v1"])
 def test_white_space_behind_a_header_is_not_part_of_it(station, sign, blank):
-    headers = [(name, value + blank) for name, value in {**sign(BODY), "X-Event-Id": "e-1", "X-Attempt": "2"}.items()]
+    body = BODY + blank.encode()  # another event each time: what repeats is not queued
+    headers = [(name, value + blank) for name, value in {**sign(body), "X-Event-Id": "e-1", "X-Attempt": "2"}.items()]
     with wire.Raw(station.port) as raw:
-        assert raw.send(wire.head("POST", wire.WEBHOOK, [*headers, LENGTH]) + BODY).answer().status == 200
+        assert raw.send(wire.head("POST", wire.WEBHOOK, [*headers, ("Content-Length", len(body))]) + body).answer().status == 200
     ((properties, _),) = station.queues.take("AMQP_QUEUE", 1)
     assert (properties.headers["x-event-id"], properties.headers["x-attempt"]) == ("e-1", "2")
 

@@ -127,9 +127,9 @@ def test_sends_several_files_and_tells_of_each(station, tmp_path):
 
 
 def test_sends_from_standard_input(station):
-    status, out, _ = run("send", "--url", f"http://127.0.0.1:{station.port}/webhook", "--scheme", "v1", "-", stdin=BODY)
+    status, out, _ = run("send", "--url", f"http://127.0.0.1:{station.port}/webhook", "--scheme", "v1", "-", stdin=BODY + b"\n")
     assert status == 0 and " 200 " in out
-    assert station.queues.take("AMQP_QUEUE", 1)[0][1] == BODY
+    assert station.queues.take("AMQP_QUEUE", 1)[0][1] == BODY + b"\n"
 
 
 def test_sends_each_line_as_an_event(station, tmp_path):
