@@ -40,11 +40,10 @@ enum {
        signal is heard. */
     SPOOL_LOCK_MS = 12000,
     SPOOL_LOCK_STEP_MS = 250,
-    /* How long listening waits for the first connection, and for the spool beside it. Without the one events go to the
-       other. */
-    FIRST_ATTEMPT_MS = 1000,
+    /* How long listening waits for the broker and the spool, so that the first events find both. */
+    PLACES_WAIT_MS = 300,
     STOP_LOOK_MS = 20,
-    WATCH_MS = TIMER_MS(1000),
+    WATCH_MS = TIMER_MS(1000), /* how often refused requests are told of */
     /* Descriptors beside the connections: listeners, broker, files. */
     SPARE_DESCRIPTORS = 128,
     MMAP_THRESHOLD = 64 * 1024, /* bytes; glibc's own grows with what is freed */
@@ -192,12 +191,6 @@ static bool start_spool(struct bridge *bridge, struct error *error)
     }
 }
 
-/* True with *error once no broker will ever take anything. */
-static bool is_refused(const struct bridge *bridge, struct error *error)
-{
-    return pool_refused(bridge->publishers, error);
-}
-
 static bool is_opening(const struct bridge *bridge)
 {
     struct spool_status spool;
@@ -213,20 +206,16 @@ static bool start_broker(struct bridge *bridge, struct error *error)
     return bridge->publishers != NULL;
 }
 
-/* Waits a moment for both, so that what comes first is not refused. False with ERROR_NONE: told to stop. */
-static bool await_places(struct bridge *bridge, struct error *error)
+/* Waits a moment for both, whatever becomes of them. False: told to stop. */
+static bool await_places(struct bridge *bridge)
 {
-    const int64_t deadline_ms = clock_monotonic_ms() + FIRST_ATTEMPT_MS;
+    const int64_t deadline_ms = clock_monotonic_ms() + PLACES_WAIT_MS;
 
-    pool_first_attempt(bridge->publishers, FIRST_ATTEMPT_MS);
-    error->code = ERROR_NONE;
-    while (!is_refused(bridge, error)) {
-        if (!is_opening(bridge) || clock_monotonic_ms() >= deadline_ms)
-            return true;
+    while ((!pool_has_tried(bridge->publishers) || is_opening(bridge)) && clock_monotonic_ms() < deadline_ms) {
         if (stop_signal_wait(STOP_LOOK_MS))
             return false;
     }
-    return false;
+    return true;
 }
 
 static bool start_helpers(struct bridge *bridge, struct error *error)
@@ -274,17 +263,6 @@ static void stop_helpers(struct bridge *bridge)
     bridge->drain = NULL;
     topology_watch_stop(bridge->topology);
     bridge->topology = NULL;
-}
-
-/* Until a stop signal (true), or until it shows that no broker will ever take us: false with *error. One that is away may come back; one that refuses us needs a person. */
-static bool run(struct bridge *bridge, struct error *error)
-{
-    while (!stop_signal_wait(WATCH_MS)) {
-        refusals_tell(bridge->refusals, clock_monotonic_ms());
-        if (is_refused(bridge, error))
-            return false;
-    }
-    return true;
 }
 
 /* From here on another signal, or too long a stop, ends the program with `status`. The guard comes first: whatever is
@@ -336,16 +314,16 @@ static int serve(struct bridge *bridge)
 
     bound_memory();
     stop_signal_init();
-    bool good = start_core(bridge, &error) && start_spool(bridge, &error) && start_broker(bridge, &error) &&
-                await_places(bridge, &error) && start_helpers(bridge, &error) && start_listeners(bridge, &error);
-    const bool started = good;
+    const bool started = start_core(bridge, &error) && start_spool(bridge, &error) && start_broker(bridge, &error) &&
+                         await_places(bridge) && start_helpers(bridge, &error) && start_listeners(bridge, &error);
 
     if (started) {
         service_notify_ready();
-        good = run(bridge, &error);
-    }
-    if (!good && error.code != ERROR_NONE)
+        while (!stop_signal_wait(WATCH_MS))
+            refusals_tell(bridge->refusals, clock_monotonic_ms());
+    } else if (error.code != ERROR_NONE) {
         status = fail(&error);
+    }
     begin_stop(status);
     if (started)
         finish(bridge);

@@ -45,12 +45,10 @@ struct broker_pool {
     _Atomic unsigned turn;
     atomic_bool no_more_connecting;
 
-    pthread_mutex_t mutex; /* guards the four below and `finished` of each */
+    _Atomic size_t tried; /* publishers that have tried the URLs once */
+
+    pthread_mutex_t mutex; /* guards `finished` of each */
     pthread_cond_t changed;
-    size_t attempts;
-    size_t connected_at_first;
-    struct error refusal; /* of a publisher that every URL refused */
-    struct error other;   /* of one that may still get through */
 
     struct publisher items[];
 };
@@ -62,37 +60,29 @@ static bool may_connect(struct publisher *publisher)
 
 /* ---- a publisher's thread ---- */
 
-static bool open_session(struct publisher *publisher, struct error *error)
+/* A broker may be away, or refuse us, for hours. */
+static bool connect_once(struct publisher *publisher)
 {
-    if (broker_connection_open(publisher->session, publisher->url_index++, error)) {
+    struct error error = {0};
+
+    if (broker_connection_open(publisher->session, publisher->url_index++, &error)) {
         log_limiter_forget(&publisher->limiter);
         return true;
     }
-    availability_say(publisher->owner->availability, error->text);
+    availability_say(publisher->owner->availability, error.text);
+    if (log_limiter_is_news(&publisher->limiter, error.text, clock_monotonic_ms()))
+        log_warn("%s: %s", publisher->name, error.text);
     return false;
 }
 
-static void report_first_attempt(struct publisher *publisher, bool connected, const struct error *error)
+/* Each URL once, without a pause. */
+static bool connect_publisher(struct publisher *publisher)
 {
-    struct broker_pool *owner = publisher->owner;
+    bool connected = false;
 
-    pthread_mutex_lock(&owner->mutex);
-    owner->attempts++;
-    if (connected)
-        owner->connected_at_first++;
-    else if (error->code == ERROR_REFUSED)
-        owner->refusal = *error;
-    else
-        owner->other = *error;
-    pthread_cond_broadcast(&owner->changed);
-    pthread_mutex_unlock(&owner->mutex);
-}
-
-/* A broker may be away, or refuse us, for hours. */
-static void log_problem(struct publisher *publisher, const struct error *error)
-{
-    if (log_limiter_is_news(&publisher->limiter, error->text, clock_monotonic_ms()))
-        log_warn("%s: %s", publisher->name, error->text);
+    for (size_t i = 0; i < publisher->owner->urls && !connected && may_connect(publisher); i++)
+        connected = connect_once(publisher);
+    return connected;
 }
 
 static void wait_before_retry(struct publisher *publisher, struct backoff *backoff)
@@ -127,50 +117,13 @@ static void serve_session(struct publisher *publisher)
     broker_connection_close(publisher->session, orderly);
 }
 
-/* Tries each URL once and reports. A first refusal is not logged if all refuse: main says it, as the reason why it
-   stops. */
-static bool connect_first(struct publisher *publisher)
-{
-    struct error refusal = {0};
-    struct error other = {0};
-    bool connected = false;
-
-    for (size_t i = 0; i < publisher->owner->urls && !connected && may_connect(publisher); i++) {
-        struct error error = {0};
-
-        connected = open_session(publisher, &error);
-        if (connected)
-            break;
-        if (error.code == ERROR_REFUSED && refusal.code == ERROR_NONE) {
-            refusal = error;
-            continue;
-        }
-        log_problem(publisher, &error);
-        if (error.code != ERROR_REFUSED)
-            other = error;
-    }
-    if (refusal.code != ERROR_NONE && (connected || other.code != ERROR_NONE))
-        log_problem(publisher, &refusal);
-    report_first_attempt(publisher, connected, other.code == ERROR_NONE ? &refusal : &other);
-    return connected;
-}
-
-static bool connect_again(struct publisher *publisher)
-{
-    struct error error = {0};
-
-    if (open_session(publisher, &error))
-        return true;
-    log_problem(publisher, &error);
-    return false;
-}
-
 static void *publisher_run(void *argument)
 {
     struct publisher *publisher = argument;
     struct backoff backoff;
-    bool connected = connect_first(publisher);
+    bool connected = connect_publisher(publisher);
 
+    atomic_fetch_add(&publisher->owner->tried, 1);
     backoff_init(&backoff, BACKOFF_FIRST_MS, BACKOFF_MAX_MS,
                  (uint64_t)clock_monotonic_us() ^ (uint64_t)(uintptr_t)publisher);
     for (;;) {
@@ -181,7 +134,7 @@ static void *publisher_run(void *argument)
         wait_before_retry(publisher, &backoff);
         if (!may_connect(publisher))
             break;
-        connected = connect_again(publisher);
+        connected = connect_publisher(publisher);
     }
     pthread_mutex_lock(&publisher->owner->mutex);
     publisher->finished = true;
@@ -250,7 +203,7 @@ struct broker_pool *pool_start(const struct amqp_settings *settings, size_t coun
         ok = publisher_init(&pool->items[i], pool, i, &common, error);
         pool->count += ok;
     }
-    /* pool_first_attempt counts them: all are there before the first starts. */
+    /* pool_has_tried counts them: all are there before the first starts. */
     for (size_t i = 0; ok && i < count; i++)
         ok = publisher_start(&pool->items[i], error);
     if (ok)
@@ -259,28 +212,9 @@ struct broker_pool *pool_start(const struct amqp_settings *settings, size_t coun
     return NULL;
 }
 
-void pool_first_attempt(struct broker_pool *pool, int64_t timeout_ms)
+bool pool_has_tried(struct broker_pool *pool)
 {
-    const struct timespec until = clock_timespec_of_ms(clock_monotonic_ms() + timeout_ms);
-    int waited = 0;
-
-    pthread_mutex_lock(&pool->mutex);
-    while (pool->attempts < pool->count && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&pool->changed, &pool->mutex, &until);
-    pthread_mutex_unlock(&pool->mutex);
-}
-
-bool pool_refused(struct broker_pool *pool, struct error *error)
-{
-    bool refused;
-
-    pthread_mutex_lock(&pool->mutex);
-    refused = pool->attempts == pool->count && pool->connected_at_first == 0 &&
-              pool->other.code == ERROR_NONE && pool->refusal.code == ERROR_REFUSED;
-    if (refused)
-        *error = pool->refusal;
-    pthread_mutex_unlock(&pool->mutex);
-    return refused;
+    return atomic_load(&pool->tried) == pool->count;
 }
 
 /* Whether another connection may take a message that had this outcome. A lost one may arrive twice, and counts once. */

@@ -13,16 +13,14 @@
 
 struct broker_pool;
 
-/* Starts `count` threads, which connect and reconnect by themselves. The strings in `settings` and `metrics` must
+/* Starts `count` threads, which connect and reconnect by themselves, whatever the broker says: one that refuses (a
+   password, a queue's arguments) is mended without a restart. The strings in `settings` and `metrics` must
    outlive them. NULL with *error on failure. */
 struct broker_pool *pool_start(const struct amqp_settings *settings, size_t count, int64_t confirm_timeout_ms,
                                     struct bridge_metrics *metrics, struct error *error);
 
-/* Waits up to timeout_ms until every publisher has tried the URLs once: until one of them connects, or all fail. */
-void pool_first_attempt(struct broker_pool *pool, int64_t timeout_ms);
-
-/* Any thread: whether every publisher has tried every URL, and every one refused it for good (*error). */
-bool pool_refused(struct broker_pool *pool, struct error *error);
+/* Any thread: whether every publisher is connected, or has tried each URL once. */
+bool pool_has_tried(struct broker_pool *pool);
 
 /* Any thread: gives the message to a usable publisher and waits for the outcome until deadline_ms (CLOCK_MONOTONIC); to
    the next one if the first cannot take it or loses its connection. PUBLISH_AWAY at once when none is usable. A broker

@@ -187,6 +187,10 @@ NODE_CALLS = {
     "add_user": lambda name, word: f'rabbit_auth_backend_internal:add_user({binary(name)}, {binary(word)}, <<"tests">>)',
     "change_password": lambda name, word: f'rabbit_auth_backend_internal:change_password({binary(name)}, {binary(word)}, <<"tests">>)',
     "delete_user": lambda name: f'rabbit_auth_backend_internal:delete_user({binary(name)}, <<"tests">>)',
+    "add_vhost": lambda host: f'rabbit_vhost:add({binary(host)}, <<"tests">>)',
+    "delete_vhost": lambda host: f'rabbit_vhost:delete({binary(host)}, <<"tests">>)',
+    "set_host_permissions": lambda host, name, *three:
+        f'rabbit_auth_backend_internal:set_permissions({binary(name)}, {binary(host)}, {", ".join(map(binary, three))}, <<"tests">>)',
     "set_permissions": lambda name, *three:
         f'rabbit_auth_backend_internal:set_permissions({binary(name)}, <<"/">>, {", ".join(map(binary, three))}, <<"tests">>)',
 }

@@ -222,6 +222,35 @@ def test_a_certificate_that_is_not_right_is_refused_by_the_bridge(authority, str
     assert all(word in bridge.readyz()[1]["broker_problem"] for word in words)
 
 
+def assert_is_mended(bridge, broker_queues, mend):
+    servers.wait_until(lambda: "AMQP_CA_FILE" in bridge.readyz()[1].get("broker_problem", ""), lambda: bridge.stderr[-2000:])
+    send(bridge)
+    assert bridge.readyz()[0] == 200 and bridge.spooled() == 1
+    assert "signed by nobody trusted" in bridge.stderr
+    mend()
+    wait_connected(bridge)
+    broker_queues.take("AMQP_QUEUE", 1)
+    servers.wait_until(lambda: bridge.spooled() == 0, lambda: bridge.stderr[-2000:])
+
+
+@pytest.mark.parametrize("when", ["at the start", "while it runs"])
+def test_the_bridge_goes_on_by_itself_once_its_authority_is_mended(authority, stranger, broker, broker_queues, bridge_at, tmp_path, when):
+    trusted = tmp_path / "trusted.pem"
+
+    def trust(one):
+        trusted.write_bytes(one.path.read_bytes())
+
+    trust(stranger if when == "at the start" else authority)
+    with contextlib.closing(servers.CuttableProxy(broker.tls_port)) as between:
+        bridge = bridge_at(amqps(between.port), AMQP_CA_FILE=trusted)
+        if when == "while it runs":
+            wait_connected(bridge)
+            trust(stranger)
+            between.cut()
+            between.restore()
+        assert_is_mended(bridge, broker_queues, lambda: trust(authority))
+
+
 @pytest.mark.parametrize(("issue", "words"), [UNTRUSTED[0][1:], UNTRUSTED[1][1:]], ids=[UNTRUSTED[0][0], UNTRUSTED[1][0]])
 def test_a_certificate_that_is_not_right_is_refused_by_the_worker(authority, stranger, fake, worker_at, issue, words):
     server = fake(serving(issue(authority, stranger)))

@@ -336,68 +336,9 @@ def test_declares_durable_exchanges_and_quorum_queues(start_bridge, queues, name
     )
 
 
-def exit_of(programs, rabbitmq, names, **settings):
-    bridge = programs(servers.Bridge, {"AMQP_URL": rabbitmq.url, **names, **settings}, clean_exit=(69,))
-    return bridge.wait_exit(), bridge.stderr
-
-
-def test_a_wrong_password_ends_it_with_69(rabbitmq, names, programs):
-    url = rabbitmq.url.replace("guest:guest", "guest:not-the-password")
-    status, stderr = exit_of(programs, rabbitmq, names, AMQP_URL=url)
-    assert status == 69
-    assert "not-the-password" not in stderr
-
-
-def test_it_ends_with_69_only_if_every_broker_of_the_list_refuses(rabbitmq, names, queues, programs):
-    publishers = 3
-    wrong = rabbitmq.url.replace("guest:guest", "guest:not-the-password")
-    unknown = rabbitmq.url.replace("%2f", "nowhere")
-    away = f"amqp://guest:guest@127.0.0.1:{servers.free_port()}/%2f"
-    status, _ = exit_of(programs, rabbitmq, names, AMQP_URL=f"{wrong},{unknown}", AMQP_PUBLISHERS=publishers)
-    assert status == 69
-    for urls, broker in ((f"{wrong},{away}", "away"), (f"{away},{wrong}", "away"), (f"{wrong},{rabbitmq.url}", "connected")):
-        bridge = programs(servers.Bridge, {"AMQP_URL": urls, **names, "AMQP_PUBLISHERS": publishers})
-        # It listens before a broker that takes its time has answered.
-        servers.wait_until(lambda: "ACCESS_REFUSED" in bridge.stderr, lambda: bridge.stderr[-2000:])  # noqa: B023
-        servers.wait_until(lambda: bridge.readyz()[1]["broker"] == broker, lambda: bridge.stderr[-2000:])  # noqa: B023
-        assert "not-the-password" not in bridge.stderr
-
-
-def test_an_unknown_virtual_host_ends_it_with_69(rabbitmq, names, programs):
-    status, stderr = exit_of(programs, rabbitmq, names, AMQP_URL=rabbitmq.url.replace("%2f", "nowhere"))
-    assert status == 69 and "nowhere" in stderr
-
-
-def test_a_queue_with_other_arguments_ends_it_with_69_and_is_named(rabbitmq, names, queues, programs):
-    queues.channel.queue_declare(names["AMQP_QUEUE"], durable=True)
-    status, stderr = exit_of(programs, rabbitmq, names)
-    assert status == 69 and names["AMQP_QUEUE"] in stderr
-
-
-def test_an_exchange_of_another_type_ends_it_with_69_and_is_named(rabbitmq, names, queues, programs):
-    queues.channel.exchange_declare(names["AMQP_EXCHANGE"], "topic", durable=True)
-    status, stderr = exit_of(programs, rabbitmq, names)
-    assert status == 69 and names["AMQP_EXCHANGE"] in stderr
-
-
 def wait_in_flight(bridge):
     """Until it has begun to read the one request: a stop waits for those alone."""
     servers.wait_until(lambda: bridge.in_flight() == 1, bridge.metrics)
-
-
-def test_a_refusal_whose_stop_is_forced_ends_with_69_too(start_bridge, proxy):
-    proxy.freeze()
-    wrong = proxy.url.replace("guest:guest", "guest:not-the-password")
-    bridge = start_bridge(AMQP_URL=wrong, BODY_TIMEOUT_MS=9000, broker="away", options={"clean_exit": (69,)})
-    with wire.Raw(bridge.port) as raw:
-        raw.send(wire.head("POST", wire.WEBHOOK, [*wire.guide(BODY).items(), ("Content-Length", len(BODY))]) + BODY[:-1])
-        wait_in_flight(bridge)
-        proxy.restore()
-        servers.wait_until(lambda: "stopping" in bridge.stderr, lambda: bridge.stderr[-2000:])
-        # The request in flight holds the stop up.
-        bridge.signal(servers.SIGTERM)
-        assert bridge.wait_exit() == 69
-    assert "ending at once" in bridge.stderr and "ACCESS_REFUSED" in bridge.stderr
 
 
 @pytest.mark.threads
