@@ -16,7 +16,6 @@
 #include "broker/pool.h"
 #include "spool/drain.h"
 #include "spool/spool.h"
-#include "broker/topology_watch.h"
 
 #include <malloc.h>
 #include <stdatomic.h>
@@ -58,7 +57,6 @@ struct bridge {
     struct spool *spool;
     struct broker_pool *publishers;
     struct spool_drain *drain;
-    struct topology_watch *topology;
     struct admin_server *admin;
     struct http_server *http;
     atomic_bool listening; /* http is there to be asked */
@@ -218,13 +216,10 @@ static bool await_places(struct bridge *bridge)
     return true;
 }
 
-static bool start_helpers(struct bridge *bridge, struct error *error)
+static bool start_drain(struct bridge *bridge, struct error *error)
 {
     bridge->drain = spool_drain_start(bridge->spool, bridge->publishers, 0, 0, error);
-    if (!bridge->drain)
-        return false;
-    bridge->topology = topology_watch_start(&bridge->amqp, bridge->publishers, error);
-    return bridge->topology != NULL;
+    return bridge->drain != NULL;
 }
 
 static bool start_listeners(struct bridge *bridge, struct error *error)
@@ -261,8 +256,6 @@ static void stop_helpers(struct bridge *bridge)
     bridge->admin = NULL;
     spool_drain_stop(bridge->drain, clock_monotonic_ms() + DRAIN_FLUSH_MS);
     bridge->drain = NULL;
-    topology_watch_stop(bridge->topology);
-    bridge->topology = NULL;
 }
 
 /* From here on another signal, or too long a stop, ends the program with `status`. The guard comes first: whatever is
@@ -315,7 +308,7 @@ static int serve(struct bridge *bridge)
     bound_memory();
     stop_signal_init();
     const bool started = start_core(bridge, &error) && start_spool(bridge, &error) && start_broker(bridge, &error) &&
-                         await_places(bridge) && start_helpers(bridge, &error) && start_listeners(bridge, &error);
+                         await_places(bridge) && start_drain(bridge, &error) && start_listeners(bridge, &error);
 
     if (started) {
         service_notify_ready();

@@ -79,7 +79,7 @@ static void report_connections(struct buf *members, const struct readiness *part
 
 bool readiness_report(const struct readiness *parts, struct buf *members)
 {
-    const enum broker_state state = pool_gate(parts->publishers);
+    const enum broker_state state = pool_state(parts->publishers);
     const bool refusing = state == BROKER_OPEN && pool_refusing(parts->publishers);
     struct spool_status spool;
 

@@ -29,6 +29,15 @@ enum amqp_read amqp_read_frame(const struct amqp_session *session, amqp_frame_t 
     return amqp_check(session, doing, status, error) ? AMQP_READ_FRAME : AMQP_READ_FAILED;
 }
 
+bool amqp_open_channel(const struct amqp_session *session, amqp_channel_t channel, struct error *error)
+{
+    amqp_connection_state_t connection = amqp_session_connection(session);
+    if (amqp_channel_open(connection, channel))
+        return true;
+    amqp_error_of_reply(error, "opening a channel to", amqp_session_peer(session), amqp_get_rpc_reply(connection));
+    return false;
+}
+
 bool amqp_ask_for_confirms(const struct amqp_session *session, amqp_channel_t channel, struct error *error)
 {
     amqp_connection_state_t connection = amqp_session_connection(session);

@@ -18,6 +18,9 @@ enum amqp_read { AMQP_READ_NOTHING, AMQP_READ_FRAME, AMQP_READ_FAILED };
 enum amqp_read amqp_read_frame(const struct amqp_session *session, amqp_frame_t *frame, const char *doing,
                                struct error *error);
 
+/* Opens one beside AMQP_CHANNEL. False with *error. */
+bool amqp_open_channel(const struct amqp_session *session, amqp_channel_t channel, struct error *error);
+
 /* Puts the channel into confirm mode. False with *error. */
 bool amqp_ask_for_confirms(const struct amqp_session *session, amqp_channel_t channel, struct error *error);
 

@@ -391,49 +391,74 @@ static void advise_on_name(struct error *error, const char *what, const char *se
     advise(error, advice);
 }
 
-static bool declare_exchange(struct amqp_session *session, const char *name, const char *type, const char *setting,
+/* How it is declared: each answer waited for, or (`nowait`) none given; then the broker closes the channel over what is wrong. */
+struct declaring {
+    struct amqp_session *session;
+    amqp_channel_t channel;
+    bool nowait;
+};
+
+static bool ask(const struct declaring *by, amqp_method_number_t method, amqp_method_number_t answer, void *decoded,
+                const char *doing, const char *name, struct error *error)
+{
+    struct amqp_session *session = by->session;
+    char whole[300];
+
+    (void)snprintf(whole, sizeof whole, "%s %.255s at", doing, name);
+    if (by->nowait) {
+        const int status = amqp_send_method(session->connection, by->channel, method, decoded);
+
+        if (status != AMQP_STATUS_OK)
+            amqp_error_of_status(error, whole, session->peer, status);
+        return status == AMQP_STATUS_OK;
+    }
+    limit_call(session);
+    (void)amqp_simple_rpc_decoded(session->connection, by->channel, method, answer, decoded);
+    return call_succeeded(session, whole, error);
+}
+
+static bool declare_exchange(const struct declaring *by, const char *name, const char *type, const char *setting,
                              struct error *error)
 {
-    char doing[300];
-    limit_call(session);
-    (void)amqp_exchange_declare(session->connection, AMQP_CHANNEL, amqp_cstring_bytes(name), amqp_cstring_bytes(type),
-                                0, 1, 0, 0, amqp_empty_table);
-    (void)snprintf(doing, sizeof doing, "declaring the exchange %.255s at", name);
-    if (call_succeeded(session, doing, error))
+    amqp_exchange_declare_t method = {.exchange = amqp_cstring_bytes(name),
+                                      .type = amqp_cstring_bytes(type),
+                                      .durable = 1,
+                                      .nowait = by->nowait};
+
+    if (ask(by, AMQP_EXCHANGE_DECLARE_METHOD, AMQP_EXCHANGE_DECLARE_OK_METHOD, &method, "declaring the exchange", name, error))
         return true;
     advise_on_name(error, "exchange", setting);
     return false;
 }
 
-static bool declare_queue(struct amqp_session *session, const char *name, amqp_table_t arguments, const char *setting,
+static bool declare_queue(const struct declaring *by, const char *name, amqp_table_t arguments, const char *setting,
                           struct error *error)
 {
-    char doing[300];
-    limit_call(session);
-    (void)amqp_queue_declare(session->connection, AMQP_CHANNEL, amqp_cstring_bytes(name), 0, 1, 0, 0, arguments);
-    (void)snprintf(doing, sizeof doing, "declaring the queue %.255s at", name);
-    if (call_succeeded(session, doing, error))
+    amqp_queue_declare_t method = {
+        .queue = amqp_cstring_bytes(name), .durable = 1, .nowait = by->nowait, .arguments = arguments};
+
+    if (ask(by, AMQP_QUEUE_DECLARE_METHOD, AMQP_QUEUE_DECLARE_OK_METHOD, &method, "declaring the queue", name, error))
         return true;
     advise_on_name(error, "queue", setting);
     return false;
 }
 
-static bool bind_queue(struct amqp_session *session, const char *queue, const char *exchange, const char *key,
+static bool bind_queue(const struct declaring *by, const char *queue, const char *exchange, const char *key,
                        struct error *error)
 {
-    char doing[300];
-    limit_call(session);
-    (void)amqp_queue_bind(session->connection, AMQP_CHANNEL, amqp_cstring_bytes(queue), amqp_cstring_bytes(exchange),
-                          amqp_cstring_bytes(key), amqp_empty_table);
-    (void)snprintf(doing, sizeof doing, "binding the queue %.255s at", queue);
-    if (call_succeeded(session, doing, error))
+    amqp_queue_bind_t method = {.queue = amqp_cstring_bytes(queue),
+                                .exchange = amqp_cstring_bytes(exchange),
+                                .routing_key = amqp_cstring_bytes(key),
+                                .nowait = by->nowait};
+
+    if (ask(by, AMQP_QUEUE_BIND_METHOD, AMQP_QUEUE_BIND_OK_METHOD, &method, "binding the queue", queue, error))
         return true;
     advise(error, "check the user's permissions on the exchange and the queue");
     return false;
 }
 
 /* In the order of INTERFACE: where rejected messages go exists before anything can be dead-lettered there. */
-static bool declare_topology(struct amqp_session *session, const struct amqp_settings *settings, struct error *error)
+static bool declare_topology(const struct declaring *by, const struct amqp_settings *settings, struct error *error)
 {
     amqp_table_entry_t rejected[] = {text_entry("x-queue-type", "quorum")};
     amqp_table_entry_t events[] = {
@@ -446,12 +471,12 @@ static bool declare_topology(struct amqp_session *session, const struct amqp_set
     const amqp_table_t rejected_table = {.num_entries = sizeof rejected / sizeof rejected[0], .entries = rejected};
     const amqp_table_t events_table = {.num_entries = sizeof events / sizeof events[0], .entries = events};
 
-    return declare_exchange(session, settings->rejected_queue, "fanout", "AMQP_REJECTED_QUEUE", error) &&
-           declare_queue(session, settings->rejected_queue, rejected_table, "AMQP_REJECTED_QUEUE", error) &&
-           bind_queue(session, settings->rejected_queue, settings->rejected_queue, "", error) &&
-           declare_exchange(session, settings->exchange, "direct", "AMQP_EXCHANGE", error) &&
-           declare_queue(session, settings->queue, events_table, "AMQP_QUEUE", error) &&
-           bind_queue(session, settings->queue, settings->exchange, settings->queue, error);
+    return declare_exchange(by, settings->rejected_queue, "fanout", "AMQP_REJECTED_QUEUE", error) &&
+           declare_queue(by, settings->rejected_queue, rejected_table, "AMQP_REJECTED_QUEUE", error) &&
+           bind_queue(by, settings->rejected_queue, settings->rejected_queue, "", error) &&
+           declare_exchange(by, settings->exchange, "direct", "AMQP_EXCHANGE", error) &&
+           declare_queue(by, settings->queue, events_table, "AMQP_QUEUE", error) &&
+           bind_queue(by, settings->queue, settings->exchange, settings->queue, error);
 }
 
 static int64_t open_ms(const struct amqp_settings *settings)
@@ -519,13 +544,20 @@ out:
 bool amqp_session_declare(struct amqp_session *session, const struct amqp_settings *settings, struct error *error)
 {
     watch_begin(session->watch, session->fd, open_ms(settings) + OPEN_WATCH_REST_MS);
-    const bool declared = declare_topology(session, settings, error);
+    const bool declared =
+        declare_topology(&(struct declaring){.session = session, .channel = AMQP_CHANNEL}, settings, error);
     const bool was_cut = watch_end(session->watch);
 
     (void)amqp_set_rpc_timeout(session->connection, &(struct timeval){.tv_sec = AMQP_OPEN_TIMEOUT_MS / 1000});
     if (declared && was_cut)
         error_set(error, ERROR_UNAVAILABLE, "%s did not answer in time", session->peer);
     return declared && !was_cut;
+}
+
+bool amqp_session_declare_again(struct amqp_session *session, amqp_channel_t channel, const struct amqp_settings *settings,
+                                struct error *error)
+{
+    return declare_topology(&(struct declaring){.session = session, .channel = channel, .nowait = true}, settings, error);
 }
 
 struct amqp_session *amqp_session_open(const struct amqp_settings *settings, size_t index, const char *name,

@@ -52,6 +52,10 @@ struct amqp_session *amqp_session_open(const struct amqp_settings *settings, siz
 struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, size_t index, const char *name,
                                           struct watch *watch, struct error *error);
 bool amqp_session_declare(struct amqp_session *session, const struct amqp_settings *settings, struct error *error);
+/* Sends the declarations on another channel and waits for no answer: what was deleted or unbound is made again, and over
+   what has other arguments the broker closes that channel. False with *error if they could not be sent. */
+bool amqp_session_declare_again(struct amqp_session *session, amqp_channel_t channel, const struct amqp_settings *settings,
+                                struct error *error);
 
 /* Says goodbye within about a second, two if it must be cut, if the connection still works; frees. NULL is fine. */
 void amqp_session_close(struct amqp_session *session);

@@ -235,8 +235,8 @@ ACCEPTING = [
     Mutation(
         "confirm-not-awaited", "a message is safe when the broker has confirmed it",
         "bridge/broker/channel.c",
-        'if (protection("confirm")) {\n        unconfirmed_push',
-        'if (!protection("confirm")) {\n        unconfirmed_push',
+        'if (!protection("confirm")) {',
+        'if (protection("confirm")) {',
         ["test_broker_channel"],
     ),
     Mutation(
@@ -249,22 +249,29 @@ ACCEPTING = [
     Mutation(
         "not-mandatory", "the broker is asked to return what no queue takes",
         "bridge/broker/channel.c",
-        'protection("mandatory"), 0, &properties.basic, content);',
-        '!protection("mandatory"), 0, &properties.basic, content);',
+        '.mandatory = protection("mandatory"),',
+        '.mandatory = !protection("mandatory"),',
         ["test_broker_channel"],
     ),
     Mutation(
         "nack-is-an-ack", "a nack is no confirm",
         "bridge/broker/channel.c",
-        "bridge_count(channel->metrics, METRIC_NACKED, 1);\n    message_settle(item, PUBLISH_FAILED);",
-        "bridge_count(channel->metrics, METRIC_NACKED, 1);\n    message_settle(item, PUBLISH_CONFIRMED);",
+        "note_nack(context);\n    message_settle(item, PUBLISH_FAILED);",
+        "note_nack(context);\n    message_settle(item, PUBLISH_CONFIRMED);",
         ["test_broker_channel"],
     ),
     Mutation(
-        "confirms-of-a-former-channel", "a confirm of a channel that is shut is not believed",
+        "block-ignored", "a broker that says that it takes nothing is not given messages",
+        "bridge/broker/availability.c",
+        "if (all[i].blocked && all[i].peer",
+        "if (!all[i].peer && all[i].peer",
+        ["test_availability"],
+    ),
+    Mutation(
+        "not-declared-again", "what was unbound is bound again when a message comes back",
         "bridge/broker/channel.c",
-        "if (channel->shut) /* of the channel that was; its tags are not those of the next */\n        return true;",
-        "",
+        "        *returned = true;",
+        "        *returned = false;",
         ["test_broker_channel"],
     ),
     Mutation(

@@ -6,6 +6,7 @@
 #include "common/protection.h"
 #include "publish_frames.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,23 +16,82 @@ enum {
     /* Tags from the oldest unconfirmed to the newest: one confirm that never comes must not stop the rest. */
     SPAN_MAX = 65536,
     CLOSE_TEXT = 256, /* AMQP's short strings are no longer */
+    /* Nacks only for so long are more than a queue that is full for a moment. */
+    NACKS_LAST_MS = TIMER_MS(1000),
+    /* RabbitMQ 3.10 does not tell an open connection that a queue's limit was taken away: another hears it. */
+    REFUSAL_MAX_MS = TIMER_MS(20000),
+    /* A confirm older than this (or twice CONFIRM_TIMEOUT_MS) will not come any more. */
+    OVERDUE_MS = 5000,
+    /* Trouble of the rejected queue is no reason to interrupt the events so often. */
+    REJECTED_PATIENCE = 12,
 };
 
-bool broker_channel_init(struct broker_channel *channel, amqp_channel_t number, const struct amqp_settings *settings,
-                       struct body_limit *limit, struct buf *out, struct bridge_metrics *metrics)
+static const char *const messages[] = {[MESSAGE_EVENT] = "events", [MESSAGE_REJECTED] = "messages to the rejected queue"};
+
+bool broker_channel_init(struct broker_channel *channel, const struct broker_connection_settings *settings,
+                         enum message_target target, struct buf *out)
 {
-    *channel = (struct broker_channel){
-        .number = number, .settings = settings, .limit = limit, .out = out, .metrics = metrics};
-    channel->window = unconfirmed_new(SPAN_MAX);
-    return channel->window != NULL;
+    *channel = (struct broker_channel){.settings = settings,
+                                       .target = target,
+                                       .number = (amqp_channel_t)(AMQP_CHANNEL + target),
+                                       .out = out,
+                                       .unconfirmed = unconfirmed_new(SPAN_MAX)};
+    return channel->unconfirmed != NULL;
 }
 
 void broker_channel_clear(struct broker_channel *channel)
 {
-    unconfirmed_free(channel->window);
+    unconfirmed_free(channel->unconfirmed);
 }
 
-/* ---- outcomes ---- */
+bool broker_channel_open(struct broker_channel *channel, struct amqp_session *session, struct error *error)
+{
+    if (channel->number != AMQP_CHANNEL && !amqp_open_channel(session, channel->number, error))
+        return false;
+    if (protection("confirm") && !amqp_ask_for_confirms(session, channel->number, error))
+        return false;
+    channel->session = session;
+    channel->free_since_ms = 0;
+    channel->stalled = false;
+    channel->nacked_since_ms = 0;
+    availability_refused(channel->settings->availability, channel->settings->index, channel->target, 0);
+    return true;
+}
+
+/* ---- what becomes of messages ---- */
+
+static void note_ack(struct broker_channel *channel)
+{
+    const struct broker_connection_settings *settings = channel->settings;
+
+    if (channel->nacked_since_ms == 0 && !channel->refuses)
+        return;
+    availability_refused(settings->availability, settings->index, channel->target, 0);
+    if (channel->refuses && channel->refusal_logged)
+        log_info("%s: %s takes %s again", settings->name, amqp_session_peer(channel->session), messages[channel->target]);
+    channel->refuses = false;
+    channel->nacked_since_ms = 0;
+}
+
+static void note_nack(struct broker_channel *channel)
+{
+    const struct broker_connection_settings *settings = channel->settings;
+    const char *refusal = availability_refusal(channel->target);
+    const int64_t now_ms = clock_monotonic_ms();
+
+    bridge_count(settings->metrics, METRIC_NACKED, 1);
+    if (channel->nacked_since_ms == 0)
+        channel->nacked_since_ms = now_ms;
+    if (!channel->refuses) {
+        if (now_ms - channel->nacked_since_ms < NACKS_LAST_MS)
+            return;
+        channel->refuses = true;
+        channel->refusal_logged = log_limiter_is_news(&channel->limiter, refusal, now_ms);
+        if (channel->refusal_logged)
+            log_warn("%s: %s: %s", settings->name, amqp_session_peer(channel->session), refusal);
+    }
+    availability_refused(settings->availability, settings->index, channel->target, now_ms);
+}
 
 static void on_acked(void *context, void *item)
 {
@@ -39,17 +99,14 @@ static void on_acked(void *context, void *item)
     struct pending_message *message = item;
     const bool returned = message_is_returned(message);
 
-    nack_tracker_acked(&channel->refusal);
+    note_ack(channel);
     if (!message_settle(message, returned ? PUBLISH_FAILED : PUBLISH_CONFIRMED) && !returned)
-        bridge_count(channel->metrics, METRIC_LATE_CONFIRMS, 1);
+        bridge_count(channel->settings->metrics, METRIC_LATE_CONFIRMS, 1);
 }
 
 static void on_nacked(void *context, void *item)
 {
-    struct broker_channel *channel = context;
-
-    nack_tracker_nacked(&channel->refusal, clock_monotonic_ms());
-    bridge_count(channel->metrics, METRIC_NACKED, 1);
+    note_nack(context);
     message_settle(item, PUBLISH_FAILED);
 }
 
@@ -59,79 +116,21 @@ static void on_lost(void *context, void *item)
     message_settle(item, message_is_returned(item) ? PUBLISH_FAILED : PUBLISH_LOST);
 }
 
-/* The channel was closed over a message that waited: it names none, and may name its limit. */
-static void on_shut(void *context, void *item)
+/* The channel was closed over a message that waited: the broker names none, and may name its limit. */
+static void on_refused(void *context, void *item)
 {
     const struct broker_channel *channel = context;
     const bool meant = channel->named_limit == 0 || message_body_bytes(item).len > channel->named_limit;
 
-    if (message_is_returned(item))
-        message_settle(item, PUBLISH_FAILED);
+    if (meant && !message_is_returned(item))
+        message_settle(item, PUBLISH_REFUSED);
     else
-        message_settle(item, meant ? PUBLISH_REFUSED : PUBLISH_LOST);
-}
-
-static void give_up(void *context, void *item)
-{
-    (void)context;
-    message_give_up(item);
-}
-
-void broker_channel_give_up(struct broker_channel *channel)
-{
-    unconfirmed_each(channel->window, give_up, NULL);
-}
-
-/* ---- the channel's life ---- */
-
-static bool open_channel(struct broker_channel *channel, struct amqp_session *session, bool is_open, struct error *error)
-{
-    amqp_connection_state_t connection = amqp_session_connection(session);
-
-    if (!is_open && !amqp_channel_open(connection, channel->number)) {
-        amqp_error_of_reply(error, "opening a channel to", amqp_session_peer(session), amqp_get_rpc_reply(connection));
-        return false;
-    }
-    if (protection("confirm") && !amqp_ask_for_confirms(session, channel->number, error))
-        return false;
-    channel->shut = false;
-    channel->incoming = (struct incoming_return){0};
-    nack_tracker_new_channel(&channel->refusal);
-    return true;
-}
-
-bool broker_channel_open(struct broker_channel *channel, struct amqp_session *session, struct error *error)
-{
-    if (!open_channel(channel, session, channel->number == AMQP_CHANNEL, error))
-        return false;
-    channel->session = session;
-    channel->came_back = false;
-    nack_tracker_new_connection(&channel->refusal);
-    return true;
-}
-
-bool broker_channel_shut(struct broker_channel *channel, struct error *error)
-{
-    const amqp_rpc_reply_t reply =
-        amqp_channel_close(amqp_session_connection(channel->session), channel->number, AMQP_REPLY_SUCCESS);
-
-    if (reply.reply_type != AMQP_RESPONSE_NORMAL) {
-        amqp_error_of_reply(error, "closing a channel to", amqp_session_peer(channel->session), reply);
-        return false;
-    }
-    unconfirmed_reset(channel->window, on_lost, channel);
-    channel->shut = true;
-    return true;
-}
-
-bool broker_channel_reopen(struct broker_channel *channel, struct error *error)
-{
-    return open_channel(channel, channel->session, false, error);
+        on_lost(NULL, item);
 }
 
 void broker_channel_close(struct broker_channel *channel)
 {
-    unconfirmed_reset(channel->window, on_lost, channel);
+    unconfirmed_reset(channel->unconfirmed, on_lost, NULL);
     channel->session = NULL;
 }
 
@@ -139,70 +138,49 @@ void broker_channel_close(struct broker_channel *channel)
 
 size_t broker_channel_room(const struct broker_channel *channel)
 {
-    const size_t waiting = unconfirmed_count(channel->window);
-    const size_t span_left = unconfirmed_capacity(channel->window) - unconfirmed_span(channel->window);
+    const size_t waiting = channel->unconfirmed->count;
+    const size_t tags_left = unconfirmed_room(channel->unconfirmed);
     const size_t left = waiting < WAITING_MAX ? WAITING_MAX - waiting : 0;
 
-    return left < span_left ? left : span_left;
+    return left < tags_left ? left : tags_left;
 }
 
-size_t broker_channel_waiting(const struct broker_channel *channel)
+static int publish(struct broker_channel *channel, const struct pending_message *message)
 {
-    return unconfirmed_count(channel->window);
-}
-
-int64_t broker_channel_oldest_ms(const struct broker_channel *channel)
-{
-    return unconfirmed_oldest_ms(channel->window);
-}
-
-bool broker_channel_takes(struct broker_channel *channel, const struct pending_message *message, int64_t now_ms)
-{
-    const uint64_t limit = body_limit_get(channel->limit, now_ms);
-
-    return limit == 0 || message_body_bytes(message).len <= limit;
-}
-
-static int publish(struct broker_channel *channel, struct pending_message *message)
-{
-    const struct amqp_settings *settings = channel->settings;
-    const bool rejected = message_target(message) == MESSAGE_REJECTED;
+    const struct amqp_settings *amqp = channel->settings->amqp;
+    const bool rejected = channel->target == MESSAGE_REJECTED;
     const struct bytes body = message_body_bytes(message);
     const amqp_bytes_t content = {.len = body.len, .bytes = (void *)(uintptr_t)body.data};
+    amqp_connection_state_t connection = amqp_session_connection(channel->session);
     struct envelope_properties properties;
 
     envelope_to_properties(message_envelope(message), &properties);
     if (rejected)
         envelope_add_rejection(&properties, message_reject_reason(message), message_reject_detail(message));
-    if (amqp_session_is_plain(channel->session)) {
-        const struct publish_frames frames = {.channel = channel->number,
-                                              .frame_max = amqp_get_frame_max(amqp_session_connection(channel->session)),
-                                              .exchange = rejected ? settings->rejected_queue : settings->exchange,
-                                              .routing_key = rejected ? "" : settings->queue,
-                                              .mandatory = protection("mandatory"),
-                                              .properties = &properties.basic,
-                                              .body = body};
+    const struct publish_frames frames = {.channel = channel->number,
+                                          .frame_max = amqp_get_frame_max(connection),
+                                          .exchange = rejected ? amqp->rejected_queue : amqp->exchange,
+                                          .routing_key = rejected ? "" : amqp->queue,
+                                          .mandatory = protection("mandatory"),
+                                          .properties = &properties.basic,
+                                          .body = body};
 
+    if (amqp_session_is_plain(channel->session))
         return publish_frames_append(&frames, channel->out) ? AMQP_STATUS_OK : AMQP_STATUS_NO_MEMORY;
-    }
-    return amqp_basic_publish(amqp_session_connection(channel->session), channel->number,
-                              amqp_cstring_bytes(rejected ? settings->rejected_queue : settings->exchange),
-                              rejected ? amqp_empty_bytes : amqp_cstring_bytes(settings->queue),
-                              protection("mandatory"), 0, &properties.basic, content);
+    return amqp_basic_publish(connection, channel->number, amqp_cstring_bytes(frames.exchange),
+                              amqp_cstring_bytes(frames.routing_key), frames.mandatory, 0, frames.properties, content);
 }
 
-int broker_channel_send(struct broker_channel *channel, struct pending_message *message, int64_t now_ms, bool send)
+int broker_channel_send(struct broker_channel *channel, struct pending_message *message, int64_t now_ms)
 {
-    int status = AMQP_STATUS_OK;
+    if (!protection("confirm")) {
+        const int status = publish(channel, message);
 
-    if (protection("confirm")) {
-        unconfirmed_push(channel->window, message, now_ms);
-        return send ? publish(channel, message) : AMQP_STATUS_OK;
+        message_settle(message, status == AMQP_STATUS_OK ? PUBLISH_CONFIRMED : PUBLISH_LOST);
+        return status;
     }
-    if (send)
-        status = publish(channel, message);
-    message_settle(message, send && status == AMQP_STATUS_OK ? PUBLISH_CONFIRMED : PUBLISH_LOST);
-    return status;
+    unconfirmed_push(channel->unconfirmed, message, now_ms);
+    return publish(channel, message);
 }
 
 /* ---- frames from the broker ---- */
@@ -210,23 +188,14 @@ int broker_channel_send(struct broker_channel *channel, struct pending_message *
 static bool settle(struct broker_channel *channel, uint64_t tag, bool multiple, void (*settled)(void *, void *),
                    struct error *error)
 {
-    if (unconfirmed_settle(channel->window, tag, multiple, settled, channel) >= 0)
+    if (unconfirmed_settle(channel->unconfirmed, tag, multiple, settled, channel) >= 0)
         return true;
     error_set(error, ERROR_UNAVAILABLE, "%s confirmed a message that was not sent", amqp_session_peer(channel->session));
     return false;
 }
 
-static void begin_return(struct broker_channel *channel, const amqp_basic_return_t *returned)
-{
-    channel->incoming = (struct incoming_return){.active = true};
-    channel->came_back = true;
-    bridge_count(channel->metrics, METRIC_RETURNED, 1);
-    log_debug("a message came back: %d %.*s", returned->reply_code, (int)returned->reply_text.len,
-              (const char *)returned->reply_text.bytes);
-}
-
 /* "... message size 20000 is larger than configured max size 5000": the last number. 0 if the text is another. */
-static uint64_t named_limit(amqp_bytes_t text)
+static uint64_t limit_in(amqp_bytes_t text)
 {
     static const char mark[] = "max size ";
     char copy[CLOSE_TEXT] = "";
@@ -239,30 +208,21 @@ static uint64_t named_limit(amqp_bytes_t text)
     return found ? strtoull(found + sizeof mark - 1, NULL, 10) : 0;
 }
 
-/* The channel is over. True if only a message is to blame: another channel will do. */
-static bool handle_close(struct broker_channel *channel, const amqp_method_t *method, struct error *error)
+static void handle_close(struct broker_channel *channel, const amqp_method_t *method, struct error *error)
 {
     const amqp_channel_close_t *closed = method->decoded;
-    amqp_channel_close_ok_t ok = {0};
-    struct error reason;
 
-    amqp_error_of_close(&reason, "publishing to", amqp_session_peer(channel->session), method);
-    (void)amqp_send_method(amqp_session_connection(channel->session), channel->number, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
-    if (closed->reply_code != AMQP_PRECONDITION_FAILED && closed->reply_code != AMQP_CONTENT_TOO_LARGE) {
-        *error = reason;
-        return false;
-    }
-    log_warn("%s; such a message stays in the spool", reason.text);
-    channel->shut = true;
-    channel->named_limit = named_limit(closed->reply_text);
+    amqp_error_of_close(error, "publishing to", amqp_session_peer(channel->session), method);
+    if (closed->reply_code != AMQP_PRECONDITION_FAILED && closed->reply_code != AMQP_CONTENT_TOO_LARGE)
+        return;
+    channel->named_limit = limit_in(closed->reply_text);
     /* Before anybody hears that a message was refused. */
     if (channel->named_limit)
-        body_limit_set(channel->limit, channel->named_limit, clock_monotonic_ms());
-    unconfirmed_reset(channel->window, on_shut, channel);
-    return true;
+        availability_limit_bodies(channel->settings->availability, channel->named_limit, clock_monotonic_ms());
+    unconfirmed_reset(channel->unconfirmed, on_refused, channel);
 }
 
-static bool handle_method(struct broker_channel *channel, const amqp_method_t *method, struct error *error)
+static bool handle_method(struct broker_channel *channel, const amqp_method_t *method, bool *returned, struct error *error)
 {
     switch (method->id) {
     case AMQP_BASIC_ACK_METHOD: {
@@ -275,65 +235,111 @@ static bool handle_method(struct broker_channel *channel, const amqp_method_t *m
 
         return settle(channel, nack->delivery_tag, nack->multiple, on_nacked, error);
     }
-    case AMQP_BASIC_RETURN_METHOD:
-        begin_return(channel, method->decoded);
+    case AMQP_BASIC_RETURN_METHOD: /* with a header and a body behind it */
+        *returned = true;
+        bridge_count(channel->settings->metrics, METRIC_RETURNED, 1);
         return true;
     case AMQP_CHANNEL_CLOSE_METHOD:
-        return handle_close(channel, method, error);
+        handle_close(channel, method, error);
+        return false;
     default:
         log_debug("ignored AMQP method 0x%08x", (unsigned)method->id);
         return true;
     }
 }
 
-struct returned_id {
-    struct bytes id;
-    bool waits;
-};
-
 /* After a give-up the first copy and the one that was spooled can wait beside each other. Taking a copy that arrived
    for returned costs a repetition; the contrary would cost the message. */
 static void mark_returned(void *context, void *item)
 {
-    struct returned_id *returned = context;
+    const struct bytes *id = context;
 
-    if (!bytes_equal(returned->id, bytes_of_text(message_envelope(item)->message_id)))
-        return;
-    returned->waits = true;
-    message_mark_returned(item);
+    if (bytes_equal(*id, bytes_of_text(message_envelope(item)->message_id)))
+        message_mark_returned(item);
 }
 
-static void handle_return_header(struct broker_channel *channel, const amqp_frame_t *frame)
+bool broker_channel_handle(struct broker_channel *channel, const amqp_frame_t *frame, bool *returned, struct error *error)
 {
-    const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
-    struct returned_id returned = {.waits = false};
-
-    if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) {
-        returned.id = bytes_of(properties->message_id.bytes, properties->message_id.len);
-        unconfirmed_each(channel->window, mark_returned, &returned);
-    }
-    if (!returned.waits)
-        log_warn("%s returned a message that does not wait", amqp_session_peer(channel->session));
-    channel->incoming.has_header = true;
-    channel->incoming.body_left = frame->payload.properties.body_size;
-    channel->incoming.active = channel->incoming.body_left > 0;
-}
-
-bool broker_channel_handle(struct broker_channel *channel, const amqp_frame_t *frame, struct error *error)
-{
-    struct incoming_return *incoming = &channel->incoming;
-
-    if (channel->shut) /* of the channel that was; its tags are not those of the next */
-        return true;
     if (frame->frame_type == AMQP_FRAME_METHOD)
-        return handle_method(channel, &frame->payload.method, error);
-    if (frame->frame_type == AMQP_FRAME_HEADER && incoming->active && !incoming->has_header) {
-        handle_return_header(channel, frame);
-    } else if (frame->frame_type == AMQP_FRAME_BODY && incoming->active && incoming->has_header) {
-        const uint64_t len = frame->payload.body_fragment.len;
+        return handle_method(channel, &frame->payload.method, returned, error);
+    /* Only returned messages have headers here, for nothing is consumed. */
+    if (frame->frame_type == AMQP_FRAME_HEADER) {
+        const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
+        struct bytes id = bytes_of(properties->message_id.bytes, properties->message_id.len);
 
-        incoming->body_left -= len < incoming->body_left ? len : incoming->body_left;
-        incoming->active = incoming->body_left > 0;
+        if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
+            unconfirmed_each(channel->unconfirmed, mark_returned, &id);
     }
     return true;
+}
+
+/* ---- confirms that do not come ---- */
+
+/* For how long the oldest that waits has done so; 0 if none does. */
+static int64_t waited_ms(const struct broker_channel *channel, int64_t now_ms)
+{
+    const int64_t oldest_ms = unconfirmed_oldest_ms(channel->unconfirmed);
+
+    if (oldest_ms == INT64_MAX)
+        return 0;
+    return now_ms - (oldest_ms > channel->free_since_ms ? oldest_ms : channel->free_since_ms);
+}
+
+int64_t broker_channel_idle_ms(const struct broker_channel *channel, int64_t now_ms)
+{
+    const int64_t left_ms = channel->settings->confirm_timeout_ms - waited_ms(channel, now_ms);
+
+    return channel->stalled || channel->unconfirmed->count == 0 ? INT64_MAX : left_ms;
+}
+
+static void give_up(void *context, void *item)
+{
+    (void)context;
+    message_give_up(item);
+}
+
+static void note_stall(struct broker_channel *channel, int64_t now_ms)
+{
+    const struct broker_connection_settings *settings = channel->settings;
+    const char *peer = amqp_session_peer(channel->session);
+    char text[ERROR_TEXT];
+
+    channel->stalled = !channel->stalled;
+    (void)snprintf(text, sizeof text, "%s has not confirmed %s for %lld ms; nobody waits for it until it does", peer,
+                   messages[channel->target], (long long)settings->confirm_timeout_ms);
+    if (channel->stalled) {
+        if (channel->target == MESSAGE_EVENT)
+            availability_say(settings->availability, text);
+        channel->stall_logged = log_limiter_is_news(&channel->limiter, text, now_ms);
+        unconfirmed_each(channel->unconfirmed, give_up, NULL);
+    }
+    if (channel->stall_logged && channel->stalled)
+        log_warn("%s: %s", settings->name, text);
+    else if (channel->stall_logged)
+        log_info("%s: %s confirms %s again", settings->name, peer, messages[channel->target]);
+}
+
+bool broker_channel_check(struct broker_channel *channel, bool blocked, int64_t now_ms, struct error *error)
+{
+    const char *peer = amqp_session_peer(channel->session);
+    const int64_t timeout_ms = channel->settings->confirm_timeout_ms;
+    const int64_t patience = channel->target == MESSAGE_REJECTED ? REJECTED_PATIENCE : 1;
+    const int64_t overdue_ms = (2 * timeout_ms > OVERDUE_MS ? 2 * timeout_ms : OVERDUE_MS) * patience;
+    const int64_t refused_ms = channel->nacked_since_ms ? now_ms - channel->nacked_since_ms : 0;
+
+    if (blocked) { /* from then on its confirms have all their time again */
+        channel->free_since_ms = now_ms;
+        unconfirmed_each(channel->unconfirmed, give_up, NULL);
+    }
+    const int64_t waited = waited_ms(channel, now_ms);
+
+    if (!blocked && channel->stalled != (waited >= timeout_ms && protection("deadline")))
+        note_stall(channel, now_ms);
+    if (waited > overdue_ms)
+        error_set(error, ERROR_UNAVAILABLE, "%s has not confirmed %s for %lld ms: connecting again", peer,
+                  messages[channel->target], (long long)waited);
+    else if (refused_ms > REFUSAL_MAX_MS * patience)
+        error_set(error, ERROR_UNAVAILABLE, "%s has refused %s for %lld s: asking again by another connection", peer,
+                  messages[channel->target], (long long)refused_ms / 1000);
+    return waited <= overdue_ms && refused_ms <= REFUSAL_MAX_MS * patience;
 }

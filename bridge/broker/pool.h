@@ -14,10 +14,10 @@
 struct broker_pool;
 
 /* Starts `count` threads, which connect and reconnect by themselves, whatever the broker says: one that refuses (a
-   password, a queue's arguments) is mended without a restart. The strings in `settings` and `metrics` must
-   outlive them. NULL with *error on failure. */
+   password, a queue's arguments) is mended without a restart. The strings in `settings` and `metrics` must outlive them.
+   NULL with *error on failure. */
 struct broker_pool *pool_start(const struct amqp_settings *settings, size_t count, int64_t confirm_timeout_ms,
-                                    struct bridge_metrics *metrics, struct error *error);
+                               struct bridge_metrics *metrics, struct error *error);
 
 /* Any thread: whether every publisher is connected, or has tried each URL once. */
 bool pool_has_tried(struct broker_pool *pool);
@@ -35,15 +35,8 @@ bool pool_offer(struct broker_pool *pool, struct pending_message *message, enum 
    or only those for the rejected queue); else "". */
 void pool_problem(struct broker_pool *pool, char out[ERROR_TEXT]);
 
-/* Any thread. A reason: the broker's queues are not as they must be, so nothing is published (AWAY) until it is called
-   with NULL, or a publisher opens a connection and finds them right; see topology_watch. */
-void pool_refuse(struct broker_pool *pool, const char *reason);
-
-/* Any thread: whether one is connected, usable or not; then *url_index is which of the URLs it uses. */
-bool pool_connected(struct broker_pool *pool, size_t *url_index);
-
-/* Any thread: the best state of all; AWAY also for one that is stuck in a send. */
-enum broker_state pool_gate(struct broker_pool *pool);
+/* Any thread: the best state of all. */
+enum broker_state pool_state(struct broker_pool *pool);
 
 /* Any thread: whether the broker is connected and takes no event (a full queue): nacks and no ack for more than a
    second, the last of them within NACKS_TRUSTED_MS. Events are offered to it all the same. */

@@ -2,17 +2,6 @@
 
 #include <stdlib.h>
 
-struct unconfirmed {
-    size_t capacity;
-    size_t count;
-    uint64_t first; /* the oldest tag that may wait */
-    uint64_t next;  /* the tag of the next publish */
-    struct waiting {
-        void *item; /* NULL: settled */
-        int64_t sent_ms;
-    } waiting[]; /* tag modulo capacity */
-};
-
 struct unconfirmed *unconfirmed_new(size_t capacity)
 {
     struct unconfirmed *window = calloc(1, sizeof *window + capacity * sizeof window->waiting[0]);
@@ -30,29 +19,9 @@ void unconfirmed_free(struct unconfirmed *window)
     free(window);
 }
 
-size_t unconfirmed_span(const struct unconfirmed *window)
+size_t unconfirmed_room(const struct unconfirmed *window)
 {
-    return (size_t)(window->next - window->first);
-}
-
-uint64_t unconfirmed_next(const struct unconfirmed *window)
-{
-    return window->next;
-}
-
-uint64_t unconfirmed_first(const struct unconfirmed *window)
-{
-    return window->first;
-}
-
-size_t unconfirmed_count(const struct unconfirmed *window)
-{
-    return window->count;
-}
-
-size_t unconfirmed_capacity(const struct unconfirmed *window)
-{
-    return window->capacity;
+    return window->capacity - (size_t)(window->next - window->first);
 }
 
 static struct waiting *slot_of(struct unconfirmed *window, uint64_t tag)
@@ -60,20 +29,15 @@ static struct waiting *slot_of(struct unconfirmed *window, uint64_t tag)
     return &window->waiting[tag & (window->capacity - 1)];
 }
 
-static const struct waiting *const_slot_of(const struct unconfirmed *window, uint64_t tag)
-{
-    return &window->waiting[tag & (window->capacity - 1)];
-}
-
 int64_t unconfirmed_oldest_ms(const struct unconfirmed *window)
 {
     /* Settling moves `first` past what is settled. */
-    return window->count == 0 ? INT64_MAX : const_slot_of(window, window->first)->sent_ms;
+    return window->count == 0 ? INT64_MAX : window->waiting[window->first & (window->capacity - 1)].sent_ms;
 }
 
 uint64_t unconfirmed_push(struct unconfirmed *window, void *item, int64_t sent_ms)
 {
-    if (unconfirmed_span(window) == window->capacity)
+    if (unconfirmed_room(window) == 0)
         return 0;
     *slot_of(window, window->next) = (struct waiting){.item = item, .sent_ms = sent_ms};
     window->count++;
@@ -113,10 +77,10 @@ long unconfirmed_settle(struct unconfirmed *window, uint64_t tag, bool multiple,
     return taken;
 }
 
-void unconfirmed_each(const struct unconfirmed *window, void (*visit)(void *context, void *item), void *context)
+void unconfirmed_each(struct unconfirmed *window, void (*visit)(void *context, void *item), void *context)
 {
     for (uint64_t tag = window->first; tag < window->next; tag++) {
-        void *item = const_slot_of(window, tag)->item;
+        void *item = slot_of(window, tag)->item;
 
         if (item)
             visit(context, item);

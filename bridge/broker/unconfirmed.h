@@ -6,20 +6,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct unconfirmed;
+/* To be read only. */
+struct unconfirmed {
+    size_t capacity; /* how many tags it spans, from the oldest that waits */
+    size_t count;    /* items that wait */
+    uint64_t first;  /* the oldest tag that may wait; `next` if none does */
+    uint64_t next;   /* the tag of the next publish */
+    struct waiting {
+        void *item; /* NULL: settled */
+        int64_t sent_ms;
+    } waiting[]; /* tag modulo capacity */
+};
 
-/* `capacity`: how many tags the window spans, a power of two. NULL without memory. */
+/* `capacity`: a power of two. NULL without memory. */
 struct unconfirmed *unconfirmed_new(size_t capacity);
 void unconfirmed_free(struct unconfirmed *window); /* the items are the caller's */
 
-/* Tags from the oldest outstanding to the newest; the window is full when this is the capacity. */
-size_t unconfirmed_span(const struct unconfirmed *window);
-/* The tag of the next publish; and the oldest that may wait: the same if none does. */
-uint64_t unconfirmed_next(const struct unconfirmed *window);
-uint64_t unconfirmed_first(const struct unconfirmed *window);
-/* How many items wait. */
-size_t unconfirmed_count(const struct unconfirmed *window);
-size_t unconfirmed_capacity(const struct unconfirmed *window);
+/* How many more publishes it takes. */
+size_t unconfirmed_room(const struct unconfirmed *window);
 
 /* Notes the next publish, sent at sent_ms; its tag is returned, or 0 when the window is full. Tags count from 1 after
    _new and _reset. */
@@ -35,7 +39,7 @@ long unconfirmed_settle(struct unconfirmed *window, uint64_t tag, bool multiple,
                            void (*settled)(void *context, void *item), void *context);
 
 /* Hands all that wait to `visit`, oldest first. They stay. */
-void unconfirmed_each(const struct unconfirmed *window, void (*visit)(void *context, void *item), void *context);
+void unconfirmed_each(struct unconfirmed *window, void (*visit)(void *context, void *item), void *context);
 
 /* Takes out all, as settle does, and starts again from tag 1 (a new channel). */
 void unconfirmed_reset(struct unconfirmed *window, void (*settled)(void *context, void *item), void *context);

@@ -19,7 +19,7 @@ enum {
     WINDOW_BYTES = 8 * 1024 * 1024,
     ROUND_MS = 10000,   /* a round's confirms come within this; a silent broker is cut off before */
     STOP_POLL_MS = 100, /* how often a wait for a confirm looks whether the program stops */
-    GATE_POLL_MS = TIMER_MS(250),
+    BROKER_POLL_MS = TIMER_MS(250),
     IDLE_MS = TIMER_MS(1000),
     REFUSED_PAUSE_MS = TIMER_MS(50),
     BACKOFF_FIRST_MS = TIMER_MS(100),
@@ -84,8 +84,8 @@ static void pause_for(struct spool_drain *drain, int64_t ms)
 /* False if the program stops first. */
 static bool await_broker(struct spool_drain *drain)
 {
-    while (!stop_at(drain) && pool_gate(drain->publishers) != BROKER_OPEN)
-        pause_for(drain, GATE_POLL_MS);
+    while (!stop_at(drain) && pool_state(drain->publishers) != BROKER_OPEN)
+        pause_for(drain, BROKER_POLL_MS);
     return !stop_at(drain);
 }
 

@@ -125,7 +125,7 @@ CONTROLS = [
     Control("no-drain-confirm", claims_topology.queue_full, lost, "drain-confirm", 1, 30),
     Control("no-deadline", claims_broker.stopped_briefly, late, "deadline", 1, 20),
     Control("no-watchdog", claims_broker.crawling, stuck, "watchdog", 3, 60),
-    Control("no-topology-watch", claims_topology.unbound_while_idle, still_unbound, "topology", 1, 35),
+    Control("not-declared-again", claims_topology.unbound_while_idle, still_unbound, "topology", 1, 35),
     Control("no-reject-confirm", claims_worker.rejected_queue_full, poison_lost, "reject-confirm", 1, 20),
     Control("no-ack-after-redis", functools.partial(claims_kill.kill_worker, kills=4), lost, "ack-after-redis", 3, 45),
     Control("no-held-bound", claims_worker.large_bodies, too_large, "held-bound", 1, 60),

@@ -1,233 +1,184 @@
 #include "bridge/broker/availability.h"
 
-#include "bridge/broker/nack_tracker.h"
 #include "cases.h"
 
 #include <string.h>
 
-enum { TWO = 2 };
+enum { TWO = 2, NOW_MS = 1000000 };
 
-/* When something happened that is still fresh, however long the test is held up. */
-static int64_t just_now(void)
-{
-    return hang_guard();
-}
-
-static struct availability *two_gates(struct bridge_metrics *metrics)
-{
-    struct error error = {0};
-    struct availability *availability = availability_new(TWO, metrics, &error);
-
-    assert_non_null(availability);
-    return availability;
-}
-
-static void check(const char *name, struct availability *availability, enum broker_state first, enum broker_state second)
-{
-    CHECK_CASE(name, availability_of(availability, 0) == first);
-    CHECK_CASE(name, availability_of(availability, 1) == second);
-    CHECK_CASE(name, availability_best(availability) == (first > second ? first : second));
-}
-
-static int64_t connected(struct bridge_metrics *metrics)
-{
-    return metric_get(&metrics->rows[METRIC_PUBLISHERS_CONNECTED]);
-}
-
-static void facts_decide_about_gates(void **state)
-{
-    (void)state;
-    struct bridge_metrics *metrics = bridge_metrics_new();
-    struct availability *availability = two_gates(metrics);
-    check("nothing is connected", availability, BROKER_AWAY, BROKER_AWAY);
-    availability_connected(availability, 0, "h:1", 0);
-    check("one is", availability, BROKER_OPEN, BROKER_AWAY);
-    availability_connected(availability, 1, "h:1", 0);
-    check("both are", availability, BROKER_OPEN, BROKER_OPEN);
-    assert_int_equal(connected(metrics), 2);
-    availability_set(availability, 0, BROKER_IS_STALLED, true);
-    check("a stall is one connection's", availability, BROKER_AWAY, BROKER_OPEN);
-    availability_set(availability, 0, BROKER_IS_BLOCKED, true);
-    check("a block is the host's, and the better reason", availability, BROKER_BLOCKED, BROKER_BLOCKED);
-    assert_int_equal(connected(metrics), 0);
-    availability_set(availability, 0, BROKER_IS_BLOCKED, false);
-    availability_set(availability, 0, BROKER_IS_STALLED, false);
-    availability_set(availability, 1, BROKER_IS_LEAVING, true);
-    check("one leaves", availability, BROKER_OPEN, BROKER_AWAY);
-    availability_connected(availability, 1, "h:2", 1);
-    check("and is elsewhere, its facts forgotten", availability, BROKER_OPEN, BROKER_OPEN);
-    availability_set(availability, 0, BROKER_IS_BLOCKED, true);
-    check("another host is not blocked", availability, BROKER_BLOCKED, BROKER_OPEN);
-    availability_connected(availability, 0, NULL, 0);
-    check("a lost connection says nothing", availability, BROKER_AWAY, BROKER_OPEN);
-    assert_int_equal(connected(metrics), 1);
-    availability_free(availability);
-    bridge_metrics_free(metrics);
-}
-
-static void a_refusal_shuts_all_until_it_is_over(void **state)
-{
-    (void)state;
-    struct bridge_metrics *metrics = bridge_metrics_new();
-    struct availability *availability = two_gates(metrics);
-    char problem[ERROR_TEXT];
-    size_t url = 9;
-    assert_false(availability_any_connected(availability, &url));
-    assert_int_equal(url, 9);
-    availability_connected(availability, 0, "h:1", 3);
-    availability_connected(availability, 1, "h:1", 3);
-    availability_problem(availability, problem);
-    assert_string_equal(problem, "");
-    availability_refuse(availability, "the queue is a classic one");
-    check("refused", availability, BROKER_AWAY, BROKER_AWAY);
-    assert_true(availability_any_connected(availability, &url));
-    assert_int_equal(url, 3);
-    availability_problem(availability, problem);
-    assert_string_equal(problem, "the queue is a classic one");
-    availability_refuse(availability, NULL);
-    check("mended", availability, BROKER_OPEN, BROKER_OPEN);
-    availability_refuse(availability, "again");
-    availability_connected(availability, 1, NULL, 0);
-    check("a lost connection mends nothing", availability, BROKER_AWAY, BROKER_AWAY);
-    availability_connected(availability, 1, "h:1", 3);
-    check("one that is opened has found all right", availability, BROKER_OPEN, BROKER_OPEN);
-    availability_free(availability);
-    bridge_metrics_free(metrics);
-}
-
-static void tells_the_last_problem_while_none_is_open(void **state)
-{
-    (void)state;
-    struct bridge_metrics *metrics = bridge_metrics_new();
-    struct availability *availability = two_gates(metrics);
-    char problem[ERROR_TEXT];
-    availability_problem(availability, problem);
-    assert_true(strlen(problem) > 0);
-    availability_say(availability, "h:1 is away");
-    availability_say(availability, "h:2 is away");
-    availability_problem(availability, problem);
-    assert_string_equal(problem, "h:2 is away");
-    availability_connected(availability, 0, "h:1", 0);
-    availability_problem(availability, problem);
-    assert_string_equal(problem, "");
-    availability_free(availability);
-    bridge_metrics_free(metrics);
-}
-
-static void a_broker_that_refuses_is_told_and_shuts_nothing(void **state)
-{
-    (void)state;
-    struct bridge_metrics *metrics = bridge_metrics_new();
-    struct availability *availability = two_gates(metrics);
-    char problem[ERROR_TEXT];
-    assert_false(availability_refusing(availability));
-    availability_connected(availability, 0, "h:1", 0);
-    availability_nacked(availability, 0, MESSAGE_EVENT, just_now());
-    check("refusing", availability, BROKER_OPEN, BROKER_AWAY);
-    assert_true(availability_refusing(availability));
-    availability_problem(availability, problem);
-    assert_non_null(strstr(problem, "max-length"));
-    availability_connected(availability, 1, "h:2", 1);
-    assert_false(availability_refusing(availability));
-    availability_problem(availability, problem);
-    assert_string_equal(problem, "");
-    availability_set(availability, 1, BROKER_IS_STALLED, true);
-    assert_true(availability_refusing(availability));
-    availability_nacked(availability, 0, MESSAGE_EVENT, 0);
-    assert_false(availability_refusing(availability));
-    availability_free(availability);
-    bridge_metrics_free(metrics);
-}
-
-static void a_refusal_is_believed_as_long_as_it_is_fresh(void **state)
+static void facts_decide_about_the_state(void **state)
 {
     static const struct {
         const char *name;
-        int64_t first_ago_ms, second_ago_ms; /* -1: it has not refused */
-        bool refusing;
+        struct connection_facts first, second;
+        enum broker_state first_is, second_is;
     } cases[] = {
-        {"both have just refused", 0, 0, true},
-        {"only one has", 0, -1, false},
-        {"only the other has", -1, 0, false},
-        {"one has lately, the other long ago", 0, NACKS_TRUSTED_MS + 1000, true},
-        {"both have long ago", NACKS_TRUSTED_MS + 1000, NACKS_TRUSTED_MS + 1000, false},
+        {"nothing is open", {NULL, false, false}, {NULL, false, false}, BROKER_AWAY, BROKER_AWAY},
+        {"one is", {"h:1", false, false}, {NULL, false, false}, BROKER_OPEN, BROKER_AWAY},
+        {"both are", {"h:1", false, false}, {"h:1", false, false}, BROKER_OPEN, BROKER_OPEN},
+        {"a stall is one connection's", {"h:1", false, true}, {"h:1", false, false}, BROKER_AWAY, BROKER_OPEN},
+        {"a block is the peer's", {"h:1", true, false}, {"h:1", false, false}, BROKER_BLOCKED, BROKER_BLOCKED},
+        {"and the better reason", {"h:1", true, true}, {"h:1", false, true}, BROKER_BLOCKED, BROKER_BLOCKED},
+        {"another peer is not blocked", {"h:1", true, false}, {"h:2", false, false}, BROKER_BLOCKED, BROKER_OPEN},
+        {"what is not open says nothing", {NULL, true, true}, {"h:1", false, false}, BROKER_AWAY, BROKER_OPEN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct connection_facts both[TWO] = {cases[i].first, cases[i].second};
+
+        CHECK_CASE(cases[i].name, availability_state(both, TWO, 0) == cases[i].first_is);
+        CHECK_CASE(cases[i].name, availability_state(both, TWO, 1) == cases[i].second_is);
+    }
+}
+
+/* ---- two connections ---- */
+
+struct scene {
+    struct bridge_metrics *metrics;
+    struct availability *availability;
+    char problem[ERROR_TEXT];
+};
+
+static void scene_init(struct scene *scene)
+{
+    struct error error = {0};
+
+    *scene = (struct scene){.metrics = bridge_metrics_new()};
+    scene->availability = availability_new(TWO, scene->metrics, &error);
+    assert_non_null(scene->availability);
+}
+
+static void scene_clear(struct scene *scene)
+{
+    availability_free(scene->availability);
+    bridge_metrics_free(scene->metrics);
+}
+
+static void set(struct scene *scene, size_t index, struct connection_facts facts)
+{
+    availability_set(scene->availability, index, &facts);
+}
+
+static void set_both(struct scene *scene, struct connection_facts facts)
+{
+    set(scene, 0, facts);
+    set(scene, 1, facts);
+}
+
+static const char *problem(struct scene *scene)
+{
+    availability_problem(scene->availability, NOW_MS, scene->problem);
+    return scene->problem;
+}
+
+static int64_t connected(const struct scene *scene)
+{
+    return metric_get(&scene->metrics->rows[METRIC_PUBLISHERS_CONNECTED]);
+}
+
+static void the_queues_follow_and_those_that_are_open_are_counted(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_init(&scene);
+    assert_int_equal(availability_best(scene.availability), BROKER_AWAY);
+    set_both(&scene, (struct connection_facts){.peer = "h:1"});
+    assert_int_equal(handoff_state(availability_queue(scene.availability, 1)), BROKER_OPEN);
+    assert_int_equal(connected(&scene), 2);
+    set(&scene, 0, (struct connection_facts){.peer = "h:1", .blocked = true});
+    assert_int_equal(handoff_state(availability_queue(scene.availability, 1)), BROKER_BLOCKED);
+    assert_int_equal(availability_best(scene.availability), BROKER_BLOCKED);
+    assert_int_equal(connected(&scene), 0);
+    set(&scene, 0, (struct connection_facts){.peer = NULL});
+    assert_int_equal(handoff_state(availability_queue(scene.availability, 0)), BROKER_AWAY);
+    assert_int_equal(availability_best(scene.availability), BROKER_OPEN);
+    assert_int_equal(connected(&scene), 1);
+    scene_clear(&scene);
+}
+
+static void the_last_problem_is_told_while_none_is_open(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_init(&scene);
+    assert_true(strlen(problem(&scene)) > 0);
+    availability_say(scene.availability, "h:1 is away");
+    availability_say(scene.availability, "h:2 is away");
+    assert_string_equal(problem(&scene), "h:2 is away");
+    set(&scene, 0, (struct connection_facts){.peer = "h:1"});
+    assert_string_equal(problem(&scene), "");
+    set(&scene, 0, (struct connection_facts){.peer = "h:1", .stalled = true});
+    assert_string_equal(problem(&scene), "h:2 is away");
+    scene_clear(&scene);
+}
+
+static void a_refusal_is_told_as_long_as_it_is_fresh_and_shuts_nothing(void **state)
+{
+    enum { NEVER = 0, LATELY = NOW_MS - NACKS_TRUSTED_MS + 1, LONG_AGO = NOW_MS - NACKS_TRUSTED_MS };
+    static const struct {
+        const char *name;
+        int64_t first_ms, second_ms; /* when it refused last */
+        bool second_stalled;
+        bool events, rejected; /* what is told if it was events, and if it was messages for the rejected queue */
+    } cases[] = {
+        {"none has refused", NEVER, NEVER, false, false, false},
+        {"both have just refused", NOW_MS, NOW_MS, false, true, true},
+        {"only one has", NOW_MS, NEVER, false, false, true},
+        {"the only one that is open has", NOW_MS, NEVER, true, true, true},
+        {"only the one that is not open has", NEVER, NOW_MS, true, false, false},
+        {"one has lately, the other long ago", LATELY, LONG_AGO, false, true, true},
+        {"both have long ago", LONG_AGO, LONG_AGO, false, false, false},
     };
 
     (void)state;
     for (int target = MESSAGE_EVENT; target <= MESSAGE_REJECTED; target++) {
         for (size_t i = 0; i < COUNT(cases); i++) {
-            const int64_t ago_ms[TWO] = {cases[i].first_ago_ms, cases[i].second_ago_ms};
-            struct bridge_metrics *metrics = bridge_metrics_new();
-            struct availability *availability = two_gates(metrics);
-            char problem[ERROR_TEXT];
-            bool fresh = false;
-            for (size_t at = 0; at < TWO; at++) {
-                const int64_t then_ms = ago_ms[at] > 0 ? clock_monotonic_ms() - ago_ms[at] : just_now();
+            const bool events = target == MESSAGE_EVENT;
+            const bool told = events ? cases[i].events : cases[i].rejected;
+            struct scene scene;
 
-                availability_connected(availability, at, "h:1", 0);
-                availability_nacked(availability, at, (enum message_target)target, ago_ms[at] < 0 ? 0 : then_ms);
-                fresh |= ago_ms[at] == 0;
-            }
-            check(cases[i].name, availability, BROKER_OPEN, BROKER_OPEN);
-            availability_problem(availability, problem);
-            CHECK_CASE(cases[i].name, availability_refusing(availability) == (target == MESSAGE_EVENT && cases[i].refusing));
-            if (target == MESSAGE_EVENT)
-                CHECK_CASE(cases[i].name, (strstr(problem, "AMQP_QUEUE full") != NULL) == cases[i].refusing);
-            else
-                CHECK_CASE(cases[i].name, (strstr(problem, "AMQP_REJECTED_QUEUE") != NULL) == fresh);
-            availability_connected(availability, 0, "h:1", 0);
-            availability_problem(availability, problem);
-            CHECK_CASE(cases[i].name, !availability_refusing(availability)); /* the new session has refused nothing */
-            availability_free(availability);
-            bridge_metrics_free(metrics);
+            scene_init(&scene);
+            set_both(&scene, (struct connection_facts){.peer = "h:1"});
+            availability_refused(scene.availability, 0, (enum message_target)target, cases[i].first_ms);
+            availability_refused(scene.availability, 1, (enum message_target)target, cases[i].second_ms);
+            set(&scene, 1, (struct connection_facts){.peer = "h:1", .stalled = cases[i].second_stalled});
+            CHECK_CASE(cases[i].name, availability_best(scene.availability) == BROKER_OPEN);
+            CHECK_CASE(cases[i].name, availability_refusing(scene.availability, NOW_MS) == (events && told));
+            CHECK_CASE(cases[i].name, strcmp(problem(&scene), told ? availability_refusal((enum message_target)target) : "") == 0);
+            scene_clear(&scene);
         }
     }
 }
 
-static void the_limit_of_bodies_is_asked_for_again_by_a_new_session(void **state)
+static void no_larger_body_is_sent_for_a_while(void **state)
 {
-    (void)state;
-    struct bridge_metrics *metrics = bridge_metrics_new();
-    struct availability *availability = two_gates(metrics);
-    availability_connected(availability, 0, "h:1", 0);
-    body_limit_set(availability_body_limit(availability), 1000, 0);
-    availability_connected(availability, 1, NULL, 0);
-    assert_int_equal(body_limit_get(availability_body_limit(availability), 1), 1000);
-    availability_connected(availability, 1, "h:1", 0);
-    assert_int_equal(body_limit_get(availability_body_limit(availability), 1), 0);
-    availability_free(availability);
-    bridge_metrics_free(metrics);
-}
+    struct scene scene;
 
-static void a_send_that_lasts_shuts_its_gate(void **state)
-{
     (void)state;
-    struct bridge_metrics *metrics = bridge_metrics_new();
-    struct availability *availability = two_gates(metrics);
-    char problem[ERROR_TEXT];
-    availability_connected(availability, 0, "h:1", 0);
-    availability_sending(availability, 0, just_now());
-    check("a send has begun", availability, BROKER_OPEN, BROKER_AWAY);
-    availability_sending(availability, 0, clock_monotonic_ms() - 2000);
-    check("a send lasts", availability, BROKER_AWAY, BROKER_AWAY);
-    availability_problem(availability, problem);
-    assert_non_null(strstr(problem, "does not read"));
-    availability_sending(availability, 0, 0);
-    check("a send has ended", availability, BROKER_OPEN, BROKER_AWAY);
-    availability_free(availability);
-    bridge_metrics_free(metrics);
+    scene_init(&scene);
+    assert_true(availability_takes(scene.availability, 5001, NOW_MS));
+    availability_limit_bodies(scene.availability, 5000, NOW_MS);
+    assert_true(availability_takes(scene.availability, 5000, NOW_MS));
+    assert_false(availability_takes(scene.availability, 5001, NOW_MS));
+    assert_false(availability_takes(scene.availability, 5001, NOW_MS + BODY_LIMIT_TRUSTED_MS - 1));
+    assert_true(availability_takes(scene.availability, 5001, NOW_MS + BODY_LIMIT_TRUSTED_MS));
+    availability_limit_bodies(scene.availability, 6000, NOW_MS + BODY_LIMIT_TRUSTED_MS);
+    assert_true(availability_takes(scene.availability, 6000, NOW_MS + BODY_LIMIT_TRUSTED_MS));
+    assert_false(availability_takes(scene.availability, 6001, NOW_MS + BODY_LIMIT_TRUSTED_MS));
+    scene_clear(&scene);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(facts_decide_about_gates),
-        cmocka_unit_test(a_refusal_shuts_all_until_it_is_over),
-        cmocka_unit_test(tells_the_last_problem_while_none_is_open),
-        cmocka_unit_test(a_broker_that_refuses_is_told_and_shuts_nothing),
-        cmocka_unit_test(a_refusal_is_believed_as_long_as_it_is_fresh),
-        cmocka_unit_test(the_limit_of_bodies_is_asked_for_again_by_a_new_session),
-        cmocka_unit_test(a_send_that_lasts_shuts_its_gate),
+        cmocka_unit_test(facts_decide_about_the_state),
+        cmocka_unit_test(the_queues_follow_and_those_that_are_open_are_counted),
+        cmocka_unit_test(the_last_problem_is_told_while_none_is_open),
+        cmocka_unit_test(a_refusal_is_told_as_long_as_it_is_fresh_and_shuts_nothing),
+        cmocka_unit_test(no_larger_body_is_sent_for_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

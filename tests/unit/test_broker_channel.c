@@ -75,14 +75,6 @@ int amqp_send_method(amqp_connection_state_t state, amqp_channel_t channel, amqp
     return AMQP_STATUS_OK;
 }
 
-amqp_rpc_reply_t amqp_channel_close(amqp_connection_state_t state, amqp_channel_t channel, int code)
-{
-    (void)state;
-    (void)channel;
-    (void)code;
-    return (amqp_rpc_reply_t){.reply_type = AMQP_RESPONSE_NORMAL};
-}
-
 amqp_channel_open_ok_t *amqp_channel_open(amqp_connection_state_t state, amqp_channel_t channel)
 {
     static amqp_channel_open_ok_t ok;
@@ -109,27 +101,35 @@ amqp_rpc_reply_t amqp_get_rpc_reply(amqp_connection_state_t state)
 
 /* ---- a channel and its messages ---- */
 
-enum { TICKETS = 4, QUEUE_BYTES = 1 << 20 };
+enum { MESSAGES = 4, QUEUE_BYTES = 1 << 20, CONFIRM_TIMEOUT_MS = 1000, SENT_MS = 1000000 };
 
 struct scene {
     struct bridge_metrics *metrics;
     struct handoff *queue;
-    struct amqp_settings settings;
-    struct body_limit limit;
+    struct amqp_settings amqp;
+    struct broker_connection_settings settings;
     struct broker_channel channel;
-    struct pending_message *messages[TICKETS];
+    struct pending_message *messages[MESSAGES];
     size_t count;
+    bool returned;
 };
 
 static void scene_init(struct scene *scene)
 {
+    const struct connection_facts open = {.peer = "h:1"};
     struct error error;
 
-    *scene = (struct scene){.settings = {.urls = "", .exchange = "e", .queue = "q", .rejected_queue = "r"}};
+    *scene = (struct scene){.amqp = {.urls = "", .exchange = "e", .queue = "q", .rejected_queue = "r"}};
     scene->metrics = bridge_metrics_new();
-    scene->queue = handoff_new(TICKETS, QUEUE_BYTES, &error);
-    assert_true(broker_channel_init(&scene->channel, AMQP_CHANNEL, &scene->settings, &scene->limit, NULL, scene->metrics));
-    scene->channel.session = (struct amqp_session *)&nobody;
+    scene->queue = handoff_new(MESSAGES, QUEUE_BYTES, &error);
+    scene->settings = (struct broker_connection_settings){.amqp = &scene->amqp,
+                                                          .confirm_timeout_ms = CONFIRM_TIMEOUT_MS,
+                                                          .metrics = scene->metrics,
+                                                          .availability = availability_new(1, scene->metrics, &error),
+                                                          .name = "test"};
+    assert_true(broker_channel_init(&scene->channel, &scene->settings, MESSAGE_EVENT, NULL));
+    assert_true(broker_channel_open(&scene->channel, (struct amqp_session *)&nobody, &error));
+    availability_set(scene->settings.availability, 0, &open);
     handoff_set_state(scene->queue, BROKER_OPEN);
 }
 
@@ -140,10 +140,11 @@ static void scene_clear(struct scene *scene)
     for (size_t i = 0; i < scene->count; i++)
         message_release(scene->messages[i]);
     handoff_free(scene->queue);
+    availability_free(scene->settings.availability);
     bridge_metrics_free(scene->metrics);
 }
 
-static struct pending_message *send_ticket(struct scene *scene, const char *id, size_t size)
+static struct pending_message *send_message(struct scene *scene, const char *id, size_t size)
 {
     struct pending_message *message = message_new(size);
     struct envelope envelope = {.type = ENVELOPE_WEBHOOK};
@@ -157,7 +158,7 @@ static struct pending_message *send_ticket(struct scene *scene, const char *id, 
     message_set_event(message, &envelope);
     assert_true(handoff_offer(scene->queue, message, &outcome));
     assert_int_equal(handoff_take(scene->queue, taken, 1), 1);
-    assert_int_equal(broker_channel_send(&scene->channel, taken[0], clock_monotonic_ms(), true), AMQP_STATUS_OK);
+    assert_int_equal(broker_channel_send(&scene->channel, taken[0], SENT_MS), AMQP_STATUS_OK);
     scene->messages[scene->count++] = message;
     return message;
 }
@@ -168,7 +169,7 @@ static bool method_comes(struct scene *scene, amqp_method_number_t id, void *dec
         .frame_type = AMQP_FRAME_METHOD, .channel = AMQP_CHANNEL, .payload.method = {.id = id, .decoded = decoded}};
     struct error error;
 
-    return broker_channel_handle(&scene->channel, &frame, &error);
+    return broker_channel_handle(&scene->channel, &frame, &scene->returned, &error);
 }
 
 static void message_comes_back(struct scene *scene, const char *id)
@@ -180,7 +181,7 @@ static void message_comes_back(struct scene *scene, const char *id)
 
     assert_true(method_comes(scene, AMQP_BASIC_RETURN_METHOD, &returned));
     header.payload.properties.decoded = &properties;
-    assert_true(broker_channel_handle(&scene->channel, &header, &error));
+    assert_true(broker_channel_handle(&scene->channel, &header, &scene->returned, &error));
 }
 
 static void ack_comes(struct scene *scene, uint64_t tag)
@@ -201,20 +202,21 @@ static void a_returned_copy_is_not_told_as_confirmed(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
+        struct error error;
         struct scene scene;
         scene_init(&scene);
-        struct pending_message *first = send_ticket(&scene, "id-1", 4);
-        broker_channel_give_up(&scene.channel);
+        struct pending_message *first = send_message(&scene, "id-1", 4);
+        assert_true(broker_channel_check(&scene.channel, true, SENT_MS, &error));
         CHECK_CASE(cases[i].name, message_await(first, 0) == PUBLISH_TIMEOUT);
-        struct pending_message *again = send_ticket(&scene, "id-1", 4);
-        struct pending_message *other = send_ticket(&scene, "id-2", 4);
+        struct pending_message *again = send_message(&scene, "id-1", 4);
+        struct pending_message *other = send_message(&scene, "id-2", 4);
         message_comes_back(&scene, "id-1");
         ack_comes(&scene, cases[i].first_acked);
         ack_comes(&scene, cases[i].second_acked);
         ack_comes(&scene, 3);
         CHECK_CASE(cases[i].name, message_await(again, 0) == PUBLISH_FAILED);
         CHECK_CASE(cases[i].name, message_await(other, 0) == PUBLISH_CONFIRMED);
-        CHECK_CASE(cases[i].name, scene.channel.came_back);
+        CHECK_CASE(cases[i].name, scene.returned);
         scene_clear(&scene);
     }
 }
@@ -226,15 +228,15 @@ static void only_what_the_broker_may_mean_is_refused(void **state)
     static const struct {
         const char *name, *text;
         uint16_t code;
-        bool goes_on;
         enum publish_outcome small, large;
+        bool limited; /* none so large is sent from now on */
     } cases[] = {
         {"it names its limit", "PRECONDITION_FAILED - message size 2000 is larger than configured max size 1000", 406,
-         true, PUBLISH_LOST, PUBLISH_REFUSED},
-        {"it names none", "PRECONDITION_FAILED - no", 406, true, PUBLISH_REFUSED, PUBLISH_REFUSED},
-        {"it says nothing at all", "", 406, true, PUBLISH_REFUSED, PUBLISH_REFUSED},
-        {"content too large", "CONTENT_TOO_LARGE - max size 1000", 311, true, PUBLISH_LOST, PUBLISH_REFUSED},
-        {"the exchange is gone", "NOT_FOUND - no exchange", 404, false, PUBLISH_LOST, PUBLISH_LOST},
+         PUBLISH_LOST, PUBLISH_REFUSED, true},
+        {"it names none", "PRECONDITION_FAILED - no", 406, PUBLISH_REFUSED, PUBLISH_REFUSED, false},
+        {"it says nothing at all", "", 406, PUBLISH_REFUSED, PUBLISH_REFUSED, false},
+        {"content too large", "CONTENT_TOO_LARGE - max size 1000", 311, PUBLISH_LOST, PUBLISH_REFUSED, true},
+        {"the exchange is gone", "NOT_FOUND - no exchange", 404, PUBLISH_LOST, PUBLISH_LOST, false},
     };
 
     (void)state;
@@ -242,78 +244,130 @@ static void only_what_the_broker_may_mean_is_refused(void **state)
         amqp_channel_close_t closed = {.reply_code = cases[i].code, .reply_text = amqp_cstring_bytes(cases[i].text)};
         struct scene scene;
         scene_init(&scene);
-        struct pending_message *small = send_ticket(&scene, "id-1", 1000);
-        struct pending_message *large = send_ticket(&scene, "id-2", 2000);
-        CHECK_CASE(cases[i].name, method_comes(&scene, AMQP_CHANNEL_CLOSE_METHOD, &closed) == cases[i].goes_on);
-        CHECK_CASE(cases[i].name, scene.channel.shut == cases[i].goes_on);
-        if (!cases[i].goes_on)
-            broker_channel_close(&scene.channel);
-        CHECK_CASE(cases[i].name, broker_channel_waiting(&scene.channel) == 0);
+        struct pending_message *small = send_message(&scene, "id-1", 1000);
+        struct pending_message *large = send_message(&scene, "id-2", 2000);
+        CHECK_CASE(cases[i].name, !method_comes(&scene, AMQP_CHANNEL_CLOSE_METHOD, &closed));
+        broker_channel_close(&scene.channel);
+        CHECK_CASE(cases[i].name, scene.channel.unconfirmed->count == 0);
         CHECK_CASE(cases[i].name, message_await(small, 0) == cases[i].small);
         CHECK_CASE(cases[i].name, message_await(large, 0) == cases[i].large);
+        CHECK_CASE(cases[i].name, availability_takes(scene.settings.availability, 1000, clock_monotonic_ms()));
+        CHECK_CASE(cases[i].name, availability_takes(scene.settings.availability, 2000, clock_monotonic_ms()) != cases[i].limited);
         scene_clear(&scene);
     }
 }
 
-static void a_limit_that_was_named_is_heeded_for_a_while(void **state)
-{
-    amqp_channel_close_t closed = {.reply_code = 406,
-                                   .reply_text = amqp_cstring_bytes("than configured max size 1000")};
-    struct scene scene;
-
-    (void)state;
-    scene_init(&scene);
-    struct pending_message *small = send_ticket(&scene, "id-1", 1000);
-    struct pending_message *large = send_ticket(&scene, "id-2", 1001);
-    const int64_t now_ms = clock_monotonic_ms();
-    assert_true(broker_channel_takes(&scene.channel, large, now_ms));
-    assert_true(method_comes(&scene, AMQP_CHANNEL_CLOSE_METHOD, &closed));
-    assert_true(broker_channel_takes(&scene.channel, small, now_ms));
-    assert_false(broker_channel_takes(&scene.channel, large, now_ms));
-    assert_true(broker_channel_takes(&scene.channel, large, now_ms + 3600000));
-    scene_clear(&scene);
-}
-
 /* ---- nacks ---- */
 
-static void refuses_until_an_ack_comes(void **state)
+static bool refuses(struct scene *scene)
+{
+    return availability_refusing(scene->settings.availability, 0); /* however long ago */
+}
+
+static void nacks_that_go_on_are_told_until_an_ack_comes(void **state)
 {
     amqp_basic_nack_t nack = {.delivery_tag = 1};
     struct scene scene;
+    struct error error;
 
     (void)state;
     scene_init(&scene);
-    struct pending_message *first = send_ticket(&scene, "id-1", 4);
-    struct pending_message *second = send_ticket(&scene, "id-2", 4);
+    for (int i = 0; i < 3; i++)
+        (void)send_message(&scene, "id", 4);
     assert_true(method_comes(&scene, AMQP_BASIC_NACK_METHOD, &nack));
-    assert_true(scene.channel.refusal.since_ms > 0);
-    assert_int_equal(message_await(first, 0), PUBLISH_FAILED);
+    assert_int_equal(message_await(scene.messages[0], 0), PUBLISH_FAILED);
+    assert_false(refuses(&scene)); /* full for a moment */
+    scene.channel.nacked_since_ms -= 5000;
+    nack.delivery_tag = 2;
+    assert_true(method_comes(&scene, AMQP_BASIC_NACK_METHOD, &nack));
+    assert_true(refuses(&scene));
+    /* Another connection has refused nothing, and its first nack is enough. */
+    broker_channel_close(&scene.channel);
+    assert_true(broker_channel_open(&scene.channel, (struct amqp_session *)&nobody, &error));
+    assert_false(refuses(&scene));
+    (void)send_message(&scene, "id", 4);
+    nack.delivery_tag = 1;
+    assert_true(method_comes(&scene, AMQP_BASIC_NACK_METHOD, &nack));
+    assert_true(refuses(&scene));
+    scene.count--; /* room for another */
+    message_release(scene.messages[scene.count]);
+    struct pending_message *last = send_message(&scene, "id", 4);
     ack_comes(&scene, 2);
-    assert_true(scene.channel.refusal.since_ms == 0);
-    assert_int_equal(message_await(second, 0), PUBLISH_CONFIRMED);
+    assert_int_equal(message_await(last, 0), PUBLISH_CONFIRMED);
+    assert_false(refuses(&scene));
     scene_clear(&scene);
 }
 
-/* ---- a channel of our own accord ---- */
+/* ---- confirms that do not come ---- */
 
-static void what_was_said_on_a_channel_that_is_shut_confirms_nothing_on_the_next(void **state)
+static void who_waits_is_given_up_once_and_the_connection_later(void **state)
+{
+    enum { OVERDUE_MS = 5000 };
+    static const struct {
+        const char *name;
+        bool blocked;
+        int64_t after_ms; /* how long nothing was confirmed */
+        bool stalled, goes_on;
+        enum publish_outcome outcome;
+    } cases[] = {
+        {"a confirm may still come", false, CONFIRM_TIMEOUT_MS - 1, false, true, PUBLISH_CONFIRMED},
+        {"it is late", false, CONFIRM_TIMEOUT_MS, true, true, PUBLISH_TIMEOUT},
+        {"it is overdue", false, OVERDUE_MS + 1, true, false, PUBLISH_TIMEOUT},
+        {"nobody waits for a blocked broker", true, 0, false, true, PUBLISH_TIMEOUT},
+        {"which is not overdue", true, OVERDUE_MS + 1, false, true, PUBLISH_TIMEOUT},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct scene scene;
+        struct error error;
+
+        scene_init(&scene);
+        (void)send_message(&scene, "id", 4);
+        assert_int_equal(broker_channel_idle_ms(&scene.channel, SENT_MS), CONFIRM_TIMEOUT_MS);
+        CHECK_CASE(cases[i].name,
+                   broker_channel_check(&scene.channel, cases[i].blocked, SENT_MS + cases[i].after_ms, &error) == cases[i].goes_on);
+        CHECK_CASE(cases[i].name, scene.channel.stalled == cases[i].stalled);
+        ack_comes(&scene, 1);
+        assert_true(broker_channel_check(&scene.channel, false, SENT_MS + cases[i].after_ms, &error));
+        CHECK_CASE(cases[i].name, !scene.channel.stalled);
+        CHECK_CASE(cases[i].name, message_await(scene.messages[0], 0) == cases[i].outcome);
+        scene_clear(&scene);
+    }
+}
+
+static void what_was_sent_before_a_block_has_all_its_time_after_it(void **state)
 {
     struct scene scene;
     struct error error;
 
     (void)state;
     scene_init(&scene);
-    (void)send_ticket(&scene, "id-1", 4);
-    ack_comes(&scene, 1);
-    assert_true(broker_channel_shut(&scene.channel, &error));
-    assert_true(scene.channel.shut);
-    ack_comes(&scene, 1);
-    assert_true(broker_channel_reopen(&scene.channel, &error));
-    assert_false(scene.channel.shut);
-    struct pending_message *second = send_ticket(&scene, "id-2", 4);
-    assert_int_equal(broker_channel_waiting(&scene.channel), 1);
-    ack_comes(&scene, 1);
-    assert_int_equal(message_await(second, 0), PUBLISH_CONFIRMED);
+    (void)send_message(&scene, "id", 4);
+    assert_true(broker_channel_check(&scene.channel, true, SENT_MS + 100000, &error));
+    assert_true(broker_channel_check(&scene.channel, false, SENT_MS + 100000 + CONFIRM_TIMEOUT_MS - 1, &error));
+    assert_false(scene.channel.stalled);
+    assert_true(broker_channel_check(&scene.channel, false, SENT_MS + 100000 + CONFIRM_TIMEOUT_MS, &error));
+    assert_true(scene.channel.stalled);
+    scene_clear(&scene);
+}
+
+static void a_refusal_that_lasts_is_asked_about_by_another_connection(void **state)
+{
+    amqp_basic_nack_t nack = {.delivery_tag = 1};
+    struct scene scene;
+    struct error error;
+
+    (void)state;
+    scene_init(&scene);
+    (void)send_message(&scene, "id", 4);
+    assert_true(method_comes(&scene, AMQP_BASIC_NACK_METHOD, &nack));
+    const int64_t since_ms = scene.channel.nacked_since_ms;
+    assert_true(broker_channel_check(&scene.channel, false, since_ms + TIMER_MS(20000), &error));
+    assert_false(broker_channel_check(&scene.channel, false, since_ms + TIMER_MS(20000) + 1, &error));
+    broker_channel_close(&scene.channel);
+    assert_true(broker_channel_open(&scene.channel, (struct amqp_session *)&nobody, &error));
+    assert_true(broker_channel_check(&scene.channel, false, since_ms + TIMER_MS(20000) + 1, &error));
     scene_clear(&scene);
 }
 
@@ -322,9 +376,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_returned_copy_is_not_told_as_confirmed),
         cmocka_unit_test(only_what_the_broker_may_mean_is_refused),
-        cmocka_unit_test(a_limit_that_was_named_is_heeded_for_a_while),
-        cmocka_unit_test(refuses_until_an_ack_comes),
-        cmocka_unit_test(what_was_said_on_a_channel_that_is_shut_confirms_nothing_on_the_next),
+        cmocka_unit_test(nacks_that_go_on_are_told_until_an_ack_comes),
+        cmocka_unit_test(who_waits_is_given_up_once_and_the_connection_later),
+        cmocka_unit_test(what_was_sent_before_a_block_has_all_its_time_after_it),
+        cmocka_unit_test(a_refusal_that_lasts_is_asked_about_by_another_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

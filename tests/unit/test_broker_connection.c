@@ -2,43 +2,43 @@
 
 #include "cases.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* A connection without a broker: these take the place of common/amqp_session.c and of the library. What the broker says
-   comes in one row; whether the descriptor tells of it depends on who has read it from the socket. */
+   comes in one row. */
 
-enum { FRAMES = 8, EVENTS = AMQP_CHANNEL, REJECTED = AMQP_CHANNEL + 1 };
+enum { FRAMES = 8, EVENTS = AMQP_CHANNEL, DECLARING = AMQP_CHANNEL + 2 };
 
 static int nobody;
 
 static struct {
     int fd; /* readable: something has come that the library has not read */
+    pthread_mutex_t mutex; /* guards the frames */
     amqp_frame_t frames[FRAMES];
     size_t first, end;
-    amqp_frame_t at_reopening; /* read by the library beside the answer to channel.open */
-    int opened;
-    atomic_bool slept_over; /* the session has gone to sleep over a frame that the library had read */
-} wire;
+    atomic_int published, declared;
+} wire = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-static amqp_channel_close_t too_large;
 static amqp_basic_ack_t first_ack = {.delivery_tag = 1};
 static amqp_connection_blocked_t low_on_memory;
+static amqp_connection_unblocked_t unblocked;
+static amqp_channel_close_t refused = {.reply_code = 406};
+static amqp_connection_close_t forced = {.reply_code = 320};
+static amqp_basic_return_t no_route = {.reply_code = 312};
 
-static void put(amqp_frame_t frame)
+static void broker_says(amqp_channel_t channel, amqp_method_number_t id, void *decoded)
 {
-    wire.frames[wire.end++] = frame;
-}
+    const uint64_t one = 1;
 
-static amqp_frame_t method_frame(amqp_channel_t channel, amqp_method_number_t id, void *decoded)
-{
-    return (amqp_frame_t){
+    pthread_mutex_lock(&wire.mutex);
+    wire.frames[wire.end++] = (amqp_frame_t){
         .frame_type = AMQP_FRAME_METHOD, .channel = channel, .payload.method = {.id = id, .decoded = decoded}};
+    pthread_mutex_unlock(&wire.mutex);
+    (void)!write(wire.fd, &one, sizeof one);
 }
 
 struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, size_t index, const char *name,
@@ -57,6 +57,17 @@ bool amqp_session_declare(struct amqp_session *session, const struct amqp_settin
     (void)session;
     (void)settings;
     (void)error;
+    return true;
+}
+
+bool amqp_session_declare_again(struct amqp_session *session, amqp_channel_t channel, const struct amqp_settings *settings,
+                                struct error *error)
+{
+    (void)session;
+    (void)settings;
+    (void)error;
+    assert_int_equal(channel, DECLARING);
+    atomic_fetch_add(&wire.declared, 1);
     return true;
 }
 
@@ -119,18 +130,13 @@ int amqp_simple_wait_frame_noblock(amqp_connection_state_t state, amqp_frame_t *
     (void)state;
     (void)timeout;
     (void)!read(wire.fd, &readable, sizeof readable);
-    if (wire.first == wire.end)
-        return AMQP_STATUS_TIMEOUT;
-    *frame = wire.frames[wire.first++];
-    return AMQP_STATUS_OK;
-}
+    pthread_mutex_lock(&wire.mutex);
+    const bool found = wire.first < wire.end;
 
-/* In the place of the C library's. Of two descriptors: how the session goes to sleep. */
-int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
-{
-    if (count == 2 && wire.first < wire.end && syscall(SYS_poll, fds, count, 0) == 0)
-        atomic_store(&wire.slept_over, true);
-    return (int)syscall(SYS_poll, fds, count, timeout_ms);
+    if (found)
+        *frame = wire.frames[wire.first++];
+    pthread_mutex_unlock(&wire.mutex);
+    return found ? AMQP_STATUS_OK : AMQP_STATUS_TIMEOUT;
 }
 
 void amqp_maybe_release_buffers(amqp_connection_state_t state)
@@ -144,17 +150,7 @@ amqp_channel_open_ok_t *amqp_channel_open(amqp_connection_state_t state, amqp_ch
 
     (void)state;
     (void)channel;
-    if (wire.opened++ > 0)
-        put(wire.at_reopening);
     return &ok;
-}
-
-amqp_rpc_reply_t amqp_channel_close(amqp_connection_state_t state, amqp_channel_t channel, int code)
-{
-    (void)state;
-    (void)channel;
-    (void)code;
-    return (amqp_rpc_reply_t){.reply_type = AMQP_RESPONSE_NORMAL};
 }
 
 amqp_confirm_select_ok_t *amqp_confirm_select(amqp_connection_state_t state, amqp_channel_t channel)
@@ -181,36 +177,33 @@ int amqp_send_method(amqp_connection_state_t state, amqp_channel_t channel, amqp
     return AMQP_STATUS_OK;
 }
 
-/* An event gets no word for now; the rejected queue's channel is closed over what it is sent. */
 int amqp_basic_publish(amqp_connection_state_t state, amqp_channel_t channel, amqp_bytes_t exchange,
                        amqp_bytes_t routing_key, amqp_boolean_t mandatory, amqp_boolean_t immediate,
                        struct amqp_basic_properties_t_ const *properties, amqp_bytes_t body)
 {
-    const uint64_t one = 1;
-
     (void)state;
+    (void)channel;
     (void)exchange;
     (void)routing_key;
     (void)mandatory;
     (void)immediate;
     (void)properties;
     (void)body;
-    if (channel == REJECTED) {
-        put(method_frame(channel, AMQP_CHANNEL_CLOSE_METHOD, &too_large));
-        (void)!write(wire.fd, &one, sizeof one);
-    }
+    atomic_fetch_add(&wire.published, 1);
     return AMQP_STATUS_OK;
 }
 
-/* ---- a session that serves ---- */
+/* ---- a connection that serves ---- */
 
 struct scene {
     struct bridge_metrics *metrics;
     struct availability *availability;
     struct watchdog *dog;
     struct amqp_settings amqp;
-    struct broker_connection *session;
+    struct broker_connection *connection;
+    struct pending_message *event; /* on its way */
     pthread_t thread;
+    atomic_bool ended; /* by itself */
 };
 
 static void *serve(void *argument)
@@ -218,58 +211,16 @@ static void *serve(void *argument)
     struct scene *scene = argument;
     struct error error;
 
-    assert_true(broker_connection_serve(scene->session, &error));
+    atomic_store(&scene->ended, !broker_connection_serve(scene->connection, &error));
     return NULL;
 }
 
-/* The opened state has woken it; what comes next finds it asleep. */
-static void wait_until_asleep(struct scene *scene)
+static enum broker_state state_of(const struct scene *scene)
 {
-    struct pollfd fd = {.fd = handoff_fd(availability_queue(scene->availability, 0)), .events = POLLIN};
-
-    WAIT_UNTIL(poll(&fd, 1, 0) == 0);
+    return handoff_state(availability_queue(scene->availability, 0));
 }
 
-static void scene_init(struct scene *scene, amqp_frame_t at_reopening)
-{
-    struct error error;
-
-    memset(&wire, 0, sizeof wire);
-    wire.fd = eventfd(0, EFD_NONBLOCK);
-    wire.at_reopening = at_reopening;
-    too_large = (amqp_channel_close_t){.reply_code = 406,
-                                       .reply_text = amqp_cstring_bytes("larger than configured max size 1")};
-    low_on_memory.reason = amqp_cstring_bytes("low on memory");
-    *scene = (struct scene){.amqp = {.urls = "", .exchange = "e", .queue = "q", .rejected_queue = "r"}};
-    scene->metrics = bridge_metrics_new();
-    scene->availability = availability_new(1, scene->metrics, &error);
-    scene->dog = watchdog_start(&error);
-    const struct broker_connection_settings settings = {.amqp = &scene->amqp,
-                                              .confirm_timeout_ms = 20000,
-                                              .metrics = scene->metrics,
-                                              .availability = scene->availability,
-                                              .dog = scene->dog,
-                                              .name = "test"};
-    scene->session = broker_connection_new(&settings, &error);
-    assert_non_null(scene->session);
-    assert_true(broker_connection_open(scene->session, 0, &error));
-    assert_int_equal(pthread_create(&scene->thread, NULL, serve, scene), 0);
-    wait_until_asleep(scene);
-}
-
-static void scene_clear(struct scene *scene)
-{
-    broker_connection_stop(scene->session, clock_monotonic_ms());
-    pthread_join(scene->thread, NULL);
-    broker_connection_close(scene->session, true);
-    broker_connection_free(scene->session);
-    availability_free(scene->availability);
-    watchdog_stop(scene->dog);
-    bridge_metrics_free(scene->metrics);
-    close(wire.fd);
-}
-
-static struct pending_message *offer(struct scene *scene, enum message_target target)
+static struct pending_message *offer(struct scene *scene)
 {
     struct pending_message *message = message_new(2);
     const struct envelope envelope = {.type = ENVELOPE_WEBHOOK, .message_id = "id"};
@@ -278,53 +229,137 @@ static struct pending_message *offer(struct scene *scene, enum message_target ta
     assert_non_null(message);
     memcpy(message_body(message), "xx", 2);
     message_set_body_len(message, 2);
-    if (target == MESSAGE_REJECTED)
-        assert_true(message_set_rejected(message, &envelope, "reason", "detail"));
-    else
-        message_set_event(message, &envelope);
+    message_set_event(message, &envelope);
     assert_true(handoff_offer(availability_queue(scene->availability, 0), message, &outcome));
     return message;
 }
 
-/* ---- what the library has read for itself ---- */
+static void scene_init(struct scene *scene, int64_t confirm_timeout_ms)
+{
+    struct error error;
 
-/* The loop looks by itself once a second: what it sleeps over it reads, but too late. */
+    wire.first = wire.end = 0;
+    atomic_store(&wire.published, 0);
+    atomic_store(&wire.declared, 0);
+    wire.fd = eventfd(0, EFD_NONBLOCK);
+    low_on_memory.reason = amqp_cstring_bytes("low on memory");
+    *scene = (struct scene){.amqp = {.urls = "", .exchange = "e", .queue = "q", .rejected_queue = "r"}};
+    scene->metrics = bridge_metrics_new();
+    scene->availability = availability_new(1, scene->metrics, &error);
+    scene->dog = watchdog_start(&error);
+    const struct broker_connection_settings settings = {.amqp = &scene->amqp,
+                                                        .confirm_timeout_ms = confirm_timeout_ms,
+                                                        .metrics = scene->metrics,
+                                                        .availability = scene->availability,
+                                                        .dog = scene->dog,
+                                                        .name = "test"};
+    scene->connection = broker_connection_new(&settings, &error);
+    assert_non_null(scene->connection);
+    assert_true(broker_connection_open(scene->connection, 0, &error));
+    assert_int_equal(state_of(scene), BROKER_OPEN);
+    assert_int_equal(pthread_create(&scene->thread, NULL, serve, scene), 0);
+    scene->event = offer(scene);
+    WAIT_UNTIL(atomic_load(&wire.published) == 1);
+}
 
-static void an_ack_that_comes_while_another_channel_is_opened_again_is_read_at_once(void **state)
+static void scene_clear(struct scene *scene)
+{
+    broker_connection_stop(scene->connection, clock_monotonic_ms());
+    pthread_join(scene->thread, NULL);
+    broker_connection_close(scene->connection, true);
+    assert_int_equal(state_of(scene), BROKER_AWAY);
+    broker_connection_free(scene->connection);
+    message_release(scene->event);
+    availability_free(scene->availability);
+    watchdog_stop(scene->dog);
+    bridge_metrics_free(scene->metrics);
+    close(wire.fd);
+}
+
+/* ---- what the broker says ---- */
+
+static void an_event_is_confirmed_by_an_ack(void **state)
 {
     struct scene scene;
 
     (void)state;
-    scene_init(&scene, method_frame(EVENTS, AMQP_BASIC_ACK_METHOD, &first_ack));
-    struct pending_message *event = offer(&scene, MESSAGE_EVENT);
-    struct pending_message *rejected = offer(&scene, MESSAGE_REJECTED);
-    assert_int_equal(message_await(rejected, clock_monotonic_ms() + HANG_GUARD_MS), PUBLISH_REFUSED);
-    assert_int_equal(message_await(event, clock_monotonic_ms() + HANG_GUARD_MS), PUBLISH_CONFIRMED);
-    assert_false(atomic_load(&wire.slept_over));
-    message_release(rejected);
-    message_release(event);
+    scene_init(&scene, FOREVER_MS);
+    broker_says(EVENTS, AMQP_BASIC_ACK_METHOD, &first_ack);
+    assert_int_equal(message_await(scene.event, hang_guard()), PUBLISH_CONFIRMED);
     scene_clear(&scene);
 }
 
-static void a_block_that_comes_while_a_channel_is_opened_again_is_read_at_once(void **state)
+static void nobody_waits_while_the_broker_is_blocked(void **state)
 {
     struct scene scene;
 
     (void)state;
-    scene_init(&scene, method_frame(0, AMQP_CONNECTION_BLOCKED_METHOD, &low_on_memory));
-    struct pending_message *rejected = offer(&scene, MESSAGE_REJECTED);
-    assert_int_equal(message_await(rejected, clock_monotonic_ms() + HANG_GUARD_MS), PUBLISH_REFUSED);
-    WAIT_UNTIL(availability_of(scene.availability, 0) == BROKER_BLOCKED);
-    assert_false(atomic_load(&wire.slept_over));
-    message_release(rejected);
+    scene_init(&scene, FOREVER_MS);
+    broker_says(0, AMQP_CONNECTION_BLOCKED_METHOD, &low_on_memory);
+    assert_int_equal(message_await(scene.event, hang_guard()), PUBLISH_TIMEOUT);
+    assert_int_equal(state_of(&scene), BROKER_BLOCKED);
+    broker_says(0, AMQP_CONNECTION_UNBLOCKED_METHOD, &unblocked);
+    WAIT_UNTIL(state_of(&scene) == BROKER_OPEN);
     scene_clear(&scene);
+}
+
+static void nobody_waits_for_a_broker_that_stands_still_until_it_confirms_again(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_init(&scene, 2000); /* overdue after 5 s: the ack comes before */
+    assert_int_equal(message_await(scene.event, hang_guard()), PUBLISH_TIMEOUT);
+    WAIT_UNTIL(state_of(&scene) == BROKER_AWAY);
+    broker_says(EVENTS, AMQP_BASIC_ACK_METHOD, &first_ack);
+    WAIT_UNTIL(state_of(&scene) == BROKER_OPEN || atomic_load(&scene.ended));
+    scene_clear(&scene);
+}
+
+static void what_comes_back_is_a_reason_to_declare_again(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_init(&scene, FOREVER_MS);
+    broker_says(EVENTS, AMQP_BASIC_RETURN_METHOD, &no_route);
+    WAIT_UNTIL(atomic_load(&wire.declared) > 0);
+    assert_false(atomic_load(&scene.ended));
+    scene_clear(&scene);
+}
+
+static void it_ends_when_the_broker_closes_it_or_a_channel(void **state)
+{
+    static const struct {
+        const char *name;
+        amqp_channel_t channel;
+        amqp_method_number_t id;
+        void *decoded;
+    } cases[] = {
+        {"over a declaration", DECLARING, AMQP_CHANNEL_CLOSE_METHOD, &refused},
+        {"over a message", EVENTS, AMQP_CHANNEL_CLOSE_METHOD, &refused},
+        {"the connection", 0, AMQP_CONNECTION_CLOSE_METHOD, &forced},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct scene scene;
+
+        scene_init(&scene, FOREVER_MS);
+        broker_says(cases[i].channel, cases[i].id, cases[i].decoded);
+        WAIT_UNTIL(atomic_load(&scene.ended));
+        scene_clear(&scene);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_ack_that_comes_while_another_channel_is_opened_again_is_read_at_once),
-        cmocka_unit_test(a_block_that_comes_while_a_channel_is_opened_again_is_read_at_once),
+        cmocka_unit_test(an_event_is_confirmed_by_an_ack),
+        cmocka_unit_test(nobody_waits_while_the_broker_is_blocked),
+        cmocka_unit_test(nobody_waits_for_a_broker_that_stands_still_until_it_confirms_again),
+        cmocka_unit_test(what_comes_back_is_a_reason_to_declare_again),
+        cmocka_unit_test(it_ends_when_the_broker_closes_it_or_a_channel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,7 +125,7 @@ bool pool_offer(struct broker_pool *publishers, struct pending_message *message,
     return handoff_offer(publishers->queue, message, outcome);
 }
 
-enum broker_state pool_gate(struct broker_pool *publishers)
+enum broker_state pool_state(struct broker_pool *publishers)
 {
     atomic_fetch_add(&publishers->looks, 1);
     return handoff_state(publishers->queue);
