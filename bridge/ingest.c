@@ -2,9 +2,7 @@
 
 #include "recent_events.h"
 
-#include "common/callback_token.h"
 #include "common/protection.h"
-#include "common/sha256.h"
 #include "common/signature.h"
 #include "common/strict_json.h"
 
@@ -19,14 +17,8 @@ enum {
     WITHOUT_DEADLINE_MS = 60000, /* for the control of the deadline */
 };
 
-struct key_ring {
-    struct hmac_key **keys;
-    size_t count;
-};
-
 struct ingest {
-    struct key_ring webhook;
-    struct key_ring callback;
+    struct keyring *keys;
     bool callback_auth_off;
     int64_t timestamp_tolerance_s;
     uint64_t boot_id;
@@ -37,36 +29,19 @@ struct ingest {
     _Atomic uint64_t counter;
 };
 
-static void key_ring_clear(struct key_ring *ring)
-{
-    for (size_t i = 0; i < ring->count; i++)
-        hmac_key_free(ring->keys[i]);
-    free(ring->keys);
-}
-
-static bool key_ring_init(struct key_ring *ring, const struct secrets *secrets)
-{
-    if (!secrets || secrets->count == 0)
-        return true;
-    ring->keys = calloc(secrets->count, sizeof *ring->keys);
-    if (!ring->keys)
-        return false;
-    for (size_t i = 0; i < secrets->count; i++) {
-        ring->keys[i] = hmac_key_new(bytes_of(secrets->items[i].data, secrets->items[i].len));
-        if (!ring->keys[i])
-            return false;
-        ring->count = i + 1;
-    }
-    return true;
-}
-
 struct ingest *ingest_new(const struct ingest_settings *settings, struct error *error)
 {
     struct ingest *ingest = calloc(1, sizeof *ingest);
 
-    if (!ingest || !key_ring_init(&ingest->webhook, settings->webhook_secrets) ||
-        !key_ring_init(&ingest->callback, settings->callback_secrets) || !(ingest->recent = recent_events_new())) {
-        error_set(error, ERROR_NO_MEMORY, "cannot prepare the keys: no memory, or libcrypto failed");
+    if (!ingest) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for the policy");
+        return NULL;
+    }
+    ingest->keys = keyring_new(&settings->secrets, error);
+    ingest->recent = recent_events_new();
+    if (!ingest->keys || !ingest->recent) {
+        if (ingest->keys)
+            error_set(error, ERROR_NO_MEMORY, "no memory for the policy");
         ingest_free(ingest);
         return NULL;
     }
@@ -84,20 +59,24 @@ void ingest_free(struct ingest *ingest)
 {
     if (!ingest)
         return;
-    key_ring_clear(&ingest->webhook);
-    key_ring_clear(&ingest->callback);
+    keyring_free(ingest->keys);
     recent_events_free(ingest->recent);
     free(ingest);
 }
 
-bool ingest_takes_webhooks(const struct ingest *ingest)
+bool ingest_take_secrets(struct ingest *ingest, const struct keyring_secrets *secrets, struct error *error)
 {
-    return ingest->webhook.count > 0;
+    return keyring_replace(ingest->keys, secrets, error);
 }
 
-bool ingest_takes_callbacks(const struct ingest *ingest)
+bool ingest_takes_webhooks(const struct ingest *ingest)
 {
-    return ingest->callback.count > 0 || ingest->callback_auth_off;
+    return keyring_has_webhook(ingest->keys);
+}
+
+bool ingest_takes_callbacks(const struct ingest *ingest, const char *campaign)
+{
+    return ingest->callback_auth_off || keyring_has_callback(ingest->keys, campaign);
 }
 
 static enum response answer_of_verdict(enum signature_verdict verdict)
@@ -133,7 +112,7 @@ static enum response check_callback_token(const struct ingest *ingest, struct in
 {
     const struct route_match *match = &out->match;
 
-    if (!ingest_takes_callbacks(ingest))
+    if (!ingest_takes_callbacks(ingest, match->campaign))
         return RESPONSE_CALLBACK_NOT_CONFIGURED;
     if (ingest->callback_auth_off) {
         out->scheme = ENVELOPE_OFF;
@@ -144,7 +123,7 @@ static enum response check_callback_token(const struct ingest *ingest, struct in
         return RESPONSE_INVALID_TOKEN;
     if (match->token.len == 0)
         return RESPONSE_MISSING_TOKEN;
-    if (!callback_token_check(ingest->callback.keys, ingest->callback.count, match->campaign, match->token))
+    if (!keyring_check_token(ingest->keys, match->campaign, match->token))
         return RESPONSE_INVALID_TOKEN;
     return RESPONSE_RECEIVED;
 }
@@ -174,14 +153,12 @@ enum response ingest_check(const struct ingest *ingest, const struct ingest_requ
 static enum response check_signature(const struct ingest *ingest, enum envelope_scheme scheme,
                                    const struct ingest_request *request, struct bytes body)
 {
-    const struct key_ring *ring = &ingest->webhook;
-
     switch (scheme) {
     case ENVELOPE_GUIDE:
-        return answer_of_verdict(signature_guide_verify(ring->keys, ring->count, request->guide_signature, body));
+        return answer_of_verdict(keyring_verify_guide(ingest->keys, request->guide_signature, body));
     case ENVELOPE_V1:
-        return answer_of_verdict(signature_v1_verify(ring->keys, ring->count, request->v1_timestamp,
-                                                     request->v1_signature, request->v1_version, body));
+        return answer_of_verdict(keyring_verify_v1(ingest->keys, request->v1_timestamp, request->v1_signature,
+                                                   request->v1_version, body));
     case ENVELOPE_TOKEN:
     case ENVELOPE_OFF:
         break;

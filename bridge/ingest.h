@@ -5,13 +5,13 @@
 #define DROPBRIDGE_INGEST_H
 
 #include "common/bytes.h"
-#include "common/env_config.h"
 #include "common/envelope.h"
 #include "common/error.h"
 #include "http/response.h"
 #include "metrics.h"
 #include "http/routes.h"
 #include "handoff.h"
+#include "keyring.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,8 +19,7 @@
 struct ingest;
 
 struct ingest_settings {
-    const struct secrets *webhook_secrets;  /* none: webhooks are refused */
-    const struct secrets *callback_secrets; /* none: callbacks are refused, unless callback_auth_off */
+    struct keyring_secrets secrets; /* none for a route: it is refused, callbacks unless callback_auth_off */
     bool callback_auth_off;
     int64_t timestamp_tolerance_s;
     uint64_t boot_id; /* random; begins every message_id of this process */
@@ -66,8 +65,12 @@ struct ingest_times {
 struct ingest *ingest_new(const struct ingest_settings *settings, struct error *error);
 void ingest_free(struct ingest *ingest);
 
+/* As keyring_replace, while requests are under way. */
+bool ingest_take_secrets(struct ingest *ingest, const struct keyring_secrets *secrets, struct error *error);
+
 bool ingest_takes_webhooks(const struct ingest *ingest);
-bool ingest_takes_callbacks(const struct ingest *ingest);
+/* As keyring_has_callback. */
+bool ingest_takes_callbacks(const struct ingest *ingest, const char *campaign);
 
 /* Route, configuration, token, timestamp: RESPONSE_RECEIVED means go on and read the body, RESPONSE_HEALTHY is final, all
    else is the refusal. *out is always written. */

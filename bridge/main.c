@@ -60,6 +60,7 @@ struct bridge {
     struct admin_server *admin;
     struct http_server *http;
     atomic_bool listening; /* http is there to be asked */
+    struct reread *reread;
 };
 
 static int fail(const struct error *error)
@@ -137,11 +138,16 @@ static int64_t threads_for_descriptors(int64_t threads)
     return possible;
 }
 
+static struct keyring_secrets secrets_of(const struct bridge_settings *config)
+{
+    return (struct keyring_secrets){&config->webhook_secrets, &config->callback_secrets,
+                                    &config->callback_campaign_secrets};
+}
+
 static bool start_core(struct bridge *bridge, struct error *error)
 {
     const struct bridge_settings *config = &bridge->config;
-    struct ingest_settings ingest = {.webhook_secrets = &config->webhook_secrets,
-                                     .callback_secrets = &config->callback_secrets,
+    struct ingest_settings ingest = {.secrets = secrets_of(config),
                                      .callback_auth_off = config->callback_auth == CALLBACK_AUTH_OFF,
                                      .timestamp_tolerance_s = config->timestamp_tolerance_s,
                                      .broker = {to_broker, bridge},
@@ -222,6 +228,30 @@ static bool start_drain(struct bridge *bridge, struct error *error)
     return bridge->drain != NULL;
 }
 
+/* In the thread of reread.h, as the next. */
+static bool take_secrets(void *context, const void *config, struct config_report *report)
+{
+    struct bridge *bridge = context;
+    const struct bridge_settings *settings = config;
+    const struct keyring_secrets secrets = secrets_of(settings);
+    struct error error;
+
+    if (!bridge_settings_check_secrets(settings, report))
+        return false;
+    if (ingest_take_secrets(bridge->ingest, &secrets, &error))
+        return true;
+    config_problem(report, "%s", error.text);
+    return false;
+}
+
+static void look_at_certificate(void *context, struct config_report *report)
+{
+    struct bridge *bridge = context;
+
+    if (atomic_load(&bridge->listening))
+        http_server_look(bridge->http, report);
+}
+
 static bool start_listeners(struct bridge *bridge, struct error *error)
 {
     const struct bridge_settings *config = &bridge->config;
@@ -230,7 +260,8 @@ static bool start_listeners(struct bridge *bridge, struct error *error)
                                        .metric_count = BRIDGE_METRIC_COUNT,
                                        .ready = report_ready,
                                        .refresh = refresh_metrics,
-                                       .context = bridge};
+                                       .context = bridge,
+                                       .reread = bridge->reread};
     const struct http_settings http = {.listen = config->listen,
                                        .tls_cert_file = config->tls_cert_file,
                                        .threads = threads_for_descriptors(config->http_threads),
@@ -240,7 +271,10 @@ static bool start_listeners(struct bridge *bridge, struct error *error)
                                        .keep_alive_s = config->keep_alive_s,
                                        .refusals = bridge->refusals};
 
-    /* First the few threads of the admin listener: where threads are limited, HTTP_THREADS takes all that are left. */
+    /* First the few threads of the admin listener and of what reads settings again: where threads are limited, HTTP_THREADS takes
+       all that are left. */
+    if (!reread_start(bridge->reread, &(struct reread_ops){take_secrets, look_at_certificate, bridge}, error))
+        return false;
     bridge->admin = admin_server_start(&admin, error);
     bridge->http = bridge->admin ? http_server_start(&http, bridge->ingest, bridge->metrics, error) : NULL;
     atomic_store(&bridge->listening, bridge->http != NULL);
@@ -254,6 +288,7 @@ static void stop_helpers(struct bridge *bridge)
 {
     admin_server_stop(bridge->admin);
     bridge->admin = NULL;
+    reread_stop(bridge->reread);
     spool_drain_stop(bridge->drain, clock_monotonic_ms() + DRAIN_FLUSH_MS);
     bridge->drain = NULL;
 }
@@ -326,9 +361,9 @@ static int serve(struct bridge *bridge)
     return status;
 }
 
-static int run_with(const void *config)
+static int run_with(const void *config, struct reread *reread)
 {
-    struct bridge bridge = {.config = *(const struct bridge_settings *)config};
+    struct bridge bridge = {.config = *(const struct bridge_settings *)config, .reread = reread};
 
     return serve(&bridge);
 }
@@ -346,5 +381,5 @@ int main(int argc, char **argv)
     struct program program = {.name = "dropbridge", .help = help, .load = bridge_settings_load, .run = run_with};
 
     program.rows = bridge_settings_rows(&program.row_count);
-    return program_main(&program, &config, argc, argv);
+    return program_main(&program, &config, sizeof config, argc, argv);
 }

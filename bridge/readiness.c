@@ -46,8 +46,10 @@ static void report_routes(struct buf *members, const struct readiness *parts)
 
     if (parts->callback_auth_off)
         callback = "unverified";
-    else if (!ingest_takes_callbacks(parts->ingest))
+    else if (!ingest_takes_callbacks(parts->ingest, NULL))
         callback = "not configured: POST /callbacks/dropcowboy answers 503";
+    else if (!ingest_takes_callbacks(parts->ingest, ""))
+        callback = "ready for the campaigns of CALLBACK_CAMPAIGN_SECRETS; others are answered 503";
     buf_printf(members, ",\"webhook\":\"%s\",\"callback\":\"%s\"",
                ingest_takes_webhooks(parts->ingest) ? "ready"
                                                      : "not configured: POST /webhooks/dropcowboy answers 503",

@@ -23,34 +23,40 @@ static bool asks_for_tls(const char *listen)
     return len > 0 && listen[len - 1] == 's';
 }
 
-static bool check_secrets(const struct bridge_settings *config, struct config_report *report)
+static bool has_something_to_verify_with(const struct bridge_settings *config, struct config_report *report)
 {
+    const bool off = config->callback_auth == CALLBACK_AUTH_OFF;
     const bool webhooks = config->webhook_secrets.count > 0;
-    const bool callbacks = config->callback_secrets.count > 0 || config->callback_auth == CALLBACK_AUTH_OFF;
+    const bool campaigns = config->callback_campaign_secrets.count > 0;
 
     /* What was given but cannot be used has its own sentence already. */
-    if (config_row_failed(report, "WEBHOOK_SECRET") || config_row_failed(report, "CALLBACK_SECRET"))
-        return false;
-    if (!webhooks && !callbacks) {
+    if (config_row_failed(report, "WEBHOOK_SECRET") || config_row_failed(report, "CALLBACK_SECRET") ||
+        config_row_failed(report, "CALLBACK_CAMPAIGN_SECRETS"))
+        return true;
+    if (!webhooks && config->callback_secrets.count == 0 && !campaigns && !off) {
         config_problem(report, "nothing to verify requests with: set WEBHOOK_SECRET, CALLBACK_SECRET or both "
                                "(or CALLBACK_AUTH=off to take callbacks unverified)");
         return false;
     }
     if (!webhooks)
         config_warning(report, "WEBHOOK_SECRET is not set: POST /webhooks/dropcowboy answers 503");
-    if (!callbacks)
-        config_warning(report, "CALLBACK_SECRET is not set: POST /callbacks/dropcowboy answers 503");
-    if (config->callback_auth == CALLBACK_AUTH_OFF)
+    if (config->callback_secrets.count == 0 && !off)
+        config_warning(report, "CALLBACK_SECRET is not set: POST /callbacks/dropcowboy answers 503%s",
+                       campaigns ? ", except for campaigns in CALLBACK_CAMPAIGN_SECRETS" : "");
+    if (off)
         config_warning(report, "CALLBACK_AUTH=off: anyone who knows the URL can send callbacks");
     return true;
 }
 
-static bool check_development_secrets(const struct bridge_settings *config, struct config_report *report)
+bool bridge_settings_check_secrets(const struct bridge_settings *config, struct config_report *report)
 {
     const struct named_secrets verified_by[] = {{"WEBHOOK_SECRET", &config->webhook_secrets},
-                                                {"CALLBACK_SECRET", &config->callback_secrets}};
+                                                {"CALLBACK_SECRET", &config->callback_secrets},
+                                                {"CALLBACK_CAMPAIGN_SECRETS", &config->callback_campaign_secrets}};
+    bool ok = has_something_to_verify_with(config, report);
 
-    return development_secrets_check(verified_by, config->callback_auth == CALLBACK_AUTH_OFF ? 1 : 2, report);
+    ok &= development_secrets_check(verified_by, config->callback_auth == CALLBACK_AUTH_OFF ? 1 : 3, report);
+    return ok;
 }
 
 /* It works all the same, as long as RabbitMQ takes the large ones. */
@@ -113,10 +119,9 @@ bool bridge_settings_load(const char *config_file, char *const *environment, voi
     memset(out, 0, sizeof *out);
     ok = config_load(settings, SETTING_COUNT, config_file, environment, out, report);
     /* All of them, so that every problem is named at once. */
-    ok &= check_secrets(out, report);
+    ok &= bridge_settings_check_secrets(out, report);
     ok &= settings_check_amqp_names(out->amqp_exchange, out->amqp_queue, out->amqp_rejected_queue, report);
     ok &= check_tls(out, report);
-    ok &= check_development_secrets(out, report);
     amqp_tls_check_settings(out->amqp_url, out->amqp_ca_file, out->amqp_cert_file, report);
     check_spool_size(out, report);
     development_password_warn("AMQP_URL", out->amqp_url, report);

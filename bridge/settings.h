@@ -19,4 +19,7 @@ const struct setting *bridge_settings_rows(size_t *count);
    is always filled, to be released with config_clear. */
 bool bridge_settings_load(const char *config_file, char *const *environment, void *config, struct config_report *report);
 
+/* The part of it that is about secrets: for those that are read again. */
+bool bridge_settings_check_secrets(const struct bridge_settings *config, struct config_report *report);
+
 #endif

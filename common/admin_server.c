@@ -53,6 +53,19 @@ static int answer_health(struct mg_connection *connection)
     return answer(connection, 200, "OK", type_json, "", body, sizeof body - 1);
 }
 
+static void add_settings_problem(struct reread *reread, struct buf *members)
+{
+    struct buf problem;
+
+    buf_init(&problem, READY_LIMIT / 4);
+    reread_problem(reread, &problem);
+    if (problem.len > 0) {
+        (void)buf_append_text(members, members->len > 0 ? ",\"settings_problem\":" : "\"settings_problem\":");
+        (void)buf_append_json_string(members, problem.data, problem.len - 1); /* without the last newline */
+    }
+    buf_clear(&problem);
+}
+
 static int answer_ready(struct admin_server *server, struct mg_connection *connection)
 {
     struct buf members;
@@ -62,6 +75,8 @@ static int answer_ready(struct admin_server *server, struct mg_connection *conne
     buf_init(&members, READY_LIMIT);
     buf_init(&body, READY_LIMIT + 64);
     const bool ready = server->config.ready(server->config.context, &members);
+    if (server->config.reread)
+        add_settings_problem(server->config.reread, &members);
     if (members.overflow || !buf_printf(&body, "{\"ready\":%s%s%s}", ready ? "true" : "false",
                                         members.len > 0 ? "," : "", members.data ? members.data : ""))
         status = answer_error(connection, 500, "Internal Server Error", "", "{\"error\":{\"code\":\"internal\"}}");

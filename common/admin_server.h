@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "metrics.h"
+#include "reread.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@ struct admin_config {
     /* Brings gauges up to date before /metrics prints; may be NULL. */
     void (*refresh)(void *context);
     void *context;
+    struct reread *reread; /* its problem is a member of the readiness object; may be NULL */
 };
 
 struct admin_server;

@@ -48,3 +48,23 @@ bool callback_token_check(struct hmac_key *const *keys, size_t count, const char
     }
     return found;
 }
+
+bool callback_campaign_secret_split(struct bytes entry, struct bytes *campaign, struct bytes *key, struct error *error)
+{
+    const uint8_t *equals = entry.len > 0 ? memchr(entry.data, '=', entry.len) : NULL;
+    const size_t len = equals ? (size_t)(equals - entry.data) : 0;
+
+    if (!equals)
+        error_set(error, ERROR_CONFIG, "it has no =: write campaign=key");
+    else if (!campaign_name_valid(bytes_of(entry.data, len)))
+        error_set(error, ERROR_CONFIG, "what stands before its = is no campaign: 1 to %d of A-Z a-z 0-9 . _ -",
+                  LIMIT_CAMPAIGN);
+    else if (len + 1 == entry.len)
+        error_set(error, ERROR_CONFIG, "its key is empty: write campaign=key");
+    else {
+        *campaign = bytes_of(entry.data, len);
+        *key = bytes_of(equals + 1, entry.len - len - 1);
+        return true;
+    }
+    return false;
+}

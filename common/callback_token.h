@@ -4,6 +4,7 @@
 #define DROPBRIDGE_CALLBACK_TOKEN_H
 
 #include "bytes.h"
+#include "error.h"
 #include "sha256.h"
 
 #include <stdbool.h>
@@ -19,5 +20,9 @@ bool callback_token_mint(const struct hmac_key *key, const char *campaign, char 
 /* Whether `token` (exactly 64 hex digits of either case) is that of `campaign` under any of the keys. Every key is
    tried, so that the time tells nothing about which one matched. */
 bool callback_token_check(struct hmac_key *const *keys, size_t count, const char *campaign, struct bytes token);
+
+/* Cuts an entry of CALLBACK_CAMPAIGN_SECRETS, "campaign=key", in two. False with ERROR_CONFIG, a sentence that repeats
+   nothing of it. */
+bool callback_campaign_secret_split(struct bytes entry, struct bytes *campaign, struct bytes *key, struct error *error);
 
 #endif

@@ -9,6 +9,11 @@ enum { URL_SIZE = 2048 };
 static const char prefix[] = "development-";
 static const size_t prefix_len = sizeof prefix - 1;
 
+bool development_secret_is(struct bytes secret)
+{
+    return secret.len >= prefix_len && memcmp(secret.data, prefix, prefix_len) == 0;
+}
+
 /* How many of them are the examples'. */
 static size_t development_count(const struct secrets *secrets)
 {
@@ -16,7 +21,7 @@ static size_t development_count(const struct secrets *secrets)
 
     for (size_t i = 0; i < secrets->count; i++) {
         const struct secret *secret = &secrets->items[i];
-        found += secret->len >= prefix_len && memcmp(secret->data, prefix, prefix_len) == 0;
+        found += development_secret_is(bytes_of(secret->data, secret->len));
     }
     return found;
 }

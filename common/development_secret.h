@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Whether it is one of the examples'. */
+bool development_secret_is(struct bytes secret);
+
 struct named_secrets {
     const char *name; /* the setting's */
     const struct secrets *secrets;

@@ -149,6 +149,39 @@ static void warn_of_typos(const struct setting *rows, size_t count, char *const 
     }
 }
 
+void config_load_again(const struct setting *rows, size_t count, const char *config_file, char *const *environment,
+                       void *out, struct config_report *report)
+{
+    struct config_file config;
+
+    config_file_init(&config);
+    if (config_file)
+        config_file_read(&config, config_file, rows, count, report);
+    if (report->problems.len > 0)
+        config_mark_failed(report, CONFIG_FILE_ROW);
+    for (size_t i = 0; i < count; i++)
+        load_row(&rows[i], &config, environment, out, report);
+    config_file_clear(&config);
+}
+
+char *config_value_file(const struct setting *row, const char *config_file, char *const *environment)
+{
+    struct config_file config;
+    struct config_report ignored;
+    struct given given;
+    char *path;
+
+    config_report_init(&ignored);
+    config_file_init(&config);
+    if (config_file)
+        config_file_read(&config, config_file, row, 1, &ignored);
+    given = find_given(row, &config, environment);
+    path = given.file ? strdup(given.file) : NULL;
+    config_file_clear(&config);
+    config_report_clear(&ignored);
+    return path;
+}
+
 bool config_load(const struct setting *rows, size_t count, const char *config_file, char *const *environment, void *out,
                  struct config_report *report)
 {

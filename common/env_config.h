@@ -20,6 +20,13 @@
 bool config_load(const struct setting *rows, size_t count, const char *config_file, char *const *environment, void *out,
                  struct config_report *report);
 
+/* Reads rows again that config_load has read: what `out` holds in them is overwritten, not freed. Names in the environment
+   are not looked at again. What is wrong with the --config file as a whole marks CONFIG_FILE_ROW as failed. */
+void config_load_again(const struct setting *rows, size_t count, const char *config_file, char *const *environment,
+                       void *out, struct config_report *report);
+/* The file that holds the row's value, to be freed: what NAME_FILE names. NULL: none does, or no memory. */
+char *config_value_file(const struct setting *row, const char *config_file, char *const *environment);
+
 void config_clear(const struct setting *rows, size_t count, void *out);
 
 /* For --help: each row with its default and meaning. */

@@ -29,10 +29,10 @@ enum {
 };
 _Static_assert(LOG_CLEAN > LOG_TEXT, "only what is written as \\xNN can make a message too long");
 
-/* Set once by log_init, before other threads start; only read after that. */
+/* Set once by log_init, before other threads start; after that only the level changes. */
 static struct {
     const char *program;
-    enum log_level level;
+    _Atomic enum log_level level;
     enum log_format format;
 } log_state = {"dropbridge", LOG_LEVEL_INFO, LOG_FORMAT_TEXT};
 
@@ -58,14 +58,19 @@ static void hold_standard_descriptors(void)
 void log_init(const char *program, enum log_level level, enum log_format format)
 {
     log_state.program = program;
-    log_state.level = level;
+    log_set_level(level);
     log_state.format = format;
     hold_standard_descriptors();
 }
 
+void log_set_level(enum log_level level)
+{
+    atomic_store_explicit(&log_state.level, level, memory_order_relaxed);
+}
+
 bool log_enabled(enum log_level level)
 {
-    return level <= log_state.level;
+    return level <= atomic_load_explicit(&log_state.level, memory_order_relaxed);
 }
 
 static const char *level_name(enum log_level level)

@@ -20,6 +20,9 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
    become /dev/null. `program` must outlive the process. Defaults: info, text. */
 void log_init(const char *program, enum log_level level, enum log_format format);
 
+/* Any thread. */
+void log_set_level(enum log_level level);
+
 bool log_enabled(enum log_level level);
 
 /* The message is cut at 1023 bytes; control characters and invalid UTF-8 are written as \xNN, of which 703 fit. */

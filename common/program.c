@@ -5,6 +5,7 @@
 #include "error.h"
 #include "health_probe.h"
 #include "log.h"
+#include "stop_signal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -48,10 +49,13 @@ static int load(const struct program *program, void *config, const struct config
     return exit_status;
 }
 
-int program_main(const struct program *program, void *config, int argc, char **argv)
+int program_main(const struct program *program, void *config, size_t size, int argc, char **argv)
 {
     struct config_arguments arguments;
     struct error error = {0};
+    struct reread *reread;
+
+    stop_signal_ignore_others();
     if (!config_arguments_read(argc, argv, &arguments, &error)) {
         fprintf(stderr, "%s: %s\n", program->name, error.text);
         return error_exit_status(error.code);
@@ -62,12 +66,16 @@ int program_main(const struct program *program, void *config, int argc, char **a
         printf("%s %s\n", program->name, DROPBRIDGE_VERSION);
         return 0;
     }
+    reread = reread_new(program->rows, program->row_count, arguments.config_file, config, size);
+    if (!reread)
+        return error_exit_status(ERROR_NO_MEMORY);
     int exit_status = load(program, config, &arguments);
     char *const *admin_listen = value_of(program, config, "ADMIN_LISTEN");
     if (exit_status == 0 && arguments.health)
         exit_status = health_report(*admin_listen);
     else if (exit_status == 0 && !arguments.check_config)
-        exit_status = program->run(config);
+        exit_status = program->run(config, reread);
+    reread_free(reread);
     config_clear(program->rows, program->row_count, config);
     return exit_status;
 }

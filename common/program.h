@@ -4,6 +4,7 @@
 #define DROPBRIDGE_PROGRAM_H
 
 #include "config_report.h"
+#include "reread.h"
 #include "setting.h"
 
 #include <stdbool.h>
@@ -16,11 +17,12 @@ struct program {
     size_t row_count;
     /* As config_load of the rows, with the checks across settings. */
     bool (*load)(const char *config_file, char *const *environment, void *config, struct config_report *report);
-    int (*run)(const void *config); /* returns the exit status */
+    /* Returns the exit status. It may start `reread`. */
+    int (*run)(const void *config, struct reread *reread);
 };
 
-/* Does what the command line asks for, and returns the exit status. `config` is the program's struct of settings: filled by
-   `load`, and cleared in the end. */
-int program_main(const struct program *program, void *config, int argc, char **argv);
+/* Does what the command line asks for, and returns the exit status. `config` is the program's struct of settings, of
+   `size` bytes: filled by `load`, and cleared in the end. */
+int program_main(const struct program *program, void *config, size_t size, int argc, char **argv);
 
 #endif

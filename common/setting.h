@@ -2,6 +2,7 @@
 #ifndef DROPBRIDGE_SETTING_H
 #define DROPBRIDGE_SETTING_H
 
+#include "bytes.h"
 #include "error.h"
 
 #include <stdbool.h>
@@ -33,10 +34,13 @@ struct setting {
     int64_t min, max;           /* SETTING_INTEGER */
     const char *const *choices; /* SETTING_CHOICE */
     enum setting_type type;
+    bool reread;         /* taken over while the program runs (reread.h) */
     bool secret;         /* never printed; NAME_FILE may name a file that holds the value */
     const char *meaning; /* one line for --help */
     /* A further check of a text: false with a sentence in *error if it cannot be used. May be NULL. */
     bool (*check)(const char *value, struct error *error);
+    /* The same for each of SETTING_SECRETS. */
+    bool (*check_secret)(struct bytes secret, struct error *error);
 };
 
 /* Behind the name of a row that is secret. */

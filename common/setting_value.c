@@ -162,8 +162,21 @@ static bool check_no_control(const struct setting *row, const char *text, struct
     return true;
 }
 
+/* The last of them. Its number is all that is said of it: it may be a secret that was put into the wrong setting. */
+static bool check_secret(const struct setting *row, const struct secrets *secrets, struct error *error)
+{
+    const struct secret *last = &secrets->items[secrets->count - 1];
+    struct error inner;
+
+    if (!row->check_secret || row->check_secret(bytes_of(last->data, last->len), &inner))
+        return true;
+    error_set(error, ERROR_CONFIG, "has an entry, number %zu, that cannot be used: %.400s", secrets->count, inner.text);
+    return false;
+}
+
 /* Cuts `text` at `separator`. Empty lines of a file are nothing; an empty part of a list is a mistake. */
-static bool parse_secrets(struct bytes text, char separator, struct secrets *out, struct error *error)
+static bool parse_secrets(const struct setting *row, struct bytes text, char separator, struct secrets *out,
+                          struct error *error)
 {
     struct secrets secrets = {0};
     size_t start = 0;
@@ -175,7 +188,7 @@ static bool parse_secrets(struct bytes text, char separator, struct secrets *out
         const struct bytes part = bytes_of(text.data + start, i - start);
         start = i + 1;
         if (part.len > 0)
-            ok = secrets_add(&secrets, part, error);
+            ok = secrets_add(&secrets, part, error) && check_secret(row, &secrets, error);
         else if (separator == ',')
             ok = bad(error, "has an empty secret between its commas");
     }
@@ -219,7 +232,7 @@ bool setting_value_parse(const struct setting *row, const char *text, void *out,
         return parse_choice(row, text, slot, error);
     case SETTING_SECRETS:
         if (*text != '\0')
-            return check_no_control(row, text, error) && parse_secrets(bytes_of_text(text), ',', slot, error);
+            return check_no_control(row, text, error) && parse_secrets(row, bytes_of_text(text), ',', slot, error);
         *(struct secrets *)slot = (struct secrets){0};
         return true;
     }
@@ -261,7 +274,7 @@ bool setting_value_parse_file(const struct setting *row, const char *path, void 
     if (row->type != SETTING_SECRETS && memchr(text.data, '\0', text.len)) {
         ok = bad(error, "is no text: it has a NUL byte");
     } else if (row->type == SETTING_SECRETS) {
-        ok = parse_secrets(bytes_of(text.data, text.len), '\n', setting_value_slot(row, out), error);
+        ok = parse_secrets(row, bytes_of(text.data, text.len), '\n', setting_value_slot(row, out), error);
     } else {
         text.data[strcspn(text.data, "\n")] = '\0';
         const size_t len = strlen(text.data);

@@ -1,6 +1,8 @@
 #include "settings.h"
 
 #include "amqp_session.h"
+#include "callback_token.h"
+#include "development_secret.h"
 #include "redis/url.h"
 #include "setting_names.h"
 #include "tls_files.h"
@@ -92,6 +94,15 @@ bool setting_check_redis_prefix(const char *value, struct error *error)
 bool setting_check_separator(const char *value, struct error *error)
 {
     return check_length(value, SEPARATOR_MAX, error);
+}
+
+bool setting_check_campaign_secret(struct bytes secret, struct error *error)
+{
+    struct bytes campaign, key;
+
+    if (!callback_campaign_secret_split(secret, &campaign, &key, error))
+        return false;
+    return !development_secret_is(key) || bad(error, "its key is one of the examples, which everybody knows");
 }
 
 bool settings_check_amqp_names(const char *exchange, const char *queue, const char *rejected_queue,

@@ -55,6 +55,8 @@ bool setting_check_amqp_name(const char *value, struct error *error);
 bool setting_check_redis_url(const char *value, struct error *error);
 bool setting_check_redis_prefix(const char *value, struct error *error);
 bool setting_check_separator(const char *value, struct error *error);
+/* As setting.check_secret. */
+bool setting_check_campaign_secret(struct bytes secret, struct error *error);
 
 /* Across settings: what is declared under these names must be three things. False with the problems in the report. */
 bool settings_check_amqp_names(const char *exchange, const char *queue, const char *rejected_queue,

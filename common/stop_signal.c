@@ -29,12 +29,31 @@ static void stop_set(sigset_t *set)
     (void)sigaddset(set, SIGINT);
 }
 
+void stop_signal_ignore_others(void)
+{
+    static const int kept[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
+    struct sigaction now;
+    sigset_t hangup;
+
+    (void)sigemptyset(&hangup);
+    (void)sigaddset(&hangup, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &hangup, NULL);
+    for (int number = 1; number <= SIGRTMAX; number++) {
+        bool ignored = true;
+
+        for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+            ignored = ignored && number != kept[i];
+        /* A sanitizer has handlers of its own. */
+        if (ignored && sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+            (void)signal(number, SIG_IGN);
+    }
+}
+
 void stop_signal_init(void)
 {
     sigset_t set;
     stop_set(&set);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
 }
 
 /* True if a stop signal came within timeout_ms (-1: for ever). */

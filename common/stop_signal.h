@@ -1,4 +1,4 @@
-/* SIGTERM and SIGINT, taken by one thread. */
+/* SIGTERM and SIGINT, taken by one thread; and that no other signal but SIGKILL and SIGQUIT ends the program. */
 #ifndef DROPBRIDGE_STOP_SIGNAL_H
 #define DROPBRIDGE_STOP_SIGNAL_H
 
@@ -7,7 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Call in main before other threads start: blocks SIGTERM, SIGINT for all of them and ignores SIGPIPE. */
+/* Call first in main: blocks SIGHUP, which reread.h waits for, and ignores what else would end the program. A fault of
+   the program's own still ends it. A child that needs the default of a signal restores it. */
+void stop_signal_ignore_others(void);
+
+/* Call in main before other threads start: blocks SIGTERM and SIGINT for all of them. */
 void stop_signal_init(void);
 
 /* Waits up to timeout_ms (-1: for ever) for a stop signal; true if one came. Each signal is reported once, so

@@ -91,6 +91,20 @@ static bool read_arguments(int argc, char **argv, struct arguments *out, struct 
     return true;
 }
 
+/* The campaign's own first key, else the first of all. */
+static struct hmac_key *key_of(const struct tool_config *config, const char *campaign, struct error *error)
+{
+    for (size_t i = 0; campaign && i < config->callback_campaign_secrets.count; i++) {
+        const struct secret *entry = &config->callback_campaign_secrets.items[i];
+        struct bytes name, key;
+
+        if (callback_campaign_secret_split(bytes_of(entry->data, entry->len), &name, &key, error) &&
+            bytes_equal(name, bytes_of_text(campaign)))
+            return tool_key(key, error);
+    }
+    return tool_first_key(&config->callback_secrets, "CALLBACK_SECRET", error);
+}
+
 int callback_url_run(const struct tool_config *config, int argc, char **argv)
 {
     struct error error = {.code = ERROR_NONE};
@@ -101,7 +115,7 @@ int callback_url_run(const struct tool_config *config, int argc, char **argv)
     buf_init(&url, URL_LIMIT);
     if (!read_arguments(argc, argv, &arguments, &error))
         goto out;
-    key = tool_first_key(&config->callback_secrets, "CALLBACK_SECRET", &error);
+    key = key_of(config, arguments.campaign, &error);
     if (!key || !callback_url_build(arguments.base, arguments.campaign, arguments.path_token, key, &url, &error))
         goto out;
     if (puts(url.data) < 0 || fflush(stdout) != 0)

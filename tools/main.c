@@ -22,7 +22,8 @@ static const struct command {
      "  --base URL       what the vendor reaches the bridge by: https://hooks.example.com\n"
      "  --campaign NAME  count what comes there under this campaign: 1 to 64 of A-Z a-z 0-9 . _ -\n"
      "  --path-token     the token in the path, for senders that drop the query; needs --campaign\n\n"
-     "The first secret of CALLBACK_SECRET mints the token: the bridge must have it too.\n",
+     "The first secret of CALLBACK_SECRET mints the token, or the first key of the campaign in\n"
+     "CALLBACK_CAMPAIGN_SECRETS: the bridge must have it too.\n",
      callback_url_run},
     {"campaigns", "REDIS_", "alias ID NAME | alias --remove ID | alias --list",
      "makes one campaign of what comes under two names",

@@ -37,6 +37,14 @@ void tool_config_clear(struct tool_config *config)
     config_clear(settings, SETTINGS, config);
 }
 
+struct hmac_key *tool_key(struct bytes secret, struct error *error)
+{
+    struct hmac_key *key = hmac_key_new(secret);
+    if (!key)
+        error_set(error, ERROR_INTERNAL, "libcrypto cannot prepare an HMAC key");
+    return key;
+}
+
 struct hmac_key *tool_first_key(const struct secrets *secrets, const char *setting, struct error *error)
 {
     if (secrets->count == 0) {
@@ -44,8 +52,5 @@ struct hmac_key *tool_first_key(const struct secrets *secrets, const char *setti
                   setting);
         return NULL;
     }
-    struct hmac_key *key = hmac_key_new(bytes_of(secrets->items[0].data, secrets->items[0].len));
-    if (!key)
-        error_set(error, ERROR_INTERNAL, "libcrypto cannot prepare an HMAC key");
-    return key;
+    return tool_key(bytes_of(secrets->items[0].data, secrets->items[0].len), error);
 }

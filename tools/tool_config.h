@@ -31,6 +31,8 @@ bool tool_config_load(const struct tool_settings *selected, const char *config_f
 /* Of one that was all zeros before it was loaded. */
 void tool_config_clear(struct tool_config *config);
 
+/* A key, to be freed with hmac_key_free. NULL with *error. */
+struct hmac_key *tool_key(struct bytes secret, struct error *error);
 /* The first secret of a list as a key, to be freed with hmac_key_free. NULL with ERROR_CONFIG, naming `setting`, if the
    list is empty. */
 struct hmac_key *tool_first_key(const struct secrets *secrets, const char *setting, struct error *error);

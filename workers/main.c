@@ -19,7 +19,7 @@ static int fail(const struct error *error)
     return error_exit_status(error->code);
 }
 
-static int run(const void *loaded)
+static int run(const void *loaded, struct reread *reread)
 {
     const struct worker_config *config = loaded;
     int exit_status = 0;
@@ -40,9 +40,10 @@ static int run(const void *loaded)
                                         .metric_count = WORKER_METRICS,
                                         .ready = worker_status_ready,
                                         .refresh = worker_status_refresh,
-                                        .context = &status};
+                                        .context = &status,
+                                        .reread = reread};
     admin = admin_server_start(&admin_config, &error);
-    if (!admin || !worker_start(worker, &error)) {
+    if (!admin || !reread_start(reread, &(struct reread_ops){0}, &error) || !worker_start(worker, &error)) {
         exit_status = fail(&error);
         goto out;
     }
@@ -51,6 +52,7 @@ static int run(const void *loaded)
     log_info("stopped");
 out:
     admin_server_stop(admin);
+    reread_stop(reread);
     worker_free(worker);
     worker_status_clear(&status);
     return exit_status;
@@ -76,5 +78,5 @@ int main(int argc, char **argv)
     struct program program = {.name = "dropworker", .help = help, .load = worker_config_load, .run = run};
     program.rows = worker_config_rows(&program.row_count);
     give_memory_back();
-    return program_main(&program, &config, argc, argv);
+    return program_main(&program, &config, sizeof config, argc, argv);
 }

@@ -325,6 +325,12 @@ void http_server_connections(struct http_server *server, struct connections_stat
     metric_set(&server->service.metrics->rows[METRIC_BODY_BYTES], (int64_t)atomic_load(&server->service.body.memory.used));
 }
 
+void http_server_look(struct http_server *server, struct config_report *report)
+{
+    if (server->tls)
+        tls_listener_look(server->tls, report);
+}
+
 static void close_listener(void *context, int fd)
 {
     struct http_server *server = context;

@@ -2,6 +2,7 @@
 #ifndef DROPBRIDGE_HTTP_SERVER_H
 #define DROPBRIDGE_HTTP_SERVER_H
 
+#include "common/config_report.h"
 #include "common/error.h"
 #include "bridge/metrics.h"
 #include "bridge/ingest.h"
@@ -34,6 +35,9 @@ int64_t http_server_queue(int64_t threads);
 
 /* Any thread. */
 void http_server_connections(struct http_server *server, struct connections_status *out);
+
+/* Takes a renewed certificate for the handshakes that come; what is wrong with it goes to the report. One thread. */
+void http_server_look(struct http_server *server, struct config_report *report);
 
 /* Takes no new connections; no request waits for its outcome past deadline_ms (CLOCK_MONOTONIC) any more. */
 void http_server_refuse(struct http_server *server, int64_t deadline_ms);

@@ -1,6 +1,7 @@
 #include "tls_listener.h"
 
 #include "common/clock.h"
+#include "common/file_version.h"
 #include "common/log.h"
 #include "common/tls_files.h"
 
@@ -12,33 +13,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DOUBT_AGAIN_S = 86400 };
-
-/* What shows that a file was replaced or rewritten. */
-struct version {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed;
-};
 
 struct tls_listener {
     void (*on_handshake)(void *context, int fd);
     void *on_handshake_context;
     const char *path;
     SSL_CTX *context; /* civetweb's; without a certificate */
-    pthread_t thread;
-    bool runs;
-    pthread_mutex_t mutex; /* guards the next two */
-    pthread_cond_t stop;
+    pthread_mutex_t mutex; /* guards the next */
     SSL_CTX *identity; /* holds the key and the certificates in use, nothing else */
-    bool stopping;
-    /* The thread's. */
-    struct version tried; /* the last one that was loaded, or could not be */
-    int64_t doubted_s;    /* when the log was told of the certificate's end */
+    /* Of who looks. */
+    struct file_version tried; /* the last one that was loaded, or could not be */
+    int64_t doubted_s;         /* when the log was told of the certificate's end */
+    char problem[ERROR_TEXT];  /* of the last one; empty: it is in use */
 };
 
 /* ---- the names of OpenSSL ---- */
@@ -135,27 +124,6 @@ struct ssl_ctx_st *tls_listener_context(struct tls_listener *listener)
 
 /* ---- the certificate ---- */
 
-static struct version version_of(const char *path)
-{
-    struct version version;
-    struct stat status;
-
-    memset(&version, 0, sizeof version); /* of a file that is away */
-    if (stat(path, &status) == 0) {
-        version.device = status.st_dev;
-        version.inode = status.st_ino;
-        version.size = status.st_size;
-        version.changed = status.st_mtim;
-    }
-    return version;
-}
-
-static bool is_same(const struct version *a, const struct version *b)
-{
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
 /* Puts what is in the file into use. False with *error; what was in use stays. */
 static bool load(struct tls_listener *listener, struct error *error)
 {
@@ -203,60 +171,25 @@ static void log_renewed(const struct tls_listener *listener)
     log_info("%s was renewed: new connections are given the certificate that is valid until %s", listener->path, until);
 }
 
-static void look(struct tls_listener *listener)
+void tls_listener_look(struct tls_listener *listener, struct config_report *report)
 {
-    const int64_t now_s = clock_wall_ms() / 1000;
-    const struct version version = version_of(listener->path);
     struct error error;
 
-    if (!is_same(&version, &listener->tried)) {
-        listener->tried = version;
+    if (file_version_update(&listener->tried, listener->path) || listener->problem[0] != '\0') {
+        listener->problem[0] = '\0';
         if (load(listener, &error)) {
             listener->doubted_s = 0;
             log_renewed(listener);
         } else {
-            log_warn("%s; the certificate that was there before stays in use", error.text);
+            snprintf(listener->problem, sizeof listener->problem, "%s", error.text);
         }
     }
-    log_doubt(listener, now_s);
-}
-
-static void *run(void *argument)
-{
-    struct tls_listener *listener = argument;
-
-    pthread_mutex_lock(&listener->mutex);
-    while (!listener->stopping) {
-        const struct timespec until = clock_timespec_of_ms(clock_monotonic_ms() + TLS_LOOK_MS);
-
-        (void)pthread_cond_timedwait(&listener->stop, &listener->mutex, &until);
-        if (listener->stopping)
-            break;
-        pthread_mutex_unlock(&listener->mutex);
-        look(listener);
-        pthread_mutex_lock(&listener->mutex);
-    }
-    pthread_mutex_unlock(&listener->mutex);
-    return NULL;
+    if (listener->problem[0] != '\0')
+        config_problem(report, "%s; the certificate that was there before stays in use", listener->problem);
+    log_doubt(listener, clock_wall_ms() / 1000);
 }
 
 /* ---- its life ---- */
-
-static struct tls_listener *listener_new(const char *path)
-{
-    struct tls_listener *listener = calloc(1, sizeof *listener);
-    pthread_condattr_t attributes;
-
-    if (!listener)
-        return NULL;
-    listener->path = path;
-    pthread_mutex_init(&listener->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&listener->stop, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return listener;
-}
 
 static void on_info(const SSL *tls, int where, int result)
 {
@@ -277,29 +210,23 @@ void tls_listener_on_handshake(struct tls_listener *listener, void (*begin)(void
 
 struct tls_listener *tls_listener_start(const char *path, struct error *error)
 {
-    struct tls_listener *listener = listener_new(path);
-    int failed = 0;
+    struct tls_listener *listener = calloc(1, sizeof *listener);
 
-    if (listener)
+    if (listener) {
+        listener->path = path;
+        pthread_mutex_init(&listener->mutex, NULL);
         listener->context = context_new(listener);
+    }
     if (!listener || !listener->context) {
         error_set(error, ERROR_NO_MEMORY, "no memory for TLS");
         goto out;
     }
     /* First its version: what replaces it meanwhile is found by the first look. Of an end that is near, the check of
        the settings has told. */
-    listener->tried = version_of(path);
+    listener->tried = file_version_of(path);
     listener->doubted_s = clock_wall_ms() / 1000;
-    if (!tls_listener_load_names(error) || !load(listener, error))
-        goto out;
-    failed = pthread_create(&listener->thread, NULL, run, listener);
-    if (failed) {
-        error_set(error, ERROR_INTERNAL, "cannot start the thread that looks for renewed certificates: %s",
-                  strerror(failed));
-        goto out;
-    }
-    listener->runs = true;
-    return listener;
+    if (tls_listener_load_names(error) && load(listener, error))
+        return listener;
 out:
     ERR_clear_error();
     tls_listener_stop(listener);
@@ -310,16 +237,8 @@ void tls_listener_stop(struct tls_listener *listener)
 {
     if (!listener)
         return;
-    if (listener->runs) {
-        pthread_mutex_lock(&listener->mutex);
-        listener->stopping = true;
-        pthread_cond_signal(&listener->stop);
-        pthread_mutex_unlock(&listener->mutex);
-        pthread_join(listener->thread, NULL);
-    }
     SSL_CTX_free(listener->context);
     SSL_CTX_free(listener->identity);
-    pthread_cond_destroy(&listener->stop);
     pthread_mutex_destroy(&listener->mutex);
     free(listener);
 }

@@ -1,14 +1,12 @@
-/* TLS for the public listener: a context for civetweb, and the certificate that is in use. A thread looks at the file
-   every TLS_LOOK_MS and takes a renewed certificate for the handshakes that come; connections that are open stay. */
+/* TLS for the public listener: a context for civetweb, and the certificate that is in use. A renewed one
+   is taken for the handshakes that come; connections that are open stay. */
 #ifndef DROPBRIDGE_HTTP_TLS_LISTENER_H
 #define DROPBRIDGE_HTTP_TLS_LISTENER_H
 
+#include "common/config_report.h"
 #include "common/error.h"
-#include "common/timers.h"
 
 #include <stdbool.h>
-
-enum { TLS_LOOK_MS = TIMER_MS(2000) };
 
 struct ssl_ctx_st;
 struct tls_listener;
@@ -24,6 +22,9 @@ void tls_listener_stop(struct tls_listener *listener);
 
 /* Before the first handshake: `begin` is called at each one's start, in its thread. (Once more if TLS asks for it.) */
 void tls_listener_on_handshake(struct tls_listener *listener, void (*begin)(void *context, int fd), void *context);
+
+/* Whether the file was renewed; what is wrong with it, each time, goes to the report. One thread at a time. */
+void tls_listener_look(struct tls_listener *listener, struct config_report *report);
 
 /* The context for civetweb; the listener's. Its handshakes may run in many threads at once. */
 struct ssl_ctx_st *tls_listener_context(struct tls_listener *listener);

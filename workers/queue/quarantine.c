@@ -22,6 +22,7 @@ static struct delivery *next_suspect(struct delivery *delivery)
 static _Noreturn void read_all(const struct quarantine *quarantine, struct delivery *delivery, int progress)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)signal(SIGALRM, SIG_DFL);
     while (delivery) {
         (void)alarm(quarantine->limit_s);
         quarantine->read(quarantine->context, delivery);
