@@ -92,12 +92,39 @@ static void knows_campaign_names(void **state)
         CHECK_CASE(cases[i].name, campaign_name_valid(bytes_of(cases[i].text, cases[i].len)) == cases[i].ok);
 }
 
+static void cuts_entries_of_campaigns_in_two(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *entry, *campaign, *key; /* campaign NULL: refused, with the words of key in its sentence */
+    } cases[] = {
+        {"a campaign and its key", "spring=k", "spring", "k"},
+        {"a key with an equals sign", "spring=k=k=", "spring", "k=k="},
+        {"a key with white space", "spring= k ", "spring", " k "},
+        {"no equals sign", "spring", NULL, "no ="},
+        {"nothing", "", NULL, "no ="},
+        {"no campaign", "=k", NULL, "no campaign"},
+        {"a campaign with a space", "spring =k", NULL, "no campaign"},
+        {"no key", "spring=", NULL, "empty"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct bytes campaign = {0}, key = {0};
+        struct error error = {0};
+        const bool ok = callback_campaign_secret_split(bytes_of_text(cases[i].entry), &campaign, &key, &error);
+
+        CHECK_CASE(cases[i].name, ok == (cases[i].campaign != NULL));
+        CHECK_CASE(cases[i].name, ok ? bytes_equal(campaign, bytes_of_text(cases[i].campaign)) && bytes_equal(key, bytes_of_text(cases[i].key))
+                                     : error.code == ERROR_CONFIG && strstr(error.text, cases[i].key));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mints_the_documented_token),
         cmocka_unit_test(takes_the_token_of_any_key_for_its_campaign_only),
         cmocka_unit_test(knows_campaign_names),
+        cmocka_unit_test(cuts_entries_of_campaigns_in_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

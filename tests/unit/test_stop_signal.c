@@ -30,6 +30,17 @@ static void waits_no_longer_than_asked(void **state)
     assert_true(clock_monotonic_ms() - before >= 29);
 }
 
+static void survives_signals_that_are_no_stop(void **state)
+{
+    static const int signals[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(signals); i++)
+        assert_int_equal(kill(getpid(), signals[i]), 0);
+    assert_int_equal(kill(getpid(), SIGRTMAX), 0);
+    assert_false(stop_signal_wait(0));
+}
+
 static void survives_a_broken_pipe(void **state)
 {
     (void)state;
@@ -164,10 +175,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reports_each_signal_once),
         cmocka_unit_test(waits_no_longer_than_asked),
+        cmocka_unit_test(survives_signals_that_are_no_stop),
         cmocka_unit_test(survives_a_broken_pipe),
         cmocka_unit_test(a_guarded_stop_has_an_end_and_the_status_given),
         cmocka_unit_test(who_listens_learns_of_the_signal_and_is_guarded_from_then_on),
     };
+    stop_signal_ignore_others();
     stop_signal_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
