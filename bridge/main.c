@@ -167,6 +167,7 @@ static bool start_core(struct bridge *bridge, struct error *error)
     ingest.metrics = bridge->metrics;
     bridge->ingest = ingest_new(&ingest, error);
     bridge->amqp = (struct amqp_settings){.urls = config->amqp_url,
+                                          .reread = bridge->reread,
                                           .exchange = config->amqp_exchange,
                                           .queue = config->amqp_queue,
                                           .rejected_queue = config->amqp_rejected_queue,

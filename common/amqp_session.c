@@ -524,8 +524,11 @@ struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, 
     struct amqp_session *session = NULL;
     struct amqp_session *result = NULL;
     struct uri uri = {0};
+    char *urls = settings->reread ? reread_text(settings->reread, "AMQP_URL") : NULL;
+    const bool picked = pick_url(urls ? urls : settings->urls, index, &uri, error);
 
-    if (!pick_url(settings->urls, index, &uri, error))
+    reread_text_free(urls);
+    if (!picked)
         goto out;
     session = session_new(&uri, open_ms(settings), error);
     if (!session)

@@ -9,6 +9,7 @@
 
 #include "amqp_lib.h"
 #include "error.h"
+#include "reread.h"
 #include "watchdog.h"
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@
 /* What every connection of a program shares; the strings belong to the caller and outlive the sessions. */
 struct amqp_settings {
     const char *urls;      /* AMQP_URL: one or more, comma-separated */
+    struct reread *reread; /* NULL, or who knows the present AMQP_URL, which is used instead */
     const char *ca_file;   /* of amqps://: what to trust; NULL or "": the system's certificates */
     const char *cert_file; /* of amqps://: key and certificate to show; NULL or "": none */
     const char *exchange;

@@ -21,6 +21,7 @@ struct reread {
         struct setting setting;
         char *file; /* that holds the value; NULL: none */
         struct file_version version;
+        char *text; /* of SETTING_TEXT: the last one; NULL: that of the start. The mutex guards it */
     } rows[ROWS_MAX];
     size_t count;
     const char *config_file;
@@ -31,7 +32,7 @@ struct reread {
     bool runs;
     atomic_bool stopping;
     bool failing; /* something could not be used: tried again each time */
-    pthread_mutex_t mutex; /* guards the next */
+    pthread_mutex_t mutex; /* guards the next, and texts */
     struct buf problem;
 };
 
@@ -64,17 +65,7 @@ static bool same_secrets(const struct secrets *a, const struct secrets *b)
 
 static bool same_value(const struct setting *row, const void *a, const void *b)
 {
-    switch (row->type) {
-    case SETTING_TEXT:
-    case SETTING_LISTEN:
-        return strcmp(*(char *const *)a, *(char *const *)b) == 0;
-    case SETTING_SECRETS:
-        return same_secrets(a, b);
-    case SETTING_INTEGER:
-    case SETTING_CHOICE:
-        break;
-    }
-    return memcmp(a, b, size_of(row)) == 0;
+    return row->type == SETTING_SECRETS ? same_secrets(a, b) : memcmp(a, b, size_of(row)) == 0;
 }
 
 static void tell(const struct row *row, const void *value)
@@ -87,13 +78,32 @@ static void tell(const struct row *row, const void *value)
         log_info("%s%s was read again: it has changed", row->setting.name, suffix);
 }
 
+static void put_text_into_force(struct reread *reread, struct row *row, void *fresh)
+{
+    char **next = setting_value_slot(&row->setting, fresh);
+    char *const *first = setting_value_slot(&row->setting, reread->config);
+    char *old = row->text;
+
+    if (strcmp(old ? old : *first, *next) == 0)
+        return;
+    pthread_mutex_lock(&reread->mutex);
+    row->text = *next;
+    *next = old;
+    pthread_mutex_unlock(&reread->mutex);
+    log_info("%s%s was read again: the next connection uses it", row->setting.name, row->file ? SETTING_FILE_SUFFIX : "");
+}
+
 /* Exchanges the values of a row, so that the old one is freed with `fresh`. */
-static void put_into_force(struct reread *reread, const struct row *row, void *fresh)
+static void put_into_force(struct reread *reread, struct row *row, void *fresh)
 {
     char old[sizeof(struct secrets)];
     void *now = setting_value_slot(&row->setting, reread->config);
     void *next = setting_value_slot(&row->setting, fresh);
 
+    if (row->setting.type == SETTING_TEXT) {
+        put_text_into_force(reread, row, fresh);
+        return;
+    }
     if (same_value(&row->setting, now, next))
         return;
     memcpy(old, now, size_of(&row->setting));
@@ -273,11 +283,36 @@ void reread_free(struct reread *reread)
     if (!reread)
         return;
     reread_stop(reread);
-    for (size_t i = 0; i < reread->count; i++)
+    for (size_t i = 0; i < reread->count; i++) {
         free(reread->rows[i].file);
+        reread_text_free(reread->rows[i].text);
+    }
     buf_clear(&reread->problem);
     pthread_mutex_destroy(&reread->mutex);
     free(reread);
+}
+
+char *reread_text(struct reread *reread, const char *name)
+{
+    char *copy = NULL;
+
+    pthread_mutex_lock(&reread->mutex);
+    for (size_t i = 0; i < reread->count; i++) {
+        const struct row *row = &reread->rows[i];
+        char *const *first = setting_value_slot(&row->setting, reread->config);
+
+        if (strcmp(row->setting.name, name) == 0)
+            copy = strdup(row->text ? row->text : *first);
+    }
+    pthread_mutex_unlock(&reread->mutex);
+    return copy;
+}
+
+void reread_text_free(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
 }
 
 void reread_problem(struct reread *reread, struct buf *out)

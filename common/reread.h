@@ -3,7 +3,8 @@
    leaves the old one in force, and is named in the log and to reread_problem, until it is mended.
 
    The values of these rows in the program's struct of settings are replaced by the thread of reread_start, and only
-   its functions may look at them while it runs. */
+   its functions may look at them while it runs. But texts (URLs, passwords) stay there as they were at the start: who
+   connects asks reread_text for the present one. */
 #ifndef DROPBRIDGE_REREAD_H
 #define DROPBRIDGE_REREAD_H
 
@@ -39,6 +40,11 @@ struct reread_ops {
 bool reread_start(struct reread *reread, const struct reread_ops *ops, struct error *error);
 /* Waits for the thread's end. May be called again, and without a start. */
 void reread_stop(struct reread *reread);
+
+/* A copy of the text of the row `name`, as last read, to be given to reread_text_free. NULL without memory, or if there is
+   no such row. Any thread. */
+char *reread_text(struct reread *reread, const char *name);
+void reread_text_free(char *text); /* wipes it; NULL is fine */
 
 /* Appends what cannot be used now, a sentence a line; nothing if all can. Any thread. */
 void reread_problem(struct reread *reread, struct buf *out);

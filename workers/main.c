@@ -30,7 +30,7 @@ static int run(const void *loaded, struct reread *reread)
     worker_status_init(&status);
     struct worker *worker = NULL;
     if (stop_signal_listen(WORKER_GUARD_MS, &error))
-        worker = worker_new(config, &status, &error);
+        worker = worker_new(config, &status, reread, &error);
     if (!worker) {
         exit_status = fail(&error);
         goto out;

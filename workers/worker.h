@@ -4,6 +4,7 @@
 #define DROPBRIDGE_WORKER_H
 
 #include "common/error.h"
+#include "common/reread.h"
 #include "worker_config.h"
 #include "worker_status.h"
 
@@ -14,8 +15,10 @@ enum {
 
 struct worker;
 
-/* Does not connect. `config` and `status` must outlive the worker. NULL with *error on failure. */
-struct worker *worker_new(const struct worker_config *config, struct worker_status *status, struct error *error);
+/* Does not connect. `config`, `status` and `reread`, which knows the present URLs, must outlive the worker. NULL with
+   *error on failure. */
+struct worker *worker_new(const struct worker_config *config, struct worker_status *status, struct reread *reread,
+                          struct error *error);
 /* NULL is fine. */
 void worker_free(struct worker *worker);
 

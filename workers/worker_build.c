@@ -10,10 +10,11 @@ enum {
     REDIS_REVIEW_MS = TIMER_MS(30000), /* how often its settings are looked at */
 };
 
-static struct redis_settings redis_settings_of(const struct worker_config *config)
+static struct redis_settings redis_settings_of(const struct worker_config *config, struct reread *reread)
 {
     return (struct redis_settings){.url = config->redis_url,
                                    .sentinel_password = config->redis_sentinel_password,
+                                   .reread = reread,
                                    .ca_file = config->redis_ca_file,
                                    .cert_file = config->redis_cert_file,
                                    .prefix = config->redis_prefix,
@@ -25,11 +26,12 @@ static struct redis_settings redis_settings_of(const struct worker_config *confi
                                    .review_every_ms = REDIS_REVIEW_MS};
 }
 
-static bool build_rest(struct worker *worker)
+static bool build_rest(struct worker *worker, struct reread *reread)
 {
     const struct worker_config *config = worker->config;
     uint64_t seed = (uint64_t)clock_monotonic_us() ^ (uint64_t)getpid() << 32;
     struct amqp_settings amqp = {.urls = config->amqp_url,
+                                 .reread = reread,
                                  .exchange = config->amqp_exchange,
                                  .queue = config->amqp_queue,
                                  .rejected_queue = config->amqp_rejected_queue,
@@ -54,9 +56,9 @@ static bool build_rest(struct worker *worker)
     return worker->consumer && worker->rejecter && worker->batches[0] && worker->batches[1];
 }
 
-static bool build(struct worker *worker, struct error *error)
+static bool build(struct worker *worker, struct reread *reread, struct error *error)
 {
-    struct redis_settings redis = redis_settings_of(worker->config);
+    struct redis_settings redis = redis_settings_of(worker->config, reread);
     worker->dog = watchdog_start(error);
     if (!worker->dog)
         return false;
@@ -64,13 +66,14 @@ static bool build(struct worker *worker, struct error *error)
     if (!worker->store)
         return false;
     redis_health_init(&worker->redis, worker->store, worker->status, worker->config->redis_away_s * 1000);
-    if (build_rest(worker))
+    if (build_rest(worker, reread))
         return true;
     error_set(error, ERROR_NO_MEMORY, "out of memory at the start");
     return false;
 }
 
-struct worker *worker_new(const struct worker_config *config, struct worker_status *status, struct error *error)
+struct worker *worker_new(const struct worker_config *config, struct worker_status *status, struct reread *reread,
+                          struct error *error)
 {
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker) {
@@ -81,7 +84,7 @@ struct worker *worker_new(const struct worker_config *config, struct worker_stat
     worker->status = status;
     worker->batch_ops = worker_batch_ops(worker);
     worker->reject_ops = worker_reject_ops(worker);
-    if (!build(worker, error)) {
+    if (!build(worker, reread, error)) {
         worker_free(worker);
         return NULL;
     }

@@ -15,6 +15,7 @@ struct redis_primary {
     struct redis_primary_settings settings;
     struct redis_url url;
     struct redis_sentinels sentinels;
+    char *sentinel_password; /* that was read again; NULL: that of the settings */
     struct redis_connection *connection; /* NULL: none, or not yet usable */
     char name[NAME_SIZE];
     int64_t ask_sentinel_at_ms;
@@ -46,6 +47,7 @@ void redis_primary_free(struct redis_primary *session)
     if (!session)
         return;
     redis_primary_drop(session);
+    reread_text_free(session->sentinel_password);
     free(session);
 }
 
@@ -218,11 +220,30 @@ static bool find(struct redis_primary *session, struct redis_address *address, s
     return true;
 }
 
+/* What was not taken over is what cannot be used, or no memory: then the old ones are used on. */
+static void take_new_settings(struct redis_primary *session)
+{
+    char *url = reread_text(session->settings.reread, "REDIS_URL");
+    char *password = reread_text(session->settings.reread, "REDIS_SENTINEL_PASSWORD");
+    struct error ignored;
+
+    if (url && redis_url_read(url, &session->url, &ignored))
+        session->sentinels.first %= session->url.count;
+    reread_text_free(url);
+    if (!password)
+        return;
+    reread_text_free(session->sentinel_password);
+    session->sentinel_password = password;
+    session->sentinels.password = password;
+}
+
 static bool connect_session(struct redis_primary *session, struct error *error)
 {
     struct redis_target target = {
         .kind = "Redis", .connect_ms = REDIS_CONNECT_TIMEOUT_MS, .answer_ms = REDIS_CALL_TIMEOUT_MS};
 
+    if (session->settings.reread)
+        take_new_settings(session);
     target.tls = session->url.tls ? &session->settings.tls_files : NULL;
     if (!find(session, &target.address, error))
         return false;

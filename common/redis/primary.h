@@ -5,6 +5,7 @@
 #define DROPBRIDGE_REDIS_PRIMARY_H
 
 #include "common/error.h"
+#include "common/reread.h"
 #include "common/timers.h"
 #include "connection.h"
 
@@ -28,6 +29,7 @@ struct redis_primary;
 struct redis_primary_settings {
     const char *url;                  /* REDIS_URL */
     const char *sentinel_password;    /* NULL or empty: none */
+    struct reread *reread;            /* NULL, or who knows the present ones of both, which are used instead */
     const char *prefix;               /* REDIS_PREFIX, for what is said about keys */
     struct redis_tls_files tls_files; /* for rediss:// */
     bool quiet;                       /* that it is connected is no news */

@@ -253,3 +253,43 @@ def test_without_a_secret_for_all_only_campaigns_with_keys_are_taken(start_bridg
     assert callback("winter")(bridge, "own").code == "callback_not_configured"
     assert callback("")(bridge, "own").code == "callback_not_configured"
     assert "CALLBACK_CAMPAIGN_SECRETS" in bridge.readyz()[1]["callback"]
+
+
+# ---- URLs ----
+
+
+def test_the_next_connection_to_rabbitmq_is_made_by_the_url_in_the_file(start_bridge, rabbitmq, tmp_path):
+    user = f"rotated-{os.getpid()}"
+    path = tmp_path / "url"
+    rabbitmq.control("add_user", user, "first")
+    rabbitmq.control("set_permissions", user, ".*", ".*", ".*")
+    try:
+        path.write_text(rabbitmq.url.replace("guest:guest", f"{user}:first"))
+        bridge = start_bridge(AMQP_URL=None, AMQP_URL_FILE=path)
+        rabbitmq.control("change_password", user, "second")
+        replace(path, rabbitmq.url.replace("guest:guest", f"{user}:second"))
+        servers.wait_until(lambda: "AMQP_URL_FILE was read again" in bridge.stderr, lambda: bridge.stderr[-2000:])
+        before = bridge.stderr.count("connected to")
+        rabbitmq.control("eval", f'[rabbit_networking:close_connection(P, "test") || P <- rabbit_networking:connections(), rabbit_networking:connection_info(P, [user]) =:= [{{user, <<"{user}">>}}]]')
+        servers.wait_until(lambda: bridge.stderr.count("connected to") > before, lambda: bridge.stderr[-3000:])
+        bridge.wait_ready()
+        assert "first" not in bridge.stderr and "second" not in bridge.stderr
+    finally:
+        rabbitmq.control("delete_user", user)
+
+
+def test_the_next_connection_to_redis_is_made_by_the_url_in_the_file(start_worker, redis_server, tmp_path):
+    path = tmp_path / "url"
+    with_password = redis_server.url.replace("redis://", "redis://:{}@").format
+    redis_server.client.config_set("requirepass", "first")
+    path.write_text(with_password("first"))
+    worker = start_worker(REDIS_URL=None, REDIS_URL_FILE=path)
+    client = redis_server.client
+    client.execute_command("AUTH", "first")
+    client.config_set("requirepass", "second")
+    replace(path, with_password("second"))
+    servers.wait_until(lambda: "REDIS_URL_FILE was read again" in worker.stderr, lambda: worker.stderr[-2000:])
+    before = worker.stderr.count("connected to Redis")
+    client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    servers.wait_until(lambda: worker.stderr.count("connected to Redis") > before and worker.readyz()[0] == 200,
+                       lambda: worker.stderr[-3000:])

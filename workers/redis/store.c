@@ -36,6 +36,7 @@ struct redis_store *redis_store_new(const struct redis_settings *settings, struc
     const struct redis_primary_settings connecting = {
         .url = settings->url,
         .sentinel_password = settings->sentinel_password,
+        .reread = settings->reread,
         .prefix = settings->prefix,
         .tls_files = {.ca_file = settings->ca_file, .cert_file = settings->cert_file},
         .context = store,

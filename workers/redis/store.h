@@ -17,6 +17,7 @@
 struct redis_settings {
     const char *url;               /* REDIS_URL */
     const char *sentinel_password; /* NULL or empty: none */
+    struct reread *reread;         /* as redis_primary_settings */
     const char *ca_file;           /* REDIS_CA_FILE and REDIS_CERT_FILE, for rediss://; NULL or empty: none */
     const char *cert_file;
     const char *prefix;
