@@ -302,6 +302,20 @@ ACCEPTING = [
         'const int64_t more_ms = protection("deadline") ? WITHOUT_DEADLINE_MS : 0;',
         ["test_ingest_places"],
     ),
+    Mutation(
+        "listener-shut-for-the-next", "a stop leaves the socket that systemd handed over open for the next bridge",
+        "bridge/http/listener.c",
+        "(void)replace(listener->port, listener->plug, listener->handed_over.fd < 0);",
+        "(void)replace(listener->port, listener->plug, true);",
+        ["test_restart.py::test_who_connects_between_two_bridges_is_served_by_the_second"],
+    ),
+    Mutation(
+        "handed-over-listener-kept", "a stop accepts no more from the socket that systemd handed over",
+        "bridge/http/listener.c",
+        "(void)replace(listener->port, listener->plug, listener->handed_over.fd < 0);",
+        "(void)(listener->handed_over.fd < 0 && replace(listener->port, listener->plug, true));",
+        ["test_restart.py::test_who_comes_while_the_first_still_finishes_a_request_is_served_by_the_second"],
+    ),
 ]
 
 SPOOLING = [

@@ -8,28 +8,25 @@
 #include "connections.h"
 #include "exchange.h"
 #include "idle_threads.h"
+#include "listener.h"
 #include "tls_listener.h"
 
 #include <civetweb.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum {
-    MAX_PORTS = 4,
     QUEUE_MIN = 16,
     QUEUE_MAX = 512,
     DRAIN_POLL_MS = 5,
     /* How long connections are served after the last one was taken: who uses one hears in the answer that it closes. */
     GOODBYE_MS = 100,
+    /* Longer where new connections need not be refused meanwhile: they wait with systemd. */
+    GOODBYE_HANDED_OVER_MS = 500,
     /* How long those who are cut off at the end have for their answer. */
     LAST_ANSWER_MS = 500,
     COMPLAINTS_LOG_MS = 60000,
@@ -42,13 +39,8 @@ struct http_server {
     struct idle_threads *idle;
     struct tls_listener *tls; /* NULL: plain HTTP */
     struct mg_context *context;
-    uint16_t ports[MAX_PORTS];
-    int port_count;
+    struct listener listener;
     int64_t goodbye_ms;          /* while draining: when connections without a request are ended */
-    int plug;                    /* an eventfd: stands in for the listeners while draining */
-    /* The listeners that it stands in for. */
-    int shut_listeners[MAX_PORTS];
-    int shut_listener_count;
     _Atomic uint64_t complaints; /* of the HTTP library */
     _Atomic int64_t complaints_logged_ms;
     _Atomic uint64_t handshakes_failed;
@@ -60,6 +52,13 @@ struct http_server {
 };
 
 /* ---- civetweb's calls ---- */
+
+static void on_context(const struct mg_context *context)
+{
+    struct http_server *server = mg_get_user_data(context);
+
+    listener_attach(&server->listener, context);
+}
 
 static int on_request(struct mg_connection *connection)
 {
@@ -179,21 +178,6 @@ static void on_connection_end(const struct mg_connection *connection)
 
 /* ---- start and stop ---- */
 
-static void log_ports(struct http_server *server)
-{
-    struct mg_server_port ports[MAX_PORTS];
-    const char *colon = strrchr(server->settings.listen, ':');
-    const int host_len = colon ? (int)(colon - server->settings.listen) : 0;
-
-    memset(ports, 0, sizeof ports);
-    server->port_count = mg_get_server_ports(server->context, MAX_PORTS, ports);
-    for (int i = 0; i < server->port_count; i++) {
-        server->ports[i] = (uint16_t)ports[i].port;
-        log_info("listening on %.*s:%d%s", host_len, server->settings.listen, ports[i].port,
-                 ports[i].is_ssl ? " with TLS" : "");
-    }
-}
-
 static void tell_missing_threads(struct http_server *server)
 {
     const long started = civetweb_threads_started(server->start_problem);
@@ -211,7 +195,7 @@ static bool start_civetweb(struct http_server *server, struct error *error)
 {
     char threads[24], keep_alive[24], queue[24];
     const char *options[] = {"listening_ports",
-                             server->settings.listen,
+                             server->listener.ports,
                              "num_threads",
                              threads,
                              "connection_queue",
@@ -242,6 +226,7 @@ static bool start_civetweb(struct http_server *server, struct error *error)
     /* Connections that wait for a thread need descriptors as well. */
     snprintf(queue, sizeof queue, "%lld", (long long)http_server_queue(server->settings.threads));
     memset(&callbacks, 0, sizeof callbacks);
+    callbacks.init_context = on_context;
     callbacks.begin_request = on_request;
     callbacks.http_error = on_http_error;
     callbacks.log_message = on_log;
@@ -253,6 +238,10 @@ static bool start_civetweb(struct http_server *server, struct error *error)
     atomic_store(&server->starting, true);
     server->context = mg_start(&callbacks, server, options);
     atomic_store(&server->starting, false);
+    if (server->context && !server->listener.attached) {
+        error_set(error, ERROR_INTERNAL, "its own descriptors cannot be found in /proc/self/fd: is /proc mounted?");
+        return false;
+    }
     if (server->context) {
         tell_missing_threads(server);
         return true;
@@ -274,15 +263,6 @@ static bool start_tls(struct http_server *server, struct error *error)
     return server->tls != NULL;
 }
 
-/* From the start, since a stop may find no descriptor left. */
-static bool make_plug(struct http_server *server, struct error *error)
-{
-    server->plug = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (server->plug < 0)
-        error_set(error, ERROR_INTERNAL, "eventfd: %s", strerror(errno));
-    return server->plug >= 0;
-}
-
 struct http_server *http_server_start(const struct http_settings *settings, struct ingest *ingest,
                                       struct bridge_metrics *metrics, struct error *error)
 {
@@ -293,7 +273,7 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
         return NULL;
     }
     mg_init_library(MG_FEATURES_DEFAULT);
-    server->plug = -1;
+    server->listener = (struct listener){.plug = -1, .handed_over = {.fd = -1}};
     server->settings = *settings;
     server->service = (struct exchange_service){.ingest = ingest,
                                                 .metrics = metrics,
@@ -305,12 +285,13 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
     server->connections = connections_start((size_t)settings->threads, metrics, error);
     server->service.body.connections = server->connections;
     server->idle = idle_threads_new((size_t)settings->threads, error);
-    if (!server->connections || !server->idle || !civetweb_is_known(error) || !make_plug(server, error) || !start_tls(server, error) ||
+    if (!server->connections || !server->idle || !civetweb_is_known(error) ||
+        !listener_open(&server->listener, settings->listen, error) || !start_tls(server, error) ||
         !start_civetweb(server, error)) {
         http_server_stop(server);
         return NULL;
     }
-    log_ports(server);
+    listener_log(&server->listener);
     return server;
 }
 
@@ -331,31 +312,13 @@ void http_server_look(struct http_server *server, struct config_report *report)
         tls_listener_look(server->tls, report);
 }
 
-static void close_listener(void *context, int fd)
-{
-    struct http_server *server = context;
-    int copy;
-
-    /* civetweb owns the number: what it names is shut, for a poll that runs, and replaced by something that is never
-       readable, since polling a shut listener returns at once, again and again. The kernel then refuses connections.
-       (With ADMIN_LISTEN at the same port of another address, that listener is among them: it ends now as well.) */
-    if (!descriptor_listens(fd, server->ports, server->port_count))
-        return;
-    (void)shutdown(fd, SHUT_RDWR);
-    copy = server->shut_listener_count < MAX_PORTS ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (copy >= 0)
-        server->shut_listeners[server->shut_listener_count++] = copy;
-    /* Without a copy, for lack of descriptors, the end of a poll may have to be waited for (see wake_poll). As a bare
-       system call: the thread sanitizer does not see that mg_stop orders civetweb's close behind it. */
-    (void)syscall(SYS_dup3, server->plug, fd, O_CLOEXEC);
-}
-
 void http_server_refuse(struct http_server *server, int64_t deadline_ms)
 {
     atomic_store(&server->service.last_ms, deadline_ms);
     atomic_store(&server->service.draining, true);
-    server->goodbye_ms = clock_monotonic_ms() + GOODBYE_MS;
-    (void)descriptors_each(close_listener, server);
+    server->goodbye_ms =
+        clock_monotonic_ms() + (server->listener.handed_over.fd < 0 ? GOODBYE_MS : GOODBYE_HANDED_OVER_MS);
+    listener_take_away(&server->listener);
 }
 
 struct connections {
@@ -368,7 +331,7 @@ static void visit_connection(void *context, int fd)
 {
     struct connections *connections = context;
 
-    if (!descriptor_serves(fd, connections->server->ports, connections->server->port_count))
+    if (!descriptor_serves(fd, &connections->server->listener.port, 1))
         return;
     connections->count++;
     /* Its thread still reads what has come, answers that, and then finds the end. (Should another thread have closed
@@ -394,10 +357,10 @@ static bool is_served(const struct http_server *server, int64_t now_ms)
 
 void http_server_drain(struct http_server *server, int64_t deadline_ms)
 {
-    int64_t now_ms;
-
-    while ((now_ms = clock_monotonic_ms()) < deadline_ms && is_served(server, now_ms))
+    /* First a pause: what was being accepted when the listener was taken away is a connection by then. */
+    do
         clock_sleep_ms(DRAIN_POLL_MS);
+    while (clock_monotonic_ms() < deadline_ms && is_served(server, clock_monotonic_ms()));
 }
 
 /* Those whose body the end has cut off, or whose outcome is waited for no longer, hear so: the library writes nothing
@@ -410,17 +373,6 @@ static void await_last_answers(const struct http_server *server)
         clock_sleep_ms(DRAIN_POLL_MS);
 }
 
-/* Wakes the thread that polls. A poll that slept when the plug took the listener's place may have gone on sleeping: it
-   looks at the plug then, but is woken through the listener only. */
-static void wake_poll(struct http_server *server)
-{
-    (void)eventfd_write(server->plug, 1);
-    for (int i = 0; i < server->shut_listener_count; i++) {
-        (void)shutdown(server->shut_listeners[i], SHUT_RDWR);
-        (void)close(server->shut_listeners[i]);
-    }
-}
-
 void http_server_stop(struct http_server *server)
 {
     if (!server)
@@ -431,12 +383,11 @@ void http_server_stop(struct http_server *server)
         /* The library's threads look every 2 s only whether to stop: all that they wait for comes to its end. */
         (void)count_connections(server, true);
         await_last_answers(server);
-        wake_poll(server);
+        listener_wake(&server->listener);
         idle_threads_let_all_go(server->idle);
         mg_stop(server->context);
     }
-    if (server->plug >= 0)
-        close(server->plug);
+    listener_close(&server->listener);
     connections_stop(server->connections);
     idle_threads_free(server->idle);
     tls_listener_stop(server->tls);

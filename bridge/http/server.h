@@ -25,8 +25,9 @@ struct http_settings {
 
 struct http_server;
 
-/* Listens; logs "listening on host:port". What the arguments point to must outlive the server. NULL with *error
-   (ERROR_CONFIG: the address or the certificate cannot be used; ERROR_NOT_YET: the address not now) on failure. */
+/* Listens, or serves the socket that systemd hands over; logs "listening on host:port". What the arguments point to must
+   outlive the server. NULL with *error (ERROR_CONFIG: the address, that socket or the certificate cannot be used;
+   ERROR_NOT_YET: the address not now) on failure. */
 struct http_server *http_server_start(const struct http_settings *settings, struct ingest *ingest,
                                       struct bridge_metrics *metrics, struct error *error);
 
@@ -39,7 +40,8 @@ void http_server_connections(struct http_server *server, struct connections_stat
 /* Takes a renewed certificate for the handshakes that come; what is wrong with it goes to the report. One thread. */
 void http_server_look(struct http_server *server, struct config_report *report);
 
-/* Takes no new connections; no request waits for its outcome past deadline_ms (CLOCK_MONOTONIC) any more. */
+/* Takes no new connections: who connects is refused, or waits in systemd's socket. No request waits for its outcome past
+   deadline_ms (CLOCK_MONOTONIC) any more. */
 void http_server_refuse(struct http_server *server, int64_t deadline_ms);
 
 /* After http_server_refuse: waits for the requests in flight, ends the connections that have none, and waits for their

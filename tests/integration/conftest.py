@@ -23,7 +23,7 @@ LONG = ("test_model", "test_order")
 SPREAD = ("test_bridge_topology", "test_workers_together", "test_worker_away", "test_bridge_broker", "test_worker_pending_rejects",
           "test_worker_redis", "test_worker_overlap", "test_worker_tells", "test_bridge_spool", "test_worker_suspects", "test_worker_renews", "test_worker_memory", "test_pipeline",
           "test_redis_failover", "test_redis_sentinel", "test_redis_replicas", "test_redis_tls", "test_bench_compare", "test_bench_ingest", "test_bench_load",
-          "test_log_stuck", "test_several_queues")
+          "test_log_stuck", "test_several_queues", "test_restart")
 
 
 def pytest_configure(config):

@@ -116,7 +116,7 @@ def clean_environment():
 class Child:
     """A process of ours, its output in files, stopped by pid."""
 
-    def __init__(self, arguments, folder, name, environment=None):
+    def __init__(self, arguments, folder, name, environment=None, pass_fds=()):
         folder.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.stdout_path = folder / f"{name}.out"
@@ -130,6 +130,7 @@ class Child:
                 env=environment if environment is not None else clean_environment(),
                 cwd=folder,
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
 
     @property
@@ -394,13 +395,16 @@ class Sentinel:
 
 
 class Program(Child):
-    """dropbridge or dropworker under the build folder of DROPBRIDGE_BUILD, or under `build`. `within`: a command that runs it."""
+    """dropbridge or dropworker under the build folder of DROPBRIDGE_BUILD, or under `build`. `within`: a command that runs it.
+    `listener` is handed over as systemd hands over the socket of a .socket unit."""
 
-    def __init__(self, binary, folder, name, settings, arguments=(), clean_exit=(0,), build=None, within=()):
+    def __init__(self, binary, folder, name, settings, arguments=(), clean_exit=(0,), build=None, within=(), listener=None):
         self.settings = {key: str(value) for key, value in settings.items() if value is not None}
         self.clean_exit = clean_exit
-        program = pathlib.Path(build or BUILD) / binary
-        super().__init__([*within, program, *arguments], folder, name, {**clean_environment(), **self.settings})
+        command = [*within, pathlib.Path(build or BUILD) / binary, *arguments]
+        if listener is not None:
+            command = ["bash", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{listener.fileno()}', "bash", *command]
+        super().__init__(command, folder, name, {**clean_environment(), **self.settings}, [listener.fileno()] if listener else ())
 
     def _port_of(self, text):
         # With what stands behind the number: the whole of it is there.

@@ -1,0 +1,112 @@
+#include "listener.h"
+
+#include "common/descriptors.h"
+#include "common/log.h"
+
+#include <civetweb.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+bool listener_open(struct listener *listener, const char *listen, struct error *error)
+{
+    *listener = (struct listener){.listen = listen, .handed_over = {.fd = -1}};
+    /* From the start, since a stop may find no descriptor left. */
+    listener->plug = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (listener->plug < 0) {
+        error_set(error, ERROR_INTERNAL, "eventfd: %s", strerror(errno));
+        return false;
+    }
+    if (!listen_fds_take(&listener->handed_over, error))
+        return false;
+    /* The second port becomes the plug's number. */
+    if (listener->handed_over.fd < 0)
+        snprintf(listener->ports, sizeof listener->ports, "%s,0.0.0.0:0", listen);
+    else
+        snprintf(listener->ports, sizeof listener->ports, "0.0.0.0:0%s,0.0.0.0:0",
+                 listen[strlen(listen) - 1] == 's' ? "s" : "");
+    return true;
+}
+
+void listener_close(struct listener *listener)
+{
+    if (listener->plug >= 0)
+        close(listener->plug);
+    if (listener->handed_over.fd >= 0)
+        close(listener->handed_over.fd);
+}
+
+struct replacement {
+    uint16_t port;
+    int with;
+    bool shut; /* what was there, first */
+    bool done;
+};
+
+static void replace_one(void *context, int fd)
+{
+    struct replacement *replacement = context;
+
+    if (!descriptor_listens(fd, &replacement->port, 1))
+        return;
+    if (replacement->shut)
+        (void)shutdown(fd, SHUT_RDWR);
+    /* As a bare system call: the thread sanitizer does not see that mg_stop orders civetweb's close behind it. */
+    replacement->done = syscall(SYS_dup3, replacement->with, fd, O_CLOEXEC) >= 0;
+}
+
+/* Puts `with` under each number that listens at `port`. */
+static bool replace(uint16_t port, int with, bool shut)
+{
+    struct replacement replacement = {.port = port, .with = with, .shut = shut};
+
+    return descriptors_each(replace_one, &replacement) && replacement.done;
+}
+
+void listener_attach(struct listener *listener, const struct mg_context *context)
+{
+    const struct listen_fds_socket *handed_over = &listener->handed_over;
+    struct mg_server_port ports[2];
+
+    if (mg_get_server_ports(context, 2, ports) != 2)
+        return;
+    listener->port = handed_over->fd < 0 ? (uint16_t)ports[0].port : handed_over->port;
+    listener->attached = replace((uint16_t)ports[1].port, listener->plug, false) &&
+                         (handed_over->fd < 0 || replace((uint16_t)ports[0].port, handed_over->fd, false));
+}
+
+void listener_log(const struct listener *listener)
+{
+    const char *colon = strchr(listener->listen, ':');
+    const char *tls = colon[strlen(colon) - 1] == 's' ? " with TLS" : "";
+    const long port = strtol(colon + 1, NULL, 10);
+
+    if (listener->handed_over.fd < 0) {
+        log_info("listening on %.*s:%d%s", (int)(colon - listener->listen), listener->listen, listener->port, tls);
+        return;
+    }
+    log_info("listening on %s:%d%s (socket from systemd)", listener->handed_over.address, listener->port, tls);
+    if (port != 0 && port != listener->port)
+        log_warn("nobody listens on LISTEN=%s: systemd has opened port %d instead. Let ListenStream= of "
+                 "dropbridge.socket (systemctl edit dropbridge.socket) and LISTEN name the same address",
+                 listener->listen, listener->port);
+}
+
+/* A socket of ours is shut, so that those who connect are refused. Shutting systemd's would end it for the next bridge
+   too: there our descriptors go. (With ADMIN_LISTEN at the same port of another address that listener goes as well: it
+   ends now anyway.) Unlike a shut listener the plug is not readable, or civetweb would spin. */
+void listener_take_away(struct listener *listener)
+{
+    (void)replace(listener->port, listener->plug, listener->handed_over.fd < 0);
+}
+
+void listener_wake(const struct listener *listener)
+{
+    (void)eventfd_write(listener->plug, 1);
+}
