@@ -212,27 +212,12 @@ static void the_level_of_the_log_changes(void **state)
     end(&program);
 }
 
-static void an_end_waits_for_no_look(void **state)
-{
-    struct program program;
-    const int64_t before_ms = clock_monotonic_ms();
-
-    (void)state;
-    for (int i = 0; i < 50; i++) {
-        begin(&program, false);
-        end(&program);
-    }
-    if (REREAD_LOOK_MS >= 1000)
-        assert_true(clock_monotonic_ms() - before_ms < (int64_t)50 * REREAD_LOOK_MS / 2);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sighup_takes_what_can_be_used_and_names_what_cannot),
         cmocka_unit_test(a_file_that_changes_is_read_without_a_signal),
         cmocka_unit_test(the_level_of_the_log_changes),
-        cmocka_unit_test(an_end_waits_for_no_look),
     };
 
     stop_signal_ignore_others();
