@@ -83,19 +83,22 @@ void listener_attach(struct listener *listener, const struct mg_context *context
 
 void listener_log(const struct listener *listener)
 {
-    const char *colon = strchr(listener->listen, ':');
-    const char *tls = colon[strlen(colon) - 1] == 's' ? " with TLS" : "";
-    const long port = strtol(colon + 1, NULL, 10);
+    const char *listen = listener->listen;
+    const struct listen_fds_socket *handed_over = &listener->handed_over;
+    const bool tls = listen[strlen(listen) - 1] == 's';
+    const char *with_tls = tls ? " with TLS" : "";
+    char served[INET_ADDRSTRLEN + 8];
 
-    if (listener->handed_over.fd < 0) {
-        log_info("listening on %.*s:%d%s", (int)(colon - listener->listen), listener->listen, listener->port, tls);
+    if (handed_over->fd < 0) {
+        log_info("listening on %.*s:%d%s", (int)(strchr(listen, ':') - listen), listen, listener->port, with_tls);
         return;
     }
-    log_info("listening on %s:%d%s (socket from systemd)", listener->handed_over.address, listener->port, tls);
-    if (port != 0 && port != listener->port)
-        log_warn("nobody listens on LISTEN=%s: systemd has opened port %d instead. Let ListenStream= of "
-                 "dropbridge.socket (systemctl edit dropbridge.socket) and LISTEN name the same address",
-                 listener->listen, listener->port);
+    log_info("listening on %s:%d%s (socket from systemd)", handed_over->address, handed_over->port, with_tls);
+    snprintf(served, sizeof served, "%s:%d%s", handed_over->address, handed_over->port, tls ? "s" : "");
+    if (strcmp(served, listen) != 0)
+        log_warn("LISTEN=%s is not what is served: systemd has opened %s. Let ListenStream= of dropbridge.socket "
+                 "(systemctl edit dropbridge.socket) and LISTEN name the same address and port",
+                 listen, served);
 }
 
 /* A socket of ours is shut, so that those who connect are refused. Shutting systemd's would end it for the next bridge

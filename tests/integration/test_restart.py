@@ -130,9 +130,12 @@ def test_listen_says_whether_the_socket_speaks_tls(start_bridge, listener, tmp_p
         assert wire.request(port, "GET", "/health", connection=connection).status == 200
 
 
-def test_an_address_in_listen_that_systemd_has_not_opened_is_named(start_bridge, listener):
-    bridge = start_bridge(options={"listener": listener}, LISTEN="127.0.0.1:1")
-    assert "nobody listens on LISTEN=127.0.0.1:1" in bridge.stderr
+@pytest.mark.parametrize(("listen", "told"), [
+    ("127.0.0.1:PORT", False), ("0.0.0.0:PORT", True), ("127.0.0.1:1", True), ("localhost:PORT", True)])
+def test_an_address_in_listen_that_systemd_has_not_opened_is_named(start_bridge, listener, listen, told):
+    port = str(listener.getsockname()[1])
+    bridge = start_bridge(options={"listener": listener}, LISTEN=listen.replace("PORT", port))
+    assert (f"is not what is served: systemd has opened 127.0.0.1:{port}." in bridge.stderr) == told
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET6, socket.AF_UNIX], ids=["IPv6", "a path"])
