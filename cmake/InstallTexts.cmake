@@ -33,7 +33,7 @@ macro(put_compressed source folder name)
   file(INSTALL ${product} DESTINATION ${folder} PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 endmacro()
 
-foreach(unit dropbridge.service dropworker@.service dropbridge.target)
+foreach(unit dropbridge.socket dropbridge.service dropworker@.service dropbridge.target)
   put(systemd/${unit}.in ${CMAKE_INSTALL_PREFIX}/lib/systemd/system ${unit})
 endforeach()
 put(systemd/dropbridge.tmpfiles.in ${CMAKE_INSTALL_PREFIX}/lib/tmpfiles.d dropbridge.conf)
@@ -43,8 +43,10 @@ endforeach()
 put_compressed(debian/changelog.in ${DOCDIR} changelog)
 
 # Somebody's settings are never written over.
-if(NOT EXISTS "$ENV{DESTDIR}${SYSCONFDIR}/dropbridge/dropbridge.env")
-  file(INSTALL ${DEPLOY}/systemd/dropbridge.env DESTINATION ${SYSCONFDIR}/dropbridge
-       PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
-endif()
+foreach(program dropbridge dropworker)
+  if(NOT EXISTS "$ENV{DESTDIR}${SYSCONFDIR}/dropbridge/${program}.env")
+    file(INSTALL ${DEPLOY}/systemd/${program}.env DESTINATION ${SYSCONFDIR}/dropbridge
+         PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
+  endif()
+endforeach()
 file(REMOVE_RECURSE ${WORK})

@@ -7,7 +7,7 @@ install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN *.md PATTERN *.svg)
 install(DIRECTORY examples/redis DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
-install(FILES deploy/systemd/dropbridge.env DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+install(FILES deploy/systemd/dropbridge.env deploy/systemd/dropworker.env DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES deploy/systemd/dropbridge.sysusers DESTINATION lib/sysusers.d RENAME dropbridge.conf)
 
 # Texts that name other installed files. The prefix is known only when they are installed (`--prefix`).

@@ -141,10 +141,10 @@ def test_the_example_of_env_has_what_compose_files_ask_for_and_nothing_else():
 # ---- the units ----
 
 
-def test_the_environment_of_the_units_shows_the_defaults():
-    shown = re.findall(r"^#([A-Z_]+)=(.*)$", read("deploy/systemd/dropbridge.env"), re.MULTILINE)
-    defaults = {name: default for program in ("worker", "bridge") for name, (default, _) in settings(program).items()}
-    assert shown and shown == [(name, defaults[name]) for name, _ in shown]
+@pytest.mark.parametrize(("program", "file"), [("bridge", "dropbridge.env"), ("worker", "dropworker.env")])
+def test_the_environment_of_a_unit_shows_the_defaults_of_its_program(program, file):
+    shown = re.findall(r"^#([A-Z_]+)=(.*)$", read(f"deploy/systemd/{file}"), re.MULTILINE)
+    assert shown and shown == [(name, settings(program)[name][0]) for name, _ in shown]
 
 
 @pytest.mark.parametrize(("unit", "program"), [("dropbridge.service.in", "bridge"), ("dropworker@.service.in", "worker")])
