@@ -18,9 +18,9 @@ endforeach()
 install(CODE "set(DEPLOY \"${CMAKE_CURRENT_SOURCE_DIR}/deploy\")\nset(WORK \"${CMAKE_CURRENT_BINARY_DIR}/install-texts\")")
 install(SCRIPT cmake/InstallTexts.cmake)
 
-# Calls into libraries are resolved at the start and cannot be redirected afterwards.
+# Calls into libraries are resolved at the start and cannot be redirected afterwards; stacks hold no code.
 foreach(program dropbridge dropworker dropctl)
-  target_link_options(${program} PRIVATE LINKER:-z,relro,-z,now)
+  target_link_options(${program} PRIVATE LINKER:-z,relro,-z,now,-z,noexecstack)
 endforeach()
 
 set(CPACK_GENERATOR DEB)
