@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { HELP_LIMIT = 64 * 1024 };
@@ -56,6 +57,8 @@ int program_main(const struct program *program, void *config, size_t size, int a
     struct reread *reread;
 
     stop_signal_ignore_others();
+    /* Its memory will hold secrets: no core dump, and none of the same user reads it by /proc or ptrace. */
+    (void)prctl(PR_SET_DUMPABLE, 0);
     if (!config_arguments_read(argc, argv, &arguments, &error)) {
         fprintf(stderr, "%s: %s\n", program->name, error.text);
         return error_exit_status(error.code);

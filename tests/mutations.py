@@ -229,6 +229,13 @@ WHO_MAY_SEND = [
         "",
         ["test_bridge_refuses.py::test_counts_callbacks_refused_for_want_of_a_key"],
     ),
+    Mutation(
+        "dumpable", "nobody else of its user, and no core dump, reads a program's memory",
+        "common/program.c",
+        "prctl(PR_SET_DUMPABLE, 0)",
+        "prctl(PR_SET_DUMPABLE, 1)",
+        ["test_program"],
+    ),
 ]
 
 ACCEPTING = [
