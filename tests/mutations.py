@@ -236,6 +236,13 @@ WHO_MAY_SEND = [
         "prctl(PR_SET_DUMPABLE, 1)",
         ["test_program"],
     ),
+    Mutation(
+        "tls-suites-of-openssl", "TLS 1.2 has forward secrecy and AEAD only",
+        "bridge/http/tls_listener.c",
+        '"ECDHE+AESGCM:ECDHE+CHACHA20"',
+        '"DEFAULT"',
+        ["test_bridge_tls.py::test_tls_1_2_has_forward_secrecy_and_aead_only"],
+    ),
 ]
 
 ACCEPTING = [

@@ -102,7 +102,9 @@ static SSL_CTX *context_new(struct tls_listener *listener)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
-    if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1) {
+    /* Under TLS 1.2 forward secrecy and AEAD only: no RSA key transport, no CBC. */
+    if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
+        SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) {
         SSL_CTX_free(context);
         return NULL;
     }

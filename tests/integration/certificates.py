@@ -32,8 +32,12 @@ def openssl(*arguments):
     return done.stdout.decode()
 
 
-def new_key(path):
-    openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", path)
+EC = ("EC", "ec_paramgen_curve:P-256")
+RSA = ("RSA", "rsa_keygen_bits:2048")
+
+
+def new_key(path, kind=EC):
+    openssl("genpkey", "-algorithm", kind[0], "-pkeyopt", kind[1], "-out", path)
     return path
 
 
@@ -52,10 +56,10 @@ class Authority:
         openssl("req", "-x509", "-new", "-config", self.config, "-key", folder / "ca.key", "-subj", f"/CN=authority {name}",
                 "-days", "3650", "-addext", "basicConstraints=critical,CA:TRUE", "-out", self.path)
 
-    def issue(self, name, names=NAMES, from_days=-60, until_days=300):
+    def issue(self, name, names=NAMES, from_days=-60, until_days=300, kind=EC):
         """The path of NAME.pem: key, certificate and chain; NAME.key and NAME.crt beside it hold them apart."""
         base = self.folder / name
-        key = new_key(base.with_suffix(".key"))
+        key = new_key(base.with_suffix(".key"), kind)
         extensions = base.with_suffix(".ext")
         extensions.write_text(f"subjectAltName={','.join(names)}\n")
         openssl("req", "-new", "-config", self.config, "-key", key, "-subj", f"/CN={name}", "-out", base.with_suffix(".csr"))

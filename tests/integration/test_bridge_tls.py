@@ -110,6 +110,32 @@ def test_an_older_version_is_refused(tls_station, authority, version):
         post(tls_station.port, trusting(authority, version))
 
 
+SUITES = {
+    "with an RSA key": (certificates.RSA, {
+        "ECDHE-RSA-AES128-GCM-SHA256": True, "ECDHE-RSA-CHACHA20-POLY1305": True,
+        "AES128-GCM-SHA256": False, "AES256-SHA": False, "ECDHE-RSA-AES128-SHA256": False, "ECDHE-RSA-AES256-SHA": False}),
+    "with an EC key": (certificates.EC, {
+        "ECDHE-ECDSA-AES256-GCM-SHA384": True, "ECDHE-ECDSA-AES256-SHA384": False, "ECDHE-ECDSA-AES256-SHA": False}),
+}
+
+
+def agrees_on(port, authority, suite):
+    context = trusting(authority, ssl.TLSVersion.TLSv1_2)
+    context.set_ciphers(suite)
+    try:
+        with wrapped(port, context):
+            return True
+    except (ssl.SSLError, ConnectionError):
+        return False
+
+
+@pytest.mark.parametrize("key", SUITES)
+def test_tls_1_2_has_forward_secrecy_and_aead_only(start_bridge, authority, key):
+    kind, suites = SUITES[key]
+    bridge = start_bridge(LISTEN="127.0.0.1:0s", TLS_CERT_FILE=authority.issue(f"suites {kind[0]}", kind=kind))
+    assert {suite: agrees_on(bridge.port, authority, suite) for suite in suites} == suites
+
+
 def test_many_requests_share_one_connection(tls_station):
     with contextlib.closing(tls_station.connect()) as connection:
         for _ in range(50):
