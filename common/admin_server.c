@@ -196,7 +196,7 @@ struct admin_server *admin_server_start(const struct admin_config *config, struc
         "listening_ports",
         config->listen,
         "num_threads",
-        "4",
+        "64", /* one slow client holds one until request_timeout_ms: some dozens stop nobody else */
         "tcp_nodelay",
         "1",
         "enable_keep_alive",

@@ -243,6 +243,13 @@ WHO_MAY_SEND = [
         '"DEFAULT"',
         ["test_bridge_tls.py::test_tls_1_2_has_forward_secrecy_and_aead_only"],
     ),
+    Mutation(
+        "admin-threads-few", "40 slow clients do not stop the admin port",
+        "common/admin_server.c",
+        '"64", /*',
+        '"4", /*',
+        ["test_admin_server"],
+    ),
 ]
 
 ACCEPTING = [

@@ -81,16 +81,23 @@ static struct admin_server *start(struct fake_program *program, enum log_level l
     return server;
 }
 
-static void ask(int port, const char *request_line, char *out, size_t size)
+static int connect_to(int port)
 {
     const struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void ask(int port, const char *request_line, char *out, size_t size)
+{
     char request[256];
     size_t len = 0;
     ssize_t got = 0;
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    const int fd = connect_to(port);
     const int request_len = snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: x\r\n\r\n", request_line);
     assert_int_equal(write(fd, request, (size_t)request_len), request_len);
     while (len < size - 1 && (got = read(fd, out + len, size - 1 - len)) > 0)
@@ -133,6 +140,38 @@ static void answers_its_three_routes(void **state)
         const char *body = strstr(answer, "\r\n\r\n");
         CHECK_CASE(cases[i].name, body != NULL);
         CHECK_CASE(cases[i].name, !cases[i].body || strcmp(body + 4, cases[i].body) == 0);
+    }
+    admin_server_stop(server);
+}
+
+/* Its turn comes behind theirs: with a thread too few, only once the server has given most of them up. */
+static void answers_while_40_slow_clients_are_connected(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *said;
+    } cases[] = {{"they say nothing", ""}, {"they say half a head", "GET /readyz HTTP/1.1\r\nHost: x\r\nX-"}};
+    struct fake_program program = {.ready = true};
+    int port = 0;
+    struct admin_server *server = start(&program, LOG_LEVEL_INFO, &port);
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int slow[40];
+        size_t open = 0;
+        char answer[1024] = "";
+        char byte;
+
+        for (size_t n = 0; n < COUNT(slow); n++) {
+            slow[n] = connect_to(port);
+            assert_int_equal(write(slow[n], cases[i].said, strlen(cases[i].said)), strlen(cases[i].said));
+        }
+        ask(port, "GET /readyz", answer, sizeof answer);
+        CHECK_CASE(cases[i].name, strstr(answer, "{\"ready\":true") != NULL);
+        for (size_t n = 0; n < COUNT(slow); n++) {
+            open += recv(slow[n], &byte, 1, MSG_DONTWAIT) < 0;
+            (void)close(slow[n]);
+        }
+        CHECK_CASE(cases[i].name, open >= COUNT(slow) / 2);
     }
     admin_server_stop(server);
 }
@@ -206,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_its_three_routes),
+        cmocka_unit_test(answers_while_40_slow_clients_are_connected),
         cmocka_unit_test(says_why_an_address_cannot_be_used),
         cmocka_unit_test(logs_nothing_that_a_request_says),
     };
