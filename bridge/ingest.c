@@ -2,7 +2,6 @@
 
 #include "recent_events.h"
 
-#include "common/protection.h"
 #include "common/signature.h"
 #include "common/strict_json.h"
 
@@ -13,8 +12,7 @@
 #include <string.h>
 
 enum {
-    STOP_RESERVE_MS = 1000,      /* a program that stops has other things to do after the last answer: so long before, the spool */
-    WITHOUT_DEADLINE_MS = 60000, /* for the control of the deadline */
+    STOP_RESERVE_MS = 1000, /* a program that stops has other things to do after the last answer: so long before, the spool */
 };
 
 struct ingest {
@@ -205,8 +203,7 @@ static int64_t earlier(int64_t a, int64_t b)
 static bool keep_in_spool(const struct ingest *ingest, struct pending_message *message, bool on_its_way, int64_t deadline_ms)
 {
     struct pending_message *own = on_its_way ? message_copy(message) : message;
-    bool safe = own && protection("spool") &&
-                ingest->spool.submit(ingest->spool.context, own, deadline_ms) == PUBLISH_CONFIRMED;
+    bool safe = own && ingest->spool.submit(ingest->spool.context, own, deadline_ms) == PUBLISH_CONFIRMED;
 
     if (on_its_way)
         message_release(own);
@@ -218,10 +215,8 @@ static bool keep_in_spool(const struct ingest *ingest, struct pending_message *m
 /* The broker, else the spool. */
 static bool keep(const struct ingest *ingest, struct pending_message *message, const struct ingest_times *times)
 {
-    const int64_t more_ms = protection("deadline") ? 0 : WITHOUT_DEADLINE_MS;
-    const int64_t broker_ms =
-        earlier(times->arrived_ms + ingest->confirm_timeout_ms + more_ms, times->last_ms - STOP_RESERVE_MS);
-    const int64_t answer_ms = earlier(times->arrived_ms + INGEST_ANSWER_MS + more_ms, times->last_ms);
+    const int64_t broker_ms = earlier(times->arrived_ms + ingest->confirm_timeout_ms, times->last_ms - STOP_RESERVE_MS);
+    const int64_t answer_ms = earlier(times->arrived_ms + INGEST_ANSWER_MS, times->last_ms);
     enum publish_outcome outcome = PUBLISH_AWAY;
 
     /* Offered without time to wait it would be published as well as spooled. */

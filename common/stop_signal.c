@@ -2,7 +2,6 @@
 
 #include "clock.h"
 #include "log.h"
-#include "protection.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -56,8 +55,7 @@ void stop_signal_init(void)
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-/* True if a stop signal came within timeout_ms (-1: for ever). */
-static bool take_signal(int64_t timeout_ms)
+bool stop_signal_wait(int64_t timeout_ms)
 {
     const int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
     sigset_t set;
@@ -78,21 +76,10 @@ static bool take_signal(int64_t timeout_ms)
     }
 }
 
-bool stop_signal_wait(int64_t timeout_ms)
-{
-    const bool came = take_signal(timeout_ms);
-
-    if (came && !protection("graceful"))
-        _exit(0);
-    return came;
-}
-
 static void *guard_run(void *unused)
 {
     (void)unused;
-    if (!protection("second-signal"))
-        clock_sleep_ms(stop.limit_ms);
-    const bool came = take_signal(stop.limit_ms);
+    const bool came = stop_signal_wait(stop.limit_ms);
 
     if (came)
         log_warn("a stop signal while stopping: ending at once");

@@ -4,7 +4,6 @@ scripts/mutate."""
 import argparse
 import fcntl
 import os
-import pathlib
 import re
 import shutil
 import signal
@@ -12,14 +11,14 @@ import subprocess
 import sys
 import time
 
+import tree
 from mutations import MUTATIONS
+from tree import ROOT, Unfit
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 OUT = ROOT / "build" / "mutate"
 TREE = OUT / "tree"
 BUILD = TREE / "build" / "asan"
 LOGS = OUT / "logs"
-NOT_COPIED = {".git", "build", "__pycache__", ".pytest_cache"}
 # What the integration tests run.
 PROGRAMS = ["dropbridge", "dropworker", "dropctl", "apply_driver"]
 # No test of these takes longer by far. One that does not end has seen only what is said to hang (Mutation.hangs): else it may be
@@ -44,10 +43,6 @@ SETUP_ERROR = "ERROR at setup of "
 LINE = "{:<31} {:<6} {:>4.0f} s  {:<60} {}"
 
 
-class Unfit(Exception):
-    pass
-
-
 def run(command, log, seconds=None):
     """(exit status, output); the status is None if it took too long."""
     environment = {**os.environ, **ENVIRONMENT}
@@ -61,27 +56,6 @@ def run(command, log, seconds=None):
     with open(log, "a") as file:
         file.write(f"$ {' '.join(map(str, command))}\n{text}\n")
     return status, text
-
-
-def files_below(folder):
-    for path, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in NOT_COPIED]
-        for name in names:
-            yield pathlib.Path(path, name).relative_to(folder)
-
-
-def copy_tree():
-    """Writes only what differs, so that little is built again; also what a run that was interrupted has left mutated."""
-    wanted = set(files_below(ROOT))
-    for path in set(files_below(TREE)) - wanted:
-        (TREE / path).unlink()
-    for path in wanted:
-        source, target = ROOT / path, TREE / path
-        if target.exists() and target.read_bytes() == source.read_bytes():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-        shutil.copymode(source, target)
 
 
 def is_unit(test):
@@ -132,17 +106,11 @@ def first_failure(tests, log):
     return run_pytest(others, log, "-x") if others else None
 
 
-def check_fits(mutation):
-    found = (TREE / mutation.file).read_text().count(mutation.old)
-    if found != 1:
-        raise Unfit(f"{mutation.name} no longer fits the code: {found} places in {mutation.file} read as its old text")
-
-
 def try_one(mutation):
     """(verdict, the test that saw it, or what was wrong)."""
     path, log = TREE / mutation.file, LOGS / f"{mutation.name}.log"
     text = path.read_text()
-    path.write_text(text.replace(mutation.old, mutation.new))
+    path.write_text(tree.replaced(mutation, text))
     try:
         if not build(mutation.tests, log):
             return BROKEN, f"does not build: {log}"
@@ -172,10 +140,9 @@ def prepare(chosen):
     """The copy, built, and all that will be run passes there while nothing is taken away."""
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
-    TREE.mkdir(exist_ok=True)
-    copy_tree()
+    tree.copy(TREE)
     for mutation in chosen:
-        check_fits(mutation)
+        tree.replaced(mutation, (TREE / mutation.file).read_text())
     tests = list(dict.fromkeys(test for mutation in chosen for test in mutation.tests))
     log = LOGS / "unchanged.log"
     if run(["cmake", "--preset", "asan"], log)[0] != 0 or not build(tests, log):

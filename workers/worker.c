@@ -3,7 +3,6 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/log.h"
-#include "common/protection.h"
 #include "common/service_notify.h"
 #include "common/stop_signal.h"
 #include "common/timers.h"
@@ -137,7 +136,7 @@ static void take(struct worker *worker, struct delivery *delivery)
         log_debug("a message without x-received-at: the time of its delivery counts");
         delivery->envelope.received_at_ms = clock_wall_ms();
     }
-    delivery->suspect = delivery->delivery_count >= QUARANTINE_COUNT && protection("quarantine");
+    delivery->suspect = delivery->delivery_count >= QUARANTINE_COUNT;
     if (delivery->suspect) {
         char which[64];
         snprintf(which, sizeof which, "its delivery %" PRId64, delivery->delivery_count + 1);
@@ -327,7 +326,7 @@ static bool tend_redis(struct worker *worker, int64_t now_ms)
         log_info("Redis is back: consuming again");
     }
     redis_health_tell(&worker->redis);
-    if (!worker->paused && redis_health_given_up(&worker->redis, clock_monotonic_ms()) && protection("pause"))
+    if (!worker->paused && redis_health_given_up(&worker->redis, clock_monotonic_ms()))
         pause_consuming(worker, clock_monotonic_ms());
     return looks;
 }
@@ -421,7 +420,7 @@ static void consume(struct worker *worker, int64_t now_ms)
     if (!(worker->waiting.first && batch_open(next_batch(worker))))
         came = serve_connection(worker, patience_ms(worker, now_ms));
     fill_batch(worker, clock_monotonic_ms());
-    for (int taken = 1; came && protection("serve"); taken++) {
+    for (int taken = 1; came; taken++) {
         if (taken >= TAKE_MAX && !redis_health_away(&worker->redis))
             break;
         came = serve_connection(worker, 0);
@@ -441,7 +440,7 @@ void worker_run(struct worker *worker)
         }
         step_rejects(worker);
         /* While Redis stands still each call to it takes seconds: no second one before the connection is served. */
-        if (!asked_redis || !protection("serve"))
+        if (!asked_redis)
             step_batches(worker, clock_monotonic_ms());
         tell_held(worker);
     }

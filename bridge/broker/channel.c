@@ -3,7 +3,6 @@
 #include "common/amqp_calls.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/protection.h"
 #include "publish_frames.h"
 
 #include <stdio.h>
@@ -48,7 +47,7 @@ bool broker_channel_open(struct broker_channel *channel, struct amqp_session *se
 {
     if (channel->number != AMQP_CHANNEL && !amqp_open_channel(session, channel->number, error))
         return false;
-    if (protection("confirm") && !amqp_ask_for_confirms(session, channel->number, error))
+    if (!amqp_ask_for_confirms(session, channel->number, error))
         return false;
     channel->session = session;
     channel->free_since_ms = 0;
@@ -161,7 +160,7 @@ static int publish(struct broker_channel *channel, const struct pending_message 
                                           .frame_max = amqp_get_frame_max(connection),
                                           .exchange = rejected ? amqp->rejected_queue : amqp->exchange,
                                           .routing_key = rejected ? "" : amqp->queue,
-                                          .mandatory = protection("mandatory"),
+                                          .mandatory = true,
                                           .properties = &properties.basic,
                                           .body = body};
 
@@ -173,12 +172,6 @@ static int publish(struct broker_channel *channel, const struct pending_message 
 
 int broker_channel_send(struct broker_channel *channel, struct pending_message *message, int64_t now_ms)
 {
-    if (!protection("confirm")) {
-        const int status = publish(channel, message);
-
-        message_settle(message, status == AMQP_STATUS_OK ? PUBLISH_CONFIRMED : PUBLISH_LOST);
-        return status;
-    }
     unconfirmed_push(channel->unconfirmed, message, now_ms);
     return publish(channel, message);
 }
@@ -333,7 +326,7 @@ bool broker_channel_check(struct broker_channel *channel, bool blocked, int64_t 
     }
     const int64_t waited = waited_ms(channel, now_ms);
 
-    if (!blocked && channel->stalled != (waited >= timeout_ms && protection("deadline")))
+    if (!blocked && channel->stalled != (waited >= timeout_ms))
         note_stall(channel, now_ms);
     if (waited > overdue_ms)
         error_set(error, ERROR_UNAVAILABLE, "%s has not confirmed %s for %lld ms: connecting again", peer,

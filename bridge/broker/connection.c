@@ -3,7 +3,6 @@
 #include "common/amqp_calls.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/protection.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -259,7 +258,7 @@ static bool declare_again(struct broker_connection *connection, struct error *er
 
     /* A broker that is blocked does not read. */
     if (now_ms - connection->declared_ms < (connection->returned ? DECLARE_SOON_MS : DECLARE_MS) ||
-        handoff_state(connection->queue) != BROKER_OPEN || !protection("topology"))
+        handoff_state(connection->queue) != BROKER_OPEN)
         return true;
     begin_call(connection);
     const bool ok = amqp_session_declare_again(connection->session, DECLARING, connection->settings.amqp, error);

@@ -1,7 +1,5 @@
 #include "db.h"
 
-#include "common/protection.h"
-
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,10 +198,10 @@ static bool begin_log(struct spool_db *db, struct error *error)
     char text[512], mode[16] = "";
 
     snprintf(text, sizeof text,
-             "PRAGMA journal_mode = WAL; PRAGMA synchronous = %s; PRAGMA wal_autocheckpoint = 0;"
+             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
              "PRAGMA journal_size_limit = %d; PRAGMA max_page_count = %lld; PRAGMA cache_size = -%d;"
              "PRAGMA secure_delete = FAST;", /* zeroes what is deleted where that costs no writing */
-             protection("spool-sync") ? "FULL" : "NORMAL", CHECKPOINT_BYTES, (long long)db->max_pages, CACHE_KIB);
+             CHECKPOINT_BYTES, (long long)db->max_pages, CACHE_KIB);
     if (!run(db, text))
         return failed(db, "opening", error);
     sqlite3_wal_hook(db->sqlite, on_log, db); /* wal_autocheckpoint undoes it */
@@ -265,7 +263,7 @@ static bool open_found(struct spool_db *db, struct spool_stock *out, char why[ER
 
 struct spool_db *spool_db_open(struct spool_file *file, int64_t max_bytes, struct spool_stock *out, struct error *error)
 {
-    bool bounded = protection("spool-bound") && max_bytes / PAGE_BYTES < PAGES_MAX;
+    bool bounded = max_bytes / PAGE_BYTES < PAGES_MAX;
 
     for (bool set_aside = false;; set_aside = true) {
         struct spool_db *db = calloc(1, sizeof *db);

@@ -4,7 +4,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/log_limiter.h"
-#include "common/protection.h"
 #include "common/timers.h"
 
 #include <errno.h>
@@ -202,11 +201,8 @@ static enum publish_outcome await(struct spool_drain *drain, struct pending_mess
         int64_t last_ms = stop_ms && stop_ms < deadline_ms ? stop_ms : deadline_ms;
         int64_t look_ms = clock_monotonic_ms() + STOP_POLL_MS;
 
-        if (message_wait(message, look_ms < last_ms ? look_ms : last_ms) || clock_monotonic_ms() >= last_ms) {
-            enum publish_outcome outcome = message_await(message, last_ms);
-
-            return protection("drain-confirm") ? outcome : PUBLISH_CONFIRMED;
-        }
+        if (message_wait(message, look_ms < last_ms ? look_ms : last_ms) || clock_monotonic_ms() >= last_ms)
+            return message_await(message, last_ms);
     }
 }
 

@@ -1,7 +1,5 @@
 #include "spool.h"
 
-#include "common/clock.h"
-#include "common/protection.h"
 #include "db.h"
 #include "store.h"
 
@@ -15,7 +13,6 @@ enum {
     QUEUE_MESSAGES = 16384,
     QUEUE_BYTES = 1024 * 1024 * 1024, /* more than a disk writes in the time of an answer; the requests hold them in any case */
     RECORD_BYTES = 16 * 1024,         /* all columns but the body, at the most */
-    CONTROL_GAP_MS = 50, /* for a control: what a busy disk may take, so that a kill strikes between word and deed */
 };
 
 struct spool {
@@ -74,8 +71,6 @@ static void *run_writer(void *context)
         stopping = atomic_load(&spool->stopping);
         rest_ms = spool_store_tend(spool->store);
         count = handoff_take(spool->queue, messages, SPOOL_COMMIT_ROWS);
-        if (count > 0 && !protection("spool-commit"))
-            clock_sleep_ms(CONTROL_GAP_MS);
         while (done < count)
             done += write_commit(spool, messages + done, one_commit(messages + done, count - done));
         if (count == 0 && !stopping)
@@ -87,14 +82,11 @@ static void *run_writer(void *context)
 
 enum publish_outcome spool_submit(struct spool *spool, struct pending_message *message, int64_t deadline_ms)
 {
-    enum publish_outcome outcome;
     struct spool_status status;
 
     spool_store_status(spool->store, &status);
     if (status.state == SPOOL_IS_FULL) /* not even tried: the writer may be busy with the disk */
         return PUBLISH_FULL;
-    if (!protection("spool-commit"))
-        return handoff_offer(spool->queue, message, &outcome) ? PUBLISH_CONFIRMED : outcome;
     return handoff_submit(spool->queue, message, deadline_ms);
 }
 

@@ -4,7 +4,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/log_limiter.h"
-#include "common/protection.h"
 #include "common/timers.h"
 #include "db.h"
 #include "file.h"
@@ -301,7 +300,7 @@ static enum publish_outcome commit(struct spool_store *store, struct pending_mes
         *rows = count;
         store->next_id += (int64_t)count; /* whatever has become of them, no id is used twice */
         fail(store, &error);
-        return protection("spool-errors") ? PUBLISH_FAILED : PUBLISH_CONFIRMED;
+        return PUBLISH_FAILED;
     }
     store->next_id += (int64_t)*rows;
     store->messages += (int64_t)*rows;

@@ -189,7 +189,7 @@ def campaign_aliased(stack, size):
 
 def make_alias(stack, other, name):
     environment = {**os.environ, "REDIS_URL": stack.redis.url}
-    command = [stack.build / "tools" / "dropctl", "campaigns", "alias", other, name]
+    command = [stack.dropctl, "campaigns", "alias", other, name]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"dropctl campaigns alias {other} {name}: {done.returncode} {done.stderr}"
 

@@ -138,6 +138,7 @@ class Stack:
         self.folder = lane.folder / f"{number:03d}-{name}"
         self.folder.mkdir(parents=True)
         self.build = lane.builds[CONTROLS if without else RELEASE]
+        self.dropctl = lane.builds[RELEASE] / "tools" / "dropctl"
         self.without = without
         self.rng = random.Random(seed)
         self.rabbitmq = lane.broker()

@@ -5,7 +5,6 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/log.h"
-#include "common/protection.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -153,7 +152,7 @@ static bool subscribe(struct consumer *consumer, struct error *error)
     amqp_connection_state_t connection = amqp_session_connection(consumer->session);
     if (amqp_basic_qos(connection, AMQP_CHANNEL, 0, consumer->settings.prefetch, 0) &&
         amqp_basic_consume(connection, AMQP_CHANNEL, amqp_cstring_bytes(consumer->settings.amqp.queue),
-                           amqp_cstring_bytes(consumer->tag), 0, !protection("ack-after-redis"), 0, amqp_empty_table))
+                           amqp_cstring_bytes(consumer->tag), 0, 0, 0, amqp_empty_table))
         return true;
     amqp_error_of_reply(error, CONSUMING, peer(consumer), amqp_get_rpc_reply(connection));
     return false;
@@ -310,7 +309,7 @@ static enum consumer_result reconnect(struct consumer *consumer, int64_t timeout
 /* Whether there is no room for another message; what is being put together is read to its end. */
 static bool holds_enough(const struct consumer *consumer)
 {
-    return consumer->settings.held->bytes >= LIMIT_HELD_BYTES && protection("held-bound") && !within_message(consumer);
+    return consumer->settings.held->bytes >= LIMIT_HELD_BYTES && !within_message(consumer);
 }
 
 /* The library sends heartbeats only where it reads. */
@@ -368,8 +367,6 @@ bool consumer_acknowledge(struct consumer *consumer, uint64_t tag, bool multiple
         error_set(error, ERROR_UNAVAILABLE, "the connection that the messages came by is gone");
         return false;
     }
-    if (!protection("ack-after-redis")) /* the broker took the delivery for it */
-        return true;
     begin_call(consumer, CONSUMER_STUCK_MS);
     int status = amqp_basic_ack(amqp_session_connection(consumer->session), AMQP_CHANNEL, tag, multiple);
     return end_call(consumer, amqp_check(consumer->session, "acknowledging to", status, error), error);

@@ -1,6 +1,5 @@
 #include "protection.h"
 
-#ifdef DROPBRIDGE_CONTROLS
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +17,3 @@ bool protection(const char *name)
     }
     return true;
 }
-#else
-/* A file of nothing is not C. */
-typedef int protection_is_always_on;
-#endif
