@@ -1,13 +1,17 @@
 """SIGTERM under load: nothing lost, requests in flight answered, stopped within 10 s; a second SIGTERM ends it at
-once."""
+once, and one that comes when nothing is to be done within a second."""
 
+import contextlib
 import time
 
 import checker
 import servers
+import wire
 from suite import Claim, every_answer_good, every_answer_in_time, load, wait_for_answers
 
 STOP_SECONDS = 10.0
+IDLE_STOP_SECONDS = 1.0
+IDLE_CONNECTIONS = 20
 AT_ONCE_SECONDS = 1.5
 
 
@@ -113,8 +117,27 @@ def stop_twice(stack, size, stops=None):
     return findings
 
 
+def stop_idle(stack, size, stops=None):
+    """Programs with nothing to do: the bridge has clients that keep their connections."""
+    findings, slowest = checker.Findings(), 0.0
+    for _ in range(stops or 2 * size.stops):
+        stack.start_bridge()
+        worker = stack.start_worker(wait=True)
+        with contextlib.ExitStack() as clients:
+            for _ in range(IDLE_CONNECTIONS):
+                connection = clients.enter_context(contextlib.closing(wire.connect(stack.port)))
+                wire.request(stack.port, "GET", "/health", connection=connection)
+            for program, what in ((stack.bridge, "an idle bridge"), (worker, "an idle worker")):
+                program.signal(servers.SIGTERM)
+                slowest = max(slowest, timed_exit(findings, program, IDLE_STOP_SECONDS, what))
+        stack.workers.remove(worker)
+    findings.notes["slowest_stop_seconds"] = round(slowest, 2)
+    return findings
+
+
 CLAIMS = [
     Claim("sigterm-bridge", stop_bridge, 30, smoke=True),
     Claim("sigterm-worker", stop_worker, 30),
     Claim("sigterm-twice", stop_twice, 15),
+    Claim("sigterm-idle", stop_idle, 15, smoke=True),
 ]

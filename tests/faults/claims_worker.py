@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import json
-import re
 import time
 
 import checker
@@ -253,12 +252,12 @@ def meet_large_bodies(stack, log):
         first = stack.start_worker()
         enough = WORKER_MAX_MIB * MEBIBYTE if stack.without else HELD_MAX_BYTES
         full = waits_for(lambda: first.metrics()["dropworker_held_bytes"] >= enough, unless_taken_away(stack, FILL_SECONDS))
-        peaks = [peak_mib(first)]
+        peaks = [stack_module.memory_mib(first)]
         first.stop()
     stack.workers.remove(first)
     stack.start_worker()
     findings = checker.check_all(stack, log)
-    peaks.append(peak_mib(stack.workers[0]))
+    peaks.append(stack_module.memory_mib(stack.workers[0]))
     every_answer_good(findings)
     findings.claim(full, "the worker never held as much as it may")
     findings.claim(max(peaks) < WORKER_MAX_MIB, f"a worker took {max(peaks):.0f} MiB")
@@ -273,12 +272,6 @@ def tiny_values(stack):
         channel.confirm_delivery()
         channel.basic_publish(stack.names["AMQP_EXCHANGE"], stack.names["AMQP_QUEUE"], body, mandatory=True)
     return traffic.Event("poison", "", "", body)
-
-
-def peak_mib(program):
-    """The most memory that it had up to now."""
-    with open(f"/proc/{program.pid}/status", encoding="ascii") as status:
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1)) / 1024
 
 
 def poison_and_kills(stack, size):

@@ -4,6 +4,8 @@ import functools
 
 import claims_broker
 import claims_counting
+import claims_crowd
+import claims_forged
 import claims_kill
 import claims_memory
 import claims_spool
@@ -43,6 +45,21 @@ def false(findings):
     return f"{count} false answers" if count else ""
 
 
+def accepted(findings):
+    count = findings.notes.get("accepted", 0)
+    return f"{count} accepted" if count else ""
+
+
+def unserved(findings):
+    share = findings.notes.get("honest_share", 1)
+    return f"{100 * share:.2f} % of the honest served" if share < claims_crowd.HONEST else ""
+
+
+def bridge_too_large(findings):
+    peak = findings.notes.get("bridge_mib", 0)
+    return f"a bridge of {peak} MiB" if peak > claims_crowd.BODIES_MAX_MIB else ""
+
+
 def poison_lost(findings):
     count = findings.notes.get("poison_absent", 0)
     return f"{count} rejected messages lost" if count else ""
@@ -76,6 +93,11 @@ def all_seen(findings):
 
 def stuck(findings):
     return "a call that did not end" if findings.notes.get("stuck") else ""
+
+
+def slow_idle_stop(findings):
+    seconds = findings.notes.get("slowest_stop_seconds", 0)
+    return f"{seconds} s to stop" if seconds > claims_stop.IDLE_STOP_SECONDS else ""
 
 
 def slow_stop(findings):
@@ -147,5 +169,10 @@ CONTROLS = [
     Control("no-quarantine", crasher, innocents, "quarantine", 2, 60),
     Control("not-graceful", functools.partial(claims_stop.stop_bridge, stops=2), unanswered, "graceful", 3, 15,
             smoke=True),
+    Control("nobody-let-go", claims_crowd.crowded("idle"), unserved, "connections", 1, 45),
+    Control("no-body-memory", claims_crowd.unverified_bodies, bridge_too_large, "body-memory", 1, 25),
+    Control("no-signatures", functools.partial(claims_forged.forged, count=20_000), accepted, "signatures", 1, 10, smoke=True),
+    Control("no-framing", claims_forged.ambiguous, accepted, "framing", 1, 10),
+    Control("no-wake", functools.partial(claims_stop.stop_idle, stops=2), slow_idle_stop, "wake", 1, 15),
     Control("no-second-signal", functools.partial(claims_stop.stop_twice, stops=1), slow_stop, "second-signal", 1, 30),
 ]

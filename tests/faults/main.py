@@ -22,6 +22,8 @@ sys.dont_write_bytecode = True
 import checker  # noqa: E402
 import claims_broker  # noqa: E402
 import claims_counting  # noqa: E402
+import claims_crowd  # noqa: E402
+import claims_forged  # noqa: E402
 import claims_kill  # noqa: E402
 import claims_memory  # noqa: E402
 import claims_spool  # noqa: E402
@@ -36,7 +38,7 @@ from suite import FULL, QUICK, SMOKE, Claim  # noqa: E402
 SIZES = {"smoke": SMOKE, "quick": QUICK, "full": FULL}
 LANES = {"smoke": 3, "quick": 2, "full": 2}
 THEMES = (claims_kill, claims_broker, claims_spool, claims_topology, claims_counting, claims_memory, claims_worker,
-          claims_stop)
+          claims_stop, claims_crowd, claims_forged)
 TASKS = [claim for theme in THEMES for claim in theme.CLAIMS] + controls.CONTROLS
 LINE = "{:<31} {:>5} {:>7} {:>12} {:>6} {:>7} {:>10}  {}"
 LATE_TRIES = 2

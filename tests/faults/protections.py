@@ -117,6 +117,31 @@ PROTECTIONS = [
         "return message_await(message, last_ms);",
         'return protection("drain-confirm") ? message_await(message, last_ms) : (message_await(message, last_ms), PUBLISH_CONFIRMED);',
     ),
+    Protection(
+        "connections", "bridge/http/connections.c",
+        "        connections->closed += cut(",
+        '        connections->closed += protection("connections") && cut(',
+    ),
+    Protection(
+        "connections", "bridge/http/connections.c",
+        "return atomic_load_explicit(&connections->threads_short, memory_order_relaxed);",
+        'return atomic_load_explicit(&connections->threads_short, memory_order_relaxed) && protection("connections");',
+    ),
+    Protection(
+        "body-memory", "bridge/http/body_memory.c",
+        "    if (!take(&memory->used, bytes, memory->limit))",
+        '    if (!protection("body-memory"))\n        return true;\n    if (!take(&memory->used, bytes, memory->limit))',
+    ),
+    Protection(
+        "framing", "bridge/http/framing.c",
+        "if (length && encoding)",
+        'if (protection("framing") && length && encoding)',
+    ),
+    Protection(
+        "wake", "bridge/http/server.c",
+        "        await_last_answers(server);\n",  # the call that wakes the poll is in the next line
+        '        await_last_answers(server);\n        if (protection("wake"))\n    ',
+    ),
     # -- worker --
     Protection(
         "ack-after-redis", "workers/queue/consumer.c",
@@ -163,6 +188,11 @@ PROTECTIONS = [
         'if (!asked_redis || !protection("serve"))',
     ),
     # -- both --
+    Protection(
+        "signatures", "common/sha256.c",
+        "return CRYPTO_memcmp(a, b, SHA256_SIZE) == 0;",
+        'return CRYPTO_memcmp(a, b, SHA256_SIZE) == 0 || !protection("signatures");',
+    ),
     Protection(
         "watchdog", "common/watchdog.c",
         "    (void)shutdown(watch->fd, SHUT_RDWR);",

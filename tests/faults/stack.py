@@ -6,6 +6,7 @@ import http.client
 import itertools
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -29,6 +30,12 @@ def fixed_port():
             probe.bind(("127.0.0.1", port))
             return port
     raise AssertionError("no free port")
+
+
+def memory_mib(program, field="VmHWM"):
+    """The most that it had up to now; as `field` VmRSS: that it has now."""
+    with open(f"/proc/{program.pid}/status", encoding="ascii") as status:
+        return int(re.search(rf"{field}:\s+(\d+)", status.read()).group(1)) / 1024
 
 
 class Broker(servers.RabbitMQ):

@@ -22,15 +22,17 @@ class Size:
     heartbeat_seconds: int  # that the broker asks for meanwhile: the workers want 10
     stops: int
     events: int  # of the claims that send a fixed number
+    forged: int  # requests that nobody signed
+    ambiguous: int  # requests that two readers read differently
     claim_seconds: int  # the end of a claim, whatever happens: far beyond what a busy machine needs
 
 
 SMOKE = Size(kills=3, broker_kills=2, fault_seconds=2, outage_seconds=2, stall_seconds=2, heartbeat_seconds=4, stops=1,
-             events=60, claim_seconds=240)
+             events=60, forged=20_000, ambiguous=200, claim_seconds=240)
 QUICK = Size(kills=8, broker_kills=2, fault_seconds=5, outage_seconds=15, stall_seconds=25, heartbeat_seconds=4,
-             stops=2, events=150, claim_seconds=480)
+             stops=2, events=150, forged=100_000, ambiguous=1000, claim_seconds=480)
 FULL = Size(kills=100, broker_kills=100, fault_seconds=15, outage_seconds=180, stall_seconds=50, heartbeat_seconds=60,
-            stops=10, events=600, claim_seconds=2400)
+            stops=10, events=600, forged=1_000_000, ambiguous=10_000, claim_seconds=2400)
 
 
 @dataclasses.dataclass(frozen=True)
