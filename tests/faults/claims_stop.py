@@ -1,11 +1,14 @@
 """SIGTERM under load: nothing lost, requests in flight answered, stopped within 10 s; a second SIGTERM ends it at
-once, and one that comes when nothing is to be done within a second."""
+once, and one that comes when nothing is to be done within a second. A bridge whose socket is kept for the next one refuses nobody."""
 
 import contextlib
+import socket
 import time
 
 import checker
+import crowd
 import servers
+import traffic
 import wire
 from suite import Claim, every_answer_good, every_answer_in_time, load, wait_for_answers
 
@@ -135,9 +138,36 @@ def stop_idle(stack, size, stops=None):
     return findings
 
 
+def replaced(stack, size, keeps=True):
+    """One bridge after the other under load, each request on a connection of its own. `keeps`: they are handed one socket, as
+    systemd does by dropbridge.socket."""
+    stopped = checker.Findings()
+    if keeps:
+        stack.listener = stack.undo.enter_context(socket.create_server(("127.0.0.1", stack.port), backlog=4096))
+    stack.start_bridge()
+    stack.start_workers()
+    events = traffic.Traffic(stack.rng.getrandbits(32))
+    sending = crowd.Honest(stack.port, events, rate=200, threads=24, keeps=False)
+    try:
+        for _ in range(2 * size.stops):
+            wait_for_answers(sending, 50)
+            stack.bridge.signal(servers.SIGTERM)
+            timed_exit(stopped, stack.bridge, STOP_SECONDS, "the bridge")
+            stack.start_bridge(wait=False)
+        wait_for_answers(sending, 50)
+    finally:
+        sending.stop()
+    stack.connects_failed += sending.connects_failed
+    findings = checker.check_all(stack, sending.log)
+    findings.take_over(stopped)
+    every_answer_good(findings)
+    return findings
+
+
 CLAIMS = [
     Claim("sigterm-bridge", stop_bridge, 30, smoke=True),
     Claim("sigterm-worker", stop_worker, 30),
     Claim("sigterm-twice", stop_twice, 15),
     Claim("sigterm-idle", stop_idle, 15, smoke=True),
+    Claim("socket-kept", replaced, 15),
 ]

@@ -100,6 +100,10 @@ def slow_idle_stop(findings):
     return f"{seconds} s to stop" if seconds > claims_stop.IDLE_STOP_SECONDS else ""
 
 
+def not_taken(findings):
+    return f"{findings.connects_failed} connections refused" if findings.connects_failed else ""
+
+
 def slow_stop(findings):
     seconds = findings.notes.get("slowest_stop_seconds", 0)
     return f"{seconds} s to stop" if seconds > claims_stop.AT_ONCE_SECONDS else ""
@@ -174,5 +178,6 @@ CONTROLS = [
     Control("no-signatures", functools.partial(claims_forged.forged, count=20_000), accepted, "signatures", 1, 10, smoke=True),
     Control("no-framing", claims_forged.ambiguous, accepted, "framing", 1, 10),
     Control("no-wake", functools.partial(claims_stop.stop_idle, stops=2), slow_idle_stop, "wake", 1, 15),
+    Control("socket-not-kept", functools.partial(claims_stop.replaced, keeps=False), not_taken, "nothing", 1, 15),
     Control("no-second-signal", functools.partial(claims_stop.stop_twice, stops=1), slow_stop, "second-signal", 1, 30),
 ]

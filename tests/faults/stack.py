@@ -160,6 +160,7 @@ class Stack:
         self.disk = Disk(self.folder, lane.preload)
         self.port = fixed_port()
         self.spool = self.folder / "spool.db"
+        self.listener = None  # a socket that bridges are handed, one after the other
         self.bridge = None
         self.workers = []
         self.worker_settings = {}
@@ -171,10 +172,10 @@ class Stack:
 
     # -- programs --
 
-    def _program(self, kind, label, settings):
+    def _program(self, kind, label, settings, **options):
         switches = {"DROPBRIDGE_WITHOUT": self.without} if self.without else {}
         names = {"AMQP_URL": self.amqp_url, **self.names, **switches}
-        program = kind(self.folder, {**names, **settings}, name=f"{label}-{len(self.started)}", build=self.build)
+        program = kind(self.folder, {**names, **settings}, name=f"{label}-{len(self.started)}", build=self.build, **options)
         self.started.append(program)
         return program
 
@@ -194,7 +195,8 @@ class Stack:
             **self.disk.settings(self.spool),
             **self.bridge_settings,
         }
-        self.bridge = self._program(servers.Bridge, "bridge", settings)
+        options = {"listener": self.listener} if self.listener else {}
+        self.bridge = self._program(servers.Bridge, "bridge", settings, **options)
         if wait:
             assert self.bridge.port == self.port
             servers.wait_until(lambda: self.bridge.readyz()[0] == 200, lambda: self.bridge.stderr[-2000:])
