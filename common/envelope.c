@@ -43,6 +43,24 @@ const char *envelope_scheme_name(enum envelope_scheme scheme)
     return "off";
 }
 
+enum envelope_type envelope_type_of(struct bytes name)
+{
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (bytes_equal(name, bytes_of_text(envelope_type_name(types[i]))))
+            return types[i];
+    }
+    return ENVELOPE_WEBHOOK;
+}
+
+enum envelope_scheme envelope_scheme_of(struct bytes name)
+{
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (bytes_equal(name, bytes_of_text(envelope_scheme_name(schemes[i]))))
+            return schemes[i];
+    }
+    return ENVELOPE_OFF;
+}
+
 static amqp_table_entry_t *next_header(struct envelope_properties *properties, const char *name)
 {
     amqp_table_t *table = &properties->basic.headers;
@@ -167,20 +185,11 @@ static int64_t received_at(const amqp_basic_properties_t *properties)
 
 void envelope_from_properties(const amqp_basic_properties_t *properties, struct envelope *out)
 {
-    struct envelope envelope = {.type = ENVELOPE_WEBHOOK, .scheme = ENVELOPE_OFF};
-    const struct bytes type =
-        (properties->_flags & AMQP_BASIC_TYPE_FLAG) != 0 ? view(properties->type) : bytes_of(NULL, 0);
-    const struct bytes scheme = text_header(properties, header_scheme);
+    struct bytes type = (properties->_flags & AMQP_BASIC_TYPE_FLAG) != 0 ? view(properties->type) : bytes_of(NULL, 0);
+    struct envelope envelope = {.type = envelope_type_of(type),
+                                .scheme = envelope_scheme_of(text_header(properties, header_scheme))};
     const struct bytes campaign = text_header(properties, header_campaign);
 
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        if (bytes_equal(type, bytes_of_text(envelope_type_name(types[i]))))
-            envelope.type = types[i];
-    }
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        if (bytes_equal(scheme, bytes_of_text(envelope_scheme_name(schemes[i]))))
-            envelope.scheme = schemes[i];
-    }
     if ((properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) != 0)
         copy_text(view(properties->message_id), envelope.message_id, sizeof envelope.message_id);
     envelope.received_at_ms = received_at(properties);

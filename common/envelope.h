@@ -46,5 +46,8 @@ int64_t envelope_integer_header(const amqp_basic_properties_t *properties, const
 
 const char *envelope_type_name(enum envelope_type type);
 const char *envelope_scheme_name(enum envelope_scheme scheme);
+/* The other way; of an unknown name WEBHOOK and OFF. */
+enum envelope_type envelope_type_of(struct bytes name);
+enum envelope_scheme envelope_scheme_of(struct bytes name);
 
 #endif

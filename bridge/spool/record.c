@@ -4,31 +4,16 @@
 #include "common/callback_token.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
-    /* All columns but the body, whose digest stands for it: the longest is a sentence of the rejection. */
-    DIGESTED_MAX = 64 * 1024,
+    COLUMNS_MAX = 32 * 1024, /* of all columns but the body; the longest that is written is a sentence of the rejection */
     NUMBER_SIZE = 8,
-    /* The record's own header, its id, its time and its checksum. */
-    RECORD_OVERHEAD = 96,
+    RECORD_OVERHEAD = 96, /* the record's own header, its id, its time and its checksum */
 };
 
-static const char reason_damaged[] = "spool_damaged";
-
-static const enum envelope_type types[] = {ENVELOPE_WEBHOOK, ENVELOPE_CALLBACK};
-static const enum envelope_scheme schemes[] = {ENVELOPE_GUIDE, ENVELOPE_V1, ENVELOPE_TOKEN, ENVELOPE_OFF};
-
-static const char *target_name(enum message_target target)
-{
-    switch (target) {
-    case MESSAGE_EVENT:
-        return "event";
-    case MESSAGE_REJECTED:
-        return "rejected";
-    }
-    return "event";
-}
+static const char *const target_names[] = {[MESSAGE_EVENT] = "event", [MESSAGE_REJECTED] = "rejected"};
 
 void spool_record_of_message(const struct pending_message *message, int64_t id, struct spool_record *out)
 {
@@ -39,7 +24,7 @@ void spool_record_of_message(const struct pending_message *message, int64_t id, 
         .received_at_ms = envelope->received_at_ms,
         .columns =
             {
-                [SPOOL_TARGET] = bytes_of_text(target_name(message_target(message))),
+                [SPOOL_TARGET] = bytes_of_text(target_names[message_target(message)]),
                 [SPOOL_TYPE] = bytes_of_text(envelope_type_name(envelope->type)),
                 [SPOOL_SCHEME] = bytes_of_text(envelope_scheme_name(envelope->scheme)),
                 [SPOOL_MESSAGE_ID] = bytes_of_text(envelope->message_id),
@@ -73,7 +58,7 @@ bool spool_record_checksum(const struct spool_record *row, uint8_t digest[SHA256
     struct buf digested;
     bool done;
 
-    buf_init(&digested, DIGESTED_MAX);
+    buf_init(&digested, 2 * COLUMNS_MAX);
     append_number(&digested, (uint64_t)row->id);
     append_number(&digested, (uint64_t)row->received_at_ms);
     /* Each with its length in front, so that no two rows give the same text. */
@@ -87,62 +72,44 @@ bool spool_record_checksum(const struct spool_record *row, uint8_t digest[SHA256
     return done;
 }
 
-/* True if the text fits with a NUL and has none. */
-static bool copy_text(struct bytes text, char *out, size_t size)
+/* Left empty if the text has no room with a NUL behind it, or has one inside. */
+static void copy_text(struct bytes text, char *out, size_t size)
 {
-    if (text.len >= size || (text.len > 0 && memchr(text.data, '\0', text.len)))
-        return false;
-    if (text.len > 0)
-        memcpy(out, text.data, text.len);
+    if (text.len == 0 || text.len >= size || memchr(text.data, '\0', text.len))
+        return;
+    memcpy(out, text.data, text.len);
     out[text.len] = '\0';
-    return true;
 }
 
-/* True if every part could be read; what could not is left empty. */
-static bool read_envelope(const struct spool_record *row, struct envelope *envelope)
+/* What cannot be read, in a damaged row, is left empty. */
+static struct envelope read_envelope(const struct spool_record *row)
 {
-    const struct bytes campaign = row->columns[SPOOL_CAMPAIGN];
-    bool type_known = false;
-    bool scheme_known = false;
-    bool whole = true;
+    struct envelope envelope = {.received_at_ms = row->received_at_ms,
+                                .type = envelope_type_of(row->columns[SPOOL_TYPE]),
+                                .scheme = envelope_scheme_of(row->columns[SPOOL_SCHEME])};
 
-    *envelope = (struct envelope){.type = ENVELOPE_WEBHOOK, .scheme = ENVELOPE_OFF};
-    envelope->received_at_ms = row->received_at_ms;
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        if (bytes_equal(row->columns[SPOOL_TYPE], bytes_of_text(envelope_type_name(types[i])))) {
-            envelope->type = types[i];
-            type_known = true;
-        }
-    }
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        if (bytes_equal(row->columns[SPOOL_SCHEME], bytes_of_text(envelope_scheme_name(schemes[i])))) {
-            envelope->scheme = schemes[i];
-            scheme_known = true;
-        }
-    }
-    whole &= copy_text(row->columns[SPOOL_MESSAGE_ID], envelope->message_id, sizeof envelope->message_id);
-    whole &= copy_text(row->columns[SPOOL_EVENT_ID], envelope->event_id, sizeof envelope->event_id);
-    whole &= copy_text(row->columns[SPOOL_ATTEMPT], envelope->attempt, sizeof envelope->attempt);
-    /* The name becomes a part of Redis keys. */
-    whole &= campaign.len == 0 ||
-             (campaign_name_valid(campaign) && copy_text(campaign, envelope->campaign, sizeof envelope->campaign));
-    return whole && type_known && scheme_known;
+    copy_text(row->columns[SPOOL_MESSAGE_ID], envelope.message_id, sizeof envelope.message_id);
+    copy_text(row->columns[SPOOL_EVENT_ID], envelope.event_id, sizeof envelope.event_id);
+    copy_text(row->columns[SPOOL_ATTEMPT], envelope.attempt, sizeof envelope.attempt);
+    if (campaign_name_valid(row->columns[SPOOL_CAMPAIGN])) /* it becomes a part of Redis keys */
+        copy_text(row->columns[SPOOL_CAMPAIGN], envelope.campaign, sizeof envelope.campaign);
+    return envelope;
 }
 
-/* The texts of a rejection have no bound but the checksum's: they are copied behind a NUL of their own. */
+/* Owned by the caller. NULL without memory. */
+static char *text_of(struct bytes text)
+{
+    return strndup(text.len > 0 ? (const char *)text.data : "", text.len);
+}
+
 static bool set_rejected(struct pending_message *message, const struct envelope *envelope, const struct spool_record *row)
 {
-    const struct bytes reason = row->columns[SPOOL_REJECT_REASON];
-    const struct bytes detail = row->columns[SPOOL_REJECT_DETAIL];
-    struct buf texts;
-    bool done;
+    char *reason = text_of(row->columns[SPOOL_REJECT_REASON]);
+    char *detail = text_of(row->columns[SPOOL_REJECT_DETAIL]);
+    bool done = reason && detail && message_set_rejected(message, envelope, reason, detail);
 
-    buf_init(&texts, DIGESTED_MAX);
-    append_bytes(&texts, reason);
-    buf_append(&texts, "", 1);
-    append_bytes(&texts, detail);
-    done = !texts.overflow && message_set_rejected(message, envelope, texts.data, texts.data + reason.len + 1);
-    buf_clear(&texts);
+    free(reason);
+    free(detail);
     return done;
 }
 
@@ -154,7 +121,7 @@ static bool set_damaged(struct pending_message *message, const struct envelope *
              "message %lld of the spool was damaged on the disk: its checksum does not hold; body and properties may "
              "not be what was received",
              (long long)id);
-    return message_set_rejected(message, envelope, reason_damaged, detail);
+    return message_set_rejected(message, envelope, "spool_damaged", detail);
 }
 
 size_t spool_record_size(const struct spool_record *row)
@@ -166,50 +133,40 @@ size_t spool_record_size(const struct spool_record *row)
     return size;
 }
 
-/* No row that was written has longer ones. */
-static bool columns_too_long(const struct spool_record *row)
-{
-    return spool_record_size(row) - row->columns[SPOOL_BODY].len > DIGESTED_MAX / 2;
-}
-
-struct pending_message *spool_record_to_message(const struct spool_record *row, struct bytes checksum)
-{
-    const struct bytes body = row->columns[SPOOL_BODY];
-    const struct bytes target = row->columns[SPOOL_TARGET];
-    const bool too_long = columns_too_long(row);
-    uint8_t digest[SHA256_SIZE];
-    struct envelope envelope;
-    struct pending_message *message;
-    bool whole;
-    bool done = true;
-
-    /* Without memory nothing can be said of the row: it is not damaged for that. */
-    if (!too_long && !spool_record_checksum(row, digest))
-        return NULL;
-    message = message_new(body.len);
-    if (!message)
-        return NULL;
-    if (body.len > 0)
-        memcpy(message_body(message), body.data, body.len);
-    message_set_body_len(message, body.len);
-    whole = read_envelope(row, &envelope) && !too_long && bytes_equal(checksum, bytes_of(digest, sizeof digest));
-    if (whole && bytes_equal(target, bytes_of_text(target_name(MESSAGE_EVENT))))
-        message_set_event(message, &envelope);
-    else if (whole && bytes_equal(target, bytes_of_text(target_name(MESSAGE_REJECTED))))
-        done = set_rejected(message, &envelope, row);
-    else
-        done = set_damaged(message, &envelope, row->id);
-    if (!done) {
-        message_release(message);
-        return NULL;
-    }
-    return message;
-}
-
 size_t spool_record_size_of(const struct pending_message *message)
 {
     struct spool_record row;
 
     spool_record_of_message(message, 0, &row);
     return spool_record_size(&row);
+}
+
+struct pending_message *spool_record_to_message(const struct spool_record *row, struct bytes checksum)
+{
+    struct bytes body = row->columns[SPOOL_BODY];
+    struct envelope envelope = read_envelope(row);
+    bool done = true, whole = spool_record_size(row) - body.len <= COLUMNS_MAX;
+    struct pending_message *message;
+    uint8_t digest[SHA256_SIZE];
+
+    /* Without memory nothing can be said of the row: it is not damaged for that. */
+    if (whole && !spool_record_checksum(row, digest))
+        return NULL;
+    whole = whole && bytes_equal(checksum, bytes_of(digest, sizeof digest));
+    message = message_new(body.len);
+    if (!message)
+        return NULL;
+    if (body.len > 0)
+        memcpy(message_body(message), body.data, body.len);
+    message_set_body_len(message, body.len);
+    if (!whole)
+        done = set_damaged(message, &envelope, row->id);
+    else if (bytes_equal(row->columns[SPOOL_TARGET], bytes_of_text(target_names[MESSAGE_REJECTED])))
+        done = set_rejected(message, &envelope, row);
+    else
+        message_set_event(message, &envelope);
+    if (done)
+        return message;
+    message_release(message);
+    return NULL;
 }
