@@ -38,7 +38,7 @@ enum {
     /* The bridge that is being replaced holds the spool until it has stopped: tried in steps, between which a stop
        signal is heard. */
     SPOOL_LOCK_MS = 12000,
-    SPOOL_LOCK_STEP_MS = 250,
+    SPOOL_LOCK_STEP_MS = 100,
     /* How long listening waits for the broker and the spool, so that the first events find both. */
     PLACES_WAIT_MS = 300,
     STOP_LOOK_MS = 20,
@@ -180,8 +180,7 @@ static bool start_core(struct bridge *bridge, struct error *error)
 static bool start_spool(struct bridge *bridge, struct error *error)
 {
     const struct spool_settings settings = {.path = bridge->config.spool_path,
-                                            .max_bytes = bridge->config.spool_max_bytes,
-                                            .lock_wait_ms = SPOOL_LOCK_STEP_MS};
+                                            .max_bytes = bridge->config.spool_max_bytes};
     const int64_t deadline_ms = clock_monotonic_ms() + SPOOL_LOCK_MS;
 
     for (;;) {
@@ -189,7 +188,7 @@ static bool start_spool(struct bridge *bridge, struct error *error)
         bridge->spool = spool_start(&settings, bridge->metrics, error);
         if (bridge->spool || error->code != ERROR_REFUSED || clock_monotonic_ms() >= deadline_ms)
             return bridge->spool != NULL;
-        if (stop_signal_wait(0)) {
+        if (stop_signal_wait(SPOOL_LOCK_STEP_MS)) {
             error->code = ERROR_NONE;
             return false;
         }

@@ -371,14 +371,14 @@ SPOOLING = [
     Mutation(
         "lost-spool-confirms", "what is written into a file without its name is confirmed to nobody",
         "bridge/spool/store.c",
-        "return spool_file_presence(&store->file) == SPOOL_PRESENT ? PUBLISH_CONFIRMED : PUBLISH_FAILED;",
+        "return spool_file_presence(&spool->file) == SPOOL_PRESENT ? PUBLISH_CONFIRMED : PUBLISH_FAILED;",
         "return PUBLISH_CONFIRMED;",
         ["test_spool"],
     ),
     Mutation(
         "lost-spool-closed-with-messages", "a file without its name is drained before another is begun",
         "bridge/spool/store.c",
-        "    if (store->messages > 0 && !(only_log",
+        "    if (spool->messages > 0 && !(only_log",
         "    if (false && !(only_log",
         ["test_spool"],
     ),

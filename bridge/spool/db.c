@@ -22,33 +22,24 @@ enum {
     DIGEST_COLUMN = FIRST_COLUMN + SPOOL_COLUMNS,
 };
 
-enum statement {
-    STATEMENT_INSERT,
-    STATEMENT_DELETE,
-    STATEMENT_READ,
-    STATEMENT_PAGES,
-    STATEMENT_FREE_PAGES,
-    STATEMENTS
-};
+enum statement { STATEMENT_INSERT, STATEMENT_DELETE, STATEMENT_READ, STATEMENT_PAGES, STATEMENT_FREE_PAGES, STATEMENTS };
 
 static const char *const statement_texts[STATEMENTS] = {
     [STATEMENT_INSERT] = "INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STATEMENT_DELETE] = "DELETE FROM message WHERE id = ?",
-    [STATEMENT_READ] = "SELECT * FROM message WHERE id > ? ORDER BY id LIMIT ?",
+    [STATEMENT_READ] = "SELECT * FROM message WHERE id > ? ORDER BY id",
     [STATEMENT_PAGES] = "PRAGMA page_count",
     [STATEMENT_FREE_PAGES] = "PRAGMA freelist_count",
 };
 
 /* The columns of record.h in their order. One transaction: a file without the table is never ours. */
 static const char schema[] = "BEGIN EXCLUSIVE;"
-                             "PRAGMA application_id = 1147302768;" /* SPOOL_APPLICATION_ID */
+                             "PRAGMA application_id = 1147302768;" /* "Dbsp", as in file.c */
                              "PRAGMA user_version = 1;"
                              "CREATE TABLE message (id INTEGER PRIMARY KEY, received_at_ms INTEGER, target TEXT,"
                              " type TEXT, scheme TEXT, message_id BLOB, campaign BLOB, event_id BLOB, attempt BLOB,"
                              " reject_reason BLOB, reject_detail BLOB, body BLOB, checksum BLOB);"
                              "COMMIT;";
-
-static const char begin[] = "BEGIN IMMEDIATE";
 
 struct spool_db {
     struct spool_file *file; /* not owned */
@@ -59,7 +50,7 @@ struct spool_db {
     int64_t max_pages, pages, free_pages;
 };
 
-/* ---- errors ---- */
+/* ---- calls of SQLite ---- */
 
 static bool ended(struct spool_db *db, int status)
 {
@@ -72,13 +63,11 @@ static bool failed(const struct spool_db *db, const char *doing, struct error *e
 {
     int primary = db->status & 0xff;
     int number = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN ? sqlite3_system_errno(db->sqlite) : 0;
-    enum error_code code = ERROR_UNAVAILABLE;
+    enum error_code code = primary == SQLITE_NOMEM ? ERROR_NO_MEMORY : ERROR_UNAVAILABLE;
 
     if (primary == SQLITE_BUSY)
         return spool_file_refuse_held(db->file->path, error);
-    if (primary == SQLITE_NOMEM)
-        code = ERROR_NO_MEMORY;
-    else if (primary == SQLITE_READONLY || primary == SQLITE_PERM)
+    if (primary == SQLITE_READONLY || primary == SQLITE_PERM)
         code = ERROR_CONFIG;
     else if (primary == SQLITE_CANTOPEN)
         code = spool_file_code(number);
@@ -86,8 +75,6 @@ static bool failed(const struct spool_db *db, const char *doing, struct error *e
               db->status, number != 0 ? ": " : "", number != 0 ? strerror(number) : "");
     return false;
 }
-
-/* ---- statements ---- */
 
 static bool run(struct spool_db *db, const char *text)
 {
@@ -153,42 +140,27 @@ static bool write_back(struct spool_db *db, int mode)
 static bool connect(struct spool_db *db, struct error *error)
 {
     static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;" /* before the log is looked at: no shared memory */
-                                   "PRAGMA trusted_schema = OFF;"
-                                   "PRAGMA temp_store = MEMORY;"
-                                   "PRAGMA mmap_size = 0;";
+                                   "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;";
 
-    db->status = sqlite3_open_v2(db->file->path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (!db->sqlite) {
-        error_set(error, ERROR_NO_MEMORY, "no memory for the spool %s", db->file->path);
-        return false;
-    }
-    sqlite3_extended_result_codes(db->sqlite, 1);
-    if (db->status != SQLITE_OK)
+    if (!ended(db, sqlite3_open_v2(db->file->path, &db->sqlite,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL)))
         return failed(db, "opening", error);
     sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    if (sqlite3_db_readonly(db->sqlite, "main") == 0)
-        return run(db, settings) || failed(db, "opening", error);
-    error_set(error, ERROR_CONFIG, "the spool: %s cannot be written: let this user write it", db->file->path);
-    return false;
+    return run(db, settings) || failed(db, "opening", error);
 }
 
 /* Whether the content is a spool of this version, whole. False with `why` if it must be set aside, else with *error. */
 static bool check(struct spool_db *db, char why[ERROR_TEXT], struct error *error)
 {
-    char said[ERROR_TEXT / 2] = "";
+    char version[32] = "", said[ERROR_TEXT / 2] = "";
 
-    if (!ask(db, "PRAGMA user_version", said, sizeof said))
-        return failed(db, "opening", error);
-    if (strtoll(said, NULL, 10) != VERSION) {
-        snprintf(why, ERROR_TEXT, "it is of version %s and this program knows version %d", said, VERSION);
-        return false;
-    }
-    if (!ask(db, "PRAGMA quick_check(1)", said, sizeof said))
+    if (!ask(db, "PRAGMA user_version", version, sizeof version) || !ask(db, "PRAGMA quick_check(1)", said, sizeof said))
         return failed(db, "checking", error);
-    if (strcmp(said, "ok") == 0)
-        return true;
-    snprintf(why, ERROR_TEXT, "it is damaged: %.200s", said[0] ? said : "the check says nothing");
-    return false;
+    if (strtoll(version, NULL, 10) != VERSION)
+        snprintf(why, ERROR_TEXT, "it is of version %s and this program knows version %d", version, VERSION);
+    else if (strcmp(said, "ok") != 0)
+        snprintf(why, ERROR_TEXT, "it is damaged: %.200s", said[0] ? said : "the check says nothing");
+    return why[0] == '\0';
 }
 
 /* All of the log into the file, synced. The version is written anew although it is the same: a disk that takes nothing is
@@ -230,8 +202,7 @@ static bool prepare(struct spool_db *db, char why[ERROR_TEXT], struct error *err
 
 static bool take_stock(struct spool_db *db, struct spool_stock *out, struct error *error)
 {
-    char said[64] = "";
-    char *last;
+    char said[64] = "", *last;
 
     if (!ask(db, "SELECT count(*) || ' ' || ifnull(max(id), 0) FROM message", said, sizeof said) || !measure(db))
         return failed(db, "counting", error);
@@ -243,18 +214,13 @@ static bool take_stock(struct spool_db *db, struct spool_stock *out, struct erro
 /* Opens what is there. False with `why` if it must be set aside first, else with *error. */
 static bool open_found(struct spool_db *db, struct spool_stock *out, char why[ERROR_TEXT], struct error *error)
 {
-    enum spool_header found;
     char pages[32] = "";
 
-    if (!spool_file_header(db->file, &found, error))
+    if (!spool_file_make(db->file, error) || !connect(db, error))
         return false;
-    if (found == SPOOL_HEADER_FOREIGN)
-        return spool_file_refuse_foreign(db->file->path, error);
-    if (found == SPOOL_HEADER_NONE && !spool_file_make(db->file, error))
-        return false;
+    if (!ask(db, "PRAGMA page_count", pages, sizeof pages))
+        return failed(db, "opening", error);
     /* An empty one is also what is left of a creation that was interrupted, and is rolled back by now. */
-    if (!connect(db, error) || !ask(db, "PRAGMA page_count", pages, sizeof pages))
-        return db->sqlite && db->status != SQLITE_OK ? failed(db, "opening", error) : false;
     if (strcmp(pages, "0") == 0 && !run(db, schema))
         return failed(db, "making", error);
     return check(db, why, error) && begin_log(db, error) && prepare(db, why, error) && take_stock(db, out, error) &&
@@ -360,20 +326,22 @@ static bool insert_one(struct spool_db *db, const struct pending_message *messag
     return done;
 }
 
-/* Near the bound the file is measured before each: records share pages, so there is mostly more room than reckoned. */
+/* Near the bound the file is measured again and again: records share pages, so there is mostly more room than reckoned. */
 static bool insert_all(struct spool_db *db, struct pending_message *const *messages, size_t count, int64_t first_id, size_t *rows)
 {
-    int64_t pages = 0;
-    bool plenty;
+    int64_t reckoned = 0; /* pages since it was measured */
 
-    for (size_t i = 0; i < count; i++)
-        pages += pages_of(spool_record_size_of(messages[i]));
-    plenty = has_room(db, pages);
     for (*rows = 0; *rows < count; ++*rows) {
-        if (!plenty && !measure(db))
-            return false;
-        if (!plenty && !spool_db_has_room(db, spool_record_size_of(messages[*rows])))
-            break;
+        int64_t pages = pages_of(spool_record_size_of(messages[*rows]));
+
+        if (!has_room(db, reckoned + pages)) {
+            if (!measure(db))
+                return false;
+            reckoned = 0;
+            if (!has_room(db, pages))
+                break;
+        }
+        reckoned += pages;
         if (!insert_one(db, messages[*rows], first_id + (int64_t)*rows))
             return false;
     }
@@ -393,14 +361,12 @@ static bool end_write(struct spool_db *db, bool good, const char *doing, struct 
 bool spool_db_insert(struct spool_db *db, struct pending_message *const *messages, size_t count, int64_t first_id, size_t *rows,
                      struct error *error)
 {
-    bool good = run(db, begin) && insert_all(db, messages, count, first_id, rows);
-
-    return end_write(db, good, "writing to", error);
+    return end_write(db, run(db, "BEGIN IMMEDIATE") && insert_all(db, messages, count, first_id, rows), "writing to", error);
 }
 
 bool spool_db_delete(struct spool_db *db, const int64_t *ids, size_t count, size_t *rows, struct error *error)
 {
-    bool good = run(db, begin);
+    bool good = run(db, "BEGIN IMMEDIATE");
 
     *rows = 0;
     for (size_t i = 0; i < count && good; i++) {
@@ -420,51 +386,38 @@ static struct bytes column(sqlite3_stmt *statement, int at)
     return bytes_of(data, (size_t)sqlite3_column_bytes(statement, at));
 }
 
-/* The row at which the statement stands. NULL without memory. */
-static struct pending_message *read_row(sqlite3_stmt *statement, int64_t *id, size_t *size)
-{
-    struct spool_record record = {.id = sqlite3_column_int64(statement, 0),
-                                  .received_at_ms = sqlite3_column_int64(statement, 1)};
-
-    for (int i = 0; i < SPOOL_COLUMNS; i++)
-        record.columns[i] = column(statement, FIRST_COLUMN + i);
-    *id = record.id;
-    *size = spool_record_size(&record);
-    return spool_record_to_message(&record, column(statement, DIGEST_COLUMN));
-}
-
-/* *read: how many of `out` are filled, also on failure. */
-static bool read_rows(struct spool_db *db, size_t max, size_t max_bytes, struct spooled *out, size_t *read)
+/* False at the end, without memory and on an error: see the status. */
+static bool read_next(struct spool_db *db, struct spooled *out, size_t *bytes)
 {
     sqlite3_stmt *statement = db->statements[STATEMENT_READ];
-    size_t bytes = 0;
+    int status = sqlite3_step(statement);
+    struct spool_record record;
 
-    while (*read < max && (*read == 0 || bytes < max_bytes)) {
-        int status = sqlite3_step(statement);
-        size_t size = 0;
-
-        if (status != SQLITE_ROW)
-            return ended(db, status == SQLITE_DONE ? SQLITE_OK : status);
-        out[*read].message = read_row(statement, &out[*read].id, &size);
-        if (!out[*read].message)
-            return ended(db, SQLITE_NOMEM);
-        ++*read;
-        bytes += size;
+    if (status != SQLITE_ROW) {
+        (void)ended(db, status == SQLITE_DONE ? SQLITE_OK : status);
+        return false;
     }
-    return true;
+    record.id = out->id = sqlite3_column_int64(statement, 0);
+    record.received_at_ms = sqlite3_column_int64(statement, 1);
+    for (int i = 0; i < SPOOL_COLUMNS; i++)
+        record.columns[i] = column(statement, FIRST_COLUMN + i);
+    *bytes += spool_record_size(&record);
+    out->message = spool_record_to_message(&record, column(statement, DIGEST_COLUMN));
+    return out->message || ended(db, SQLITE_NOMEM);
 }
 
 bool spool_db_read(struct spool_db *db, int64_t after_id, size_t max, size_t max_bytes, struct spooled *out, size_t *count,
                    struct error *error)
 {
     sqlite3_stmt *statement = db->statements[STATEMENT_READ];
-    size_t read = 0;
-    bool done = ended(db, sqlite3_bind_int64(statement, 1, after_id)) &&
-                ended(db, sqlite3_bind_int64(statement, 2, max < INT32_MAX ? (int64_t)max : INT32_MAX)) &&
-                read_rows(db, max, max_bytes, out, &read);
+    size_t read = 0, bytes = 0;
 
+    if (ended(db, sqlite3_bind_int64(statement, 1, after_id))) {
+        while (read < max && (read == 0 || bytes < max_bytes) && read_next(db, &out[read], &bytes))
+            read++;
+    }
     sqlite3_reset(statement);
-    if (done) {
+    if (db->status == SQLITE_OK) {
         *count = read;
         return true;
     }

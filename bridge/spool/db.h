@@ -58,7 +58,7 @@ bool spool_db_read(struct spool_db *db, int64_t after_id, size_t max, size_t max
 
 /* Writes all that the log holds into the file, synced. */
 bool spool_db_write_back(struct spool_db *db, struct error *error);
-/* After a write: the same if the log has grown large enough for it. */
+/* The same if the log has grown large enough for it. */
 bool spool_db_checkpoint(struct spool_db *db, struct error *error);
 /* Gives the room of an emptied file back to the disk, if it is worth it. */
 bool spool_db_shrink(struct spool_db *db, struct error *error);

@@ -45,7 +45,7 @@ struct spool_drain {
     bool told;        /* the log knows that it publishes */
     int64_t begun_ms; /* 0: the spool is empty */
     int64_t drained;  /* since then */
-    struct {
+    struct suspect {
         int64_t id;
         int strikes;
         int64_t until_ms; /* it is held back */
@@ -63,11 +63,6 @@ struct round {
     size_t lost, last_lost; /* ended a channel or a connection, or were sent beside what did; the index of the last */
 };
 
-static int64_t stop_at(struct spool_drain *drain)
-{
-    return atomic_load(&drain->stop_at_ms);
-}
-
 /* Sleeps; a stop ends it. */
 static void pause_for(struct spool_drain *drain, int64_t ms)
 {
@@ -75,7 +70,7 @@ static void pause_for(struct spool_drain *drain, int64_t ms)
     int waited = 0;
 
     pthread_mutex_lock(&drain->mutex);
-    while (!stop_at(drain) && waited != ETIMEDOUT)
+    while (!atomic_load(&drain->stop_at_ms) && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&drain->stopped, &drain->mutex, &until);
     pthread_mutex_unlock(&drain->mutex);
 }
@@ -83,9 +78,9 @@ static void pause_for(struct spool_drain *drain, int64_t ms)
 /* False if the program stops first. */
 static bool await_broker(struct spool_drain *drain)
 {
-    while (!stop_at(drain) && pool_state(drain->publishers) != BROKER_OPEN)
+    while (!atomic_load(&drain->stop_at_ms) && pool_state(drain->publishers) != BROKER_OPEN)
         pause_for(drain, BROKER_POLL_MS);
-    return !stop_at(drain);
+    return !atomic_load(&drain->stop_at_ms);
 }
 
 /* ---- what people hear of it ---- */
@@ -94,17 +89,15 @@ static void note_begin(struct spool_drain *drain)
 {
     struct spool_status status;
 
-    if (drain->begun_ms == 0) {
-        drain->begun_ms = clock_monotonic_ms();
-        drain->drained = 0;
-        drain->told = false;
-    }
+    if (drain->begun_ms != 0)
+        return;
+    drain->begun_ms = clock_monotonic_ms();
+    drain->drained = 0;
     spool_status(drain->spool, &status);
     /* A few messages get no lines of their own so soon after others. */
-    if (drain->told || (!log_limiter_is_news(&drain->limiter, "begin", clock_monotonic_ms()) && status.waiting <= WINDOW_MAX))
-        return;
-    drain->told = true;
-    log_info("publishing what the spool holds: %lld messages", (long long)status.waiting);
+    drain->told = log_limiter_is_news(&drain->limiter, "begin", clock_monotonic_ms()) || status.waiting > WINDOW_MAX;
+    if (drain->told)
+        log_info("publishing what the spool holds: %lld messages", (long long)status.waiting);
 }
 
 static void set_problem(struct spool_drain *drain, const char *problem)
@@ -139,56 +132,53 @@ static void note_end(struct spool_drain *drain)
 
 /* ---- messages that end the channel ---- */
 
-static size_t find_suspect(const struct spool_drain *drain, int64_t id)
+/* NULL: it is none. */
+static struct suspect *find_suspect(struct spool_drain *drain, int64_t id)
 {
-    size_t i = 0;
-
-    while (i < drain->suspect_count && drain->suspects[i].id != id)
-        i++;
-    return i;
+    for (size_t i = 0; i < drain->suspect_count; i++) {
+        if (drain->suspects[i].id == id)
+            return &drain->suspects[i];
+    }
+    return NULL;
 }
 
-static bool is_held(const struct spool_drain *drain, int64_t id)
+static bool is_held(struct spool_drain *drain, int64_t id)
 {
-    size_t at = find_suspect(drain, id);
+    const struct suspect *suspect = find_suspect(drain, id);
 
-    return at < drain->suspect_count && clock_monotonic_ms() < drain->suspects[at].until_ms;
+    return suspect && clock_monotonic_ms() < suspect->until_ms;
 }
 
 static void note_confirmed(struct spool_drain *drain, int64_t id)
 {
-    size_t at = find_suspect(drain, id);
+    struct suspect *suspect = find_suspect(drain, id);
 
-    if (at == drain->suspect_count)
-        return;
-    drain->suspects[at] = drain->suspects[--drain->suspect_count];
-    if (drain->suspect_count == 0)
+    if (suspect)
+        *suspect = drain->suspects[--drain->suspect_count];
+    if (suspect && drain->suspect_count == 0)
         set_problem(drain, "");
 }
 
-/* It was sent alone, or would have been. */
+/* It was sent alone. */
 static void strike(struct spool_drain *drain, const struct spooled *row, bool refused)
 {
-    size_t at = find_suspect(drain, row->id);
+    struct suspect *suspect = find_suspect(drain, row->id);
     char problem[ERROR_TEXT];
 
-    if (at == HELD_MAX)
-        at = 0;
-    else if (at == drain->suspect_count)
-        drain->suspect_count++;
-    if (drain->suspects[at].id != row->id)
-        memset(&drain->suspects[at], 0, sizeof drain->suspects[at]);
-    drain->suspects[at].id = row->id;
-    if (++drain->suspects[at].strikes < STRIKES && !refused)
+    if (!suspect) {
+        suspect = &drain->suspects[drain->suspect_count < HELD_MAX ? drain->suspect_count++ : 0];
+        *suspect = (struct suspect){.id = row->id};
+    }
+    if (++suspect->strikes < STRIKES && !refused)
         return;
     snprintf(problem, sizeof problem,
              "message %s of the spool (%zu bytes) ends the channel or connection each time it is published: it is held back and "
              "tried every %d s; is it above RabbitMQ's max_message_size? Then raise that limit",
              message_envelope(row->message)->message_id, message_body_bytes(row->message).len, HOLD_MS / 1000);
-    if (drain->suspects[at].until_ms == 0 && log_limiter_is_news(&drain->limiter, "held", clock_monotonic_ms()))
+    if (suspect->until_ms == 0 && log_limiter_is_news(&drain->limiter, "held", clock_monotonic_ms()))
         log_error("%s", problem);
     set_problem(drain, problem);
-    drain->suspects[at].until_ms = clock_monotonic_ms() + HOLD_MS;
+    suspect->until_ms = clock_monotonic_ms() + HOLD_MS;
 }
 
 /* ---- one round ---- */
@@ -197,7 +187,7 @@ static void strike(struct spool_drain *drain, const struct spooled *row, bool re
 static enum publish_outcome await(struct spool_drain *drain, struct pending_message *message, int64_t deadline_ms)
 {
     for (;;) {
-        int64_t stop_ms = stop_at(drain);
+        int64_t stop_ms = atomic_load(&drain->stop_at_ms);
         int64_t last_ms = stop_ms && stop_ms < deadline_ms ? stop_ms : deadline_ms;
         int64_t look_ms = clock_monotonic_ms() + STOP_POLL_MS;
 
@@ -251,16 +241,10 @@ static bool delete_confirmed(struct spool_drain *drain, const struct round *roun
 
 static bool read_rows(struct spool_drain *drain, int64_t after_id, size_t *count)
 {
-    struct spool_status status;
     struct error error;
 
     if (spool_read(drain->spool, after_id, drain->window, WINDOW_BYTES, drain->rows, count, &error))
         return true;
-    spool_status(drain->spool, &status);
-    if (status.waiting == 0) { /* it was the last of a file that has lost its name */
-        *count = 0;
-        return true;
-    }
     if (log_limiter_is_news(&drain->limiter, "read", clock_monotonic_ms()))
         log_warn("the spool cannot be read for now: %s", error.text);
     return false;
@@ -308,7 +292,7 @@ static void *run_drain(void *argument)
 {
     struct spool_drain *drain = argument;
 
-    while (!stop_at(drain)) {
+    while (!atomic_load(&drain->stop_at_ms)) {
         note_end(drain);
         if (spool_wait(drain->spool, IDLE_MS) && !run_pass(drain))
             pause_for(drain, backoff_next_ms(&drain->backoff));

@@ -12,19 +12,14 @@
 #include <unistd.h>
 
 enum {
-    HEADER_SIZE = 100,
-    HEADER_MAGIC = 16,
-    HEADER_APPLICATION_ID = 68,
+    HEADER_SIZE = 100, /* of a database, and where it says whose it is (sqlite.org/fileformat2.html, 1.3) */
+    AT_APPLICATION_ID = 68,
     OWNER_ONLY = 0600,
-    LOCK_STEP_MS = 50,
+    SUFFIX_LONGEST = 64,
 };
 
 static const char log_suffix[] = "-wal"; /* SQLite's */
 static const char lock_suffix[] = ".lock";
-
-enum { SUFFIX_LONGEST = 64 };
-
-static const struct spool_file closed = {.folder = -1, .lock = -1, .database = -1, .log = -1};
 
 enum error_code spool_file_code(int error_number)
 {
@@ -50,15 +45,6 @@ static bool fail(struct error *error, int number, const char *doing, const char 
     return false;
 }
 
-bool spool_file_refuse_foreign(const char *path, struct error *error)
-{
-    error_set(error, ERROR_CONFIG,
-              "the spool: %s is a database of another program (or of this one, with a damaged first page): choose another "
-              "SPOOL_PATH, or move that file away",
-              path);
-    return false;
-}
-
 bool spool_file_refuse_held(const char *path, struct error *error)
 {
     error_set(error, ERROR_REFUSED,
@@ -68,15 +54,14 @@ bool spool_file_refuse_held(const char *path, struct error *error)
     return false;
 }
 
-static bool join(char out[PATH_MAX], const char *path, const char *suffix)
+/* Of a file beside it; there is room for SUFFIX_LONGEST (spool_file_lock). Returns `out`. */
+static const char *beside(char out[PATH_MAX], const char *path, const char *suffix)
 {
-    size_t len = strlen(path), suffix_size = strlen(suffix) + 1;
+    size_t len = strlen(path);
 
-    if (len + suffix_size > PATH_MAX)
-        return false;
     memcpy(out, path, len);
-    memcpy(out + len, suffix, suffix_size);
-    return true;
+    memcpy(out + len, suffix, strlen(suffix) + 1);
+    return out;
 }
 
 static void close_one(int *descriptor)
@@ -96,6 +81,46 @@ static bool leads_to(const char *path, int descriptor)
     if (stat(path, &by_name) != 0)
         return errno != ENOENT && errno != ENOTDIR;
     return by_name.st_dev == open_one.st_dev && by_name.st_ino == open_one.st_ino;
+}
+
+/* ---- what is there ---- */
+
+static bool sync_folder(const struct spool_file *file, struct error *error)
+{
+    return fsync(file->folder) == 0 || fail(error, errno, "syncing the folder of", file->path, "check the disk");
+}
+
+static bool is_foreign(const uint8_t *header, ssize_t size)
+{
+    static const char magic[] = "SQLite format 3", ours[] = {'D', 'b', 's', 'p'};
+
+    return size == HEADER_SIZE && memcmp(header, magic, sizeof magic) == 0 &&
+           memcmp(header + AT_APPLICATION_ID, ours, sizeof ours) != 0;
+}
+
+bool spool_file_make(const struct spool_file *file, struct error *error)
+{
+    int descriptor = open(file->path, O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC, OWNER_ONLY); /* it may be a pipe */
+    uint8_t header[HEADER_SIZE];
+    struct stat status;
+    ssize_t got = -1;
+
+    if (descriptor < 0)
+        return fail(error, errno, "opening", file->path,
+                    "make room, or let this user read and write it, or choose another SPOOL_PATH");
+    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
+        error_set(error, ERROR_CONFIG, "the spool: %s is not a regular file: set SPOOL_PATH to one", file->path);
+    else if ((got = pread(descriptor, header, sizeof header, 0)) < 0)
+        fail(error, errno, "reading", file->path, "check the disk");
+    close(descriptor);
+    if (got >= 0 && is_foreign(header, got)) {
+        error_set(error, ERROR_CONFIG,
+                  "the spool: %s is a database of another program (or of this one, with a damaged first page): choose another "
+                  "SPOOL_PATH, or move that file away",
+                  file->path);
+        return false;
+    }
+    return got > 0 || (got == 0 && sync_folder(file, error));
 }
 
 /* ---- the lock ---- */
@@ -127,8 +152,7 @@ static bool take_lock(struct spool_file *file, struct error *error)
     char path[PATH_MAX];
     bool held;
 
-    (void)join(path, file->path, lock_suffix);
-    file->lock = open(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, OWNER_ONLY);
+    file->lock = open(beside(path, file->path, lock_suffix), O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, OWNER_ONLY);
     if (file->lock < 0)
         return fail(error, errno, "making the lock", path, "make room, or let this user write there");
     held = flock(file->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
@@ -136,101 +160,29 @@ static bool take_lock(struct spool_file *file, struct error *error)
     return (!held && leads_to(path, file->lock)) || spool_file_refuse_held(file->path, error);
 }
 
-static bool try_lock(const char *path, struct spool_file *file, struct error *error)
+bool spool_file_lock(const char *path, struct spool_file *out, struct error *error)
 {
-    enum spool_header found;
-
+    *out = (struct spool_file){.folder = -1, .lock = -1, .database = -1, .log = -1};
     if (strlen(path) + SUFFIX_LONGEST >= PATH_MAX)
         return fail(error, ENAMETOOLONG, "finding", path, "choose a shorter SPOOL_PATH");
-    snprintf(file->path, PATH_MAX, "%s", path);
-    if (!enter(file, error) || !spool_file_header(file, &found, error))
-        return false;
-    return found == SPOOL_HEADER_FOREIGN ? spool_file_refuse_foreign(file->path, error) : take_lock(file, error);
-}
-
-bool spool_file_lock(const char *path, int64_t wait_ms, struct spool_file *out, struct error *error)
-{
-    int64_t deadline_ms = clock_monotonic_ms() + wait_ms;
-    struct spool_file file = closed;
-
-    while (!try_lock(path, &file, error)) {
-        close_one(&file.lock); /* it is another's: the name stays */
-        spool_file_unlock(&file);
-        if (error->code != ERROR_REFUSED || clock_monotonic_ms() >= deadline_ms)
-            return false;
-        clock_sleep_ms(LOCK_STEP_MS);
-    }
-    *out = file;
-    return true;
+    snprintf(out->path, PATH_MAX, "%s", path);
+    if (enter(out, error) && spool_file_make(out, error) && take_lock(out, error))
+        return true;
+    close_one(&out->lock); /* it is another's: the name stays */
+    spool_file_unlock(out);
+    return false;
 }
 
 void spool_file_unlock(struct spool_file *file)
 {
     char path[PATH_MAX];
 
-    if (file->lock >= 0 && join(path, file->path, lock_suffix) && leads_to(path, file->lock))
+    if (file->lock >= 0 && leads_to(beside(path, file->path, lock_suffix), file->lock))
         (void)unlink(path);
     close_one(&file->lock);
     close_one(&file->log);
     close_one(&file->database);
     close_one(&file->folder);
-}
-
-/* ---- what is there ---- */
-
-static bool read_header(int descriptor, const char *path, enum spool_header *out, struct error *error)
-{
-    static const char magic[HEADER_MAGIC] = "SQLite format 3";
-    uint8_t header[HEADER_SIZE];
-    ssize_t got = pread(descriptor, header, sizeof header, 0);
-    uint32_t mark = 0;
-
-    if (got < 0)
-        return fail(error, errno, "reading", path, "check the disk");
-    for (int i = 0; got == HEADER_SIZE && i < 4; i++)
-        mark = mark << 8 | header[HEADER_APPLICATION_ID + i];
-    if (got == 0)
-        *out = SPOOL_HEADER_NONE;
-    else if (got < HEADER_SIZE || memcmp(header, magic, sizeof magic) != 0)
-        *out = SPOOL_HEADER_GARBAGE;
-    else
-        *out = mark == SPOOL_APPLICATION_ID ? SPOOL_HEADER_OURS : SPOOL_HEADER_FOREIGN;
-    return true;
-}
-
-bool spool_file_header(const struct spool_file *file, enum spool_header *out, struct error *error)
-{
-    int descriptor = open(file->path, O_RDWR | O_NONBLOCK | O_CLOEXEC); /* it may be a pipe */
-    struct stat status;
-    bool known = false;
-
-    if (descriptor < 0 && errno == ENOENT) {
-        *out = SPOOL_HEADER_NONE;
-        return true;
-    }
-    if (descriptor < 0)
-        return fail(error, errno, "opening", file->path, "let this user read and write it, or choose another SPOOL_PATH");
-    if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode))
-        known = read_header(descriptor, file->path, out, error);
-    else
-        error_set(error, ERROR_CONFIG, "the spool: %s is not a regular file: set SPOOL_PATH to one", file->path);
-    close(descriptor);
-    return known;
-}
-
-static bool sync_folder(const struct spool_file *file, struct error *error)
-{
-    return fsync(file->folder) == 0 || fail(error, errno, "syncing the folder of", file->path, "check the disk");
-}
-
-bool spool_file_make(const struct spool_file *file, struct error *error)
-{
-    int descriptor = open(file->path, O_RDWR | O_CREAT | O_CLOEXEC, OWNER_ONLY);
-
-    if (descriptor < 0)
-        return fail(error, errno, "making", file->path, "make room, or let this user write there");
-    close(descriptor);
-    return sync_folder(file, error);
 }
 
 /* ---- whether the names still lead there ---- */
@@ -242,8 +194,7 @@ bool spool_file_pin(struct spool_file *file, struct error *error)
     close_one(&file->database);
     close_one(&file->log);
     file->database = open(file->path, O_PATH | O_CLOEXEC);
-    if (join(log, file->path, log_suffix))
-        file->log = open(log, O_PATH | O_CLOEXEC);
+    file->log = open(beside(log, file->path, log_suffix), O_PATH | O_CLOEXEC);
     if (file->database >= 0 && file->log >= 0)
         return true;
     error_set(error, ERROR_UNAVAILABLE, "the spool: finding %s and its log again: %s: leave both where they are", file->path,
@@ -253,12 +204,11 @@ bool spool_file_pin(struct spool_file *file, struct error *error)
 
 enum spool_presence spool_file_presence(const struct spool_file *file)
 {
-    struct stat status;
     char log[PATH_MAX];
 
     if (!leads_to(file->path, file->database))
-        return fstat(file->database, &status) == 0 && status.st_nlink == 0 ? SPOOL_DELETED : SPOOL_MOVED;
-    return join(log, file->path, log_suffix) && leads_to(log, file->log) ? SPOOL_PRESENT : SPOOL_LOG_GONE;
+        return SPOOL_GONE;
+    return leads_to(beside(log, file->path, log_suffix), file->log) ? SPOOL_PRESENT : SPOOL_LOG_GONE;
 }
 
 /* ---- setting aside ---- */
@@ -273,8 +223,8 @@ bool spool_file_set_aside(const struct spool_file *file, const char *why, struct
     struct tm utc;
 
     (void)strftime(stamp, sizeof stamp, ".set-aside-%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
-    if (!join(log, file->path, log_suffix) || !join(to, file->path, stamp) || !join(to_log, to, log_suffix))
-        return fail(error, ENAMETOOLONG, "setting aside", file->path, remedy);
+    beside(log, file->path, log_suffix);
+    beside(to_log, beside(to, file->path, stamp), log_suffix);
     if (renameat2(AT_FDCWD, log, AT_FDCWD, to_log, RENAME_NOREPLACE) != 0 && errno != ENOENT)
         return fail(error, errno, "setting aside", log, remedy);
     if (renameat2(AT_FDCWD, file->path, AT_FDCWD, to, RENAME_NOREPLACE) != 0)

@@ -1,6 +1,5 @@
-/* Where the spool lies: the lock that keeps it to one process, what the header of its file says, whether its names still lead
-   to the files that are open, and the renaming of what cannot be used. Of SQLite it knows the header and the names beside a
-   file. One thread at a time. */
+/* Where the spool lies: the lock that keeps it to one process, whether its names still lead to the files that are open, and the
+   renaming of what cannot be used. Of SQLite it knows the header of a database and the names beside it. One thread at a time. */
 #ifndef DROPBRIDGE_SPOOL_FILE_H
 #define DROPBRIDGE_SPOOL_FILE_H
 
@@ -9,15 +8,6 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { SPOOL_APPLICATION_ID = 0x44627370 }; /* "Dbsp", in the header of a database (sqlite.org/fileformat2.html, 1.3) */
-
-enum spool_header {
-    SPOOL_HEADER_NONE, /* no file, or an empty one */
-    SPOOL_HEADER_OURS,
-    SPOOL_HEADER_FOREIGN, /* another program's database */
-    SPOOL_HEADER_GARBAGE, /* no database */
-};
 
 /* Descriptors are -1 where there is none. */
 struct spool_file {
@@ -28,17 +18,16 @@ struct spool_file {
     int log;
 };
 
-/* Opens the folder of `path` and locks FILE.lock, waiting up to wait_ms for another process to let go. False with
-   *error: ERROR_NOT_YET (no such folder), ERROR_CONFIG (no right to write, another program's database, which gets no lock
-   beside it), ERROR_REFUSED (another process has it), ERROR_UNAVAILABLE. A file system without locks is no error: then only
-   SQLite keeps two processes apart. */
-bool spool_file_lock(const char *path, int64_t wait_ms, struct spool_file *out, struct error *error);
+/* Opens the folder of `path`, makes the file if there is none, and locks FILE.lock. False with *error: ERROR_NOT_YET (no such
+   folder), ERROR_CONFIG (no right to write, no regular file, another program's database, which gets no lock beside it),
+   ERROR_REFUSED (another process has it), ERROR_UNAVAILABLE. A file system without locks is no error: then only SQLite keeps
+   two processes apart. */
+bool spool_file_lock(const char *path, struct spool_file *out, struct error *error);
 void spool_file_unlock(struct spool_file *file);
 
-/* Reads the header. Only while SQLite has the file not open: closing a descriptor of it lets go of SQLite's lock. False with
-   *error as above, also if it is no regular file. */
-bool spool_file_header(const struct spool_file *file, enum spool_header *out, struct error *error);
-/* Makes an empty file that only its owner can read, unless there is one, and puts its name on the disk. */
+/* Makes an empty file that only its owner can read, with its name on the disk, unless there is a database of ours or something
+   to set aside. Only while SQLite has the file not open: closing a descriptor of it lets go of SQLite's lock. False with *error
+   as above. */
 bool spool_file_make(const struct spool_file *file, struct error *error);
 /* Renames the file and those beside it to FILE.set-aside-YYYYMMDDTHHMMSSZ, never over another; `why` ("it is damaged: …") goes
    into the log. */
@@ -51,13 +40,11 @@ bool spool_file_pin(struct spool_file *file, struct error *error);
 enum spool_presence {
     SPOOL_PRESENT,
     SPOOL_LOG_GONE, /* only the log has lost its name */
-    SPOOL_MOVED,    /* the file has another name */
-    SPOOL_DELETED,
+    SPOOL_GONE,     /* the file was moved or deleted */
 };
 enum spool_presence spool_file_presence(const struct spool_file *file);
 
-/* Why a foreign file, or one that another process holds, is not opened. Always false. */
-bool spool_file_refuse_foreign(const char *path, struct error *error);
+/* Why a file that another process holds is not opened. Always false. */
 bool spool_file_refuse_held(const char *path, struct error *error);
 
 /* ERROR_CONFIG for what an operator must put right (rights), ERROR_NOT_YET for a folder that is not there, else

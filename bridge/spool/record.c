@@ -47,11 +47,6 @@ static bool append_number(struct buf *buf, uint64_t value)
     return buf_append(buf, bytes, sizeof bytes);
 }
 
-static bool append_bytes(struct buf *buf, struct bytes bytes)
-{
-    return bytes.len == 0 || buf_append(buf, bytes.data, bytes.len);
-}
-
 bool spool_record_checksum(const struct spool_record *row, uint8_t digest[SHA256_SIZE])
 {
     uint8_t of_body[SHA256_SIZE];
@@ -64,7 +59,8 @@ bool spool_record_checksum(const struct spool_record *row, uint8_t digest[SHA256
     /* Each with its length in front, so that no two rows give the same text. */
     for (size_t i = 0; i < SPOOL_BODY; i++) {
         append_number(&digested, row->columns[i].len);
-        append_bytes(&digested, row->columns[i]);
+        if (row->columns[i].len > 0)
+            buf_append(&digested, row->columns[i].data, row->columns[i].len);
     }
     done = sha256(row->columns[SPOOL_BODY], of_body) && buf_append(&digested, of_body, sizeof of_body) &&
            !digested.overflow && sha256(bytes_of(digested.data, digested.len), digest);

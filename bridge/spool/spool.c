@@ -1,25 +1,23 @@
 #include "spool.h"
 
-#include "db.h"
+#include "common/clock.h"
+#include "common/timers.h"
 #include "store.h"
 
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     QUEUE_MESSAGES = 16384,
     QUEUE_BYTES = 1024 * 1024 * 1024, /* more than a disk writes in the time of an answer; the requests hold them in any case */
     RECORD_BYTES = 16 * 1024,         /* all columns but the body, at the most */
-};
-
-struct spool {
-    struct handoff *queue;
-    struct spool_store *store;
-    pthread_t writer;
-    atomic_bool stopping;
+    REOPEN_FIRST_MS = TIMER_MS(100),
+    REOPEN_MAX_MS = TIMER_MS(5000),
+    LOOK_MS = TIMER_MS(1000),
+    IDS_A_MS = 1024 * 1024, /* ids that a process has for each millisecond since 1970, from its start on: more than it uses */
 };
 
 /* ---- many messages, one commit ---- */
@@ -38,13 +36,12 @@ static size_t one_commit(struct pending_message *const *messages, size_t count)
 static size_t write_commit(struct spool *spool, struct pending_message *const *messages, size_t count)
 {
     size_t rows;
-    enum publish_outcome outcome = spool_store_commit(spool->store, messages, count, &rows);
+    enum publish_outcome outcome = store_commit(spool, messages, count, &rows);
 
     for (size_t i = 0; i < rows; i++)
         message_settle(messages[i], outcome);
     if (rows < count)
         message_settle(messages[rows++], PUBLISH_FULL);
-    spool_store_checkpoint(spool->store);
     return rows;
 }
 
@@ -69,7 +66,7 @@ static void *run_writer(void *context)
 
         /* Read before the last look into the queue: nobody hands over anything after it was set. */
         stopping = atomic_load(&spool->stopping);
-        rest_ms = spool_store_tend(spool->store);
+        rest_ms = store_tend(spool);
         count = handoff_take(spool->queue, messages, SPOOL_COMMIT_ROWS);
         while (done < count)
             done += write_commit(spool, messages + done, one_commit(messages + done, count - done));
@@ -80,50 +77,108 @@ static void *run_writer(void *context)
     return NULL;
 }
 
+/* ---- any thread ---- */
+
 enum publish_outcome spool_submit(struct spool *spool, struct pending_message *message, int64_t deadline_ms)
 {
     struct spool_status status;
 
-    spool_store_status(spool->store, &status);
+    spool_status(spool, &status);
     if (status.state == SPOOL_IS_FULL) /* not even tried: the writer may be busy with the disk */
         return PUBLISH_FULL;
     return handoff_submit(spool->queue, message, deadline_ms);
 }
 
+void spool_status(struct spool *spool, struct spool_status *out)
+{
+    pthread_mutex_lock(&spool->mutex);
+    *out = spool->status;
+    pthread_mutex_unlock(&spool->mutex);
+}
+
+bool spool_wait(struct spool *spool, int64_t timeout_ms)
+{
+    struct timespec deadline = clock_timespec_of_ms(clock_monotonic_ms() + timeout_ms);
+    bool is_there;
+    int waited = 0;
+
+    pthread_mutex_lock(&spool->mutex);
+    while (!(is_there = spool->readable && spool->status.waiting > 0) && !spool->woken && waited == 0)
+        waited = pthread_cond_timedwait(&spool->changed, &spool->mutex, &deadline);
+    spool->woken = false;
+    pthread_mutex_unlock(&spool->mutex);
+    return is_there;
+}
+
+void spool_wake(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->mutex);
+    spool->woken = true;
+    pthread_cond_broadcast(&spool->changed);
+    pthread_mutex_unlock(&spool->mutex);
+}
+
+int64_t spool_bytes_for(int64_t body_bytes)
+{
+    return spool_db_needs((size_t)body_bytes + RECORD_BYTES);
+}
+
 /* ---- its life ---- */
+
+/* Above those of every file that another process has made: the clock has gone on further than its ids. So files that are put
+   in each other's place never give one id to two messages. */
+static int64_t first_id(void)
+{
+    int64_t now_ms = clock_wall_ms();
+
+    return now_ms > 0 && now_ms < INT64_MAX / IDS_A_MS / 2 ? now_ms * IDS_A_MS : 1;
+}
+
+/* All but the queue and the thread. NULL without memory. */
+static struct spool *new_spool(const struct spool_settings *settings, struct bridge_metrics *metrics)
+{
+    int64_t max_ms = settings->reopen_max_ms > 0 ? settings->reopen_max_ms : REOPEN_MAX_MS;
+    struct spool *spool = calloc(1, sizeof *spool);
+
+    if (!spool)
+        return NULL;
+    spool->settings = *settings;
+    spool->settings.look_ms = settings->look_ms > 0 ? settings->look_ms : LOOK_MS;
+    spool->metrics = metrics;
+    spool->next_id = first_id();
+    backoff_init(&spool->backoff, max_ms < REOPEN_FIRST_MS ? max_ms : REOPEN_FIRST_MS, max_ms,
+                 (uint64_t)getpid() ^ (uint64_t)clock_wall_ms());
+    pthread_mutex_init(&spool->turnstile, NULL);
+    pthread_mutex_init(&spool->disk, NULL);
+    pthread_mutex_init(&spool->mutex, NULL);
+    clock_init_condition(&spool->changed);
+    snprintf(spool->status.problem, ERROR_TEXT, "the spool %s is being opened and checked", settings->path);
+    return spool;
+}
 
 static void free_spool(struct spool *spool)
 {
-    spool_store_free(spool->store);
+    store_close(spool);
     handoff_free(spool->queue);
+    pthread_cond_destroy(&spool->changed);
+    pthread_mutex_destroy(&spool->mutex);
+    pthread_mutex_destroy(&spool->disk);
+    pthread_mutex_destroy(&spool->turnstile);
     free(spool);
-}
-
-/* All its parts, without the thread. NULL with *error. */
-static struct spool *new_spool(const struct spool_settings *settings, struct bridge_metrics *metrics, struct error *error)
-{
-    struct spool *spool = calloc(1, sizeof *spool);
-
-    error_set(error, ERROR_NO_MEMORY, "no memory for the spool");
-    if (!spool)
-        return NULL;
-    spool->queue = handoff_new(QUEUE_MESSAGES, QUEUE_BYTES, error);
-    if (spool->queue)
-        spool->store = spool_store_new(settings, spool->queue, metrics);
-    if (spool->store)
-        return spool;
-    free_spool(spool);
-    return NULL;
 }
 
 struct spool *spool_start(const struct spool_settings *settings, struct bridge_metrics *metrics, struct error *error)
 {
-    struct spool *spool = new_spool(settings, metrics, error);
+    struct spool *spool = new_spool(settings, metrics);
     int failed;
 
-    if (!spool)
+    if (!spool) {
+        error_set(error, ERROR_NO_MEMORY, "no memory for the spool");
         return NULL;
-    if (spool_store_lock(spool->store, error)) {
+    }
+    spool->queue = handoff_new(QUEUE_MESSAGES, QUEUE_BYTES, error);
+    spool->locked = spool->queue && spool_file_lock(settings->path, &spool->file, error);
+    if (spool->locked || (spool->queue && error->code == ERROR_UNAVAILABLE)) { /* a full or failing disk: it is tried again */
         failed = pthread_create(&spool->writer, NULL, run_writer, spool);
         if (failed == 0)
             return spool;
@@ -141,37 +196,4 @@ void spool_stop(struct spool *spool)
     handoff_wake(spool->queue);
     pthread_join(spool->writer, NULL);
     free_spool(spool);
-}
-
-void spool_status(struct spool *spool, struct spool_status *out)
-{
-    spool_store_status(spool->store, out);
-}
-
-/* ---- for the drain ---- */
-
-bool spool_read(struct spool *spool, int64_t after_id, size_t max, size_t max_bytes, struct spooled *out, size_t *count,
-                struct error *error)
-{
-    return spool_store_read(spool->store, after_id, max, max_bytes, out, count, error);
-}
-
-bool spool_delete(struct spool *spool, const int64_t *ids, size_t count, struct error *error)
-{
-    return spool_store_delete(spool->store, ids, count, error);
-}
-
-bool spool_wait(struct spool *spool, int64_t timeout_ms)
-{
-    return spool_store_wait(spool->store, timeout_ms);
-}
-
-void spool_wake(struct spool *spool)
-{
-    spool_store_wake(spool->store);
-}
-
-int64_t spool_bytes_for(int64_t body_bytes)
-{
-    return spool_db_needs((size_t)body_bytes + RECORD_BYTES);
 }

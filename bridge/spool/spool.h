@@ -19,9 +19,8 @@
 struct spool;
 
 struct spool_settings {
-    const char *path;     /* SPOOL_PATH */
-    int64_t max_bytes;    /* SPOOL_MAX_BYTES: of the database file; the log beside it takes at most SPOOL_LOG_BYTES more */
-    int64_t lock_wait_ms; /* how long another process may still hold the file at the start (a bridge that is stopping) */
+    const char *path;  /* SPOOL_PATH */
+    int64_t max_bytes; /* SPOOL_MAX_BYTES: of the database file; the log beside it takes at most SPOOL_LOG_BYTES more */
     /* For tests; 0: the usual. How often the writer looks whether the file is in its place, and the longest pause between two
        attempts to open it again. */
     int64_t look_ms;

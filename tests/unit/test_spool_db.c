@@ -61,13 +61,13 @@ struct opened {
     struct spool_stock stock;
 };
 
-static struct opened *open_at(const char *name, int64_t max_bytes, int64_t lock_wait_ms, struct error *error)
+static struct opened *open_at(const char *name, int64_t max_bytes, struct error *error)
 {
     struct opened *opened = calloc(1, sizeof *opened);
 
     assert_non_null(opened);
     *error = (struct error){0};
-    if (spool_file_lock(name, lock_wait_ms, &opened->file, error)) {
+    if (spool_file_lock(name, &opened->file, error)) {
         opened->db = spool_db_open(&opened->file, max_bytes, &opened->stock, error);
         if (opened->db)
             return opened;
@@ -79,7 +79,7 @@ static struct opened *open_at(const char *name, int64_t max_bytes, int64_t lock_
 
 static struct opened *open_spool(int64_t max_bytes, struct error *error)
 {
-    return open_at(path, max_bytes, 0, error);
+    return open_at(path, max_bytes, error);
 }
 
 static struct opened *opened(void)
@@ -319,7 +319,7 @@ static void a_path_that_cannot_be_used_is_refused_with_what_to_do(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct error error;
 
-        CHECK_CASE(cases[i].name, open_at(cases[i].path, MEGABYTE, 0, &error) == NULL);
+        CHECK_CASE(cases[i].name, open_at(cases[i].path, MEGABYTE, &error) == NULL);
         CHECK_CASE(cases[i].name, error.code == cases[i].code);
         if (!strstr(error.text, cases[i].text))
             fail_msg("%s: %s", cases[i].name, error.text);
@@ -393,7 +393,7 @@ static void a_new_spool_is_its_owners_alone_and_has_no_shared_memory(void **stat
     assert_int_equal(names_with("-wal"), 0);
 }
 
-static void a_spool_that_another_process_holds_is_waited_for_and_then_refused(void **state)
+static void a_spool_that_another_process_holds_is_refused_until_that_has_ended(void **state)
 {
     struct error error;
     struct opened *file;
@@ -407,23 +407,21 @@ static void a_spool_that_another_process_holds_is_waited_for_and_then_refused(vo
     assert_int_equal(pipe(ready) | pipe(leave), 0);
     child = fork();
     if (child == 0) {
-        file = open_at(path, MEGABYTE, 50, &error);
+        file = open_spool(MEGABYTE, &error);
         close(leave[1]);
         if (!file || write(ready[1], "r", 1) != 1)
             _exit(1);
         (void)!read(leave[0], &byte, 1);
-        clock_sleep_ms(50); /* clock: the other mostly waits by then, and need not */
         close_spool(file);
         _exit(0);
     }
     close(leave[0]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
-    assert_null(open_at(path, MEGABYTE, 50, &error));
+    assert_null(open_spool(MEGABYTE, &error));
     assert_int_equal(error.code, ERROR_REFUSED);
     assert_non_null(strstr(error.text, "another process"));
     close(leave[1]);
-    file = open_at(path, MEGABYTE, HANG_GUARD_MS, &error);
-    assert_non_null(file);
+    WAIT_UNTIL((file = open_spool(MEGABYTE, &error)) != NULL);
     assert_int_equal(messages_in(file), 10);
     close_spool(file);
     assert_int_equal(waitpid(child, NULL, 0), child);
@@ -762,10 +760,10 @@ static void a_file_without_its_name_is_noticed_and_can_be_drained(void **state)
         void (*take_away)(void);
         enum spool_presence presence;
     } cases[] = {
-        {"the file deleted, its log left", spool_delete_file, SPOOL_DELETED},
-        {"both deleted", spool_delete_both, SPOOL_DELETED},
-        {"the file moved, its log left", spool_move_file, SPOOL_MOVED},
-        {"another in its place", put_another_there, SPOOL_MOVED},
+        {"the file deleted, its log left", spool_delete_file, SPOOL_GONE},
+        {"both deleted", spool_delete_both, SPOOL_GONE},
+        {"the file moved, its log left", spool_move_file, SPOOL_GONE},
+        {"another in its place", put_another_there, SPOOL_GONE},
         {"its log alone", spool_delete_log, SPOOL_LOG_GONE},
     };
 
@@ -874,7 +872,7 @@ int main(void)
         CASE(what_was_set_aside_keeps_its_log_and_never_covers_another),
         CASE(what_is_set_aside_is_named_also_when_the_disk_fails_then),
         CASE(a_new_spool_is_its_owners_alone_and_has_no_shared_memory),
-        CASE(a_spool_that_another_process_holds_is_waited_for_and_then_refused),
+        CASE(a_spool_that_another_process_holds_is_refused_until_that_has_ended),
         CASE(a_message_comes_back_byte_for_byte_and_property_for_property),
         CASE(a_damaged_message_comes_as_a_rejected_one),
         CASE(messages_are_read_oldest_first_within_bounds),
