@@ -4,7 +4,7 @@
 #ifndef DROPBRIDGE_SPOOL_DB_H
 #define DROPBRIDGE_SPOOL_DB_H
 
-#include "bridge/handoff.h"
+#include "bridge/pending_message.h"
 #include "common/error.h"
 #include "file.h"
 #include "record.h"

@@ -3,7 +3,7 @@
 #define DROPBRIDGE_SPOOL_RECORD_H
 
 #include "common/sha256.h"
-#include "bridge/handoff.h"
+#include "bridge/pending_message.h"
 
 #include <stdbool.h>
 #include <stdint.h>
