@@ -31,15 +31,11 @@ struct ingest *ingest_new(const struct ingest_settings *settings, struct error *
 {
     struct ingest *ingest = calloc(1, sizeof *ingest);
 
-    if (!ingest) {
+    if (!ingest || !(ingest->recent = recent_events_new()))
         error_set(error, ERROR_NO_MEMORY, "no memory for the policy");
-        return NULL;
-    }
-    ingest->keys = keyring_new(&settings->secrets, error);
-    ingest->recent = recent_events_new();
-    if (!ingest->keys || !ingest->recent) {
-        if (ingest->keys)
-            error_set(error, ERROR_NO_MEMORY, "no memory for the policy");
+    else
+        ingest->keys = keyring_new(&settings->secrets, error);
+    if (!ingest || !ingest->keys) {
         ingest_free(ingest);
         return NULL;
     }

@@ -7,15 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct named_key {
-    char campaign[LIMIT_CAMPAIGN + 1]; /* empty: for all */
-    struct hmac_key *key;
-};
-
 struct keys {
     struct hmac_key **webhook;
     size_t webhook_count;
-    struct named_key *callback;
+    struct named_key {
+        char campaign[LIMIT_CAMPAIGN + 1]; /* empty: for all that have no key of their own */
+        struct hmac_key *key;
+    } * callback;
     size_t callback_count;
 };
 
@@ -34,48 +32,38 @@ static void keys_clear(struct keys *keys)
     free(keys->callback);
 }
 
-static bool add_callback_key(struct keys *keys, struct bytes campaign, struct bytes key)
+static struct bytes secret_at(const struct secrets *secrets, size_t i)
 {
-    struct named_key *named = &keys->callback[keys->callback_count];
+    return bytes_of(secrets->items[i].data, secrets->items[i].len);
+}
 
-    if (campaign.len > 0)
-        memcpy(named->campaign, campaign.data, campaign.len);
-    named->key = hmac_key_new(key);
-    keys->callback_count += named->key != NULL;
+static bool add_callback_key(struct keys *keys, struct bytes campaign, struct bytes secret)
+{
+    struct named_key *named = &keys->callback[keys->callback_count++];
+
+    memcpy(named->campaign, campaign.data, campaign.len);
+    named->key = hmac_key_new(secret);
     return named->key != NULL;
 }
 
-static bool keys_init(struct keys *keys, const struct keyring_secrets *secrets)
+/* On failure too *keys is to be cleared. */
+static bool keys_init(struct keys *keys, const struct keyring_secrets *of)
 {
-    static const struct secrets none;
-    const struct secrets *webhook = secrets->webhook ? secrets->webhook : &none;
-    const struct secrets *callback = secrets->callback ? secrets->callback : &none;
-    const struct secrets *campaign = secrets->campaign ? secrets->campaign : &none;
+    struct bytes campaign, secret;
+    struct error ignored; /* the check of the setting has refused what has no = */
 
-    *keys = (struct keys){.webhook = calloc(webhook->count + 1, sizeof *keys->webhook),
-                          .callback = calloc(callback->count + campaign->count + 1, sizeof *keys->callback)};
-    if (!keys->webhook || !keys->callback)
-        return false;
-    for (size_t i = 0; i < webhook->count; i++) {
-        keys->webhook[i] = hmac_key_new(bytes_of(webhook->items[i].data, webhook->items[i].len));
-        if (!keys->webhook[i])
-            return false;
-        keys->webhook_count++;
-    }
-    for (size_t i = 0; i < callback->count; i++) {
-        if (!add_callback_key(keys, bytes_of(NULL, 0), bytes_of(callback->items[i].data, callback->items[i].len)))
-            return false;
-    }
-    for (size_t i = 0; i < campaign->count; i++) {
-        struct bytes name, key;
-        struct error ignored; /* the settings' check has found none */
+    *keys = (struct keys){.webhook = calloc(of->webhook.count + 1, sizeof *keys->webhook),
+                          .callback = calloc(of->callback.count + of->campaign.count + 1, sizeof *keys->callback)};
+    bool ok = keys->webhook && keys->callback;
 
-        if (callback_campaign_secret_split(bytes_of(campaign->items[i].data, campaign->items[i].len), &name, &key,
-                                           &ignored) &&
-            !add_callback_key(keys, name, key))
-            return false;
-    }
-    return true;
+    for (size_t i = 0; ok && i < of->webhook.count; i++)
+        ok = (keys->webhook[keys->webhook_count++] = hmac_key_new(secret_at(&of->webhook, i))) != NULL;
+    for (size_t i = 0; ok && i < of->callback.count; i++)
+        ok = add_callback_key(keys, bytes_of_text(""), secret_at(&of->callback, i));
+    for (size_t i = 0; ok && i < of->campaign.count; i++)
+        ok = callback_campaign_secret_split(secret_at(&of->campaign, i), &campaign, &secret, &ignored) &&
+             add_callback_key(keys, campaign, secret);
+    return ok;
 }
 
 struct keyring *keyring_new(const struct keyring_secrets *secrets, struct error *error)
@@ -119,14 +107,18 @@ bool keyring_replace(struct keyring *ring, const struct keyring_secrets *secrets
     return true;
 }
 
-/* The name under which the campaign's keys stand: its own, or "" if it has none. */
+/* Under which name the campaign's keys stand: its own, or "". NULL: it has none. */
 static const char *name_of(const struct keys *keys, const char *campaign)
 {
+    const char *name = NULL;
+
     for (size_t i = 0; i < keys->callback_count; i++) {
         if (strcmp(keys->callback[i].campaign, campaign) == 0)
             return campaign;
+        if (keys->callback[i].campaign[0] == '\0')
+            name = "";
     }
-    return "";
+    return name;
 }
 
 bool keyring_has_webhook(struct keyring *ring)
@@ -139,12 +131,8 @@ bool keyring_has_webhook(struct keyring *ring)
 
 bool keyring_has_callback(struct keyring *ring, const char *campaign)
 {
-    bool has = false;
-
     pthread_rwlock_rdlock(&ring->lock);
-    const char *name = campaign ? name_of(&ring->keys, campaign) : NULL;
-    for (size_t i = 0; i < ring->keys.callback_count; i++)
-        has |= !name || strcmp(ring->keys.callback[i].campaign, name) == 0;
+    const bool has = campaign ? name_of(&ring->keys, campaign) != NULL : ring->keys.callback_count > 0;
     pthread_rwlock_unlock(&ring->lock);
     return has;
 }
@@ -175,7 +163,7 @@ bool keyring_check_token(struct keyring *ring, const char *campaign, struct byte
     pthread_rwlock_rdlock(&ring->lock);
     const char *name = name_of(&ring->keys, campaign);
     /* Every key is tried, so that the time tells nothing about which one matched. */
-    for (size_t i = 0; i < ring->keys.callback_count; i++) {
+    for (size_t i = 0; name && i < ring->keys.callback_count; i++) {
         if (strcmp(ring->keys.callback[i].campaign, name) == 0)
             found |= callback_token_check(&ring->keys.callback[i].key, 1, campaign, token);
     }

@@ -11,13 +11,13 @@
 
 struct keyring;
 
-/* As the settings have them; NULL: none. */
+/* As the settings have them, who own them. */
 struct keyring_secrets {
-    const struct secrets *webhook, *callback;
-    const struct secrets *campaign; /* entries of CALLBACK_CAMPAIGN_SECRETS */
+    struct secrets webhook, callback;
+    struct secrets campaign; /* entries of CALLBACK_CAMPAIGN_SECRETS */
 };
 
-/* Prepares keys from the secrets, which are not needed any more. NULL with *error. */
+/* Prepares keys from the secrets, which are not needed afterwards. NULL with *error. */
 struct keyring *keyring_new(const struct keyring_secrets *secrets, struct error *error);
 void keyring_free(struct keyring *ring); /* NULL is fine */
 

@@ -140,8 +140,7 @@ static int64_t threads_for_descriptors(int64_t threads)
 
 static struct keyring_secrets secrets_of(const struct bridge_settings *config)
 {
-    return (struct keyring_secrets){&config->webhook_secrets, &config->callback_secrets,
-                                    &config->callback_campaign_secrets};
+    return (struct keyring_secrets){config->webhook_secrets, config->callback_secrets, config->callback_campaign_secrets};
 }
 
 static bool start_core(struct bridge *bridge, struct error *error)

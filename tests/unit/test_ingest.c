@@ -259,7 +259,7 @@ static void run_cases(const struct ingest_settings *settings, const struct reque
 static void requests_are_judged_in_order(void **state)
 {
     const struct ingest_settings settings = {
-        .secrets = {.webhook = &secrets, .callback = &secrets}, .timestamp_tolerance_s = 300};
+        .secrets = {.webhook = secrets, .callback = secrets}, .timestamp_tolerance_s = 300};
 
     (void)state;
     run_cases(&settings, with_secrets, COUNT(with_secrets));
@@ -276,7 +276,7 @@ static void routes_without_a_secret_refuse(void **state)
 static void callbacks_can_be_taken_unverified(void **state)
 {
     const struct ingest_settings settings = {
-        .secrets = {.callback = &secrets}, .callback_auth_off = true, .timestamp_tolerance_s = 300};
+        .secrets = {.callback = secrets}, .callback_auth_off = true, .timestamp_tolerance_s = 300};
 
     (void)state;
     run_cases(&settings, with_auth_off, COUNT(with_auth_off));

@@ -16,7 +16,7 @@ struct list {
     uint8_t data[SECRETS_MAX][64];
 };
 
-static const struct secrets *list_of(struct list *list, const char *const *texts)
+static struct secrets list_of(struct list *list, const char *const *texts)
 {
     memset(list, 0, sizeof *list);
     list->secrets.items = list->items;
@@ -25,7 +25,7 @@ static const struct secrets *list_of(struct list *list, const char *const *texts
         memcpy(list->data[i], texts[i], strlen(texts[i]));
         list->secrets.count++;
     }
-    return &list->secrets;
+    return list->secrets;
 }
 
 static bool token_verifies(struct keyring *ring, const char *campaign, const char *key_text)
@@ -98,8 +98,8 @@ static void replaced_keys_verify_no_more(void **state)
 {
     static const char *const before[] = {"a", "kept", NULL}, *const after[] = {"kept", "b", NULL};
     struct list first, second;
-    const struct keyring_secrets old = {.webhook = list_of(&first, before), .callback = &first.secrets};
-    const struct keyring_secrets new = {.webhook = list_of(&second, after), .callback = &second.secrets};
+    const struct keyring_secrets old = {.webhook = list_of(&first, before), .callback = first.secrets};
+    const struct keyring_secrets new = {.webhook = list_of(&second, after), .callback = second.secrets};
     struct error error;
     struct keyring *ring = keyring_new(&old, &error);
 
@@ -144,14 +144,14 @@ static void keys_are_replaced_while_others_verify(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++)
         (void)list_of(&lists[i], texts[i]);
-    readers.ring = keyring_new(&(struct keyring_secrets){&lists[0].secrets, &lists[0].secrets, NULL}, &error);
+    readers.ring = keyring_new(&(struct keyring_secrets){.webhook = lists[0].secrets, .callback = lists[0].secrets}, &error);
     for (size_t i = 0; i < COUNT(threads); i++)
         assert_int_equal(pthread_create(&threads[i], NULL, verify_on, &readers), 0);
     for (size_t i = 0; i < 200; i++) {
-        const struct secrets *secrets = &lists[i % 2].secrets;
+        const struct secrets secrets = lists[i % 2].secrets;
         const int before = atomic_load(&readers.verified);
 
-        assert_true(keyring_replace(readers.ring, &(struct keyring_secrets){secrets, secrets, NULL}, &error));
+        assert_true(keyring_replace(readers.ring, &(struct keyring_secrets){.webhook = secrets, .callback = secrets}, &error));
         WAIT_UNTIL(atomic_load(&readers.verified) > before);
     }
     atomic_store(&readers.ended, true);
