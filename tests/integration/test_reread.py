@@ -269,9 +269,10 @@ def test_the_next_connection_to_rabbitmq_is_made_by_the_url_in_the_file(start_br
         rabbitmq.control("change_password", user, "second")
         replace(path, rabbitmq.url.replace("guest:guest", f"{user}:second"))
         servers.wait_until(lambda: "AMQP_URL_FILE was read again" in bridge.stderr, lambda: bridge.stderr[-2000:])
-        before = bridge.stderr.count("connected to")
+        connected = "info dropbridge: dropbridge-1: publishing to"
+        before = bridge.stderr.count(connected)
         rabbitmq.control("eval", f'[rabbit_networking:close_connection(P, "test") || P <- rabbit_networking:connections(), rabbit_networking:connection_info(P, [user]) =:= [{{user, <<"{user}">>}}]]')
-        servers.wait_until(lambda: bridge.stderr.count("connected to") > before, lambda: bridge.stderr[-3000:])
+        servers.wait_until(lambda: bridge.stderr.count(connected) > before, lambda: bridge.stderr[-3000:])
         bridge.wait_ready()
         assert "first" not in bridge.stderr and "second" not in bridge.stderr
     finally:

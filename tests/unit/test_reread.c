@@ -16,7 +16,7 @@
 struct sample {
     struct secrets keys, others;
     int level;
-    char *fixed;
+    char *fixed, *url;
 };
 
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
@@ -27,6 +27,8 @@ static const struct setting rows[] = {
     {.name = "LOG_LEVEL", .type = SETTING_CHOICE, .offset = offsetof(struct sample, level), .default_text = "info",
      .choices = levels, .reread = true},
     {.name = "AMQP_QUEUE", .type = SETTING_TEXT, .offset = offsetof(struct sample, fixed), .default_text = "old"},
+    {.name = "SAMPLE_URL", .type = SETTING_TEXT, .offset = offsetof(struct sample, url), .default_text = "none", .secret = true,
+     .reread = true},
 };
 
 /* What the program has in force, as its functions were told in the thread. */
@@ -212,12 +214,58 @@ static void the_level_of_the_log_changes(void **state)
     end(&program);
 }
 
+static bool url_is(struct program *program, const char *url)
+{
+    char *text = reread_text(program->reread, "SAMPLE_URL");
+    const bool same = text && strcmp(text, url) == 0 && strcmp(program->values.url, "none") == 0;
+
+    reread_text_free(text);
+    return same;
+}
+
+static void who_connects_is_told_the_present_text(void **state)
+{
+    static const struct {
+        const char *name, *config, *url;
+    } steps[] = {
+        {"not given", "SAMPLE_OTHERS=x\n", "none"},
+        {"given", "SAMPLE_URL=first\n", "first"},
+        {"another", "SAMPLE_URL=second\n", "second"},
+        {"beside a line of nonsense", "SAMPLE_URL=third\nnonsense\n", "second"},
+        {"not given again", "SAMPLE_OTHERS=x\n", "none"},
+    };
+    struct program program;
+
+    (void)state;
+    begin(&program, true);
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        put(program.config, steps[i].config);
+        hang_up(&program);
+        CHECK_CASE(steps[i].name, url_is(&program, steps[i].url));
+    }
+    assert_null(reread_text(program.reread, "AMQP_QUEUE"));
+    end(&program);
+}
+
+static void it_may_be_stopped_at_any_moment(void **state)
+{
+    struct program program;
+
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        begin(&program, i % 2 == 0);
+        end(&program);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sighup_takes_what_can_be_used_and_names_what_cannot),
         cmocka_unit_test(a_file_that_changes_is_read_without_a_signal),
         cmocka_unit_test(the_level_of_the_log_changes),
+        cmocka_unit_test(who_connects_is_told_the_present_text),
+        cmocka_unit_test(it_may_be_stopped_at_any_moment),
     };
 
     stop_signal_ignore_others();
