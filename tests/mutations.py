@@ -68,6 +68,27 @@ WHO_MAY_SEND = [
         ["test_callback_token"],
     ),
     Mutation(
+        "campaign-keys-beside-that-of-all", "a campaign with keys of its own is verified by those alone",
+        "bridge/keyring.c",
+        "if (strcmp(ring->keys.callback[i].campaign, name) == 0)",
+        "if (strcmp(ring->keys.callback[i].campaign, name) <= 0)",
+        ["test_keyring"],
+    ),
+    Mutation(
+        "unusable-secrets-taken", "a file that cannot be used leaves the old secrets in force",
+        "common/reread.c",
+        "if (!kept[i])\n            continue;\n        setting_value_clear",
+        "kept[i] = false;\n        if (!kept[i])\n            continue;\n        setting_value_clear",
+        ["test_reread"],
+    ),
+    Mutation(
+        "hangup-ends", "SIGHUP ends no program",
+        "common/stop_signal.c",
+        "(void)pthread_sigmask(SIG_BLOCK, &hangup, NULL);",
+        "(void)pthread_sigmask(SIG_UNBLOCK, &hangup, NULL);",
+        ["test_stop_signal", "test_reread.py::test_sighup_ends_no_program_that_starts_or_stops"],
+    ),
+    Mutation(
         "length-and-chunks", "Content-Length beside Transfer-Encoding is refused",
         "bridge/http/framing.c",
         "if (length && encoding)",
