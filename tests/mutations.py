@@ -310,6 +310,27 @@ ACCEPTING = [
         ["test_availability"],
     ),
     Mutation(
+        "stall-ignored", "nobody waits for a broker that confirms nothing until it does again",
+        "bridge/broker/availability.c",
+        "return all[index].stalled ? BROKER_AWAY : BROKER_OPEN;",
+        "return BROKER_OPEN;",
+        ["test_availability"],
+    ),
+    Mutation(
+        "overdue-kept", "a connection whose confirms are overdue is opened again",
+        "bridge/broker/channel.c",
+        "return waited <= overdue_ms && refused_ms",
+        "return refused_ms",
+        ["test_broker_channel"],
+    ),
+    Mutation(
+        "asks-no-other-connection", "a queue that refuses for long is asked by another connection",
+        "bridge/broker/channel.c",
+        "return waited <= overdue_ms && refused_ms <= REFUSAL_MAX_MS * patience;",
+        "return waited <= overdue_ms;",
+        ["test_broker_channel"],
+    ),
+    Mutation(
         "not-declared-again", "what was unbound is bound again when a message comes back",
         "bridge/broker/channel.c",
         "        *returned = true;",
