@@ -297,7 +297,7 @@ char *reread_text(struct reread *reread, const char *name)
     char *copy = NULL;
 
     pthread_mutex_lock(&reread->mutex);
-    for (size_t i = 0; i < reread->count; i++) {
+    for (size_t i = 0; i < reread->count && !copy; i++) {
         const struct row *row = &reread->rows[i];
         char *const *first = setting_value_slot(&row->setting, reread->config);
 

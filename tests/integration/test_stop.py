@@ -56,20 +56,22 @@ def test_a_worker_that_has_no_redis_and_takes_no_messages_ends_within_a_second(s
 
 
 @pytest.mark.threads
-def test_a_stop_tells_those_it_cuts_off_to_come_again(start_bridge, queues):
-    """Two requests come only by half: one without the end of its body, one without the end of its head."""
+def test_a_stop_waits_for_a_body_and_tells_those_it_cuts_off_to_come_again(start_bridge, queues):
+    """Two requests come only by half: a body that has begun has its time, a head that has begun is cut off once nothing else is
+    under way."""
     bridge = start_bridge()
     head = wire.head("POST", wire.WEBHOOK, [*wire.guide(BODY).items(), ("Content-Length", len(BODY))])
     with contextlib.ExitStack() as stack:
-        halves = [stack.enter_context(wire.Raw(bridge.port)).send(half) for half in (head + BODY[:-20], head[:-20])]
+        half_a_body, half_a_head = (stack.enter_context(wire.Raw(bridge.port)).send(half) for half in (head + BODY[:-20], head[:-20]))
         servers.wait_until(lambda: bridge.readyz()[1]["connections"]["body"] == bridge.readyz()[1]["connections"]["head"] == 1,
                            lambda: bridge.readyz())
         bridge.signal(servers.SIGTERM)
-        for half in halves:
-            answer = half.answer()
-            assert (answer.status, answer.code, answer.closes) == (503, "unavailable", True)
-            assert 1 <= int(answer.headers["retry-after"]) <= 5
-            assert half.closed_by_peer()
+        answer = half_a_body.answer()
+        assert (answer.status, answer.code, answer.closes) == (408, "body_timeout", True)
+        answer = half_a_head.answer()
+        assert (answer.status, answer.code, answer.closes) == (503, "unavailable", True)
+        assert 1 <= int(answer.headers["retry-after"]) <= 5
+        assert half_a_body.closed_by_peer() and half_a_head.closed_by_peer()
     assert bridge.wait_exit() == 0
     again = start_bridge(SPOOL_PATH=bridge.settings["SPOOL_PATH"])
     assert wire.post(again.port, wire.WEBHOOK, BODY, wire.guide(BODY)).status == 200
