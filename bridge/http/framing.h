@@ -36,7 +36,7 @@ struct http_head {
 };
 
 /* Judges what the parser skipped in silence: lines before the request, a second space, a space before a colon, a bare line
-   feed, a folded line. NULL or what is wrong. */
+   feed, a folded line. NULL or what is wrong. Not seen: which two of CR, LF and space ended the request line. */
 const char *framing_of_head(const struct http_head *head);
 
 /* Whether the HTTP library will keep the connection after this request. */

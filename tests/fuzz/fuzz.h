@@ -1,4 +1,5 @@
-/* For fuzz targets: what is claimed of any bytes. A target is a program that libFuzzer calls with inputs of its making. */
+/* For fuzz targets: what is claimed of any bytes. libFuzzer calls a target with inputs of its making, replay.c with those of its
+   corpus. */
 #ifndef DROPBRIDGE_FUZZ_H
 #define DROPBRIDGE_FUZZ_H
 
@@ -27,6 +28,17 @@ static inline bool fuzz_part(struct bytes *rest, struct bytes *part)
     *part = bytes_of(rest->data, end ? (size_t)(end - rest->data) : rest->len);
     *rest = end ? bytes_of(end + 1, rest->len - part->len - 1) : bytes_of(NULL, 0);
     return true;
+}
+
+/* A copy of just that size with a NUL behind it, to be freed: a byte too many is noticed. */
+static inline char *fuzz_text(struct bytes text)
+{
+    char *copy = malloc(text.len + 1);
+    CLAIM(copy);
+    if (text.len > 0)
+        memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    return copy;
 }
 
 #endif
