@@ -346,7 +346,8 @@ def spool(bench):
             for name in ("p50", "p99"):
                 add(SPOOL, f"{name} of an answer", "ms", result["latency_us"][name] / 1000)
             bench.add_use(SPOOL, result["use"], events, ("load", "bridge"))
-            add(SPOOL, "written to the disk", "bytes an event", result["use"]["written"]["bridge"] / events)
+            if result["use"]["written"]["bridge"] is not None:
+                add(SPOOL, "written to the disk", "bytes an event", result["use"]["written"]["bridge"] / events)
             add(SPOOL, "size of it", "bytes an event", bridge.metrics()["dropbridge_spool_bytes"] / events)
     bench.rabbit.start()
     for file in files:

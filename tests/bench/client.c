@@ -3,7 +3,10 @@
 #include "common/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,6 +20,7 @@ enum { EVENTS_AT_ONCE = 256, US_A_SECOND = 1000000, STATUS_LINE_MIN = 13, SPARE_
 
 struct connection {
     int fd;
+    SSL *tls; /* NULL: plain */
     bool busy;
     const struct bytes *request; /* under way, if busy */
     size_t written;              /* of it */
@@ -30,6 +34,7 @@ static const uint64_t TIMER = UINT64_MAX; /* in place of a connection's index */
 struct client {
     struct client_plan plan;
     struct client_result *result;
+    SSL_CTX *tls; /* NULL: plain */
     struct connection *connections;
     size_t *idle; /* a ring of those with nothing under way: each has its turn */
     size_t idle_from;
@@ -44,6 +49,43 @@ struct client {
 
 /* ---- connections ---- */
 
+/* The handshake blocks: it is made before the measurement, or when a connection was lost. */
+static bool begin_tls(SSL_CTX *context, struct connection *connection)
+{
+    connection->tls = SSL_new(context);
+    if (connection->tls && SSL_set_fd(connection->tls, connection->fd) == 1 && SSL_connect(connection->tls) == 1 &&
+        fcntl(connection->fd, F_SETFL, O_NONBLOCK) == 0)
+        return true;
+    errno = EPROTO;
+    return false;
+}
+
+/* What SSL_read or SSL_write returned, as recv and send tell it. */
+static ssize_t as_of_socket(const SSL *tls, int count)
+{
+    if (count > 0)
+        return count;
+    int why = SSL_get_error(tls, count);
+    errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+    return -1;
+}
+
+static ssize_t send_some(struct connection *connection, const void *data, size_t len)
+{
+    if (!connection->tls)
+        return send(connection->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ERR_clear_error();
+    return as_of_socket(connection->tls, SSL_write(connection->tls, data, (int)len));
+}
+
+static ssize_t receive_some(struct connection *connection, void *data, size_t room)
+{
+    if (!connection->tls)
+        return recv(connection->fd, data, room, MSG_DONTWAIT);
+    ERR_clear_error();
+    return as_of_socket(connection->tls, SSL_read(connection->tls, data, (int)room));
+}
+
 static bool open_connection(struct client *client, size_t index, struct error *error)
 {
     struct connection *connection = &client->connections[index];
@@ -54,6 +96,7 @@ static bool open_connection(struct client *client, size_t index, struct error *e
     connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connection->fd < 0 || connect(connection->fd, (const struct sockaddr *)address, sizeof *address) != 0 ||
         setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+        (client->tls && !begin_tls(client->tls, connection)) ||
         epoll_ctl(client->epoll, EPOLL_CTL_ADD, connection->fd, &event) != 0) {
         error_set(error, ERROR_UNAVAILABLE, "connection %zu cannot be opened: %s", index + 1, strerror(errno));
         return false;
@@ -79,12 +122,14 @@ static size_t take_idle(struct client *client)
 
 static void close_connection(struct connection *connection)
 {
+    SSL_free(connection->tls);
+    connection->tls = NULL;
     if (connection->fd >= 0)
         (void)close(connection->fd);
     connection->fd = -1;
 }
 
-/* What was under way is lost; another connection takes its place. */
+/* What was under way is lost; another connection takes its place, unless the plan is lazy. */
 static bool replace_connection(struct client *client, size_t index, struct error *error)
 {
     struct connection *connection = &client->connections[index];
@@ -93,7 +138,7 @@ static bool replace_connection(struct client *client, size_t index, struct error
         add_idle(client, index);
     }
     close_connection(connection);
-    return open_connection(client, index, error);
+    return client->plan.lazy || open_connection(client, index, error);
 }
 
 /* ---- requests ---- */
@@ -117,8 +162,8 @@ static bool write_more(struct client *client, size_t index)
     struct connection *connection = &client->connections[index];
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = index};
     bool was_partial = connection->written > 0;
-    ssize_t count = send(connection->fd, connection->request->data + connection->written,
-                         connection->request->len - connection->written, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t count = send_some(connection, connection->request->data + connection->written,
+                              connection->request->len - connection->written);
 
     if (count < 0 && errno != EAGAIN && errno != EINTR)
         return false;
@@ -140,6 +185,8 @@ static bool begin_request(struct client *client, int64_t now_us, struct error *e
     connection->busy = true;
     client->busy++;
     client->result->sent++;
+    if (connection->fd < 0 && !open_connection(client, index, error))
+        return false;
     if (write_more(client, index))
         return true;
     client->result->broken++;
@@ -181,7 +228,7 @@ static bool read_more(struct client *client, size_t index, int64_t now_us)
 {
     struct connection *connection = &client->connections[index];
     size_t room = CLIENT_ANSWER_MAX - 1 - connection->have;
-    ssize_t count = recv(connection->fd, connection->answer + connection->have, room, MSG_DONTWAIT);
+    ssize_t count = receive_some(connection, connection->answer + connection->have, room);
 
     if (count < 0)
         return errno == EAGAIN || errno == EINTR;
@@ -306,16 +353,19 @@ struct client *client_new(const struct client_plan *plan, struct error *error)
     client->idle = calloc(plan->connections, sizeof *client->idle);
     client->epoll = epoll_create1(EPOLL_CLOEXEC);
     client->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (!client->connections || !client->idle || client->epoll < 0 || client->timer < 0 ||
+    client->tls = plan->tls ? SSL_CTX_new(TLS_client_method()) : NULL;
+    if (!client->connections || !client->idle || (plan->tls && !client->tls) || client->epoll < 0 || client->timer < 0 ||
         epoll_ctl(client->epoll, EPOLL_CTL_ADD, client->timer, &event) != 0) {
         error_set(error, ERROR_NO_MEMORY, "no memory or descriptors for the connections");
         goto out;
     }
+    if (client->tls)
+        (void)SSL_CTX_set_mode(client->tls, SSL_MODE_ENABLE_PARTIAL_WRITE);
     for (size_t i = 0; i < plan->connections; i++)
         client->connections[i].fd = -1;
     good = true;
     for (size_t i = 0; i < plan->connections && good; i++) {
-        good = open_connection(client, i, error);
+        good = plan->lazy || open_connection(client, i, error);
         add_idle(client, i);
     }
 out:
@@ -332,6 +382,7 @@ void client_free(struct client *client)
         return;
     for (size_t i = 0; client->connections && i < client->plan.connections; i++)
         close_connection(&client->connections[i]);
+    SSL_CTX_free(client->tls);
     free(client->connections);
     free(client->idle);
     if (client->timer >= 0)

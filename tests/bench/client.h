@@ -1,4 +1,4 @@
-/* Many keep-alive HTTP connections from one thread, each with one request under way at a time. IPv4 only. */
+/* Many keep-alive HTTP connections from one thread, plain or with TLS, each with one request under way at a time. IPv4 only. */
 #ifndef DROPBRIDGE_BENCH_CLIENT_H
 #define DROPBRIDGE_BENCH_CLIENT_H
 
@@ -22,6 +22,8 @@ struct client_plan {
     size_t connections;
     int64_t for_us;               /* no request begins later than this after the first */
     double rate;                  /* requests a second, evenly spaced; 0: as fast as answers come */
+    bool tls;                     /* whose certificate it is, is not checked; SIGPIPE must be ignored */
+    bool lazy;                    /* a connection is opened with its first request, and again only with another one */
     const struct bytes *requests; /* each sent once, in this order; all gone is the end */
     size_t request_count;
 };
@@ -38,11 +40,11 @@ struct client_result {
 
 struct client;
 
-/* Opens all connections. NULL with *error when one is refused or descriptors run out. */
+/* Opens all connections, unless the plan is lazy. NULL with *error when one is refused or descriptors run out. */
 struct client *client_new(const struct client_plan *plan, struct error *error);
 void client_free(struct client *client); /* NULL is fine */
 
-/* Sends, and waits for what is under way, CLIENT_GIVE_UP_MS at the longest. False with *error when no connection can be
+/* Sends, and waits for what is under way, CLIENT_GIVE_UP_MS at the longest; the connections stay open. False with *error when no connection can be
    had any more. The plan's requests stay the caller's. */
 bool client_run(struct client *client, struct client_result *result, struct error *error);
 

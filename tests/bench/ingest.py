@@ -9,8 +9,11 @@ import http.client
 import json
 import os
 import pathlib
+import ssl
 import subprocess
 
+import calls
+import certificates
 import load
 import machine
 import peers
@@ -21,7 +24,10 @@ QUEUE = "dropcowboy.events"
 BROKER_CONF = "vm_memory_high_watermark.absolute = 4GB\n"
 PUBLISH_S = 300
 CONNECTIONS = 256
-BROKER, HTTP, OURS, SPOOL = "broker", "http", "ours", "ours-spool"
+BROKER, HTTP, OURS, TLS, SPOOL = "broker", "http", "ours", "ours-tls", "ours-spool"
+MEMORY_OF = (OURS, TLS, "rust", "go", "fastify")
+MEMORY_RATE = 1000  # connections a second that are opened and send their event
+COUNTED_THREADS = 300  # perf needs a descriptor for each thread and each name; threads that sleep make no calls
 KINDS = ("server", "broker", "load")
 BODY = b'{"type":"message.delivered","data":{"message_id":"one","campaign_id":"bench","timestamp":"2026-03-20T15:04:00Z"}}'
 
@@ -50,6 +56,7 @@ CONTENDERS = {
     "rust": Contender("Rust axum, lapin confirms, 4 channels", (peers.RUST_INGEST / "target" / "release" / "rust-ingest",),
                       peers.build_rust_ingest),
     OURS: Contender("dropbridge"),
+    TLS: Contender("dropbridge with TLS", settings={"LISTEN": "127.0.0.1:0s"}),
     SPOOL: Contender("dropbridge into its spool, RabbitMQ away", settings={"AMQP_URL": "amqp://guest:guest@127.0.0.1:1/%2f"},
                      kept=False),
 }
@@ -61,10 +68,12 @@ class Size:
     events: int
     rates: tuple  # at which latencies are measured, events a second
     rate_s: int
+    counted: int  # events of the turn whose system calls are counted
+    connections: tuple  # at which memory is measured
 
 
-FULL = Size(rounds=3, events=60000, rates=(500, 2000, 8000), rate_s=5)
-QUICK = Size(rounds=1, events=3000, rates=(500,), rate_s=2)
+FULL = Size(rounds=3, events=60000, rates=(500, 2000, 8000), rate_s=5, counted=10000, connections=(100, 1000, 5000))
+QUICK = Size(rounds=1, events=3000, rates=(500,), rate_s=2, counted=1000, connections=(20, 50))
 
 
 def switches(pids):
@@ -88,15 +97,17 @@ def children_of(pid):
 class Server:
     """A contender that listens, whatever it is made with."""
 
-    def __init__(self, arena, slug):
-        self.contender, self.bridge = CONTENDERS[slug], None
+    def __init__(self, arena, slug, **more):
+        self.contender, self.bridge, self.tls = CONTENDERS[slug], None, None
         name = f"{slug}-{arena.turns}"
-        if slug in (OURS, SPOOL):
+        if slug in (OURS, TLS, SPOOL):
             settings = {"AMQP_URL": arena.rabbit.url, "HTTP_THREADS": None, "WEBHOOK_SECRET": servers.WEBHOOK_SECRET,
-                        **self.contender.settings}
+                        **self.contender.settings, **more}
+            if slug == TLS:
+                settings["TLS_CERT_FILE"] = arena.authority.issue("bridge")
+                self.tls = ssl.create_default_context(cafile=arena.authority.path)
             self.bridge = servers.Bridge(arena.folder, settings, name=name, build=arena.build)
-            wanted = "connected" if slug == OURS else "away"
-            servers.wait_until(lambda: self.bridge.readyz()[1]["broker"] == wanted, "the bridge is ready")
+            self.bridge.wait_ready("away" if slug == SPOOL else "connected")
             self.child, self.port = self.bridge, self.bridge.port
             return
         self.port = servers.free_port()
@@ -124,7 +135,8 @@ class Server:
         mac = hmac.new(servers.WEBHOOK_SECRET.encode(), BODY, hashlib.sha256).hexdigest()
         told = []
         for what, signature, wanted in (("a signed event", mac, 200), ("another signature", "0" * 64, 401)):
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            connection = (http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10, context=self.tls) if self.tls
+                          else http.client.HTTPConnection("127.0.0.1", self.port, timeout=10))
             connection.request("POST", "/webhooks/dropcowboy", BODY,
                                {"X-DropCowboy-Signature": signature, "Content-Type": "application/json"})
             status = connection.getresponse().status
@@ -143,6 +155,7 @@ class Arena:
     def __init__(self, folder, build, size):
         self.folder, self.build, self.size = folder, build, size
         self.rabbit = servers.RabbitMQ(folder / "rabbitmq", BROKER_CONF)
+        self.authority = certificates.Authority(folder / "authority")
         self.load = load.Load(build / "tests" / "bench" / "load")
         self.turns = 0
 
@@ -172,12 +185,25 @@ class Arena:
         with self.rabbit.connect() as connection:
             return connection.channel().queue_declare(QUEUE, passive=True).method.message_count
 
-    def turn(self, slug):
+    def send(self, server, events, pids, connections=CONNECTIONS, **more):
+        return self.load.run(server, pids, events=events, connections=connections, tls=bool(server.tls), **more)
+
+    @contextlib.contextmanager
+    def serving(self, slug, **settings):
         self.turns += 1
         self.empty()
+        server = Server(self, slug, **settings)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+    def turn(self, slug):
         return self.turn_of_broker() if slug == BROKER else self.turn_of_server(slug)
 
     def turn_of_broker(self):
+        self.turns += 1
+        self.empty()
         pids = {"broker": self.rabbit.vm_pid()}
         before = machine.Snapshot(pids)
         told = self.publish(self.size.events)
@@ -186,12 +212,11 @@ class Arena:
         return self.figures(told["events"], told["took_us"], told["latency_us"], cpu, None, use)
 
     def turn_of_server(self, slug):
-        server = Server(self, slug)
-        try:
+        with self.serving(slug) as server:
             wrong = server.wrong()
             pids = {"broker": self.rabbit.vm_pid(), **{f"server-{pid}": pid for pid in server.pids}}
             switched = switches(server.pids)
-            told = self.load.run(server, pids, events=self.size.events, connections=CONNECTIONS)
+            told = self.send(server, self.size.events, pids)
             switched = switches(server.pids) - switched
             use = told["use"]
             cpu = {"server": sum(seconds for name, seconds in use["cpu"].items() if name.startswith("server-")),
@@ -206,8 +231,6 @@ class Arena:
                 if found != kept:
                     wrong.append(f"{found} events are in the queue instead of {kept}")
             return self.figures(told["good"], told["took_us"], told["latency_us"], cpu, switched, use) | {"wrong": wrong}
-        finally:
-            server.stop()
 
     @staticmethod
     def figures(events, took_us, latency_us, cpu, switched, use):
@@ -223,17 +246,38 @@ class Arena:
         self.turns += 1
         self.empty()
         alone = self.publish(events, rate)["latency_us"]
-        self.empty()
-        server = Server(self, OURS)
-        try:
-            told = self.load.run(server, {"broker": self.rabbit.vm_pid()}, events=events, connections=CONNECTIONS, rate=rate,
-                                 seconds=self.size.rate_s + 60)
-        finally:
-            server.stop()
+        with self.serving(OURS) as server:
+            told = self.send(server, events, {"broker": self.rabbit.vm_pid()}, rate=rate, seconds=self.size.rate_s + 60)
         if told["bad"]:
             raise RuntimeError(f"{told['bad']} of {told['sent']} events at {rate} a second are not answered 200")
         return {name: {quantile: figures[quantile] / 1000 for quantile in ("p50", "p99")}
                 for name, figures in (("publisher", alone), ("ours", told["latency_us"]))}
+
+    def system_calls(self, slug):
+        """{"by": what counted, "names": {name: system calls an event}}, or {"why": they are not counted}"""
+        settings = {"HTTP_THREADS": COUNTED_THREADS} if slug.startswith(OURS) else {}
+        with self.serving(slug, **settings) as server:
+            try:
+                counted, by, told = calls.count(server.pids, self.folder / f"calls-{self.turns}",
+                                                lambda: self.send(server, self.size.counted, {}))
+            except calls.NotCounted as why:
+                return {"why": str(why)}
+            return {"by": by, "names": {name: count / told["answered"] for name, count in counted.items()}}
+
+    def memory(self, slug):
+        """[{"connections", "open": those that it has not closed when each has sent one event, "unanswered" events, "now" and "most":
+        bytes}], the first with none."""
+        with self.serving(slug) as server:
+            def look():
+                now, most = (sum(machine.memory_bytes(pid, field) for pid in server.pids) for field in ("VmRSS", "VmHWM"))
+                return {"open": machine.established(server.port), "now": now, "most": most}
+
+            told = [{"connections": 0, "unanswered": 0, **look()}]
+            for count in self.size.connections:
+                result = self.send(server, count, {}, connections=count, rate=MEMORY_RATE, while_held=look)
+                told.append({"connections": count, "unanswered": result["bad"], **result["held"]})
+                servers.wait_until(lambda: machine.established(server.port) == 0, "the connections are closed")
+            return told
 
 
 def measure(folder, build, size, slugs):
@@ -241,17 +285,21 @@ def measure(folder, build, size, slugs):
     not_run = {slug: why for slug in slugs if CONTENDERS[slug].install and (why := CONTENDERS[slug].install())}
     turns, latencies = {}, {}
     arena = Arena(folder, build, size)
+    ran = [slug for slug in slugs if slug not in not_run]
     try:
         arena.rabbit.start()
         arena.turn(BROKER)  # warms the broker up
         for number in range(size.rounds):
-            ran = [slug for slug in slugs if slug not in not_run]
             begin = number * 3 % len(ran)
             for slug in [*ran[begin:], *ran[:begin]]:
                 turns.setdefault(slug, []).append(arena.turn(slug))
                 print(f"  round {number + 1}: {CONTENDERS[slug].name}: {turns[slug][-1]['rate']:,.0f} a second", flush=True)
             for rate in size.rates if OURS in slugs else ():
                 latencies.setdefault(rate, []).append(arena.latencies(rate))
+        print("  system calls, memory", flush=True)
+        counted = {slug: arena.system_calls(slug) for slug in ran if slug != BROKER}
+        memory = {slug: arena.memory(slug) for slug in ran if slug in MEMORY_OF}
     finally:
         arena.rabbit.stop()
-    return standings.ingest_summary({slug: CONTENDERS[slug].name for slug in slugs}, turns, not_run), latencies
+    rows = standings.ingest_summary({slug: CONTENDERS[slug].name for slug in slugs}, turns, not_run)
+    return [row | {"calls": counted.get(row["slug"]), "memory": memory.get(row["slug"])} for row in rows], latencies

@@ -8,12 +8,14 @@
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
-enum { REQUEST_MAX = 2048, EVENTS_MAX = 5000000, CONNECTIONS_MAX = 20000, PORT_MAX = 65535, SECONDS_MAX = 3600 };
+enum { REQUEST_MAX = 2048, EVENTS_MAX = 5000000, CONNECTIONS_MAX = 20000, PORT_MAX = 65535, SECONDS_MAX = 3600, SPARE_S = 120 };
 static const unsigned long FIRST_MAX = 1UL << 48;
 
 struct options {
@@ -23,10 +25,13 @@ struct options {
     unsigned long seconds;
     unsigned long rate;
     unsigned long first;
+    bool tls;
+    bool hold;
 };
 
 static const char usage[] =
     "usage: load --port N [--connections N] [--events N] [--seconds N] [--rate N] [--first N]\n"
+    "            [--tls] [--hold]\n"
     "  --port N         of the bridge, on 127.0.0.1\n"
     "  --connections N  keep-alive connections (256)\n"
     "  --events N       at most so many, each distinct (100000)\n"
@@ -34,6 +39,9 @@ static const char usage[] =
     "  --rate N         events a second, evenly spaced, their latency counted from when they were due;\n"
     "                   0: each connection sends its next one when it is answered (0)\n"
     "  --first N        number of the first event: another one for each run makes other events (0)\n"
+    "  --tls            speaks TLS, and trusts whoever answers\n"
+    "  --hold           opens each connection with its first event, and keeps those that the bridge keeps until its\n"
+    "                   standard input ends\n"
     "WEBHOOK_SECRET in the environment signs them.\n";
 
 static bool number_into(const char *text, unsigned long least, unsigned long most, unsigned long *out)
@@ -55,6 +63,8 @@ static bool read_options(int argc, char **argv, struct options *options)
         {"seconds", required_argument, NULL, 's'},
         {"rate", required_argument, NULL, 'r'},
         {"first", required_argument, NULL, 'f'},
+        {"tls", no_argument, NULL, 't'},
+        {"hold", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     bool good = true;
@@ -80,6 +90,12 @@ static bool read_options(int argc, char **argv, struct options *options)
             break;
         case 'f':
             good = number_into(optarg, 0, FIRST_MAX, &options->first);
+            break;
+        case 't':
+            options->tls = true;
+            break;
+        case 'h':
+            options->hold = true;
             break;
         default:
             good = false;
@@ -165,10 +181,14 @@ static bool run(const struct options *options, const struct hmac_key *key, struc
         .connections = options->connections,
         .for_us = (int64_t)options->seconds * 1000000,
         .rate = (double)options->rate,
+        .tls = options->tls,
+        .lazy = options->hold,
         .requests = requests,
         .request_count = options->events,
     };
 
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)alarm((unsigned)options->seconds + SPARE_S);
     plan.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     buf_init(&all, (size_t)options->events * REQUEST_MAX);
     if (!requests || !result || !make_requests(options, key, &all, requests)) {
@@ -184,6 +204,9 @@ static bool run(const struct options *options, const struct hmac_key *key, struc
     good = client_run(client, result, error);
     if (good)
         print_result(result, cpu_us() - before_us, requests[0].len);
+    (void)fflush(stdout);
+    while (good && options->hold && getchar() != EOF)
+        ;
 out:
     client_free(client);
     free(result);

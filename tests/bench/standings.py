@@ -111,8 +111,10 @@ def chart_rows(rows):
 
 PUBLISH, HTTP = "broker", "http"
 INGEST_CPU = ("server", "broker", "load")
-INGEST_HEAD = ("", "events/s", "least to most", "of bound", "p50 ms", "p99 ms", "server", "broker", "load", "switches", "checks")
-INGEST_LINE = "{:<44} {:>9} {:>18} {:>8} {:>8} {:>8} {:>7} {:>7} {:>6} {:>8}  {}"
+INGEST_HEAD = ("", "events/s", "least to most", "of bound", "p50 ms", "p99 ms", "server", "broker", "load", "switches", "calls", "checks")
+INGEST_LINE = "{:<44} {:>9} {:>18} {:>8} {:>8} {:>8} {:>7} {:>7} {:>6} {:>8} {:>6}  {}"
+MEMORY_LINE = "{:<44} {:>11} {:>11} {:>9} {:>9}  {}"
+MEMORY_HEAD = ("Memory; each connection has sent one event", "connections", "still open", "MiB", "at most", "")
 
 
 def ingest_summary(contenders, turns, not_run):
@@ -143,6 +145,30 @@ def bound_of(rows):
     return 1 / sum(1 / row["rate"] for row in halves) if all(map(measured, halves)) else None
 
 
+def calls_of(row):
+    """System calls an event; None when they were not counted."""
+    names = (row.get("calls") or {}).get("names")
+    return sum(names.values()) if names else None
+
+
+def calls_lines(row):
+    counted = row.get("calls")
+    if not counted:
+        return []
+    if "why" in counted:
+        return [f"System calls an event of {row['name']}: not counted: {counted['why']}"]
+    most_first = sorted(counted["names"].items(), key=lambda one: -one[1])
+    named = ", ".join(f"{name} {count:.2f}" for name, count in most_first if count >= 0.005)
+    return [f"System calls an event of {row['name']}, by {counted['by']}: {named}"]
+
+
+def memory_lines(row):
+    return [MEMORY_LINE.format(row["name"], shown(told["connections"]), shown(told["open"]), shown(told["now"] / 2**20, 1),
+                               shown(told["most"] / 2**20, 1),
+                               f"{told['unanswered']} events not answered 200" if told["unanswered"] else "").rstrip()
+            for told in row.get("memory") or ()]
+
+
 def ingest_line(row):
     if row["not_run"]:
         return f"{row['name']:<44} not run: {row['not_run']}"
@@ -150,7 +176,7 @@ def ingest_line(row):
     spread = f"{min(rates):,.0f} to {max(rates):,.0f}" if len(rates) > 1 else "once"
     return INGEST_LINE.format(row["name"], shown(row["rate"]), spread, shown(row["of_bound"], 2), shown(row["p50_ms"], 1),
                               shown(row["p99_ms"], 1), *(shown(row["cpu"][kind], 1) for kind in INGEST_CPU),
-                              shown(row["switches"], 1), "WRONG" if row["wrong"] else "right")
+                              shown(row["switches"], 1), shown(calls_of(row), 1), "WRONG" if row["wrong"] else "right")
 
 
 def ingest_table(rows, latencies):
@@ -163,6 +189,10 @@ def ingest_table(rows, latencies):
         ours, alone = (statistics.median(one[name]["p99"] for one in told) for name in ("ours", "publisher"))
         lines.append(f"At {rate:,} a second, from when each was due: p99 {ours:.1f} ms, {ours / alone:.2f} × that of a bare "
                      f"publisher ({alone:.1f} ms)")
+    lines += [line for row in rows if row["slug"].startswith("ours") for line in calls_lines(row)]
+    memory = [line for row in rows for line in memory_lines(row)]
+    if memory:
+        lines += ["", MEMORY_LINE.format(*MEMORY_HEAD).rstrip(), *memory]
     return "\n".join(lines)
 
 
