@@ -10,7 +10,8 @@ import signal
 import subprocess
 
 NAMES = ("futex", "poll", "epoll_wait", "epoll_pwait", "epoll_ctl", "recvfrom", "recvmsg", "read", "sendto", "sendmsg", "write",
-         "writev", "accept4", "close", "fcntl", "setsockopt", "clock_nanosleep", "sched_yield", "pwrite64", "fdatasync")
+         "writev", "accept", "accept4", "close", "fcntl", "setsockopt", "getsockname", "getpeername", "getpid", "mprotect",
+         "pwrite64", "fdatasync", "newfstatat")
 ALL, OTHERS = "raw_syscalls:sys_enter", "others"
 WAIT_S = 60
 
@@ -22,6 +23,8 @@ class NotCounted(Exception):
 def of_perf(text):
     """{name: calls} of what `perf stat -x,` writes."""
     counted = {fields[2]: int(fields[0]) for line in text.splitlines() if len(fields := line.split(",")) > 2 and fields[0].isdigit()}
+    if ALL not in counted:
+        raise NotCounted("perf counted nothing")
     by_name = {name: count for name in NAMES if (count := counted.get(f"syscalls:sys_enter_{name}"))}
     return by_name | {OTHERS: counted[ALL] - sum(by_name.values())}
 
@@ -54,31 +57,38 @@ def started(program, arguments, **options):
         process.communicate()
 
 
+def output(*command):
+    return subprocess.run([*map(str, command)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          errors="replace", timeout=2 * WAIT_S, check=False).stdout
+
+
 def end(process):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=WAIT_S)
 
 
-def by_perf(pids, file, work):
-    events = [ALL, *(f"syscalls:sys_enter_{name}" for name in NAMES)]
+@contextlib.contextmanager
+def ordered(command, arguments):
+    """perf, from when it has begun."""
     order_read, order_write = os.pipe()
     told_read, told_write = os.pipe()
-    with open(told_read, "rb", buffering=0) as told, open(order_write, "wb", buffering=0) as orders:
-        try:
-            arguments = ["stat", "-x,", "-o", file, "-D", "-1", "--control", f"fd:{order_read},{told_write}", "-e", ",".join(events),
-                         "-p", ",".join(map(str, pids))]
-            with started("perf", arguments, pass_fds=(order_read, told_write)) as process:
-                os.close(told_write)
-                told_write = -1
-                orders.write(b"enable\n")
-                if not said(told, b"ack"):
-                    raise NotCounted("perf may not count them")
-                result = work()
-                end(process)
-        finally:
-            os.close(order_read)
-            if told_write >= 0:
-                os.close(told_write)
+    arguments = [command, "-D", "-1", "--control", f"fd:{order_read},{told_write}", *map(str, arguments)]
+    with open(told_read, "rb", buffering=0) as told, open(order_write, "wb", buffering=0) as orders, \
+            started("perf", arguments, pass_fds=(order_read, told_write)) as process:
+        os.close(order_read)
+        os.close(told_write)
+        with contextlib.suppress(BrokenPipeError):
+            orders.write(b"enable\n")
+        if not said(told, b"ack"):
+            raise NotCounted("perf may not look")
+        yield process
+
+
+def by_perf(pids, file, work):
+    events = [ALL, *(f"syscalls:sys_enter_{name}" for name in NAMES)]
+    with ordered("stat", ["-x,", "-o", file, "-e", ",".join(events), "-p", ",".join(map(str, pids))]) as process:
+        result = work()
+        end(process)
     return of_perf(file.read_text()), result
 
 
@@ -92,8 +102,7 @@ def by_strace(pids, file, work):
 
 
 def count(pids, file, work):
-    """({name: calls of the processes while `work` runs}, what counted them, what `work` returned). NotCounted is raised before
-    `work` has run."""
+    """({name: calls of the processes while `work` runs}, what counted them, what `work` returned)."""
     whys = []
     for name, how in (("perf", by_perf), ("strace", by_strace)):
         try:

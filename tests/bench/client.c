@@ -16,7 +16,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { EVENTS_AT_ONCE = 256, US_A_SECOND = 1000000, STATUS_LINE_MIN = 13, SPARE_DESCRIPTORS = 64 };
+enum { EVENTS_AT_ONCE = 256, US_A_SECOND = 1000000, STATUS_LINE_MIN = 13, SPARE_DESCRIPTORS = 64, LAZY_BUSY = 16 };
 
 struct connection {
     int fd;
@@ -153,6 +153,8 @@ static bool may_begin(struct client *client, int64_t now_us)
     int64_t at_us = client->plan.rate > 0 ? due_us(client) : now_us;
     if (client->next >= client->plan.request_count || at_us - client->began_us > client->plan.for_us)
         client->ended = true;
+    if (client->plan.lazy && client->busy >= LAZY_BUSY)
+        return false;
     return !client->ended && client->idle_count > 0 && at_us <= now_us;
 }
 

@@ -23,7 +23,8 @@ struct client_plan {
     int64_t for_us;               /* no request begins later than this after the first */
     double rate;                  /* requests a second, evenly spaced; 0: as fast as answers come */
     bool tls;                     /* whose certificate it is, is not checked; SIGPIPE must be ignored */
-    bool lazy;                    /* a connection is opened with its first request, and again only with another one */
+    bool lazy;                    /* a connection is opened with its first request, and again only with another one; few requests
+                                     are under way at a time, for opening blocks */
     const struct bytes *requests; /* each sent once, in this order; all gone is the end */
     size_t request_count;
 };

@@ -18,6 +18,7 @@ import load
 import machine
 import peers
 import servers
+import stages
 import standings
 
 QUEUE = "dropcowboy.events"
@@ -26,7 +27,7 @@ PUBLISH_S = 300
 CONNECTIONS = 256
 BROKER, HTTP, OURS, TLS, SPOOL = "broker", "http", "ours", "ours-tls", "ours-spool"
 MEMORY_OF = (OURS, TLS, "rust", "go", "fastify")
-MEMORY_RATE = 1000  # connections a second that are opened and send their event
+MEMORY_S = 300  # at the longest, until each connection has sent its event
 COUNTED_THREADS = 300  # perf needs a descriptor for each thread and each name; threads that sleep make no calls
 KINDS = ("server", "broker", "load")
 BODY = b'{"type":"message.delivered","data":{"message_id":"one","campaign_id":"bench","timestamp":"2026-03-20T15:04:00Z"}}'
@@ -264,6 +265,14 @@ class Arena:
                 return {"why": str(why)}
             return {"by": by, "names": {name: count / told["answered"] for name, count in counted.items()}}
 
+    def stages(self):
+        """{stage: share of the CPU time of the bridge}, or {} when perf may not look."""
+        with self.serving(OURS) as server:
+            try:
+                return stages.record(server.pid, self.folder / "stages", lambda: self.send(server, self.size.events, {}))[0]
+            except calls.NotCounted:
+                return {}
+
     def memory(self, slug):
         """[{"connections", "open": those that it has not closed when each has sent one event, "unanswered" events, "now" and "most":
         bytes}], the first with none."""
@@ -274,7 +283,7 @@ class Arena:
 
             told = [{"connections": 0, "unanswered": 0, **look()}]
             for count in self.size.connections:
-                result = self.send(server, count, {}, connections=count, rate=MEMORY_RATE, while_held=look)
+                result = self.send(server, count, {}, connections=count, while_held=look, seconds=MEMORY_S)
                 told.append({"connections": count, "unanswered": result["bad"], **result["held"]})
                 servers.wait_until(lambda: machine.established(server.port) == 0, "the connections are closed")
             return told
@@ -296,10 +305,12 @@ def measure(folder, build, size, slugs):
                 print(f"  round {number + 1}: {CONTENDERS[slug].name}: {turns[slug][-1]['rate']:,.0f} a second", flush=True)
             for rate in size.rates if OURS in slugs else ():
                 latencies.setdefault(rate, []).append(arena.latencies(rate))
-        print("  system calls, memory", flush=True)
+        print("  system calls, stages, memory", flush=True)
         counted = {slug: arena.system_calls(slug) for slug in ran if slug != BROKER}
+        shares = arena.stages() if OURS in slugs else {}
         memory = {slug: arena.memory(slug) for slug in ran if slug in MEMORY_OF}
     finally:
         arena.rabbit.stop()
     rows = standings.ingest_summary({slug: CONTENDERS[slug].name for slug in slugs}, turns, not_run)
-    return [row | {"calls": counted.get(row["slug"]), "memory": memory.get(row["slug"])} for row in rows], latencies
+    return [row | {"calls": counted.get(row["slug"]), "memory": memory.get(row["slug"]),
+                   "stages": shares if row["slug"] == OURS else None} for row in rows], latencies

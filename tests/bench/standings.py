@@ -113,6 +113,7 @@ PUBLISH, HTTP = "broker", "http"
 INGEST_CPU = ("server", "broker", "load")
 INGEST_HEAD = ("", "events/s", "least to most", "of bound", "p50 ms", "p99 ms", "server", "broker", "load", "switches", "calls", "checks")
 INGEST_LINE = "{:<44} {:>9} {:>18} {:>8} {:>8} {:>8} {:>7} {:>7} {:>6} {:>8} {:>6}  {}"
+STAGE_LINE = "{:<44} {:>6} {:>4}"
 MEMORY_LINE = "{:<44} {:>11} {:>11} {:>9} {:>9}  {}"
 MEMORY_HEAD = ("Memory; each connection has sent one event", "connections", "still open", "MiB", "at most", "")
 
@@ -162,6 +163,15 @@ def calls_lines(row):
     return [f"System calls an event of {row['name']}, by {counted['by']}: {named}"]
 
 
+def stage_lines(row):
+    """Of one event's CPU time, as the plain rounds have it."""
+    if not row.get("stages"):
+        return []
+    whole = row["cpu"]["server"]
+    return ["", STAGE_LINE.format(f"CPU of an event in {row['name']}, by stage", "µs", "%"),
+            *(STAGE_LINE.format(stage, shown(share * whole, 1), shown(share * 100)) for stage, share in row["stages"].items())]
+
+
 def memory_lines(row):
     return [MEMORY_LINE.format(row["name"], shown(told["connections"]), shown(told["open"]), shown(told["now"] / 2**20, 1),
                                shown(told["most"] / 2**20, 1),
@@ -190,6 +200,7 @@ def ingest_table(rows, latencies):
         lines.append(f"At {rate:,} a second, from when each was due: p99 {ours:.1f} ms, {ours / alone:.2f} × that of a bare "
                      f"publisher ({alone:.1f} ms)")
     lines += [line for row in rows if row["slug"].startswith("ours") for line in calls_lines(row)]
+    lines += [line for row in rows for line in stage_lines(row)]
     memory = [line for row in rows for line in memory_lines(row)]
     if memory:
         lines += ["", MEMORY_LINE.format(*MEMORY_HEAD).rstrip(), *memory]

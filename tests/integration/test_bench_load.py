@@ -1,10 +1,17 @@
 """The load generator of scripts/bench: what it says that it sent is what is counted."""
 
 import json
+import sys
 
+import certificates
 import pytest
 import servers
 from events import counters
+
+sys.path.insert(0, str(servers.ROOT / "tests" / "bench"))
+
+import load  # noqa: E402
+import machine  # noqa: E402
 
 EVENTS = 1000  # its mix: 860 delivered, 120 failed, 20 opted out
 
@@ -18,11 +25,13 @@ def run_load(bridge, *arguments):
     return json.loads(result)
 
 
-@pytest.mark.parametrize("rate", [0, 1000], ids=["as fast as answers come", "at a given rate"])
-def test_what_it_sends_is_counted(start_bridge, start_worker, redis_server, rate):
-    bridge = start_bridge(CONFIRM_TIMEOUT_MS=3000)
+@pytest.mark.parametrize("rate, tls", [(0, False), (1000, False), (0, True)],
+                         ids=["as fast as answers come", "at a given rate", "with TLS"])
+def test_what_it_sends_is_counted(start_bridge, start_worker, redis_server, tmp_path, rate, tls):
+    with_tls = {"LISTEN": "127.0.0.1:0s", "TLS_CERT_FILE": certificates.Authority(tmp_path / "authority").issue("bridge")} if tls else {}
+    bridge = start_bridge(CONFIRM_TIMEOUT_MS=3000, **with_tls)
     start_worker()
-    result = run_load(bridge, "--connections", 16, "--events", EVENTS, "--rate", rate)
+    result = run_load(bridge, "--connections", 16, "--events", EVENTS, "--rate", rate, *["--tls"] * tls)
     assert (result["sent"], result["answered"], result["statuses"]) == (EVENTS, EVENTS, {"200": EVENTS})
     assert (result["broken"], result["timed_out"]) == (0, 0)
     latency = result["latency_us"]
@@ -50,3 +59,20 @@ def test_a_rate_too_high_is_not_hidden_and_a_dead_bridge_is_told(start_bridge):
     status, _, err = servers.run_program("tests/bench/load", ["--port", port], {"WEBHOOK_SECRET": "x"})
     assert status == 69
     assert "connection 1 cannot be opened" in err
+
+
+@pytest.mark.parametrize("threads, connections, kept", [
+    pytest.param(64, 20, range(20, 21), id="all, where the bridge has threads for all"),
+    pytest.param(8, 20, range(9), id="those that the bridge has not closed, and every event is answered"),
+])
+def test_connections_are_held_until_they_have_been_looked_at(start_bridge, threads, connections, kept):
+    bridge = start_bridge(HTTP_THREADS=threads)
+    sender = load.Load(servers.BUILD / "tests" / "bench" / "load")
+
+    def settled():
+        servers.wait_until(lambda: machine.established(bridge.port) in kept, lambda: machine.established(bridge.port))
+        return True
+
+    result = sender.run(bridge, {}, events=connections, connections=connections, while_held=settled)
+    assert (result["good"], result["bad"], result["held"]) == (connections, 0, True)
+    servers.wait_until(lambda: machine.established(bridge.port) == 0, lambda: machine.established(bridge.port))
