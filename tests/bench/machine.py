@@ -95,9 +95,9 @@ def established(port):
 
 
 def established_in(table, port):
-    """Of /proc/net/tcp: the lines of the side that listens."""
+    """Of /proc/net/tcp: the lines of the side that listens. A line may be there twice while others come and go."""
     rows = (line.split() for line in table.splitlines()[1:])
-    return sum(fields[1].endswith(f":{port:04X}") and fields[3] == "01" for fields in rows)
+    return len({fields[2] for fields in rows if fields[1].endswith(f":{port:04X}") and fields[3] == "01"})
 
 
 def busy_seconds():

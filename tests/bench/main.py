@@ -53,7 +53,7 @@ def read_arguments():
     one.add_argument("--quick", action="store_true", help="a minute: shows that it works, its figures are no measurement")
     side = commands.add_parser("compare", help="ours beside others' programs, in one run")
     side.add_argument("of", choices=COMPARISONS,
-                      help="drain: how fast a full queue is counted; ingest: how fast events are taken in; 5 minutes each")
+                      help="drain: how fast a full queue is counted; ingest: how fast events are taken in; 5 and 8 minutes")
     side.add_argument("--rounds", type=number_of("rounds", 1, 100), help=f"of all contenders ({compare.FULL.rounds})")
     side.add_argument("--events", type=even_number, help=f"of each contender ({compare.FULL.events:,})")
     side.add_argument("--only", metavar="NAME,…", help="; ".join(
