@@ -182,11 +182,13 @@ static bool start_spool(struct bridge *bridge, struct error *error)
                                             .max_bytes = bridge->config.spool_max_bytes};
     const int64_t deadline_ms = clock_monotonic_ms() + SPOOL_LOCK_MS;
 
-    for (;;) {
+    for (bool told = false;; told = true) {
         error->code = ERROR_NONE;
         bridge->spool = spool_start(&settings, bridge->metrics, error);
         if (bridge->spool || error->code != ERROR_REFUSED || clock_monotonic_ms() >= deadline_ms)
             return bridge->spool != NULL;
+        if (!told)
+            log_info("another process holds the spool %s: waiting up to %d s for it to stop", settings.path, SPOOL_LOCK_MS / 1000);
         if (stop_signal_wait(SPOOL_LOCK_STEP_MS)) {
             error->code = ERROR_NONE;
             return false;
