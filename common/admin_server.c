@@ -31,7 +31,9 @@ struct admin_server {
 static int answer(struct mg_connection *connection, int status, const char *status_text, const char *type,
                   const char *extra, const char *body, size_t len)
 {
-    const bool head = strcmp(mg_get_request_info(connection)->request_method, "HEAD") == 0;
+    const char *method = mg_get_request_info(connection)->request_method; /* NULL: there was none */
+    const bool head = method && strcmp(method, "HEAD") == 0;
+
     (void)mg_printf(connection,
                     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n%s"
                     "Connection: close\r\n\r\n",
@@ -134,6 +136,15 @@ static int begin_request(struct mg_connection *connection)
     return ready ? answer_ready(server, connection) : answer_metrics(server, connection);
 }
 
+/* Of what is no request. The library's own answer has a date, for which its threads share one struct of libc. */
+static int refuse(struct mg_connection *connection, int status, const char *message)
+{
+    (void)message; /* may repeat bytes of the request */
+    (void)answer_error(connection, status, mg_get_response_code_text(connection, status), "",
+                       "{\"error\":{\"code\":\"bad_request\"}}");
+    return 0;
+}
+
 static int take_message(const struct mg_connection *connection, const char *message)
 {
     struct admin_server *server = server_of(connection);
@@ -209,7 +220,8 @@ struct admin_server *admin_server_start(const struct admin_config *config, struc
         "no",
         NULL,
     };
-    const struct mg_callbacks callbacks = {.begin_request = begin_request, .log_message = take_message};
+    const struct mg_callbacks callbacks = {
+        .begin_request = begin_request, .http_error = refuse, .log_message = take_message};
     struct admin_server *server = NULL;
     struct admin_server *result = NULL;
 

@@ -125,6 +125,7 @@ static void answers_its_three_routes(void **state)
         {"a file", "GET /../etc/passwd", true, "404 Not Found", "application/json", NULL},
         {"an encoded path", "GET /%68ealthz", true, "404 Not Found", "application/json", NULL},
         {"another method", "POST /healthz", true, "405 Method Not Allowed", "Allow: GET, HEAD", NULL},
+        {"no request", "\001", true, "400 Bad Request", "application/json", "{\"error\":{\"code\":\"bad_request\"}}"},
         {"DELETE", "DELETE /metrics", true, "405 Method Not Allowed", "Allow: GET, HEAD", NULL},
     };
     struct fake_program program = {.metrics = {{.name = "depth", .help = "Depth", .type = METRIC_GAUGE}}};
