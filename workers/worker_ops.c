@@ -8,6 +8,7 @@ static enum apply_progress op_apply(void *context, size_t which, const struct ev
     enum apply_progress progress = redis_store_apply(worker->store, which, events, count, results, error);
     if (progress != APPLY_WAITS)
         redis_health_note(&worker->redis, progress == APPLY_DONE, error);
+    metric_set(&worker->status->metrics[WORKER_NEW_CAMPAIGNS], (int64_t)redis_store_new_campaigns(worker->store));
     for (size_t i = 0; progress == APPLY_DONE && i < count; i++) {
         if (!events[i]->rejected_as) /* what is rejected as well counts as that alone: every message becomes one thing */
             worker_count_applied(worker->status, results[i]);

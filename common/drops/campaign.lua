@@ -1,7 +1,8 @@
 -- One campaign, asked for by a name or by a number: its number, and its name. Gives a number to what has none.
 -- KEYS: 1 dc:drops:campaign_numbers, 2 dc:drops:campaign_names, 3 dc:campaign_aliases, 4 dc:schema, 5 dc:drops:epoch
 -- ARGV: 1 name (empty: by number), 2 number, 3 schema, 4 epoch
--- Answers {number, name}; {} for a number whose name is lost. One that only the names lost is known by the numbers.
+-- Answers {number, name}, with 'new' behind them if it was given the number now; {} for a number whose name is lost. One that
+-- only the names lost is known by the numbers.
 -- Names of several numbers, which aliases leave behind, and numbers that were given anew after a loss lead to one number:
 -- the one that the name has.
 
@@ -28,6 +29,7 @@ if not number then
   -- '#' is no name: the last number that was given. Neither hash alone can be lost so that a number is given twice.
   repeat number = redis.call('HINCRBY', KEYS[1], '#', 1) until redis.call('HSETNX', KEYS[2], number, name) == 1
   redis.call('HSET', KEYS[1], name, number)
+  return {tostring(number), name, 'new'}
 end
 redis.call('HSETNX', KEYS[2], number, name)
 return {tostring(number), name}

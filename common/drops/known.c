@@ -269,6 +269,7 @@ static bool take_campaign(struct known *known, const struct redis_answer *answer
                   redis_primary_name(known->session), known->prefix);
         return false;
     }
+    known->new_campaigns += strcmp(redis_answer_item(answer, 2).text, "new") == 0;
     /* What was asked for may be an alias: the number has the campaign's own name, which comes last. */
     if ((name[0] == '\0' || campaigns_learn(known->campaigns, (uint32_t)value, name)) &&
         campaigns_learn(known->campaigns, (uint32_t)value, campaign) &&

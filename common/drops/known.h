@@ -22,6 +22,7 @@ struct known {
     char wrote[EPOCH_TEXT]; /* the epoch that this worker counted under last, on whatever connection; empty: none */
     char emptied[ERROR_TEXT]; /* that what was counted under it is gone; empty: it never was */
     uint64_t times_emptied;
+    uint64_t new_campaigns; /* that had no number before this worker asked for it */
 };
 
 /* False when out of memory. */

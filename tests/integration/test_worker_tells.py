@@ -319,3 +319,24 @@ def test_a_server_that_is_set_otherwise_is_noticed_while_events_flow(start_worke
         return told(worker, "redis_eviction")
 
     servers.wait_until(noticed, lambda: worker.stderr[-3000:])
+
+
+# ---- campaigns counted for the first time ----
+
+
+def test_each_new_campaign_is_counted_once_by_whichever_worker_meets_it_first(start_worker, queues):
+    def new(worker, *campaigns):
+        """How many it has met once it has dealt with a callback of each, too."""
+        until = worker.metrics()["dropworker_consumed_total"] + len(campaigns)
+        for campaign in campaigns:
+            queues.publish(*message(callback(), campaign))
+        servers.wait_until(lambda: worker.metrics()["dropworker_consumed_total"] == until, lambda: worker.stderr[-3000:])
+        return worker.metrics()["dropworker_new_campaigns_total"]
+
+    first = start_worker()
+    assert new(first) == 0
+    assert new(first, "spring", "spring", None, "summer") == 2, "what has no campaign counts under unassigned, which is none"
+    first.finish()
+    second = start_worker()
+    assert new(second, "spring") == 0
+    assert new(second, "autumn") == 1

@@ -135,6 +135,11 @@ const char *counting_emptied(const struct counting *counting, uint64_t *times)
     return counting->known.emptied;
 }
 
+uint64_t counting_new_campaigns(const struct counting *counting)
+{
+    return counting->known.new_campaigns;
+}
+
 const struct damage *counting_damage(const struct counting *counting)
 {
     return &counting->damage;

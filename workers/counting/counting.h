@@ -39,6 +39,8 @@ bool counting_prepare(struct counting *counting, struct error *error);
 bool counting_check(struct counting *counting, struct error *error);
 /* That what this worker had counted is gone ("": it never was), and how often; in which keys counts were damaged. */
 const char *counting_emptied(const struct counting *counting, uint64_t *times);
+/* How many campaigns were counted here for the first time, by any worker. */
+uint64_t counting_new_campaigns(const struct counting *counting);
 const struct damage *counting_damage(const struct counting *counting);
 
 enum counting_progress {

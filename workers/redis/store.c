@@ -129,6 +129,11 @@ struct redis_findings redis_store_findings(const struct redis_store *store)
     return findings;
 }
 
+uint64_t redis_store_new_campaigns(const struct redis_store *store)
+{
+    return counting_new_campaigns(store->counting);
+}
+
 /* --- Applying --------------------------------------------------------------------------------------------------- */
 
 static enum apply_progress wait_for_replicas(struct redis_store *store, struct error *error)

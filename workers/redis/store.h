@@ -50,6 +50,8 @@ struct redis_findings {
 /* What is wrong with it all the same: looked at with each connection, and every review_every_ms before a batch or with
    redis_store_check. What is new is logged. */
 struct redis_findings redis_store_findings(const struct redis_store *store);
+/* As counting_new_campaigns. */
+uint64_t redis_store_new_campaigns(const struct redis_store *store);
 
 /* Applies the events, at most COUNTING_BATCH_MAX, as batch number `which`, below COUNTING_BATCHES. Connects if needed.
    APPLY_WAITS: for Redis; to be called again when redis_store_fd is readable, and every now and then, for an answer that does
