@@ -1,7 +1,11 @@
 """The load generator of scripts/bench: what it says that it sent is what is counted."""
 
+import http.server
 import json
+import os
 import sys
+import threading
+import types
 
 import certificates
 import pytest
@@ -76,3 +80,31 @@ def test_connections_are_held_until_they_have_been_looked_at(start_bridge, threa
     result = sender.run(bridge, {}, events=connections, connections=connections, while_held=settled)
     assert (result["good"], result["bad"], result["held"]) == (connections, 0, True)
     servers.wait_until(lambda: machine.established(bridge.port) == 0, lambda: machine.established(bridge.port))
+
+
+def test_a_connection_that_was_closed_is_not_opened_again_for_nothing():
+    class ClosesEach(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self):
+            opened.append(self.client_address)
+            super().setup()
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            for name, value in (("Content-Length", "0"), ("Connection", "close")):
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    opened = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), ClosesEach) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        sender = load.Load(servers.BUILD / "tests" / "bench" / "load")
+        told = types.SimpleNamespace(port=server.server_port, pid=os.getpid())
+        result = sender.run(told, {}, events=40, connections=40, while_held=lambda: True)
+        server.shutdown()
+    assert (result["good"], len(opened)) == (40, 40)
