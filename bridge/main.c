@@ -7,6 +7,7 @@
 #include "common/service_notify.h"
 #include "common/stop_signal.h"
 #include "common/timers.h"
+#include "capacity.h"
 #include "settings.h"
 #include "metrics.h"
 #include "http/refusals.h"
@@ -22,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -43,8 +43,6 @@ enum {
     PLACES_WAIT_MS = 300,
     STOP_LOOK_MS = 20,
     WATCH_MS = TIMER_MS(1000), /* how often refused requests are told of */
-    /* Descriptors beside the connections: listeners, broker, files. */
-    SPARE_DESCRIPTORS = 128,
     MMAP_THRESHOLD = 64 * 1024, /* bytes; glibc's own grows with what is freed */
 };
 
@@ -113,30 +111,6 @@ static enum publish_outcome to_spool(void *context, struct pending_message *mess
 }
 
 /* ---- start ---- */
-
-/* A thread a connection, a descriptor each: the usual soft limit of 1024 is too low. */
-/* Each connection needs one, and so does each that waits for a thread. Fewer threads than HTTP_THREADS if the limit is too low for
-   all: accepting with none left would fail again and again. */
-static int64_t threads_for_descriptors(int64_t threads)
-{
-    const int64_t wanted = threads + http_server_queue(threads) + SPARE_DESCRIPTORS;
-    struct rlimit limit;
-    int64_t possible = threads;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return threads;
-    if (limit.rlim_cur < (rlim_t)wanted) {
-        limit.rlim_cur = limit.rlim_max < (rlim_t)wanted ? limit.rlim_max : (rlim_t)wanted;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
-    while (possible > 1 && (rlim_t)(possible + http_server_queue(possible) + SPARE_DESCRIPTORS) > limit.rlim_cur)
-        possible--;
-    if (possible < threads)
-        log_warn("HTTP_THREADS=%lld needs %lld descriptors, and %llu are allowed (ulimit -n, LimitNOFILE): %lld connections are "
-                 "served at once",
-                 (long long)threads, (long long)wanted, (unsigned long long)limit.rlim_cur, (long long)possible);
-    return possible;
-}
 
 static struct keyring_secrets secrets_of(const struct bridge_settings *config)
 {
@@ -263,20 +237,19 @@ static bool start_listeners(struct bridge *bridge, struct error *error)
                                        .refresh = refresh_metrics,
                                        .context = bridge,
                                        .reread = bridge->reread};
-    const struct http_settings http = {.listen = config->listen,
-                                       .tls_cert_file = config->tls_cert_file,
-                                       .threads = threads_for_descriptors(config->http_threads),
-                                       .max_body_bytes = config->max_body_bytes,
-                                       .body_timeout_ms = config->body_timeout_ms,
-                                       .body_memory_bytes = config->body_memory_bytes,
-                                       .keep_alive_s = config->keep_alive_s,
-                                       .refusals = bridge->refusals};
+    struct http_settings http = {.listen = config->listen,
+                                 .tls_cert_file = config->tls_cert_file,
+                                 .max_body_bytes = config->max_body_bytes,
+                                 .body_timeout_ms = config->body_timeout_ms,
+                                 .body_memory_bytes = config->body_memory_bytes,
+                                 .keep_alive_s = config->keep_alive_s,
+                                 .refusals = bridge->refusals};
 
-    /* First the few threads of the admin listener and of what reads settings again: where threads are limited, HTTP_THREADS takes
-       all that are left. */
+    /* First what needs a few threads: HTTP_THREADS takes nearly all that are left. */
     if (!reread_start(bridge->reread, &(struct reread_ops){take_secrets, look_at_certificate, bridge}, error))
         return false;
     bridge->admin = admin_server_start(&admin, error);
+    http.threads = capacity_threads(config->http_threads);
     bridge->http = bridge->admin ? http_server_start(&http, bridge->ingest, bridge->metrics, error) : NULL;
     atomic_store(&bridge->listening, bridge->http != NULL);
     return bridge->http != NULL;

@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -79,14 +78,6 @@ int civetweb_socket(const struct mg_connection *connection)
                    strncmp(address, begin.request.remote_addr, sizeof begin.request.remote_addr) == 0
                ? begin.socket
                : -1;
-}
-
-long civetweb_threads_started(const char *message)
-{
-    static const char words[] = "Cannot start worker thread ";
-    const char *number = strstr(message, words);
-
-    return number ? strtol(number + sizeof words - 1, NULL, 10) - 1 : -1;
 }
 
 void civetweb_head(const struct mg_connection *connection, const char **start, const char **end)

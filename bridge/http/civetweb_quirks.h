@@ -16,10 +16,6 @@ bool civetweb_is_known(struct error *error);
    that we do not know. By the thread that serves the connection. */
 int civetweb_socket(const struct mg_connection *connection);
 
-/* How many threads mg_start has left after this complaint of its log ("Cannot start worker thread 12: …"); -1: it speaks of something
-   else. */
-long civetweb_threads_started(const char *message);
-
 /* The following are called by the thread that serves the connection, once a head was read or refused. */
 
 /* What was read as the head: from what came before the request line to behind the empty line. */

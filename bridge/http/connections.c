@@ -40,11 +40,11 @@ struct connections {
     pthread_mutex_t mutex; /* guards `stop`; the condition */
     pthread_cond_t wake;
     bool stop;
-    atomic_size_t joined, held, threads;
+    atomic_size_t joined, held;
     atomic_bool threads_short;
     int64_t short_ms; /* the watcher's: when they last ran short */
     uint64_t closed;  /* the watcher's: since the log was told */
-    size_t size;
+    size_t size; /* threads */
     struct candidate {
         int64_t waited_since_ms;
         struct connection *connection;
@@ -73,17 +73,10 @@ struct connection *connections_join(struct connections *connections)
     return index < connections->size ? &connections->items[index] : NULL;
 }
 
-void connections_limit(struct connections *connections, size_t threads)
-{
-    atomic_store(&connections->threads, threads);
-}
-
 /* Threads are short from seven eighths on. */
 static size_t high_mark(const struct connections *connections)
 {
-    const size_t threads = atomic_load(&connections->threads);
-
-    return threads - threads / 8;
+    return connections->size - connections->size / 8;
 }
 
 static void wake_watcher(struct connections *connections)
@@ -222,7 +215,7 @@ static int by_wait(const void *a, const void *b)
 /* Down to three quarters, so that those who wait for a thread find one. */
 static void make_room(struct connections *connections, size_t count, size_t held)
 {
-    const size_t threads = atomic_load(&connections->threads);
+    const size_t threads = connections->size;
     const size_t kept = threads - threads / 4 - (threads < 4);
     const size_t wanted = held > kept ? held - kept : 0;
 
@@ -296,7 +289,7 @@ static void *watch(void *argument)
 void connections_status(struct connections *connections, struct connections_status *out)
 {
     memset(out, 0, sizeof *out);
-    out->threads = atomic_load(&connections->threads);
+    out->threads = connections->size;
     out->threads_short = connections_are_short(connections);
     for (size_t i = 0; i < connections->size; i++) {
         if (is_held(&connections->items[i])) {
@@ -346,7 +339,6 @@ struct connections *connections_start(size_t threads, struct bridge_metrics *met
     connections->metrics = metrics;
     connections->candidates = candidates;
     connections->size = threads;
-    connections_limit(connections, threads);
     pthread_mutex_init(&connections->mutex, NULL);
     clock_init_condition(&connections->wake);
     for (size_t i = 0; i < threads; i++) {

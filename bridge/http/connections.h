@@ -33,8 +33,6 @@ void connections_stop(struct connections *connections);
 
 /* An HTTP thread has started: its place; NULL once `threads` have theirs. */
 struct connection *connections_join(struct connections *connections);
-/* Fewer threads than planned serve. */
-void connections_limit(struct connections *connections, size_t threads);
 
 /* The thread has a connection on that socket, which stays open until connection_end. How many are held now. A second call
    changes nothing. */

@@ -178,19 +178,6 @@ static void on_connection_end(const struct mg_connection *connection)
 
 /* ---- start and stop ---- */
 
-static void tell_missing_threads(struct http_server *server)
-{
-    const long started = civetweb_threads_started(server->start_problem);
-
-    if (started > 0) {
-        connections_limit(server->connections, (size_t)started);
-        log_warn("HTTP_THREADS=%lld: only %ld threads could be started (a limit on tasks: pids_limit, TasksMax or ulimit -u), so "
-                 "many connections are served at once", (long long)server->settings.threads, started);
-    } else if (server->start_problem[0] != '\0') {
-        log_warn("the HTTP library: %s", server->start_problem);
-    }
-}
-
 static bool start_civetweb(struct http_server *server, struct error *error)
 {
     char threads[24], keep_alive[24], queue[24];
@@ -243,7 +230,8 @@ static bool start_civetweb(struct http_server *server, struct error *error)
         return false;
     }
     if (server->context) {
-        tell_missing_threads(server);
+        if (server->start_problem[0] != '\0')
+            log_warn("the HTTP library: %s", server->start_problem);
         return true;
     }
     error_set(error, listen_error_code(server->start_problem), "cannot listen on %s: %s", server->settings.listen,

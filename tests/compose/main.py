@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -166,6 +167,20 @@ def nothing_is_open(run):
     inside = json.loads(run.composition.run("docker", "network", "inspect", f"{run.project}_inside"))[0]
     claim(inside["Internal"], "the network of RabbitMQ and Redis leads out")
     return "loopback only, read-only, no capabilities, an internal network, bounded memory and logs"
+
+
+def few_threads_are_told(run):
+    """With fewer tasks allowed than HTTP_THREADS the bridge serves with what there is, and its health is asked beside it."""
+    few = run.compose_with([composition.HERE / "few-threads.yml"])
+    few.up("--no-deps", "bridge")
+    said = few.logs("bridge")
+    claim("a limit on tasks: pids_limit" in said, f"the log does not tell: {said[-500:]}")
+    threads = json.loads(few.execute("bridge", "dropbridge", "--health"))["connections"]["threads"]
+    claim(0 < threads < 200, f"{threads} threads of 200 tasks")
+    with urllib.request.urlopen(f"http://127.0.0.1:{run.port}/health", timeout=10) as answer:
+        claim(answer.status == 200, f"/health is answered {answer.status}")
+    run.composition.up("--no-deps", "bridge")
+    return f"{threads} connections at once with pids_limit 200"
 
 
 def development_secrets_shout(run):
@@ -348,11 +363,11 @@ def secrets_and_tls_from_files(run):
     return "none of them in the environment or the log; an event over TLS"
 
 
-CLAIMS = (images_build, images_are_small_and_closed, one_command_starts_all, nothing_is_open, development_secrets_shout,
+CLAIMS = (images_build, images_are_small_and_closed, one_command_starts_all, nothing_is_open, few_threads_are_told, development_secrets_shout,
           counted_under_faults, damage_is_noticed, kept_over_down_and_up, tools_send, stops_cleanly,
           down_removes_what_it_is_told_to, secrets_and_tls_from_files)
 # What only the engine shows: that the images are right, that one command starts all, and that it is removed again.
-QUICK = (images_build, images_are_small_and_closed, one_command_starts_all, nothing_is_open, counted_over_a_crash,
+QUICK = (images_build, images_are_small_and_closed, one_command_starts_all, nothing_is_open, few_threads_are_told, counted_over_a_crash,
          damage_is_noticed, stops_cleanly, down_removes_what_it_is_told_to)
 NEEDED = (images_build, one_command_starts_all)  # without them there is nothing to test
 
