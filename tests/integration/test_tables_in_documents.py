@@ -219,3 +219,11 @@ def test_the_reasons_that_opt_out_are_named():
     said = re.search(r"The reasons are (.*?), for which the send was \*blocked\*, and (.*?), which", classification(), re.DOTALL)
     for group, way in enumerate(("BLOCKED", "TOLD"), 1):
         assert set(re.findall(r"`(\w+)`", said[group])) == {slug for slug, column in rows if column == way}
+
+
+def test_the_walk_of_an_event_through_the_bridge_names_each_file_once():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    walk = text[text.index("**One event, from the socket"):text.index("**Threads.**")]
+    names = re.findall(r"`([a-z_/]+\.c)`", walk)
+    assert len(names) > 10 and [name for name in names if not (ROOT / "bridge" / name).is_file()] == []
+    assert [name for name in set(names) if names.count(name) > 1] == []
