@@ -11,35 +11,15 @@
    closed. spool_found_at_start is set once, when the file is open. */
 enum bridge_metric {
     METRIC_REQUESTS, /* one row an answer: METRIC_REQUESTS + answer */
-    METRIC_ACCEPTED_BROKER = METRIC_REQUESTS + RESPONSE_COUNT,
-    METRIC_ACCEPTED_SPOOL,
-    METRIC_KEPT_INVALID,
-    METRIC_REFUSED_CALLBACKS,
-    METRIC_PUBLISHED,
-    METRIC_RETURNED,
-    METRIC_NACKED,
-    METRIC_LATE_CONFIRMS,
-    METRIC_CONFIRM_TIMEOUTS,
-    METRIC_RECONNECTS,
-    METRIC_PUBLISHERS_CONNECTED,
-    METRIC_IN_FLIGHT,
-    METRIC_CONNECTIONS,                   /* one row a state: METRIC_CONNECTIONS + enum connection_state */
-    METRIC_CLOSED = METRIC_CONNECTIONS + 5, /* one row a reason to cut: METRIC_CLOSED + enum connection_cut - 1 */
-    METRIC_BODY_BYTES = METRIC_CLOSED + 3,
-    METRIC_SPOOL_FOUND,
-    METRIC_SPOOL_SPOOLED,
-    METRIC_SPOOL_DRAINED,
-    METRIC_SPOOL_SET_ASIDE,
-    METRIC_SPOOL_WAITING,
-    METRIC_SPOOL_BYTES,
-    METRIC_SPOOL_FAILURES,
-    METRIC_LOG_LINES_DROPPED, /* as log_lines_dropped tells, when /metrics is read */
+    METRIC_REQUESTS_LAST = METRIC_REQUESTS + RESPONSE_COUNT - 1,
+#define COUNTER(row, ...) METRIC_##row,
+#define GAUGE(row, ...) METRIC_##row,
+#include "bridge/metrics.def"
     BRIDGE_METRIC_COUNT
 };
 
 struct bridge_metrics {
     struct metric rows[BRIDGE_METRIC_COUNT];
-    char labels[RESPONSE_COUNT][48];
 };
 
 /* NULL without memory. */

@@ -171,13 +171,17 @@ def test_the_readme_adds_up_consumed_from_every_outcome():
     assert said.split(" + ") == [*outcomes.APPLIED, "rejected"]
 
 
-def test_every_metric_that_a_document_names_is_one_of_the_worker():
-    known = {f"dropworker_{slug}_total" for slug in (*outcomes.APPLIED, *outcomes.WITHIN, "consumed", "rejected")}
-    for kind, name in re.findall(r'^(COUNTER|GAUGE)\(\w+, "(\w+)"', read("workers/metrics.def"), re.MULTILINE):
-        known.add(f"dropworker_{name}" + ("_total" if kind == "COUNTER" else ""))
+@pytest.mark.parametrize(("program", "table", "others"), [
+    ("dropbridge", "bridge/metrics.def", ["requests"]),
+    ("dropworker", "workers/metrics.def", [*outcomes.APPLIED, *outcomes.WITHIN, "consumed", "rejected"]),
+])
+def test_every_metric_that_a_document_names_is_one_of_the_program(program, table, others):
+    known = {f"{program}_{slug}_total" for slug in others}
+    for kind, name in re.findall(r'^(COUNTER|GAUGE)\(\w+, "(\w+)"', read(table), re.MULTILINE):
+        known.add(f"{program}_{name}" + ("_total" if kind == "COUNTER" else ""))
     for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         now = path.read_text().split("## Changelog")[0]  # behind it are those that are gone
-        named = set(re.findall(r"\bdropworker_[a-z_]+\b", now))
+        named = set(re.findall(rf"\b{program}_[a-z_]+[a-z]\b", now))
         assert named <= known, (path, named - known)
 
 
