@@ -8,13 +8,9 @@
 #include <string.h>
 
 struct keys {
-    struct hmac_key **webhook;
-    size_t webhook_count;
-    struct named_key {
-        char campaign[LIMIT_CAMPAIGN + 1]; /* empty: for all that have no key of their own */
-        struct hmac_key *key;
-    } * callback;
-    size_t callback_count;
+    size_t webhooks, count; /* those for webhooks are in front, the rest for callbacks */
+    struct hmac_key **key;
+    char (*campaign)[LIMIT_CAMPAIGN + 1]; /* of a key for callbacks; empty: for all that have no key of their own */
 };
 
 struct keyring {
@@ -24,45 +20,35 @@ struct keyring {
 
 static void keys_clear(struct keys *keys)
 {
-    for (size_t i = 0; i < keys->webhook_count; i++)
-        hmac_key_free(keys->webhook[i]);
-    for (size_t i = 0; i < keys->callback_count; i++)
-        hmac_key_free(keys->callback[i].key);
-    free(keys->webhook);
-    free(keys->callback);
-}
-
-static struct bytes secret_at(const struct secrets *secrets, size_t i)
-{
-    return bytes_of(secrets->items[i].data, secrets->items[i].len);
-}
-
-static bool add_callback_key(struct keys *keys, struct bytes campaign, struct bytes secret)
-{
-    struct named_key *named = &keys->callback[keys->callback_count++];
-
-    memcpy(named->campaign, campaign.data, campaign.len);
-    named->key = hmac_key_new(secret);
-    return named->key != NULL;
+    for (size_t i = 0; i < keys->count; i++)
+        hmac_key_free(keys->key[i]);
+    free(keys->key);
+    free(keys->campaign);
 }
 
 /* On failure too *keys is to be cleared. */
 static bool keys_init(struct keys *keys, const struct keyring_secrets *of)
 {
-    struct bytes campaign, secret;
+    const struct secrets *const lists[] = {&of->webhook, &of->callback, &of->campaign};
+    const size_t most = of->webhook.count + of->callback.count + of->campaign.count + 1;
     struct error ignored; /* the check of the setting has refused what has no = */
 
-    *keys = (struct keys){.webhook = calloc(of->webhook.count + 1, sizeof *keys->webhook),
-                          .callback = calloc(of->callback.count + of->campaign.count + 1, sizeof *keys->callback)};
-    bool ok = keys->webhook && keys->callback;
+    *keys = (struct keys){.webhooks = of->webhook.count,
+                          .key = calloc(most, sizeof *keys->key),
+                          .campaign = calloc(most, sizeof *keys->campaign)};
+    bool ok = keys->key && keys->campaign;
 
-    for (size_t i = 0; ok && i < of->webhook.count; i++)
-        ok = (keys->webhook[keys->webhook_count++] = hmac_key_new(secret_at(&of->webhook, i))) != NULL;
-    for (size_t i = 0; ok && i < of->callback.count; i++)
-        ok = add_callback_key(keys, bytes_of_text(""), secret_at(&of->callback, i));
-    for (size_t i = 0; ok && i < of->campaign.count; i++)
-        ok = callback_campaign_secret_split(secret_at(&of->campaign, i), &campaign, &secret, &ignored) &&
-             add_callback_key(keys, campaign, secret);
+    for (size_t list = 0; list < sizeof lists / sizeof lists[0]; list++) {
+        for (size_t i = 0; ok && i < lists[list]->count; i++) {
+            struct bytes secret = bytes_of(lists[list]->items[i].data, lists[list]->items[i].len);
+            struct bytes campaign = bytes_of_text("");
+
+            if (lists[list] == &of->campaign)
+                ok = callback_campaign_secret_split(secret, &campaign, &secret, &ignored);
+            memcpy(keys->campaign[keys->count], campaign.data, campaign.len);
+            ok = ok && (keys->key[keys->count++] = hmac_key_new(secret)) != NULL;
+        }
+    }
     return ok;
 }
 
@@ -112,10 +98,10 @@ static const char *name_of(const struct keys *keys, const char *campaign)
 {
     const char *name = NULL;
 
-    for (size_t i = 0; i < keys->callback_count; i++) {
-        if (strcmp(keys->callback[i].campaign, campaign) == 0)
+    for (size_t i = keys->webhooks; i < keys->count; i++) {
+        if (strcmp(keys->campaign[i], campaign) == 0)
             return campaign;
-        if (keys->callback[i].campaign[0] == '\0')
+        if (keys->campaign[i][0] == '\0')
             name = "";
     }
     return name;
@@ -124,7 +110,7 @@ static const char *name_of(const struct keys *keys, const char *campaign)
 bool keyring_has_webhook(struct keyring *ring)
 {
     pthread_rwlock_rdlock(&ring->lock);
-    const bool has = ring->keys.webhook_count > 0;
+    const bool has = ring->keys.webhooks > 0;
     pthread_rwlock_unlock(&ring->lock);
     return has;
 }
@@ -132,7 +118,7 @@ bool keyring_has_webhook(struct keyring *ring)
 bool keyring_has_callback(struct keyring *ring, const char *campaign)
 {
     pthread_rwlock_rdlock(&ring->lock);
-    const bool has = campaign ? name_of(&ring->keys, campaign) != NULL : ring->keys.callback_count > 0;
+    const bool has = campaign ? name_of(&ring->keys, campaign) != NULL : ring->keys.count > ring->keys.webhooks;
     pthread_rwlock_unlock(&ring->lock);
     return has;
 }
@@ -140,8 +126,7 @@ bool keyring_has_callback(struct keyring *ring, const char *campaign)
 enum signature_verdict keyring_verify_guide(struct keyring *ring, const char *signature, struct bytes body)
 {
     pthread_rwlock_rdlock(&ring->lock);
-    const enum signature_verdict verdict =
-        signature_guide_verify(ring->keys.webhook, ring->keys.webhook_count, signature, body);
+    const enum signature_verdict verdict = signature_guide_verify(ring->keys.key, ring->keys.webhooks, signature, body);
     pthread_rwlock_unlock(&ring->lock);
     return verdict;
 }
@@ -151,7 +136,7 @@ enum signature_verdict keyring_verify_v1(struct keyring *ring, const char *times
 {
     pthread_rwlock_rdlock(&ring->lock);
     const enum signature_verdict verdict =
-        signature_v1_verify(ring->keys.webhook, ring->keys.webhook_count, timestamp, signature, version, body);
+        signature_v1_verify(ring->keys.key, ring->keys.webhooks, timestamp, signature, version, body);
     pthread_rwlock_unlock(&ring->lock);
     return verdict;
 }
@@ -163,9 +148,9 @@ bool keyring_check_token(struct keyring *ring, const char *campaign, struct byte
     pthread_rwlock_rdlock(&ring->lock);
     const char *name = name_of(&ring->keys, campaign);
     /* Every key is tried, so that the time tells nothing about which one matched. */
-    for (size_t i = 0; name && i < ring->keys.callback_count; i++) {
-        if (strcmp(ring->keys.callback[i].campaign, name) == 0)
-            found |= callback_token_check(&ring->keys.callback[i].key, 1, campaign, token);
+    for (size_t i = ring->keys.webhooks; name && i < ring->keys.count; i++) {
+        if (strcmp(ring->keys.campaign[i], name) == 0)
+            found |= callback_token_check(&ring->keys.key[i], 1, campaign, token);
     }
     pthread_rwlock_unlock(&ring->lock);
     return found;

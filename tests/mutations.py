@@ -70,8 +70,8 @@ WHO_MAY_SEND = [
     Mutation(
         "campaign-keys-beside-that-of-all", "a campaign with keys of its own is verified by those alone",
         "bridge/keyring.c",
-        "if (strcmp(ring->keys.callback[i].campaign, name) == 0)",
-        "if (strcmp(ring->keys.callback[i].campaign, name) <= 0)",
+        "if (strcmp(ring->keys.campaign[i], name) == 0)",
+        "if (strcmp(ring->keys.campaign[i], name) <= 0)",
         ["test_keyring"],
     ),
     Mutation(
