@@ -259,8 +259,8 @@ enum response ingest_accept(struct ingest *ingest, const struct ingest_decision 
     fill_envelope(ingest, decision, request, times->received_at_ms, &envelope);
     if (verdict == JSON_OK)
         message_set_event(message, &envelope);
-    else if (!message_set_rejected(message, &envelope, "invalid_json", strict_json_explain(verdict)))
-        return RESPONSE_UNAVAILABLE;
+    else
+        message_set_rejected(message, &envelope, "invalid_json", strict_json_explain(verdict));
     if (!keep(ingest, message, times))
         return RESPONSE_UNAVAILABLE;
     if (verdict != JSON_OK)

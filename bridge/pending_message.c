@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -34,7 +35,6 @@ void message_release(struct pending_message *message)
 {
     if (!message || atomic_fetch_sub_explicit(&message->shares, 1, memory_order_acq_rel) != 1)
         return;
-    free(message->reject_texts);
     free(message);
 }
 
@@ -46,23 +46,9 @@ struct pending_message *message_copy(const struct pending_message *message)
         return NULL;
     memcpy(copy->body, message->body, message->body_len);
     copy->body_len = message->body_len;
-    if (message->target == MESSAGE_EVENT) {
-        message_set_event(copy, &message->envelope);
-    } else if (!message_set_rejected(copy, &message->envelope, message->reject_texts, message->reject_detail)) {
-        message_release(copy);
-        return NULL;
-    }
+    message_set_rejected(copy, &message->envelope, message->reject_reason, message->reject_detail);
+    copy->target = message->target;
     return copy;
-}
-
-uint8_t *message_body(struct pending_message *message)
-{
-    return message->body;
-}
-
-void message_set_body_len(struct pending_message *message, size_t len)
-{
-    message->body_len = len;
 }
 
 struct bytes message_body_bytes(const struct pending_message *message)
@@ -76,52 +62,12 @@ void message_set_event(struct pending_message *message, const struct envelope *e
     message->envelope = *envelope;
 }
 
-bool message_set_rejected(struct pending_message *message, const struct envelope *envelope, const char *reason, const char *detail)
+void message_set_rejected(struct pending_message *message, const struct envelope *envelope, const char *reason, const char *detail)
 {
-    const size_t reason_size = strlen(reason) + 1;
-    const size_t detail_size = strlen(detail) + 1;
-    char *texts = malloc(reason_size + detail_size);
-
-    if (!texts)
-        return false;
-    memcpy(texts, reason, reason_size);
-    memcpy(texts + reason_size, detail, detail_size);
-    free(message->reject_texts);
-    message->reject_texts = texts;
-    message->reject_detail = texts + reason_size;
     message->target = MESSAGE_REJECTED;
     message->envelope = *envelope;
-    return true;
-}
-
-enum message_target message_target(const struct pending_message *message)
-{
-    return message->target;
-}
-
-const struct envelope *message_envelope(const struct pending_message *message)
-{
-    return &message->envelope;
-}
-
-const char *message_reject_reason(const struct pending_message *message)
-{
-    return message->reject_texts;
-}
-
-const char *message_reject_detail(const struct pending_message *message)
-{
-    return message->reject_detail;
-}
-
-void message_mark_returned(struct pending_message *message)
-{
-    message->returned = true;
-}
-
-bool message_is_returned(const struct pending_message *message)
-{
-    return message->returned;
+    (void)snprintf(message->reject_reason, sizeof message->reject_reason, "%s", reason);
+    (void)snprintf(message->reject_detail, sizeof message->reject_detail, "%s", detail);
 }
 
 /* ---- the word ---- */

@@ -1,5 +1,5 @@
 /* A message on its way: body, envelope, target. Shared by the thread that waits for the outcome and the one that takes it out of
-   a handoff (the taker), and freed by whichever lets go last. Its fields are for handoff.c; everybody else calls. */
+   a handoff (the taker), and freed by whichever lets go last. */
 #ifndef DROPBRIDGE_PENDING_MESSAGE_H
 #define DROPBRIDGE_PENDING_MESSAGE_H
 
@@ -24,15 +24,16 @@ enum publish_outcome {
 };
 
 struct pending_message {
+    /* What it says; written before it is offered. */
+    enum message_target target;
+    struct envelope envelope;
+    char reject_reason[32], reject_detail[256]; /* empty for an event */
+    size_t body_len;
+    bool returned; /* the taker's: it came back; it is acked all the same, and its outcome is a failure then */
+    /* Its way: for handoff.c and pending_message.c. */
     atomic_int shares;
     _Atomic uint32_t word;        /* where it is, whether somebody sleeps until it is settled, its outcome then */
     struct pending_message *next; /* in the handoff, under its mutex */
-    enum message_target target;
-    bool returned;
-    struct envelope envelope;
-    char *reject_texts;        /* owned: the reason and, behind its NUL, the detail; NULL for an event */
-    const char *reject_detail; /* within reject_texts */
-    size_t body_len;
     uint8_t body[];
 };
 
@@ -47,20 +48,11 @@ struct pending_message *message_copy(const struct pending_message *message);
 /* Lets go of one share. NULL is fine. */
 void message_release(struct pending_message *message);
 
-/* Where to write the body; then say how long it is. */
-uint8_t *message_body(struct pending_message *message);
-void message_set_body_len(struct pending_message *message, size_t len);
 struct bytes message_body_bytes(const struct pending_message *message);
 void message_set_event(struct pending_message *message, const struct envelope *envelope);
-/* Copies `reason` and `detail`. False, with the message as it was, without memory. */
-bool message_set_rejected(struct pending_message *message, const struct envelope *envelope, const char *reason,
+/* Copies `reason` and `detail`, as much as there is room for. */
+void message_set_rejected(struct pending_message *message, const struct envelope *envelope, const char *reason,
                           const char *detail);
-
-enum message_target message_target(const struct pending_message *message);
-const struct envelope *message_envelope(const struct pending_message *message);
-/* NULL for an event. */
-const char *message_reject_reason(const struct pending_message *message);
-const char *message_reject_detail(const struct pending_message *message);
 
 /* ---- who waits; after handoff_offer ---- */
 
@@ -73,9 +65,6 @@ enum publish_outcome message_await(struct pending_message *message, int64_t dead
 
 /* ---- the taker ---- */
 
-/* A returned message is acked all the same: its outcome is then a failure. */
-void message_mark_returned(struct pending_message *message);
-bool message_is_returned(const struct pending_message *message);
 /* Tells the waiter and lets go of the taker's share. False if nobody waits any more. */
 bool message_settle(struct pending_message *message, enum publish_outcome outcome);
 /* Tells the waiter PUBLISH_TIMEOUT before its deadline. The taker keeps its share, to be settled by a late word. */

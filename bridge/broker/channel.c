@@ -96,7 +96,7 @@ static void on_acked(void *context, void *item)
 {
     struct broker_channel *channel = context;
     struct pending_message *message = item;
-    const bool returned = message_is_returned(message);
+    const bool returned = message->returned;
 
     note_ack(channel);
     if (!message_settle(message, returned ? PUBLISH_FAILED : PUBLISH_CONFIRMED) && !returned)
@@ -111,20 +111,23 @@ static void on_nacked(void *context, void *item)
 
 static void on_lost(void *context, void *item)
 {
+    struct pending_message *message = item;
+
     (void)context;
-    message_settle(item, message_is_returned(item) ? PUBLISH_FAILED : PUBLISH_LOST);
+    message_settle(message, message->returned ? PUBLISH_FAILED : PUBLISH_LOST);
 }
 
 /* The channel was closed over a message that waited: the broker names none, and may name its limit. */
 static void on_refused(void *context, void *item)
 {
     const struct broker_channel *channel = context;
-    const bool meant = channel->named_limit == 0 || message_body_bytes(item).len > channel->named_limit;
+    struct pending_message *message = item;
+    const bool meant = channel->named_limit == 0 || message->body_len > channel->named_limit;
 
-    if (meant && !message_is_returned(item))
-        message_settle(item, PUBLISH_REFUSED);
+    if (meant && !message->returned)
+        message_settle(message, PUBLISH_REFUSED);
     else
-        on_lost(NULL, item);
+        on_lost(NULL, message);
 }
 
 void broker_channel_close(struct broker_channel *channel)
@@ -153,9 +156,9 @@ static int publish(struct broker_channel *channel, const struct pending_message 
     amqp_connection_state_t connection = amqp_session_connection(channel->session);
     struct envelope_properties properties;
 
-    envelope_to_properties(message_envelope(message), &properties);
+    envelope_to_properties(&message->envelope, &properties);
     if (rejected)
-        envelope_add_rejection(&properties, message_reject_reason(message), message_reject_detail(message));
+        envelope_add_rejection(&properties, message->reject_reason, message->reject_detail);
     const struct publish_frames frames = {.channel = channel->number,
                                           .frame_max = amqp_get_frame_max(connection),
                                           .exchange = rejected ? amqp->rejected_queue : amqp->exchange,
@@ -217,17 +220,14 @@ static void handle_close(struct broker_channel *channel, const amqp_method_t *me
 
 static bool handle_method(struct broker_channel *channel, const amqp_method_t *method, bool *returned, struct error *error)
 {
+    const amqp_basic_ack_t *ack = method->decoded;
+    const amqp_basic_nack_t *nack = method->decoded;
+
     switch (method->id) {
-    case AMQP_BASIC_ACK_METHOD: {
-        const amqp_basic_ack_t *ack = method->decoded;
-
+    case AMQP_BASIC_ACK_METHOD:
         return settle(channel, ack->delivery_tag, ack->multiple, on_acked, error);
-    }
-    case AMQP_BASIC_NACK_METHOD: {
-        const amqp_basic_nack_t *nack = method->decoded;
-
+    case AMQP_BASIC_NACK_METHOD:
         return settle(channel, nack->delivery_tag, nack->multiple, on_nacked, error);
-    }
     case AMQP_BASIC_RETURN_METHOD: /* with a header and a body behind it */
         *returned = true;
         bridge_count(channel->settings->metrics, METRIC_RETURNED, 1);
@@ -246,9 +246,10 @@ static bool handle_method(struct broker_channel *channel, const amqp_method_t *m
 static void mark_returned(void *context, void *item)
 {
     const struct bytes *id = context;
+    struct pending_message *message = item;
 
-    if (bytes_equal(*id, bytes_of_text(message_envelope(item)->message_id)))
-        message_mark_returned(item);
+    if (bytes_equal(*id, bytes_of_text(message->envelope.message_id)))
+        message->returned = true;
 }
 
 bool broker_channel_handle(struct broker_channel *channel, const amqp_frame_t *frame, bool *returned, struct error *error)

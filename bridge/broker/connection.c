@@ -197,13 +197,13 @@ static int send_all(struct broker_connection *connection, size_t count, int64_t 
         set_cork(connection, 1);
     for (size_t i = 0; i < count; i++) {
         struct pending_message *message = connection->burst[i];
-        struct broker_channel *channel = &connection->channels[message_target(message)];
+        struct broker_channel *channel = &connection->channels[message->target];
 
         if (status != AMQP_STATUS_OK) {
             message_settle(message, PUBLISH_LOST);
             continue;
         }
-        if (channel->stalled || !availability_takes(connection->settings.availability, message_body_bytes(message).len, now_ms)) {
+        if (channel->stalled || !availability_takes(connection->settings.availability, message->body_len, now_ms)) {
             message_settle(message, channel->stalled ? PUBLISH_AWAY : PUBLISH_REFUSED);
             continue;
         }

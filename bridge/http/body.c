@@ -55,7 +55,7 @@ static bool grow(struct body *body, struct body_limits *limits, struct connectio
 static long read_up_to(struct body *body, struct mg_connection *mg, size_t want)
 {
     while (body->len < want) {
-        const int n = mg_read(mg, message_body(body->message) + body->len, want - body->len);
+        const int n = mg_read(mg, body->message->body + body->len, want - body->len);
 
         if (n < 0)
             return -1;
@@ -77,7 +77,7 @@ static long read_chunks_up_to(struct body *body, struct mg_connection *mg, size_
 
         if (read_up_to(body, mg, before + len) != (long)(before + len))
             return -1;
-        const long decoded = chunks_decode(&body->chunks, message_body(body->message) + before, len);
+        const long decoded = chunks_decode(&body->chunks, body->message->body + before, len);
         if (decoded < 0)
             return -1;
         body->len = before + (size_t)decoded;
@@ -132,7 +132,7 @@ enum response body_read(struct body *body, struct mg_connection *mg, struct conn
     if (*cut == CUT_NONE)
         *cut = before;
     if (answer == RESPONSE_RECEIVED && body->message)
-        message_set_body_len(body->message, body->len);
+        body->message->body_len = body->len;
     return answer;
 }
 

@@ -174,7 +174,7 @@ static void strike(struct spool_drain *drain, const struct spooled *row, bool re
     snprintf(problem, sizeof problem,
              "message %s of the spool (%zu bytes) ends the channel or connection each time it is published: it is held back and "
              "tried every %d s; is it above RabbitMQ's max_message_size? Then raise that limit",
-             message_envelope(row->message)->message_id, message_body_bytes(row->message).len, HOLD_MS / 1000);
+             row->message->envelope.message_id, row->message->body_len, HOLD_MS / 1000);
     if (suspect->until_ms == 0 && log_limiter_is_news(&drain->limiter, "held", clock_monotonic_ms()))
         log_error("%s", problem);
     set_problem(drain, problem);

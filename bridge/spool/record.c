@@ -4,7 +4,6 @@
 #include "common/callback_token.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -17,22 +16,22 @@ static const char *const target_names[] = {[MESSAGE_EVENT] = "event", [MESSAGE_R
 
 void spool_record_of_message(const struct pending_message *message, int64_t id, struct spool_record *out)
 {
-    const struct envelope *envelope = message_envelope(message);
+    const struct envelope *envelope = &message->envelope;
 
     *out = (struct spool_record){
         .id = id,
         .received_at_ms = envelope->received_at_ms,
         .columns =
             {
-                [SPOOL_TARGET] = bytes_of_text(target_names[message_target(message)]),
+                [SPOOL_TARGET] = bytes_of_text(target_names[message->target]),
                 [SPOOL_TYPE] = bytes_of_text(envelope_type_name(envelope->type)),
                 [SPOOL_SCHEME] = bytes_of_text(envelope_scheme_name(envelope->scheme)),
                 [SPOOL_MESSAGE_ID] = bytes_of_text(envelope->message_id),
                 [SPOOL_CAMPAIGN] = bytes_of_text(envelope->campaign),
                 [SPOOL_EVENT_ID] = bytes_of_text(envelope->event_id),
                 [SPOOL_ATTEMPT] = bytes_of_text(envelope->attempt),
-                [SPOOL_REJECT_REASON] = bytes_of_text(message_reject_reason(message)),
-                [SPOOL_REJECT_DETAIL] = bytes_of_text(message_reject_detail(message)),
+                [SPOOL_REJECT_REASON] = bytes_of_text(message->reject_reason),
+                [SPOOL_REJECT_DETAIL] = bytes_of_text(message->reject_detail),
                 [SPOOL_BODY] = message_body_bytes(message),
             },
     };
@@ -92,32 +91,20 @@ static struct envelope read_envelope(const struct spool_record *row)
     return envelope;
 }
 
-/* Owned by the caller. NULL without memory. */
-static char *text_of(struct bytes text)
+static void set_rejected(struct pending_message *message, const struct envelope *envelope, const struct spool_record *row)
 {
-    return strndup(text.len > 0 ? (const char *)text.data : "", text.len);
+    message_set_rejected(message, envelope, "", "");
+    copy_text(row->columns[SPOOL_REJECT_REASON], message->reject_reason, sizeof message->reject_reason);
+    copy_text(row->columns[SPOOL_REJECT_DETAIL], message->reject_detail, sizeof message->reject_detail);
 }
 
-static bool set_rejected(struct pending_message *message, const struct envelope *envelope, const struct spool_record *row)
+static void set_damaged(struct pending_message *message, const struct envelope *envelope, int64_t id)
 {
-    char *reason = text_of(row->columns[SPOOL_REJECT_REASON]);
-    char *detail = text_of(row->columns[SPOOL_REJECT_DETAIL]);
-    bool done = reason && detail && message_set_rejected(message, envelope, reason, detail);
-
-    free(reason);
-    free(detail);
-    return done;
-}
-
-static bool set_damaged(struct pending_message *message, const struct envelope *envelope, int64_t id)
-{
-    char detail[ENVELOPE_REJECT_DETAIL];
-
-    snprintf(detail, sizeof detail,
+    message_set_rejected(message, envelope, "spool_damaged", "");
+    snprintf(message->reject_detail, sizeof message->reject_detail,
              "message %lld of the spool was damaged on the disk: its checksum does not hold; body and properties may "
              "not be what was received",
              (long long)id);
-    return message_set_rejected(message, envelope, "spool_damaged", detail);
 }
 
 size_t spool_record_size(const struct spool_record *row)
@@ -141,7 +128,7 @@ struct pending_message *spool_record_to_message(const struct spool_record *row, 
 {
     struct bytes body = row->columns[SPOOL_BODY];
     struct envelope envelope = read_envelope(row);
-    bool done = true, whole = spool_record_size(row) - body.len <= COLUMNS_MAX;
+    bool whole = spool_record_size(row) - body.len <= COLUMNS_MAX;
     struct pending_message *message;
     uint8_t digest[SHA256_SIZE];
 
@@ -153,16 +140,13 @@ struct pending_message *spool_record_to_message(const struct spool_record *row, 
     if (!message)
         return NULL;
     if (body.len > 0)
-        memcpy(message_body(message), body.data, body.len);
-    message_set_body_len(message, body.len);
+        memcpy(message->body, body.data, body.len);
+    message->body_len = body.len;
     if (!whole)
-        done = set_damaged(message, &envelope, row->id);
+        set_damaged(message, &envelope, row->id);
     else if (bytes_equal(row->columns[SPOOL_TARGET], bytes_of_text(target_names[MESSAGE_REJECTED])))
-        done = set_rejected(message, &envelope, row);
+        set_rejected(message, &envelope, row);
     else
         message_set_event(message, &envelope);
-    if (done)
-        return message;
-    message_release(message);
-    return NULL;
+    return message;
 }

@@ -152,8 +152,8 @@ static struct pending_message *send_message(struct scene *scene, const char *id,
     enum publish_outcome outcome;
 
     assert_non_null(message);
-    memset(message_body(message), 'x', size);
-    message_set_body_len(message, size);
+    memset(message->body, 'x', size);
+    message->body_len = size;
     memcpy(envelope.message_id, id, strlen(id));
     message_set_event(message, &envelope);
     assert_true(handoff_offer(scene->queue, message, &outcome));

@@ -227,8 +227,8 @@ static struct pending_message *offer(struct scene *scene)
     enum publish_outcome outcome;
 
     assert_non_null(message);
-    memcpy(message_body(message), "xx", 2);
-    message_set_body_len(message, 2);
+    memcpy(message->body, "xx", 2);
+    message->body_len = 2;
     message_set_event(message, &envelope);
     assert_true(handoff_offer(availability_queue(scene->availability, 0), message, &outcome));
     return message;

@@ -31,8 +31,8 @@ static struct pending_message *message_of(const char *body)
     struct pending_message *message = message_new(strlen(body));
 
     assert_non_null(message);
-    memcpy(message_body(message), body, strlen(body));
-    message_set_body_len(message, strlen(body));
+    memcpy(message->body, body, strlen(body));
+    message->body_len = strlen(body);
     return message;
 }
 
@@ -186,16 +186,16 @@ static void a_copy_is_the_same_message_and_a_ticket_of_its_own(void **state)
     enum publish_outcome outcome;
 
     (void)state;
-    assert_true(message_set_rejected(message, &envelope, "invalid_json", "a sentence"));
+    message_set_rejected(message, &envelope, "invalid_json", "a sentence");
     assert_true(handoff_offer(queue, message, &outcome));
     assert_int_equal(message_await(message, clock_monotonic_ms()), PUBLISH_TIMEOUT);
     struct pending_message *copy = message_copy(message);
     assert_non_null(copy);
     assert_true(bytes_equal(message_body_bytes(copy), message_body_bytes(message)));
-    assert_int_equal(message_target(copy), MESSAGE_REJECTED);
-    assert_string_equal(message_reject_reason(copy), "invalid_json");
-    assert_string_equal(message_reject_detail(copy), "a sentence");
-    assert_memory_equal(message_envelope(copy), message_envelope(message), sizeof envelope);
+    assert_int_equal(copy->target, MESSAGE_REJECTED);
+    assert_string_equal(copy->reject_reason, "invalid_json");
+    assert_string_equal(copy->reject_detail, "a sentence");
+    assert_memory_equal(&copy->envelope, &message->envelope, sizeof envelope);
     assert_true(handoff_offer(queue, copy, &outcome));
     assert_true(message_settle(take_one(queue), PUBLISH_CONFIRMED));
     assert_int_equal(message_await(copy, clock_monotonic_ms()), PUBLISH_CONFIRMED);
@@ -313,10 +313,10 @@ static void a_ticket_grows_with_its_body(void **state)
     assert_non_null(grown);
     assert_true(bytes_equal(message_body_bytes(grown), bytes_of_text("abc")));
     message_set_rejected(grown, &envelope, "invalid_json", "a sentence");
-    assert_int_equal(message_target(grown), MESSAGE_REJECTED);
-    assert_string_equal(message_envelope(grown)->message_id, "id-1");
-    assert_string_equal(message_reject_reason(grown), "invalid_json");
-    assert_string_equal(message_reject_detail(grown), "a sentence");
+    assert_int_equal(grown->target, MESSAGE_REJECTED);
+    assert_string_equal(grown->envelope.message_id, "id-1");
+    assert_string_equal(grown->reject_reason, "invalid_json");
+    assert_string_equal(grown->reject_detail, "a sentence");
     message_release(grown);
     message_release(NULL);
 }

@@ -138,10 +138,10 @@ static enum publish_outcome fake_broker(void *context, struct pending_message *m
 
     (void)deadline_ms;
     broker->calls++;
-    broker->envelope = *message_envelope(message);
-    if (message_target(message) == MESSAGE_REJECTED) {
-        snprintf(broker->reason, sizeof broker->reason, "%s", message_reject_reason(message));
-        snprintf(broker->detail, sizeof broker->detail, "%s", message_reject_detail(message));
+    broker->envelope = message->envelope;
+    if (message->target == MESSAGE_REJECTED) {
+        snprintf(broker->reason, sizeof broker->reason, "%s", message->reject_reason);
+        snprintf(broker->detail, sizeof broker->detail, "%s", message->reject_detail);
     }
     return broker->safe ? PUBLISH_CONFIRMED : PUBLISH_FAILED;
 }
@@ -181,8 +181,8 @@ static enum response accept_body(struct ingest *ingest, const struct ingest_deci
     enum response answer;
 
     assert_non_null(message);
-    memcpy(message_body(message), body, strlen(body));
-    message_set_body_len(message, strlen(body));
+    memcpy(message->body, body, strlen(body));
+    message->body_len = strlen(body);
     answer = ingest_accept(ingest, decision, request, message, &times);
     message_release(message);
     return answer;

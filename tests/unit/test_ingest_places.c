@@ -38,7 +38,7 @@ static enum publish_outcome to_spool(void *context, struct pending_message *mess
     places->spool_until_ms = deadline_ms;
     places->spooled_another = places->offered && message != places->offered;
     places->same_message = bytes_equal(message_body_bytes(message), bytes_of_text("{}")) &&
-                           strcmp(message_envelope(message)->message_id, "000000000000000a-0") == 0;
+                           strcmp(message->envelope.message_id, "000000000000000a-0") == 0;
     return places->spool_says;
 }
 
@@ -105,8 +105,8 @@ static void a_message_is_kept_in_time(void **state)
 
         assert_non_null(metrics);
         assert_non_null(message);
-        memcpy(message_body(message), "{}", 2);
-        message_set_body_len(message, 2);
+        memcpy(message->body, "{}", 2);
+        message->body_len = 2;
         assert_non_null(ingest);
         assert_int_equal(ingest_check(ingest, &request, 1, &decision), RESPONSE_RECEIVED);
         const bool safe = ingest_accept(ingest, &decision, &request, message, &times) == RESPONSE_RECEIVED;

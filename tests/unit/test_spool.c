@@ -115,8 +115,8 @@ static enum publish_outcome submit(struct spool *spool, size_t body_len, int64_t
     if (!message)
         return PUBLISH_AWAY;
     snprintf(envelope.message_id, sizeof envelope.message_id, "m-%d", atomic_fetch_add(&number, 1));
-    memset(message_body(message), 'b', body_len);
-    message_set_body_len(message, body_len);
+    memset(message->body, 'b', body_len);
+    message->body_len = body_len;
     message_set_event(message, &envelope);
     outcome = spool_submit(spool, message, clock_monotonic_ms() + wait_ms);
     message_release(message);

@@ -118,8 +118,8 @@ static struct pending_message *event_of(size_t body_len, int seed)
     assert_non_null(message);
     snprintf(envelope.message_id, sizeof envelope.message_id, "m-%d", seed);
     for (size_t i = 0; i < body_len; i++)
-        message_body(message)[i] = (uint8_t)(i * 31 + (size_t)seed);
-    message_set_body_len(message, body_len);
+        message->body[i] = (uint8_t)(i * 31 + (size_t)seed);
+    message->body_len = body_len;
     message_set_event(message, &envelope);
     return message;
 }
@@ -441,12 +441,12 @@ static void check_properties(const char *name, const struct pending_message *bef
     struct envelope_properties a;
     struct envelope_properties b;
 
-    CHECK_CASE(name, message_target(before) == message_target(after));
-    envelope_to_properties(message_envelope(before), &a);
-    envelope_to_properties(message_envelope(after), &b);
-    if (message_target(before) == MESSAGE_REJECTED) {
-        envelope_add_rejection(&a, message_reject_reason(before), message_reject_detail(before));
-        envelope_add_rejection(&b, message_reject_reason(after), message_reject_detail(after));
+    CHECK_CASE(name, before->target == after->target);
+    envelope_to_properties(&before->envelope, &a);
+    envelope_to_properties(&after->envelope, &b);
+    if (before->target == MESSAGE_REJECTED) {
+        envelope_add_rejection(&a, before->reject_reason, before->reject_detail);
+        envelope_add_rejection(&b, after->reject_reason, after->reject_detail);
     }
     CHECK_CASE(name, a.basic._flags == b.basic._flags);
     CHECK_CASE(name, a.basic.delivery_mode == b.basic.delivery_mode);
@@ -523,7 +523,7 @@ static void a_message_comes_back_byte_for_byte_and_property_for_property(void **
 
         message_set_event(before, &messages[i].envelope);
         if (messages[i].reason)
-            assert_true(message_set_rejected(before, &messages[i].envelope, messages[i].reason, messages[i].detail));
+            message_set_rejected(before, &messages[i].envelope, messages[i].reason, messages[i].detail);
         CHECK_CASE(messages[i].name, spool_db_insert(file->db, &before, 1, (int64_t)i + 1, &rows, &error));
         /* Read from the disk, not from the memory of this connection. */
         drop_spool(file);
@@ -532,7 +532,7 @@ static void a_message_comes_back_byte_for_byte_and_property_for_property(void **
 
         CHECK_CASE(messages[i].name, bytes_equal(message_body_bytes(before), message_body_bytes(after)));
         CHECK_CASE(messages[i].name,
-                   memcmp(message_envelope(before), message_envelope(after), sizeof(struct envelope)) == 0);
+                   memcmp(&before->envelope, &after->envelope, sizeof(struct envelope)) == 0);
         check_properties(messages[i].name, before, after);
         message_release(before);
         message_release(after);
@@ -559,9 +559,9 @@ static void a_damaged_message_comes_as_a_rejected_one(void **state)
         const bool damaged = id == 3;
 
         message = read_one(file, id - 1);
-        assert_int_equal(message_target(message), damaged ? MESSAGE_REJECTED : MESSAGE_EVENT);
+        assert_int_equal(message->target, damaged ? MESSAGE_REJECTED : MESSAGE_EVENT);
         if (damaged)
-            assert_string_equal(message_reject_reason(message), "spool_damaged");
+            assert_string_equal(message->reject_reason, "spool_damaged");
         assert_int_equal(message_body_bytes(message).len, BODY);
         message_release(message);
     }

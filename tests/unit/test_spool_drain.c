@@ -59,7 +59,7 @@ bool spool_read(struct spool *spool, int64_t after_id, size_t max, size_t max_by
         out[n].message = message_new(LARGE);
         assert_non_null(out[n].message);
         if (id <= spool->large)
-            message_set_body_len(out[n].message, LARGE);
+            out[n].message->body_len = LARGE;
         spool->reads++;
         snprintf(envelope.message_id, sizeof envelope.message_id, "%d", (int)id);
         message_set_event(out[n].message, &envelope);
@@ -117,7 +117,7 @@ void spool_status(struct spool *spool, struct spool_status *out)
 
 static int id_of(const struct pending_message *message)
 {
-    return atoi(message_envelope(message)->message_id);
+    return atoi(message->envelope.message_id);
 }
 
 bool pool_offer(struct broker_pool *publishers, struct pending_message *message, enum publish_outcome *outcome)
