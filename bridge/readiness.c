@@ -56,15 +56,13 @@ static void report_routes(struct buf *members, const struct readiness *parts)
                callback);
 }
 
-static void report_broker(struct buf *members, const struct readiness *parts, enum broker_state state, bool refusing)
+static void report_broker(struct buf *members, const struct broker_status *broker)
 {
     static const char *const words[] = {[BROKER_AWAY] = "away", [BROKER_BLOCKED] = "blocked", [BROKER_OPEN] = "connected"};
-    char problem[ERROR_TEXT] = "";
 
-    buf_printf(members, "\"broker\":\"%s\"", refusing ? "refusing" : words[state]);
-    if (state != BROKER_BLOCKED)
-        pool_problem(parts->publishers, problem);
-    report_problem(members, "broker_problem", problem);
+    buf_printf(members, "\"broker\":\"%s\"", broker->refusing ? "refusing" : words[broker->state]);
+    if (broker->state != BROKER_BLOCKED)
+        report_problem(members, "broker_problem", broker->problem);
 }
 
 static void report_connections(struct buf *members, const struct readiness *parts)
@@ -81,11 +79,11 @@ static void report_connections(struct buf *members, const struct readiness *part
 
 bool readiness_report(const struct readiness *parts, struct buf *members)
 {
-    const enum broker_state state = pool_state(parts->publishers);
-    const bool refusing = state == BROKER_OPEN && pool_refusing(parts->publishers);
+    struct broker_status broker;
     struct spool_status spool;
 
-    report_broker(members, parts, state, refusing);
+    pool_status(parts->publishers, &broker);
+    report_broker(members, &broker);
     spool_status(parts->spool, &spool);
     if (spool.problem[0] == '\0')
         spool_drain_problem(parts->drain, spool.problem);
@@ -97,5 +95,5 @@ bool readiness_report(const struct readiness *parts, struct buf *members)
         return false;
     }
     report_connections(members, parts);
-    return (state == BROKER_OPEN && !refusing) || spool.state == SPOOL_OPEN;
+    return (broker.state == BROKER_OPEN && !broker.refusing) || spool.state == SPOOL_OPEN;
 }

@@ -39,6 +39,13 @@ void clock_init_condition(pthread_cond_t *condition)
     pthread_condattr_destroy(&attributes);
 }
 
+bool clock_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_ms)
+{
+    const struct timespec until = clock_timespec_of_ms(until_ms);
+
+    return pthread_cond_timedwait(condition, mutex, &until) != ETIMEDOUT;
+}
+
 void clock_sleep_ms(int64_t ms)
 {
     if (ms <= 0)

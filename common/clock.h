@@ -3,6 +3,7 @@
 #define DROPBRIDGE_CLOCK_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -11,10 +12,11 @@ int64_t clock_wall_ms(void);      /* since 1970-01-01T00:00:00Z */
 int64_t clock_monotonic_ms(void); /* since some fixed point; for deadlines */
 int64_t clock_monotonic_us(void);
 
-/* For pthread_cond_timedwait on a CLOCK_MONOTONIC condition variable. */
 struct timespec clock_timespec_of_ms(int64_t monotonic_ms);
-/* Makes such a condition variable. */
+/* Makes a condition variable for clock_wait. */
 void clock_init_condition(pthread_cond_t *condition);
+/* Waits until it is signalled (or for no reason); false once until_ms (CLOCK_MONOTONIC) has come. The mutex is held. */
+bool clock_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_ms);
 
 /* Sleeps in the calling thread. */
 void clock_sleep_ms(int64_t ms);

@@ -15,7 +15,7 @@ struct watch {
     int fd; /* -1: no call is under way */
     int64_t deadline_ms;
     bool cut;
-    bool aborted;
+    int64_t abort_at_ms; /* INT64_MAX: not */
 };
 
 struct watchdog {
@@ -58,13 +58,10 @@ static void *watchdog_run(void *argument)
     pthread_mutex_lock(&dog->mutex);
     while (!dog->stopping) {
         dog->wakes_at_ms = cut_late(dog);
-        if (dog->wakes_at_ms == INT64_MAX) {
+        if (dog->wakes_at_ms == INT64_MAX)
             pthread_cond_wait(&dog->changed, &dog->mutex);
-        } else {
-            const struct timespec until = clock_timespec_of_ms(dog->wakes_at_ms);
-
-            (void)pthread_cond_timedwait(&dog->changed, &dog->mutex, &until);
-        }
+        else
+            (void)clock_wait(&dog->changed, &dog->mutex, dog->wakes_at_ms);
     }
     pthread_mutex_unlock(&dog->mutex);
     return NULL;
@@ -116,6 +113,7 @@ struct watch *watch_new(struct watchdog *dog)
         return NULL;
     watch->dog = dog;
     watch->fd = -1;
+    watch->abort_at_ms = INT64_MAX;
     pthread_mutex_lock(&dog->mutex);
     watch->next = dog->first;
     if (dog->first)
@@ -142,25 +140,33 @@ void watch_free(struct watch *watch)
     free(watch);
 }
 
+/* The mutex is held, and a call under way. */
+static void set_deadline(struct watch *watch, int64_t deadline_ms)
+{
+    struct watchdog *dog = watch->dog;
+
+    watch->deadline_ms = deadline_ms;
+    if (deadline_ms <= clock_monotonic_ms()) {
+        cut(watch);
+    } else if (deadline_ms < dog->wakes_at_ms) {
+        /* Calls come by the thousand, with like limits: the thread is woken only for one that is due before it looks
+           again by itself. */
+        dog->wakes_at_ms = deadline_ms;
+        pthread_cond_signal(&dog->changed);
+    }
+}
+
 void watch_begin(struct watch *watch, int fd, int64_t limit_ms)
 {
     if (!watch)
         return;
-    struct watchdog *dog = watch->dog;
+    const int64_t deadline_ms = clock_monotonic_ms() + limit_ms;
 
-    pthread_mutex_lock(&dog->mutex);
+    pthread_mutex_lock(&watch->dog->mutex);
     watch->fd = fd;
-    watch->deadline_ms = clock_monotonic_ms() + limit_ms;
     watch->cut = false;
-    if (watch->aborted) {
-        cut(watch);
-    } else if (watch->deadline_ms < dog->wakes_at_ms) {
-        /* Calls come by the thousand, with like limits: the thread is woken only for one that is due before it looks
-           again by itself. */
-        dog->wakes_at_ms = watch->deadline_ms;
-        pthread_cond_signal(&dog->changed);
-    }
-    pthread_mutex_unlock(&dog->mutex);
+    set_deadline(watch, deadline_ms < watch->abort_at_ms ? deadline_ms : watch->abort_at_ms);
+    pthread_mutex_unlock(&watch->dog->mutex);
 }
 
 bool watch_end(struct watch *watch)
@@ -176,11 +182,11 @@ bool watch_end(struct watch *watch)
     return was_cut;
 }
 
-void watch_abort(struct watch *watch)
+void watch_abort_at(struct watch *watch, int64_t at_ms)
 {
     pthread_mutex_lock(&watch->dog->mutex);
-    watch->aborted = true;
-    if (watch->fd >= 0 && !watch->cut)
-        cut(watch);
+    watch->abort_at_ms = at_ms;
+    if (watch->fd >= 0 && !watch->cut && at_ms < watch->deadline_ms)
+        set_deadline(watch, at_ms);
     pthread_mutex_unlock(&watch->dog->mutex);
 }

@@ -26,10 +26,11 @@ void watch_free(struct watch *watch);
 /* A call on this socket begins, and must end within limit_ms. The descriptor must stay open until watch_end. A watch of
    NULL is none. */
 void watch_begin(struct watch *watch, int fd, int64_t limit_ms);
-/* True if the call took too long (or watch_abort came) and the socket was shut down. */
+/* True if the call took too long (or the time of watch_abort_at came) and the socket was shut down. */
 bool watch_end(struct watch *watch);
 
-/* Any thread: cuts the call that is under way, and each later one as it begins. For a stop that cannot wait. */
-void watch_abort(struct watch *watch);
+/* Any thread: at that time (CLOCK_MONOTONIC) the call that is under way is cut, and each later one as it begins. For a stop
+   that cannot wait. */
+void watch_abort_at(struct watch *watch, int64_t at_ms);
 
 #endif

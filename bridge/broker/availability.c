@@ -99,18 +99,6 @@ void availability_set(struct availability *availability, size_t index, const str
     pthread_mutex_unlock(&availability->mutex);
 }
 
-enum broker_state availability_best(struct availability *availability)
-{
-    enum broker_state best = BROKER_AWAY;
-
-    for (size_t i = 0; i < availability->count; i++) {
-        const enum broker_state state = handoff_state(availability->items[i].queue);
-
-        best = state > best ? state : best;
-    }
-    return best;
-}
-
 /* ---- what the broker refuses ---- */
 
 void availability_refused(struct availability *availability, size_t index, enum message_target target, int64_t now_ms)
@@ -135,14 +123,6 @@ static size_t count_refusing(struct availability *availability, enum message_tar
         last_ms = refused_ms > last_ms ? refused_ms : last_ms;
     }
     return now_ms - last_ms < NACKS_TRUSTED_MS ? refusing : 0;
-}
-
-bool availability_refusing(struct availability *availability, int64_t now_ms)
-{
-    size_t open;
-    const size_t refusing = count_refusing(availability, MESSAGE_EVENT, now_ms, &open);
-
-    return refusing > 0 && refusing == open;
 }
 
 const char *availability_refusal(enum message_target target)
@@ -176,19 +156,25 @@ void availability_say(struct availability *availability, const char *problem)
     pthread_mutex_unlock(&availability->mutex);
 }
 
-void availability_problem(struct availability *availability, int64_t now_ms, char out[ERROR_TEXT])
+void availability_status(struct availability *availability, int64_t now_ms, struct broker_status *out)
 {
+    const char *problem = "";
     size_t open;
+    const size_t refusing = count_refusing(availability, MESSAGE_EVENT, now_ms, &open);
 
-    if (availability_best(availability) != BROKER_OPEN) {
-        pthread_mutex_lock(&availability->mutex);
-        (void)snprintf(out, ERROR_TEXT, "%s", availability->problem);
-        pthread_mutex_unlock(&availability->mutex);
-        return;
+    *out = (struct broker_status){.state = BROKER_AWAY, .refusing = refusing > 0 && refusing == open};
+    for (size_t i = 0; i < availability->count; i++) {
+        const enum broker_state state = handoff_state(availability->items[i].queue);
+
+        out->state = state > out->state ? state : out->state;
     }
-    out[0] = '\0';
-    if (availability_refusing(availability, now_ms))
-        (void)snprintf(out, ERROR_TEXT, "%s", availability_refusal(MESSAGE_EVENT));
+    pthread_mutex_lock(&availability->mutex);
+    if (out->state != BROKER_OPEN)
+        problem = availability->problem;
+    else if (out->refusing)
+        problem = availability_refusal(MESSAGE_EVENT);
     else if (count_refusing(availability, MESSAGE_REJECTED, now_ms, &open) > 0) /* few go there: one connection's word is enough */
-        (void)snprintf(out, ERROR_TEXT, "%s", availability_refusal(MESSAGE_REJECTED));
+        problem = availability_refusal(MESSAGE_REJECTED);
+    (void)snprintf(out->problem, sizeof out->problem, "%s", problem);
+    pthread_mutex_unlock(&availability->mutex);
 }

@@ -43,15 +43,10 @@ struct handoff *availability_queue(struct availability *availability, size_t ind
 
 /* The peer's text must stay until the next call for that connection. */
 void availability_set(struct availability *availability, size_t index, const struct connection_facts *facts);
-/* The best of all. */
-enum broker_state availability_best(struct availability *availability);
-
 /* The connection's own thread: when the broker last refused (nacked) a message to the target's queue, having refused all
    for a while; 0: it takes them, or has not been asked. The state stays open: only another message can tell whether it
    still does. Times are of CLOCK_MONOTONIC. */
 void availability_refused(struct availability *availability, size_t index, enum message_target target, int64_t now_ms);
-/* Whether there are open connections, and the broker refuses events on each: the last of them within NACKS_TRUSTED_MS. */
-bool availability_refusing(struct availability *availability, int64_t now_ms);
 /* What the broker refuses, and what to do. */
 const char *availability_refusal(enum message_target target);
 
@@ -62,7 +57,13 @@ bool availability_takes(struct availability *availability, size_t bytes, int64_t
 
 /* What is wrong, for people: the last word counts. */
 void availability_say(struct availability *availability, const char *problem);
-/* That while no connection is open to messages; else what the broker refuses, or "". */
-void availability_problem(struct availability *availability, int64_t now_ms, char out[ERROR_TEXT]);
+
+struct broker_status {
+    enum broker_state state; /* the best of all connections */
+    bool refusing;           /* some are open, and the broker refuses events on each: the last of them within NACKS_TRUSTED_MS */
+    char problem[ERROR_TEXT]; /* the last that was said, while none is open; else what the broker refuses, or "" */
+};
+
+void availability_status(struct availability *availability, int64_t now_ms, struct broker_status *out);
 
 #endif

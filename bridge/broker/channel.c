@@ -117,14 +117,13 @@ static void on_lost(void *context, void *item)
     message_settle(message, message->returned ? PUBLISH_FAILED : PUBLISH_LOST);
 }
 
-/* The channel was closed over a message that waited: the broker names none, and may name its limit. */
+/* The channel was closed over a message that waited: the broker names none, and may name its limit, or 0. */
 static void on_refused(void *context, void *item)
 {
-    const struct broker_channel *channel = context;
+    const uint64_t *limit = context;
     struct pending_message *message = item;
-    const bool meant = channel->named_limit == 0 || message->body_len > channel->named_limit;
 
-    if (meant && !message->returned)
+    if (message->body_len > *limit && !message->returned)
         message_settle(message, PUBLISH_REFUSED);
     else
         on_lost(NULL, message);
@@ -211,11 +210,11 @@ static void handle_close(struct broker_channel *channel, const amqp_method_t *me
     amqp_error_of_close(error, "publishing to", amqp_session_peer(channel->session), method);
     if (closed->reply_code != AMQP_PRECONDITION_FAILED && closed->reply_code != AMQP_CONTENT_TOO_LARGE)
         return;
-    channel->named_limit = limit_in(closed->reply_text);
+    uint64_t limit = limit_in(closed->reply_text);
     /* Before anybody hears that a message was refused. */
-    if (channel->named_limit)
-        availability_limit_bodies(channel->settings->availability, channel->named_limit, clock_monotonic_ms());
-    unconfirmed_reset(channel->unconfirmed, on_refused, channel);
+    if (limit)
+        availability_limit_bodies(channel->settings->availability, limit, clock_monotonic_ms());
+    unconfirmed_reset(channel->unconfirmed, on_refused, &limit);
 }
 
 static bool handle_method(struct broker_channel *channel, const amqp_method_t *method, bool *returned, struct error *error)

@@ -42,7 +42,6 @@ struct broker_channel {
     int64_t nacked_since_ms; /* the first nack on this connection with no ack after it; 0: none */
     bool refuses;            /* the broker nacks all that goes here; stays so, whatever the connection, until an ack */
     bool refusal_logged;
-    uint64_t named_limit; /* by the broker, when it closed the channel; 0: it has named none */
 };
 
 /* False without memory. `settings` and `out` must outlive the channel. */

@@ -28,6 +28,7 @@ enum {
     DECLARE_MS = TIMER_MS(10000),
     DECLARE_SOON_MS = TIMER_MS(1000),
     REASON_SHOWN = 200,
+    GRACE_MS = 1000, /* behind the deadline of a stop, for a goodbye to the broker; then calls are cut */
 };
 
 /* A channel waits when one of its queues is stuck: rejected messages, which go to another queue, must not stop the events.
@@ -52,7 +53,7 @@ struct broker_connection {
     _Atomic int64_t stop_at_ms; /* 0: run; else stop, at the latest then */
 };
 
-const char *broker_connection_peer(const struct broker_connection *connection)
+static const char *peer(const struct broker_connection *connection)
 {
     return amqp_session_peer(connection->session);
 }
@@ -78,7 +79,7 @@ static void handle_blocked(struct broker_connection *connection, const amqp_conn
 {
     char text[ERROR_TEXT];
 
-    (void)snprintf(text, sizeof text, "%s takes no messages for now: %.*s", broker_connection_peer(connection),
+    (void)snprintf(text, sizeof text, "%s takes no messages for now: %.*s", peer(connection),
                    blocked->reason.len > REASON_SHOWN ? REASON_SHOWN : (int)blocked->reason.len,
                    (const char *)blocked->reason.bytes);
     log_warn("%s", text);
@@ -94,19 +95,19 @@ static bool handle_connection_method(struct broker_connection *connection, const
         handle_blocked(connection, method->decoded);
         return true;
     case AMQP_CONNECTION_UNBLOCKED_METHOD:
-        log_info("%s takes messages again", broker_connection_peer(connection));
+        log_info("%s takes messages again", peer(connection));
         connection->facts.blocked = false;
         publish_facts(connection);
         return true;
     case AMQP_CONNECTION_CLOSE_METHOD: {
         amqp_connection_close_ok_t ok = {0};
 
-        amqp_error_of_close(error, "publishing to", broker_connection_peer(connection), method);
+        amqp_error_of_close(error, "publishing to", peer(connection), method);
         (void)amqp_send_method(amqp_session_connection(connection->session), 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
         return false;
     }
     case AMQP_CHANNEL_CLOSE_METHOD: /* opening the connection again says what is to be done */
-        amqp_error_of_close(error, "declaring exchanges and queues at", broker_connection_peer(connection), method);
+        amqp_error_of_close(error, "declaring exchanges and queues at", peer(connection), method);
         return false;
     default:
         log_debug("ignored AMQP method 0x%08x", (unsigned)method->id);
@@ -363,15 +364,10 @@ static bool open_channels(struct broker_connection *connection, struct error *er
 bool broker_connection_open(struct broker_connection *connection, size_t url_index, struct error *error)
 {
     const struct broker_connection_settings *settings = &connection->settings;
-    struct amqp_session *session = amqp_session_connect(settings->amqp, url_index, settings->name, connection->watch, error);
 
-    if (!session)
+    connection->session = amqp_session_open(settings->amqp, url_index, settings->name, connection->watch, error);
+    if (!connection->session)
         return false;
-    if (!amqp_session_declare(session, settings->amqp, error)) {
-        amqp_session_close(session);
-        return false;
-    }
-    connection->session = session;
     if (!open_channels(connection, error)) {
         broker_connection_close(connection, false);
         return false;
@@ -379,8 +375,9 @@ bool broker_connection_open(struct broker_connection *connection, size_t url_ind
     connection->declared_ms = clock_monotonic_ms();
     connection->returned = false;
     connection->bursts = 0;
-    connection->facts = (struct connection_facts){.peer = amqp_session_peer(session)};
+    connection->facts = (struct connection_facts){.peer = peer(connection)};
     publish_facts(connection);
+    log_info("%s: publishing to %s", settings->name, peer(connection));
     return true;
 }
 
@@ -435,9 +432,5 @@ void broker_connection_stop(struct broker_connection *connection, int64_t at_ms)
 {
     atomic_store(&connection->stop_at_ms, at_ms);
     handoff_wake(connection->queue);
-}
-
-void broker_connection_abort(struct broker_connection *connection)
-{
-    watch_abort(connection->watch);
+    watch_abort_at(connection->watch, at_ms + GRACE_MS);
 }

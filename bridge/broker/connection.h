@@ -1,5 +1,5 @@
 /* What a publisher does with one open connection: sends what its queue brings, settles the messages by the broker's
-   word, and sees when it is time for another connection. The publisher's thread, except the last two. */
+   word, and sees when it is time for another connection. The publisher's thread, except the last. */
 #ifndef DROPBRIDGE_BROKER_CONNECTION_H
 #define DROPBRIDGE_BROKER_CONNECTION_H
 
@@ -24,12 +24,9 @@ bool broker_connection_open(struct broker_connection *connection, size_t url_ind
 bool broker_connection_serve(struct broker_connection *connection, struct error *error);
 /* Becomes unavailable; what is unconfirmed is settled as PUBLISH_LOST. `orderly`: says goodbye to the broker. */
 void broker_connection_close(struct broker_connection *connection, bool orderly);
-/* host:port, while open. */
-const char *broker_connection_peer(const struct broker_connection *connection);
 
-/* Any thread: ends serving once nothing is unconfirmed, at the latest at at_ms (CLOCK_MONOTONIC). */
+/* Any thread: ends serving once nothing is unconfirmed, at the latest at at_ms (CLOCK_MONOTONIC). A second later a call to
+   the broker that is under way is cut, and any other from then on. */
 void broker_connection_stop(struct broker_connection *connection, int64_t at_ms);
-/* Any thread: cuts the call to the broker that is under way, and any other from now on. */
-void broker_connection_abort(struct broker_connection *connection);
 
 #endif

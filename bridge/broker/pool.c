@@ -5,10 +5,8 @@
 #include "common/log.h"
 #include "common/log_limiter.h"
 #include "common/timers.h"
-#include "availability.h"
 #include "connection.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,8 +16,6 @@
 enum {
     BACKOFF_FIRST_MS = TIMER_MS(100),
     BACKOFF_MAX_MS = TIMER_MS(5000),
-    /* Behind the deadline of a stop, for a goodbye to the broker; then calls are cut. */
-    GRACE_MS = 1000,
 };
 
 struct publisher {
@@ -34,18 +30,15 @@ struct publisher {
 };
 
 struct broker_pool {
-    struct bridge_metrics *metrics;
-    struct availability *availability;
-    struct watchdog *dog;
+    struct broker_connection_settings settings; /* of every connection, except for the last two */
     size_t urls;
     size_t count;
     _Atomic unsigned turn;
-    atomic_bool no_more_connecting;
     _Atomic size_t tried; /* publishers that have tried the URLs once */
 
-    pthread_mutex_t mutex; /* guards `ended`; `changed` tells of that, and of no_more_connecting */
-    pthread_cond_t changed;
-    size_t ended; /* threads */
+    pthread_mutex_t mutex;  /* of the condition */
+    pthread_cond_t changed; /* no_more_connecting is set */
+    atomic_bool no_more_connecting;
 
     struct publisher publishers[];
 };
@@ -57,6 +50,14 @@ static bool may_connect(const struct publisher *publisher)
 
 /* ---- a publisher's thread ---- */
 
+static void tell(struct publisher *publisher, const char *problem)
+{
+    availability_say(publisher->pool->settings.availability, problem);
+    /* A broker may be away, or refuse us, for hours. */
+    if (log_limiter_is_news(&publisher->limiter, problem, clock_monotonic_ms()))
+        log_warn("%s: %s", publisher->name, problem);
+}
+
 /* Tries each URL once, without a pause. */
 static bool connect_publisher(struct publisher *publisher)
 {
@@ -67,10 +68,7 @@ static bool connect_publisher(struct publisher *publisher)
             log_limiter_forget(&publisher->limiter);
             return true;
         }
-        availability_say(publisher->pool->availability, error.text);
-        /* A broker may be away, or refuse us, for hours. */
-        if (log_limiter_is_news(&publisher->limiter, error.text, clock_monotonic_ms()))
-            log_warn("%s: %s", publisher->name, error.text);
+        tell(publisher, error.text);
     }
     return false;
 }
@@ -81,25 +79,21 @@ static void serve(struct publisher *publisher)
     bool orderly;
 
     if (publisher->connected_before)
-        bridge_count(publisher->pool->metrics, METRIC_RECONNECTS, 1);
+        bridge_count(publisher->pool->settings.metrics, METRIC_RECONNECTS, 1);
     publisher->connected_before = true;
-    log_info("%s: publishing to %s", publisher->name, broker_connection_peer(publisher->connection));
     orderly = broker_connection_serve(publisher->connection, &error);
-    if (!orderly) {
-        log_warn("%s: %s", publisher->name, error.text);
-        availability_say(publisher->pool->availability, error.text);
-    }
+    if (!orderly)
+        tell(publisher, error.text);
     broker_connection_close(publisher->connection, orderly);
 }
 
 static void wait_before_retry(struct broker_pool *pool, int64_t pause_ms)
 {
-    const struct timespec until = clock_timespec_of_ms(clock_monotonic_ms() + pause_ms);
-    int waited = 0;
+    const int64_t until_ms = clock_monotonic_ms() + pause_ms;
 
     pthread_mutex_lock(&pool->mutex);
-    while (!atomic_load(&pool->no_more_connecting) && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&pool->changed, &pool->mutex, &until);
+    while (!atomic_load(&pool->no_more_connecting) && clock_wait(&pool->changed, &pool->mutex, until_ms))
+        continue;
     pthread_mutex_unlock(&pool->mutex);
 }
 
@@ -120,34 +114,24 @@ static void *publisher_run(void *argument)
         }
         wait_before_retry(pool, backoff_next_ms(&backoff));
         if (!may_connect(publisher))
-            break;
+            return NULL;
         connected = connect_publisher(publisher);
     }
-    pthread_mutex_lock(&pool->mutex);
-    pool->ended++;
-    pthread_cond_broadcast(&pool->changed);
-    pthread_mutex_unlock(&pool->mutex);
-    return NULL;
 }
 
 /* ---- start ---- */
 
-static bool start_publisher(struct broker_pool *pool, const struct amqp_settings *amqp, int64_t confirm_timeout_ms,
-                            struct error *error)
+static bool start_publisher(struct broker_pool *pool, struct error *error)
 {
     struct publisher *publisher = &pool->publishers[pool->count];
-    const struct broker_connection_settings settings = {.amqp = amqp,
-                                                        .confirm_timeout_ms = confirm_timeout_ms,
-                                                        .metrics = pool->metrics,
-                                                        .availability = pool->availability,
-                                                        .dog = pool->dog,
-                                                        .name = publisher->name,
-                                                        .index = pool->count};
+    struct broker_connection_settings settings = pool->settings;
 
+    (void)snprintf(publisher->name, sizeof publisher->name, "dropbridge-%zu", pool->count + 1);
+    settings.name = publisher->name;
+    settings.index = pool->count;
     publisher->pool = pool;
     publisher->url_index = pool->count;
-    publisher->queue = availability_queue(pool->availability, pool->count);
-    (void)snprintf(publisher->name, sizeof publisher->name, "dropbridge-%zu", pool->count + 1);
+    publisher->queue = availability_queue(settings.availability, settings.index);
     publisher->connection = broker_connection_new(&settings, error);
     if (!publisher->connection)
         return false;
@@ -162,7 +146,7 @@ static bool start_publisher(struct broker_pool *pool, const struct amqp_settings
     return true;
 }
 
-struct broker_pool *pool_start(const struct amqp_settings *settings, size_t count, int64_t confirm_timeout_ms,
+struct broker_pool *pool_start(const struct amqp_settings *amqp, size_t count, int64_t confirm_timeout_ms,
                                struct bridge_metrics *metrics, struct error *error)
 {
     struct broker_pool *pool = calloc(1, sizeof *pool + count * sizeof pool->publishers[0]);
@@ -174,13 +158,15 @@ struct broker_pool *pool_start(const struct amqp_settings *settings, size_t coun
     }
     pthread_mutex_init(&pool->mutex, NULL);
     clock_init_condition(&pool->changed);
-    pool->metrics = metrics;
-    pool->urls = amqp_urls_count(settings->urls, error);
-    pool->availability = availability_new(count, metrics, error);
-    pool->dog = watchdog_start(error);
-    ok = pool->urls > 0 && pool->availability && pool->dog;
+    pool->urls = amqp_urls_count(amqp->urls, error);
+    pool->settings = (struct broker_connection_settings){.amqp = amqp,
+                                                         .confirm_timeout_ms = confirm_timeout_ms,
+                                                         .metrics = metrics,
+                                                         .availability = availability_new(count, metrics, error),
+                                                         .dog = watchdog_start(error)};
+    ok = pool->urls > 0 && pool->settings.availability && pool->settings.dog;
     while (ok && pool->count < count)
-        ok = start_publisher(pool, settings, confirm_timeout_ms, error);
+        ok = start_publisher(pool, error);
     if (ok)
         return pool;
     pool_stop(pool, clock_monotonic_ms());
@@ -229,21 +215,9 @@ bool pool_offer(struct broker_pool *pool, struct pending_message *message, enum 
     return offered;
 }
 
-/* ---- what is known of the broker ---- */
-
-void pool_problem(struct broker_pool *pool, char out[ERROR_TEXT])
+void pool_status(struct broker_pool *pool, struct broker_status *out)
 {
-    availability_problem(pool->availability, clock_monotonic_ms(), out);
-}
-
-bool pool_refusing(struct broker_pool *pool)
-{
-    return availability_refusing(pool->availability, clock_monotonic_ms());
-}
-
-enum broker_state pool_state(struct broker_pool *pool)
-{
-    return availability_best(pool->availability);
+    availability_status(pool->settings.availability, clock_monotonic_ms(), out);
 }
 
 /* ---- the end ---- */
@@ -256,22 +230,6 @@ void pool_stop_connecting(struct broker_pool *pool)
     pthread_mutex_unlock(&pool->mutex);
 }
 
-static void join_publishers(struct broker_pool *pool, int64_t deadline_ms)
-{
-    const struct timespec until = clock_timespec_of_ms(deadline_ms + GRACE_MS);
-    int waited = 0;
-
-    pthread_mutex_lock(&pool->mutex);
-    while (pool->ended < pool->count && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&pool->changed, &pool->mutex, &until);
-    pthread_mutex_unlock(&pool->mutex);
-    for (size_t i = 0; i < pool->count; i++) {
-        if (waited == ETIMEDOUT)
-            broker_connection_abort(pool->publishers[i].connection);
-        pthread_join(pool->publishers[i].thread, NULL);
-    }
-}
-
 void pool_stop(struct broker_pool *pool, int64_t deadline_ms)
 {
     if (!pool)
@@ -279,11 +237,12 @@ void pool_stop(struct broker_pool *pool, int64_t deadline_ms)
     pool_stop_connecting(pool);
     for (size_t i = 0; i < pool->count; i++)
         broker_connection_stop(pool->publishers[i].connection, deadline_ms);
-    join_publishers(pool, deadline_ms);
-    for (size_t i = 0; i < pool->count; i++)
+    for (size_t i = 0; i < pool->count; i++) {
+        pthread_join(pool->publishers[i].thread, NULL);
         broker_connection_free(pool->publishers[i].connection);
-    availability_free(pool->availability);
-    watchdog_stop(pool->dog);
+    }
+    availability_free(pool->settings.availability);
+    watchdog_stop(pool->settings.dog);
     pthread_cond_destroy(&pool->changed);
     pthread_mutex_destroy(&pool->mutex);
     free(pool);

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "bridge/metrics.h"
 #include "bridge/handoff.h"
+#include "availability.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,9 +15,9 @@
 struct broker_pool;
 
 /* Starts `count` threads, which connect and reconnect by themselves, whatever the broker says: one that refuses (a
-   password, a queue's arguments) is mended without a restart. The strings in `settings` and `metrics` must outlive them.
+   password, a queue's arguments) is mended without a restart. The strings in `amqp` and `metrics` must outlive them.
    NULL with *error on failure. */
-struct broker_pool *pool_start(const struct amqp_settings *settings, size_t count, int64_t confirm_timeout_ms,
+struct broker_pool *pool_start(const struct amqp_settings *amqp, size_t count, int64_t confirm_timeout_ms,
                                struct bridge_metrics *metrics, struct error *error);
 
 /* Any thread: whether every publisher is connected, or has tried each URL once. */
@@ -31,22 +32,14 @@ enum publish_outcome pool_submit(struct broker_pool *pool, struct pending_messag
 /* Any thread: gives the message to a usable publisher without waiting: as handoff_offer. */
 bool pool_offer(struct broker_pool *pool, struct pending_message *message, enum publish_outcome *outcome);
 
-/* Any thread: while no publisher is usable, why (the last problem of one of them), or what the broker refuses (events,
-   or only those for the rejected queue); else "". */
-void pool_problem(struct broker_pool *pool, char out[ERROR_TEXT]);
-
-/* Any thread: the best state of all. */
-enum broker_state pool_state(struct broker_pool *pool);
-
-/* Any thread: whether the broker is connected and takes no event (a full queue): nacks and no ack for more than a
-   second, the last of them within NACKS_TRUSTED_MS. Events are offered to it all the same. */
-bool pool_refusing(struct broker_pool *pool);
+/* Any thread; does not block. Events are offered to a broker that refuses them all the same. */
+void pool_status(struct broker_pool *pool, struct broker_status *out);
 
 /* From now on a connection that is not there is not opened any more, so that a stop need not wait for it. */
 void pool_stop_connecting(struct broker_pool *pool);
 
 /* Waits until deadline_ms for outstanding confirms, closes the connections, frees. A call that is under way a second
-   after it is cut. Nobody may submit any more. NULL is fine. */
+   after that time is cut. Nobody may submit any more. NULL is fine. */
 void pool_stop(struct broker_pool *pool, int64_t deadline_ms);
 
 #endif

@@ -6,7 +6,6 @@
 #include "common/log_limiter.h"
 #include "common/timers.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -66,21 +65,25 @@ struct round {
 /* Sleeps; a stop ends it. */
 static void pause_for(struct spool_drain *drain, int64_t ms)
 {
-    struct timespec until = clock_timespec_of_ms(clock_monotonic_ms() + ms);
-    int waited = 0;
+    const int64_t until_ms = clock_monotonic_ms() + ms;
 
     pthread_mutex_lock(&drain->mutex);
-    while (!atomic_load(&drain->stop_at_ms) && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&drain->stopped, &drain->mutex, &until);
+    while (!atomic_load(&drain->stop_at_ms) && clock_wait(&drain->stopped, &drain->mutex, until_ms))
+        continue;
     pthread_mutex_unlock(&drain->mutex);
 }
 
 /* False if the program stops first. */
 static bool await_broker(struct spool_drain *drain)
 {
-    while (!atomic_load(&drain->stop_at_ms) && pool_state(drain->publishers) != BROKER_OPEN)
+    struct broker_status broker;
+
+    for (;;) {
+        pool_status(drain->publishers, &broker);
+        if (atomic_load(&drain->stop_at_ms) || broker.state == BROKER_OPEN)
+            return !atomic_load(&drain->stop_at_ms);
         pause_for(drain, BROKER_POLL_MS);
-    return !atomic_load(&drain->stop_at_ms);
+    }
 }
 
 /* ---- what people hear of it ---- */

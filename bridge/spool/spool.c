@@ -98,13 +98,13 @@ void spool_status(struct spool *spool, struct spool_status *out)
 
 bool spool_wait(struct spool *spool, int64_t timeout_ms)
 {
-    struct timespec deadline = clock_timespec_of_ms(clock_monotonic_ms() + timeout_ms);
+    const int64_t until_ms = clock_monotonic_ms() + timeout_ms;
     bool is_there;
-    int waited = 0;
 
     pthread_mutex_lock(&spool->mutex);
-    while (!(is_there = spool->readable && spool->status.waiting > 0) && !spool->woken && waited == 0)
-        waited = pthread_cond_timedwait(&spool->changed, &spool->mutex, &deadline);
+    while (!(is_there = spool->readable && spool->status.waiting > 0) && !spool->woken &&
+           clock_wait(&spool->changed, &spool->mutex, until_ms))
+        continue;
     spool->woken = false;
     pthread_mutex_unlock(&spool->mutex);
     return is_there;

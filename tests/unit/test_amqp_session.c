@@ -173,7 +173,7 @@ static void *abort_when_greeted(void *argument)
 
     assert_true(fd >= 0);
     assert_int_equal(recv(fd, &byte, 1, 0), 1);
-    watch_abort(host->watch);
+    watch_abort_at(host->watch, 0);
     while (recv(fd, &byte, 1, 0) > 0)
         continue;
     close(fd);

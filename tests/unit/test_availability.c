@@ -37,7 +37,6 @@ static void facts_decide_about_the_state(void **state)
 struct scene {
     struct bridge_metrics *metrics;
     struct availability *availability;
-    char problem[ERROR_TEXT];
 };
 
 static void scene_init(struct scene *scene)
@@ -66,10 +65,12 @@ static void set_both(struct scene *scene, struct connection_facts facts)
     set(scene, 1, facts);
 }
 
-static const char *problem(struct scene *scene)
+static struct broker_status status_of(const struct scene *scene)
 {
-    availability_problem(scene->availability, NOW_MS, scene->problem);
-    return scene->problem;
+    struct broker_status status;
+
+    availability_status(scene->availability, NOW_MS, &status);
+    return status;
 }
 
 static int64_t connected(const struct scene *scene)
@@ -83,17 +84,17 @@ static void the_queues_follow_and_those_that_are_open_are_counted(void **state)
 
     (void)state;
     scene_init(&scene);
-    assert_int_equal(availability_best(scene.availability), BROKER_AWAY);
+    assert_int_equal(status_of(&scene).state, BROKER_AWAY);
     set_both(&scene, (struct connection_facts){.peer = "h:1"});
     assert_int_equal(handoff_state(availability_queue(scene.availability, 1)), BROKER_OPEN);
     assert_int_equal(connected(&scene), 2);
     set(&scene, 0, (struct connection_facts){.peer = "h:1", .blocked = true});
     assert_int_equal(handoff_state(availability_queue(scene.availability, 1)), BROKER_BLOCKED);
-    assert_int_equal(availability_best(scene.availability), BROKER_BLOCKED);
+    assert_int_equal(status_of(&scene).state, BROKER_BLOCKED);
     assert_int_equal(connected(&scene), 0);
     set(&scene, 0, (struct connection_facts){.peer = NULL});
     assert_int_equal(handoff_state(availability_queue(scene.availability, 0)), BROKER_AWAY);
-    assert_int_equal(availability_best(scene.availability), BROKER_OPEN);
+    assert_int_equal(status_of(&scene).state, BROKER_OPEN);
     assert_int_equal(connected(&scene), 1);
     scene_clear(&scene);
 }
@@ -104,14 +105,14 @@ static void the_last_problem_is_told_while_none_is_open(void **state)
 
     (void)state;
     scene_init(&scene);
-    assert_true(strlen(problem(&scene)) > 0);
+    assert_true(strlen(status_of(&scene).problem) > 0);
     availability_say(scene.availability, "h:1 is away");
     availability_say(scene.availability, "h:2 is away");
-    assert_string_equal(problem(&scene), "h:2 is away");
+    assert_string_equal(status_of(&scene).problem, "h:2 is away");
     set(&scene, 0, (struct connection_facts){.peer = "h:1"});
-    assert_string_equal(problem(&scene), "");
+    assert_string_equal(status_of(&scene).problem, "");
     set(&scene, 0, (struct connection_facts){.peer = "h:1", .stalled = true});
-    assert_string_equal(problem(&scene), "h:2 is away");
+    assert_string_equal(status_of(&scene).problem, "h:2 is away");
     scene_clear(&scene);
 }
 
@@ -145,9 +146,9 @@ static void a_refusal_is_told_as_long_as_it_is_fresh_and_shuts_nothing(void **st
             availability_refused(scene.availability, 0, (enum message_target)target, cases[i].first_ms);
             availability_refused(scene.availability, 1, (enum message_target)target, cases[i].second_ms);
             set(&scene, 1, (struct connection_facts){.peer = "h:1", .stalled = cases[i].second_stalled});
-            CHECK_CASE(cases[i].name, availability_best(scene.availability) == BROKER_OPEN);
-            CHECK_CASE(cases[i].name, availability_refusing(scene.availability, NOW_MS) == (events && told));
-            CHECK_CASE(cases[i].name, strcmp(problem(&scene), told ? availability_refusal((enum message_target)target) : "") == 0);
+            CHECK_CASE(cases[i].name, status_of(&scene).state == BROKER_OPEN);
+            CHECK_CASE(cases[i].name, status_of(&scene).refusing == (events && told));
+            CHECK_CASE(cases[i].name, strcmp(status_of(&scene).problem, told ? availability_refusal((enum message_target)target) : "") == 0);
             scene_clear(&scene);
         }
     }

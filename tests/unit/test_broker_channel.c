@@ -261,7 +261,10 @@ static void only_what_the_broker_may_mean_is_refused(void **state)
 
 static bool refuses(struct scene *scene)
 {
-    return availability_refusing(scene->settings.availability, 0); /* however long ago */
+    struct broker_status status;
+
+    availability_status(scene->settings.availability, 0, &status); /* however long ago */
+    return status.refusing;
 }
 
 static void nacks_that_go_on_are_told_until_an_ack_comes(void **state)

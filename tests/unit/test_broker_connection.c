@@ -41,8 +41,8 @@ static void broker_says(amqp_channel_t channel, amqp_method_number_t id, void *d
     (void)!write(wire.fd, &one, sizeof one);
 }
 
-struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, size_t index, const char *name,
-                                          struct watch *watch, struct error *error)
+struct amqp_session *amqp_session_open(const struct amqp_settings *settings, size_t index, const char *name,
+                                       struct watch *watch, struct error *error)
 {
     (void)settings;
     (void)index;
@@ -50,14 +50,6 @@ struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, 
     (void)watch;
     (void)error;
     return (struct amqp_session *)&nobody;
-}
-
-bool amqp_session_declare(struct amqp_session *session, const struct amqp_settings *settings, struct error *error)
-{
-    (void)session;
-    (void)settings;
-    (void)error;
-    return true;
 }
 
 bool amqp_session_declare_again(struct amqp_session *session, amqp_channel_t channel, const struct amqp_settings *settings,

@@ -125,10 +125,10 @@ bool pool_offer(struct broker_pool *publishers, struct pending_message *message,
     return handoff_offer(publishers->queue, message, outcome);
 }
 
-enum broker_state pool_state(struct broker_pool *publishers)
+void pool_status(struct broker_pool *publishers, struct broker_status *out)
 {
     atomic_fetch_add(&publishers->looks, 1);
-    return handoff_state(publishers->queue);
+    out->state = handoff_state(publishers->queue);
 }
 
 static bool is_too_large(struct broker_pool *broker, const struct pending_message *message)

@@ -133,34 +133,49 @@ static void cuts_the_late_one_of_two(void **state)
     watchdog_stop(dog);
 }
 
+struct abort {
+    struct watch *watch;
+    int64_t at_ms;
+};
+
 static void *abort_it(void *argument)
 {
-    watch_abort(argument);
+    const struct abort *abort = argument;
+
+    watch_abort_at(abort->watch, abort->at_ms);
     return NULL;
 }
 
 static void an_abort_cuts_this_call_and_the_next(void **state)
 {
+    static const struct {
+        const char *name;
+        int64_t after_ms;
+    } cases[] = {{"at once", 0}, {"in a while", 30}};
+
     (void)state;
-    struct watchdog *dog = start();
-    struct watch *watch = watch_new(dog);
-    pthread_t thread;
-    int first[2];
-    int second[2];
-    make_pair(first);
-    make_pair(second);
-    watch_begin(watch, first[0], FOREVER_MS);
-    assert_int_equal(pthread_create(&thread, NULL, abort_it, watch), 0);
-    receive_from_one_who_never_sends(first[0]);
-    assert_true(watch_end(watch));
-    watch_begin(watch, second[0], FOREVER_MS);
-    receive_from_one_who_never_sends(second[0]);
-    assert_true(watch_end(watch));
-    pthread_join(thread, NULL);
-    watch_free(watch);
-    close_pair(first);
-    close_pair(second);
-    watchdog_stop(dog);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct watchdog *dog = start();
+        struct abort abort = {watch_new(dog), clock_monotonic_ms() + cases[i].after_ms};
+        pthread_t thread;
+        int first[2];
+        int second[2];
+        make_pair(first);
+        make_pair(second);
+        watch_begin(abort.watch, first[0], FOREVER_MS);
+        assert_int_equal(pthread_create(&thread, NULL, abort_it, &abort), 0);
+        receive_from_one_who_never_sends(first[0]);
+        CHECK_CASE(cases[i].name, watch_end(abort.watch));
+        CHECK_CASE(cases[i].name, clock_monotonic_ms() >= abort.at_ms);
+        watch_begin(abort.watch, second[0], FOREVER_MS);
+        receive_from_one_who_never_sends(second[0]);
+        CHECK_CASE(cases[i].name, watch_end(abort.watch));
+        pthread_join(thread, NULL);
+        watch_free(abort.watch);
+        close_pair(first);
+        close_pair(second);
+        watchdog_stop(dog);
+    }
 }
 
 static void takes_no_watch_and_no_dog(void **state)
