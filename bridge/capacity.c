@@ -13,26 +13,31 @@ enum {
     SPARE_TASKS = 32,        /* probes of health run beside the bridge, in its container */
 };
 
-/* Each connection needs a descriptor, and so does each that waits for a thread: accepting with none left would fail again and
-   again. The usual soft limit of 1024 is too low. */
+/* Each connection needs one, and so does each that waits for a thread. */
+static rlim_t descriptors_for(int64_t threads)
+{
+    return (rlim_t)(threads + http_server_queue(threads) + SPARE_DESCRIPTORS);
+}
+
+/* The usual soft limit of 1024 is too low, and is raised. Accepting with none left would fail again and again. */
 static int64_t within_descriptors(int64_t threads)
 {
-    const int64_t wanted = threads + http_server_queue(threads) + SPARE_DESCRIPTORS;
+    const rlim_t wanted = descriptors_for(threads);
     struct rlimit limit;
     int64_t possible = threads;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return threads;
-    if (limit.rlim_cur < (rlim_t)wanted) {
-        limit.rlim_cur = limit.rlim_max < (rlim_t)wanted ? limit.rlim_max : (rlim_t)wanted;
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
-    while (possible > 1 && (rlim_t)(possible + http_server_queue(possible) + SPARE_DESCRIPTORS) > limit.rlim_cur)
+    while (possible > 1 && descriptors_for(possible) > limit.rlim_cur)
         possible--;
     if (possible < threads)
-        log_warn("HTTP_THREADS=%lld needs %lld descriptors, and %llu are allowed (ulimit -n, LimitNOFILE): %lld connections are "
+        log_warn("HTTP_THREADS=%lld needs %llu descriptors, and %llu are allowed (ulimit -n, LimitNOFILE): %lld connections are "
                  "served at once",
-                 (long long)threads, (long long)wanted, (unsigned long long)limit.rlim_cur, (long long)possible);
+                 (long long)threads, (unsigned long long)wanted, (unsigned long long)limit.rlim_cur, (long long)possible);
     return possible;
 }
 

@@ -1,29 +1,16 @@
 /* dropbridge: takes Drop Cowboy's webhooks over HTTP, verifies them, puts the raw bytes into RabbitMQ, or into a local
    spool until RabbitMQ takes them. */
-#include "common/admin_server.h"
+#include "bridge.h"
+#include "capacity.h"
+
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/program.h"
 #include "common/service_notify.h"
 #include "common/stop_signal.h"
 #include "common/timers.h"
-#include "capacity.h"
-#include "settings.h"
-#include "metrics.h"
-#include "http/refusals.h"
-#include "http/server.h"
-#include "ingest.h"
-#include "readiness.h"
-#include "broker/pool.h"
-#include "spool/drain.h"
-#include "spool/spool.h"
 
-#include <malloc.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 enum {
     /* A stop ends within 10 s. Of these the slowest request that is waited for may take so many, ... */
@@ -43,54 +30,17 @@ enum {
     PLACES_WAIT_MS = 300,
     STOP_LOOK_MS = 20,
     WATCH_MS = TIMER_MS(1000), /* how often refused requests are told of */
-    MMAP_THRESHOLD = 64 * 1024, /* bytes; glibc's own grows with what is freed */
+    MMAP_FROM = 64 * 1024, /* bytes */
 };
-
-struct bridge {
-    struct bridge_settings config;
-    struct amqp_settings amqp;
-    struct bridge_metrics *metrics;
-    struct ingest *ingest;
-    struct refusals *refusals;
-    struct spool *spool;
-    struct broker_pool *publishers;
-    struct spool_drain *drain;
-    struct admin_server *admin;
-    struct http_server *http;
-    atomic_bool listening; /* http is there to be asked */
-    struct reread *reread;
-};
-
-static int fail(const struct error *error)
-{
-    log_error("%s", error->text);
-    return error_exit_status(error->code);
-}
-
-/* ---- /readyz and /metrics ---- */
-
-static bool report_ready(void *context, struct buf *members)
-{
-    const struct bridge *bridge = context;
-    const struct readiness parts = {.publishers = bridge->publishers,
-                                    .spool = bridge->spool,
-                                    .drain = bridge->drain,
-                                    .ingest = bridge->ingest,
-                                    .callback_auth_off = bridge->config.callback_auth == CALLBACK_AUTH_OFF,
-                                    .refusals = bridge->refusals,
-                                    .http = atomic_load(&bridge->listening) ? bridge->http : NULL};
-
-    return readiness_report(&parts, members);
-}
 
 static void refresh_metrics(void *context)
 {
     struct bridge *bridge = context;
-
+    struct http_server *http = atomic_load(&bridge->http);
     struct connections_status status;
 
-    if (atomic_load(&bridge->listening))
-        http_server_connections(bridge->http, &status); /* sets the gauges */
+    if (http)
+        http_server_connections(http, &status); /* sets the gauges */
     metric_set(&bridge->metrics->rows[METRIC_LOG_LINES_DROPPED], (int64_t)log_lines_dropped());
 }
 
@@ -119,88 +69,58 @@ static struct keyring_secrets secrets_of(const struct bridge_settings *config)
 
 static bool start_core(struct bridge *bridge, struct error *error)
 {
-    const struct bridge_settings *config = &bridge->config;
+    const struct bridge_settings *config = bridge->config;
     struct ingest_settings ingest = {.secrets = secrets_of(config),
                                      .callback_auth_off = config->callback_auth == CALLBACK_AUTH_OFF,
                                      .timestamp_tolerance_s = config->timestamp_tolerance_s,
                                      .broker = {to_broker, bridge},
                                      .spool = {to_spool, bridge},
-                                     .confirm_timeout_ms = config->confirm_timeout_ms};
+                                     .confirm_timeout_ms = config->confirm_timeout_ms,
+                                     .metrics = bridge_metrics_new()};
 
-    if (getrandom(&ingest.boot_id, sizeof ingest.boot_id, 0) != (ssize_t)sizeof ingest.boot_id) {
-        error_set(error, ERROR_INTERNAL, "no random number from the system");
-        return false;
-    }
-    bridge->metrics = bridge_metrics_new();
+    bridge->metrics = ingest.metrics;
     bridge->refusals = refusals_new();
-    if (!bridge->metrics || !bridge->refusals) {
+    if (!bridge->metrics || !bridge->refusals)
         error_set(error, ERROR_NO_MEMORY, "no memory for the counts");
-        return false;
-    }
-    ingest.metrics = bridge->metrics;
-    bridge->ingest = ingest_new(&ingest, error);
-    bridge->amqp = (struct amqp_settings){.urls = config->amqp_url,
-                                          .reread = bridge->reread,
-                                          .exchange = config->amqp_exchange,
-                                          .queue = config->amqp_queue,
-                                          .rejected_queue = config->amqp_rejected_queue,
-                                          .ca_file = config->amqp_ca_file,
-                                          .cert_file = config->amqp_cert_file};
+    else if (getrandom(&ingest.boot_id, sizeof ingest.boot_id, 0) != (ssize_t)sizeof ingest.boot_id)
+        error_set(error, ERROR_INTERNAL, "no random number from the system");
+    else
+        bridge->ingest = ingest_new(&ingest, error);
     return bridge->ingest != NULL;
 }
 
 /* False with ERROR_NONE: told to stop. */
 static bool start_spool(struct bridge *bridge, struct error *error)
 {
-    const struct spool_settings settings = {.path = bridge->config.spool_path,
-                                            .max_bytes = bridge->config.spool_max_bytes};
+    const struct spool_settings settings = {.path = bridge->config->spool_path,
+                                            .max_bytes = bridge->config->spool_max_bytes};
     const int64_t deadline_ms = clock_monotonic_ms() + SPOOL_LOCK_MS;
 
     for (bool told = false;; told = true) {
-        error->code = ERROR_NONE;
         bridge->spool = spool_start(&settings, bridge->metrics, error);
         if (bridge->spool || error->code != ERROR_REFUSED || clock_monotonic_ms() >= deadline_ms)
             return bridge->spool != NULL;
+        error->code = ERROR_NONE;
         if (!told)
             log_info("another process holds the spool %s: waiting up to %d s for it to stop", settings.path, SPOOL_LOCK_MS / 1000);
-        if (stop_signal_wait(SPOOL_LOCK_STEP_MS)) {
-            error->code = ERROR_NONE;
+        if (stop_signal_wait(SPOOL_LOCK_STEP_MS))
             return false;
-        }
     }
 }
 
-static bool is_opening(const struct bridge *bridge)
-{
-    struct spool_status spool;
-
-    spool_status(bridge->spool, &spool);
-    return spool.state == SPOOL_OPENING;
-}
-
-static bool start_broker(struct bridge *bridge, struct error *error)
-{
-    bridge->publishers = pool_start(&bridge->amqp, (size_t)bridge->config.amqp_publishers,
-                                          bridge->config.confirm_timeout_ms, bridge->metrics, error);
-    return bridge->publishers != NULL;
-}
-
-/* Waits a moment for both, whatever becomes of them. False: told to stop. */
+/* Waits a moment for the broker and the spool, whatever becomes of them. False: told to stop. */
 static bool await_places(struct bridge *bridge)
 {
     const int64_t deadline_ms = clock_monotonic_ms() + PLACES_WAIT_MS;
+    struct spool_status spool;
 
-    while ((!pool_has_tried(bridge->publishers) || is_opening(bridge)) && clock_monotonic_ms() < deadline_ms) {
+    for (;;) {
+        spool_status(bridge->spool, &spool);
+        if ((pool_has_tried(bridge->publishers) && spool.state != SPOOL_OPENING) || clock_monotonic_ms() >= deadline_ms)
+            return true;
         if (stop_signal_wait(STOP_LOOK_MS))
             return false;
     }
-    return true;
-}
-
-static bool start_drain(struct bridge *bridge, struct error *error)
-{
-    bridge->drain = spool_drain_start(bridge->spool, bridge->publishers, 0, 0, error);
-    return bridge->drain != NULL;
 }
 
 /* In the thread of reread.h, as the next. */
@@ -222,18 +142,19 @@ static bool take_secrets(void *context, const void *config, struct config_report
 static void look_at_certificate(void *context, struct config_report *report)
 {
     struct bridge *bridge = context;
+    struct http_server *http = atomic_load(&bridge->http);
 
-    if (atomic_load(&bridge->listening))
-        http_server_look(bridge->http, report);
+    if (http)
+        http_server_look(http, report);
 }
 
 static bool start_listeners(struct bridge *bridge, struct error *error)
 {
-    const struct bridge_settings *config = &bridge->config;
+    const struct bridge_settings *config = bridge->config;
     const struct admin_config admin = {.listen = config->admin_listen,
                                        .metrics = bridge->metrics->rows,
                                        .metric_count = BRIDGE_METRIC_COUNT,
-                                       .ready = report_ready,
+                                       .ready = bridge_ready,
                                        .refresh = refresh_metrics,
                                        .context = bridge,
                                        .reread = bridge->reread};
@@ -250,50 +171,45 @@ static bool start_listeners(struct bridge *bridge, struct error *error)
         return false;
     bridge->admin = admin_server_start(&admin, error);
     http.threads = capacity_threads(config->http_threads);
-    bridge->http = bridge->admin ? http_server_start(&http, bridge->ingest, bridge->metrics, error) : NULL;
-    atomic_store(&bridge->listening, bridge->http != NULL);
-    return bridge->http != NULL;
+    if (bridge->admin)
+        atomic_store(&bridge->http, http_server_start(&http, bridge->ingest, bridge->metrics, error));
+    return atomic_load(&bridge->http) != NULL;
+}
+
+static bool start(struct bridge *bridge, struct error *error)
+{
+    const struct bridge_settings *config = bridge->config;
+
+    if (!start_core(bridge, error) || !start_spool(bridge, error))
+        return false;
+    bridge->publishers = pool_start(&bridge->amqp, (size_t)config->amqp_publishers, config->confirm_timeout_ms, bridge->metrics, error);
+    if (!bridge->publishers || !await_places(bridge))
+        return false;
+    bridge->drain = spool_drain_start(bridge->spool, bridge->publishers, 0, 0, error);
+    return bridge->drain && start_listeners(bridge, error);
 }
 
 /* ---- stop ---- */
 
-/* What neither the requests nor their two places need. */
-static void stop_helpers(struct bridge *bridge)
-{
-    admin_server_stop(bridge->admin);
-    bridge->admin = NULL;
-    reread_stop(bridge->reread);
-    spool_drain_stop(bridge->drain, clock_monotonic_ms() + DRAIN_FLUSH_MS);
-    bridge->drain = NULL;
-}
-
-/* From here on another signal, or too long a stop, ends the program with `status`. The guard comes first: whatever is
-   done after it may take as long as it likes. */
-static void begin_stop(int status)
-{
-    (void)stop_signal_guard(STOP_MAX_MS, status);
-    log_info("stopping");
-    service_notify_stopping();
-}
-
-/* Answers what is in flight. */
-static void finish(struct bridge *bridge)
-{
-    const int64_t slowest_ms = bridge->config.body_timeout_ms + INGEST_ANSWER_MS;
-    const int64_t deadline_ms = clock_monotonic_ms() + (slowest_ms < DRAIN_MAX_MS ? slowest_ms : DRAIN_MAX_MS);
-
-    http_server_refuse(bridge->http, deadline_ms);
-    pool_stop_connecting(bridge->publishers);
-    /* While the last requests are served: it may take as long. */
-    stop_helpers(bridge);
-    http_server_drain(bridge->http, deadline_ms);
-}
-
+/* Answers what is in flight, and frees what was started. */
 static void stop(struct bridge *bridge)
 {
-    /* First what asks the listener on behalf of /readyz. */
-    stop_helpers(bridge);
-    http_server_stop(bridge->http);
+    const int64_t slowest_ms = bridge->config->body_timeout_ms + INGEST_ANSWER_MS;
+    const int64_t deadline_ms = clock_monotonic_ms() + (slowest_ms < DRAIN_MAX_MS ? slowest_ms : DRAIN_MAX_MS);
+    struct http_server *http = atomic_load(&bridge->http);
+
+    if (http) {
+        http_server_refuse(http, deadline_ms);
+        pool_stop_connecting(bridge->publishers);
+    }
+    /* What neither the requests nor their two places need ends while the last are served, for it may take as long; and before
+       the listener, which it asks on behalf of /readyz. */
+    admin_server_stop(bridge->admin);
+    reread_stop(bridge->reread);
+    spool_drain_stop(bridge->drain, clock_monotonic_ms() + DRAIN_FLUSH_MS);
+    if (http)
+        http_server_drain(http, deadline_ms);
+    http_server_stop(http);
     if (bridge->refusals)
         refusals_tell(bridge->refusals, INT64_MAX);
     pool_stop(bridge->publishers, clock_monotonic_ms() + FLUSH_MS);
@@ -303,43 +219,29 @@ static void stop(struct bridge *bridge)
     bridge_metrics_free(bridge->metrics);
 }
 
-/* What large bodies took is given back to the system when they are freed: kept in the arenas of many threads it would stay. */
-static void bound_memory(void)
+static int run(const void *loaded, struct reread *reread)
 {
-    (void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
-}
-
-static int serve(struct bridge *bridge)
-{
+    const struct bridge_settings *config = loaded;
+    struct bridge bridge = {.config = config, .reread = reread, .amqp = SETTINGS_AMQP(config, reread)};
     struct error error = {0};
     int status = 0;
 
-    bound_memory();
-    stop_signal_init();
-    const bool started = start_core(bridge, &error) && start_spool(bridge, &error) && start_broker(bridge, &error) &&
-                         await_places(bridge) && start_drain(bridge, &error) && start_listeners(bridge, &error);
-
-    if (started) {
+    if (start(&bridge, &error)) {
         service_notify_ready();
         while (!stop_signal_wait(WATCH_MS))
-            refusals_tell(bridge->refusals, clock_monotonic_ms());
+            refusals_tell(bridge.refusals, clock_monotonic_ms());
     } else if (error.code != ERROR_NONE) {
-        status = fail(&error);
+        status = program_fail(&error);
     }
-    begin_stop(status);
-    if (started)
-        finish(bridge);
-    stop(bridge);
+    /* From here on another signal, or too long a stop, ends the program with `status`. First of all: whatever is done after it
+       may take as long as it likes. */
+    (void)stop_signal_guard(STOP_MAX_MS, status);
+    log_info("stopping");
+    service_notify_stopping();
+    stop(&bridge);
     if (status == 0)
         log_info("stopped");
     return status;
-}
-
-static int run_with(const void *config, struct reread *reread)
-{
-    struct bridge bridge = {.config = *(const struct bridge_settings *)config, .reread = reread};
-
-    return serve(&bridge);
 }
 
 int main(int argc, char **argv)
@@ -352,7 +254,7 @@ int main(int argc, char **argv)
         "if it is ready, else 1.\n\n"
         "Settings, from the environment or as KEY=VALUE lines of FILE (the environment wins):\n";
     struct bridge_settings config;
-    struct program program = {.name = "dropbridge", .help = help, .load = bridge_settings_load, .run = run_with};
+    struct program program = {.name = "dropbridge", .help = help, .load = bridge_settings_load, .run = run, .mmap_from = MMAP_FROM};
 
     program.rows = bridge_settings_rows(&program.row_count);
     return program_main(&program, &config, sizeof config, argc, argv);

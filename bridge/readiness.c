@@ -1,4 +1,4 @@
-#include "readiness.h"
+#include "bridge.h"
 
 #include "common/error.h"
 
@@ -15,43 +15,30 @@ static void report_problem(struct buf *members, const char *name, const char *pr
 
 static void report_spool(struct buf *members, const struct spool_status *spool)
 {
-    const char *word = "empty";
-    char waiting[40];
+    static const char *const words[] = {
+        [SPOOL_OPENING] = "opening", [SPOOL_OPEN] = "empty", [SPOOL_IS_FULL] = "full", [SPOOL_HAS_FAILED] = "failed"};
+    char word[40];
 
-    if (spool->waiting > 0) {
-        snprintf(waiting, sizeof waiting, "%lld waiting", (long long)spool->waiting);
-        word = waiting;
-    }
-    switch (spool->state) {
-    case SPOOL_OPENING:
-        word = "opening";
-        break;
-    case SPOOL_OPEN:
-        break;
-    case SPOOL_IS_FULL:
-        word = "full";
-        break;
-    case SPOOL_HAS_FAILED:
-        word = "failed";
-        break;
-    }
+    snprintf(word, sizeof word, "%s", words[spool->state]);
+    if (spool->state == SPOOL_OPEN && spool->waiting > 0)
+        snprintf(word, sizeof word, "%lld waiting", (long long)spool->waiting);
     buf_printf(members, ",\"spool\":\"%s\",\"spool_waiting\":%lld,\"spool_bytes\":%lld", word,
                (long long)spool->waiting, (long long)spool->bytes);
     report_problem(members, "spool_problem", spool->problem);
 }
 
-static void report_routes(struct buf *members, const struct readiness *parts)
+static void report_routes(struct buf *members, const struct bridge *bridge)
 {
     const char *callback = "ready";
 
-    if (parts->callback_auth_off)
+    if (bridge->config->callback_auth == CALLBACK_AUTH_OFF)
         callback = "unverified";
-    else if (!ingest_takes_callbacks(parts->ingest, NULL))
+    else if (!ingest_takes_callbacks(bridge->ingest, NULL))
         callback = "not configured: POST /callbacks/dropcowboy answers 503";
-    else if (!ingest_takes_callbacks(parts->ingest, ""))
+    else if (!ingest_takes_callbacks(bridge->ingest, ""))
         callback = "ready for the campaigns of CALLBACK_CAMPAIGN_SECRETS; others are answered 503";
     buf_printf(members, ",\"webhook\":\"%s\",\"callback\":\"%s\"",
-               ingest_takes_webhooks(parts->ingest) ? "ready"
+               ingest_takes_webhooks(bridge->ingest) ? "ready"
                                                      : "not configured: POST /webhooks/dropcowboy answers 503",
                callback);
 }
@@ -65,11 +52,11 @@ static void report_broker(struct buf *members, const struct broker_status *broke
         report_problem(members, "broker_problem", broker->problem);
 }
 
-static void report_connections(struct buf *members, const struct readiness *parts)
+static void report_connections(struct buf *members, struct http_server *http)
 {
     struct connections_status status;
 
-    http_server_connections(parts->http, &status);
+    http_server_connections(http, &status);
     buf_printf(members, ",\"connections\":{\"held\":%zu,\"threads\":%zu,\"short\":%s", status.held, status.threads,
                status.threads_short ? "true" : "false");
     for (int i = 0; i < CONNECTION_STATES; i++)
@@ -77,23 +64,25 @@ static void report_connections(struct buf *members, const struct readiness *part
     buf_printf(members, "}");
 }
 
-bool readiness_report(const struct readiness *parts, struct buf *members)
+bool bridge_ready(void *context, struct buf *members)
 {
+    const struct bridge *bridge = context;
+    struct http_server *http = atomic_load(&bridge->http);
     struct broker_status broker;
     struct spool_status spool;
 
-    pool_status(parts->publishers, &broker);
+    pool_status(bridge->publishers, &broker);
     report_broker(members, &broker);
-    spool_status(parts->spool, &spool);
+    spool_status(bridge->spool, &spool);
     if (spool.problem[0] == '\0')
-        spool_drain_problem(parts->drain, spool.problem);
+        spool_drain_problem(bridge->drain, spool.problem);
     report_spool(members, &spool);
-    report_routes(members, parts);
-    refusals_report(parts->refusals, members);
-    if (!parts->http) {
+    report_routes(members, bridge);
+    refusals_report(bridge->refusals, members);
+    if (!http) {
         buf_printf(members, ",\"listener\":\"not open yet, or no longer\"");
         return false;
     }
-    report_connections(members, parts);
+    report_connections(members, http);
     return (broker.state == BROKER_OPEN && !broker.refusing) || spool.state == SPOOL_OPEN;
 }

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "stop_signal.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -50,6 +51,12 @@ static int load(const struct program *program, void *config, const struct config
     return exit_status;
 }
 
+int program_fail(const struct error *error)
+{
+    log_error("%s", error->text);
+    return error_exit_status(error->code);
+}
+
 int program_main(const struct program *program, void *config, size_t size, int argc, char **argv)
 {
     struct config_arguments arguments;
@@ -74,10 +81,13 @@ int program_main(const struct program *program, void *config, size_t size, int a
         return error_exit_status(ERROR_NO_MEMORY);
     int exit_status = load(program, config, &arguments);
     char *const *admin_listen = value_of(program, config, "ADMIN_LISTEN");
-    if (exit_status == 0 && arguments.health)
+    if (exit_status == 0 && arguments.health) {
         exit_status = health_report(*admin_listen);
-    else if (exit_status == 0 && !arguments.check_config)
+    } else if (exit_status == 0 && !arguments.check_config) {
+        stop_signal_init();
+        (void)mallopt(M_MMAP_THRESHOLD, program->mmap_from);
         exit_status = program->run(config, reread);
+    }
     reread_free(reread);
     config_clear(program->rows, program->row_count, config);
     return exit_status;

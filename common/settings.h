@@ -47,6 +47,14 @@ bool setting_of_any_program(const char *name);
 enum callback_auth { CALLBACK_AUTH_TOKEN, CALLBACK_AUTH_OFF };
 extern const char *const setting_callback_auths[], *const setting_log_levels[], *const setting_log_formats[];
 
+/* What every connection to RabbitMQ shares, of a program's struct of settings (a struct amqp_settings). */
+#define SETTINGS_AMQP(config, of_reread)                                                                               \
+    {                                                                                                                  \
+        .urls = (config)->amqp_url, .reread = (of_reread), .exchange = (config)->amqp_exchange,                        \
+        .queue = (config)->amqp_queue, .rejected_queue = (config)->amqp_rejected_queue,                                \
+        .ca_file = (config)->amqp_ca_file, .cert_file = (config)->amqp_cert_file                                       \
+    }
+
 /* As setting.check. */
 bool setting_check_own_certificate(const char *value, struct error *error);
 bool setting_check_no_tls(const char *value, struct error *error);

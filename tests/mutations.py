@@ -246,7 +246,7 @@ WHO_MAY_SEND = [
     Mutation(
         "refusals-not-listed", "/readyz lists what was refused",
         "bridge/readiness.c",
-        "    refusals_report(parts->refusals, members);\n",
+        "    refusals_report(bridge->refusals, members);\n",
         "",
         ["test_bridge_refuses.py::test_counts_callbacks_refused_for_want_of_a_key"],
     ),

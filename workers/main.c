@@ -9,22 +9,13 @@
 #include "worker_config.h"
 #include "worker_status.h"
 
-#include <malloc.h>
-
 enum { MMAP_FROM = 128 * 1024 };
-
-static int fail(const struct error *error)
-{
-    log_error("%s", error->text);
-    return error_exit_status(error->code);
-}
 
 static int run(const void *loaded, struct reread *reread)
 {
     const struct worker_config *config = loaded;
     int exit_status = 0;
     struct error error = {0};
-    stop_signal_init();
     struct admin_server *admin = NULL;
     struct worker_status status;
     worker_status_init(&status);
@@ -32,7 +23,7 @@ static int run(const void *loaded, struct reread *reread)
     if (stop_signal_listen(WORKER_GUARD_MS, &error))
         worker = worker_new(config, &status, reread, &error);
     if (!worker) {
-        exit_status = fail(&error);
+        exit_status = program_fail(&error);
         goto out;
     }
     struct admin_config admin_config = {.listen = config->admin_listen,
@@ -44,7 +35,7 @@ static int run(const void *loaded, struct reread *reread)
                                         .reread = reread};
     admin = admin_server_start(&admin_config, &error);
     if (!admin || !reread_start(reread, &(struct reread_ops){0}, &error) || !worker_start(worker, &error)) {
-        exit_status = fail(&error);
+        exit_status = program_fail(&error);
         goto out;
     }
     service_notify_ready();
@@ -58,13 +49,6 @@ out:
     return exit_status;
 }
 
-/* Large bodies are given back to the system when they are freed. Left to itself the library raises this to the largest
-   one that was freed, and keeps what lies between others. */
-static void give_memory_back(void)
-{
-    (void)mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
-}
-
 int main(int argc, char **argv)
 {
     static const char help[] =
@@ -75,8 +59,7 @@ int main(int argc, char **argv)
         "--health asks the worker that runs with the same settings for its /readyz: exit status\n"
         "0 if it is ready, else 1.\n\n";
     struct worker_config config;
-    struct program program = {.name = "dropworker", .help = help, .load = worker_config_load, .run = run};
+    struct program program = {.name = "dropworker", .help = help, .load = worker_config_load, .run = run, .mmap_from = MMAP_FROM};
     program.rows = worker_config_rows(&program.row_count);
-    give_memory_back();
     return program_main(&program, &config, sizeof config, argc, argv);
 }

@@ -30,13 +30,7 @@ static bool build_rest(struct worker *worker, struct reread *reread)
 {
     const struct worker_config *config = worker->config;
     uint64_t seed = (uint64_t)clock_monotonic_us() ^ (uint64_t)getpid() << 32;
-    struct amqp_settings amqp = {.urls = config->amqp_url,
-                                 .reread = reread,
-                                 .exchange = config->amqp_exchange,
-                                 .queue = config->amqp_queue,
-                                 .rejected_queue = config->amqp_rejected_queue,
-                                 .ca_file = config->amqp_ca_file,
-                                 .cert_file = config->amqp_cert_file};
+    struct amqp_settings amqp = SETTINGS_AMQP(config, reread);
     struct consumer_settings consuming = {.amqp = amqp,
                                           .dog = worker->dog,
                                           .prefetch = (uint16_t)config->prefetch,
