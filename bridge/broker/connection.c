@@ -41,11 +41,11 @@ struct broker_connection {
     struct watch *watch;
     struct broker_channel channels[CHANNELS]; /* by enum message_target */
     struct pending_message **burst;
-    struct buf out;                  /* frames for one send */
-    uint64_t burst_ends[BURSTS_MAX]; /* the tag behind each burst of events that is on its way, the oldest first */
-    size_t bursts;
+    struct buf out; /* frames for one send */
 
-    struct amqp_session *session; /* NULL: closed; what follows is of the open one */
+    struct amqp_session *session;    /* NULL: closed; what follows is of the open one */
+    uint64_t burst_ends[BURSTS_MAX]; /* the tag behind each of the last bursts of events */
+    size_t bursts;                   /* so far, modulo BURSTS_MAX the oldest of these, whose place the next one takes */
     struct connection_facts facts;
     int64_t declared_ms;
     bool returned; /* since then: a message could not be routed */
@@ -223,16 +223,9 @@ static int send_all(struct broker_connection *connection, size_t count, int64_t 
 
 /* Bursts clock themselves by the confirms (as Nagle's bytes do): with enough of them on their way the next goes when one is
    confirmed, with all that has come meanwhile. Few large writes cost the broker, and its confirms us, less than many small ones. */
-static bool may_send(struct broker_connection *connection)
+static bool may_send(const struct broker_connection *connection)
 {
-    const uint64_t first = connection->channels[MESSAGE_EVENT].unconfirmed->first;
-    size_t done = 0;
-
-    while (done < connection->bursts && connection->burst_ends[done] <= first)
-        done++;
-    connection->bursts -= done;
-    memmove(connection->burst_ends, connection->burst_ends + done, connection->bursts * sizeof connection->burst_ends[0]);
-    return connection->bursts < BURSTS_MAX;
+    return connection->burst_ends[connection->bursts % BURSTS_MAX] <= connection->channels[MESSAGE_EVENT].unconfirmed->first;
 }
 
 /* Sends what waits. *sent: how many. */
@@ -247,7 +240,7 @@ static bool send_burst(struct broker_connection *connection, size_t *sent, struc
     begin_call(connection);
     const int status = send_all(connection, count, clock_monotonic_ms());
     if (events->count > 0)
-        connection->burst_ends[connection->bursts++] = events->next;
+        connection->burst_ends[connection->bursts++ % BURSTS_MAX] = events->next;
     const bool ok = amqp_check(connection->session, "publishing to", status, error);
     return end_call(connection, "publishing to", ok, error);
 }
@@ -374,7 +367,7 @@ bool broker_connection_open(struct broker_connection *connection, size_t url_ind
     }
     connection->declared_ms = clock_monotonic_ms();
     connection->returned = false;
-    connection->bursts = 0;
+    memset(connection->burst_ends, 0, sizeof connection->burst_ends);
     connection->facts = (struct connection_facts){.peer = peer(connection)};
     publish_facts(connection);
     log_info("%s: publishing to %s", settings->name, peer(connection));
