@@ -5,6 +5,7 @@
 #include "file_version.h"
 #include "log.h"
 #include "setting_value.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -260,11 +261,7 @@ struct reread *reread_new(const struct setting *rows, size_t count, const char *
 bool reread_start(struct reread *reread, const struct reread_ops *ops, struct error *error)
 {
     reread->ops = *ops;
-    const int failed = pthread_create(&reread->thread, NULL, run, reread);
-
-    if (failed)
-        error_set(error, ERROR_INTERNAL, "cannot start the thread that reads settings again: %s", strerror(failed));
-    reread->runs = failed == 0;
+    reread->runs = thread_start(&reread->thread, "the thread that reads settings again", run, reread, error);
     return reread->runs;
 }
 

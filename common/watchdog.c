@@ -1,10 +1,10 @@
 #include "watchdog.h"
 
 #include "clock.h"
+#include "thread.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 struct watch {
@@ -85,10 +85,8 @@ struct watchdog *watchdog_start(struct error *error)
     pthread_mutex_init(&dog->mutex, NULL);
     clock_init_condition(&dog->changed);
     dog->wakes_at_ms = INT64_MAX;
-    const int failed = pthread_create(&dog->thread, NULL, watchdog_run, dog);
-    if (!failed)
+    if (thread_start(&dog->thread, "the watchdog's thread", watchdog_run, dog, error))
         return dog;
-    error_set(error, ERROR_INTERNAL, "cannot start the watchdog's thread: %s", strerror(failed));
     watchdog_free(dog);
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/log_limiter.h"
+#include "common/thread.h"
 #include "common/timers.h"
 #include "connection.h"
 
@@ -11,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     BACKOFF_FIRST_MS = TIMER_MS(100),
@@ -135,10 +135,7 @@ static bool start_publisher(struct broker_pool *pool, struct error *error)
     publisher->connection = broker_connection_new(&settings, error);
     if (!publisher->connection)
         return false;
-    const int failed = pthread_create(&publisher->thread, NULL, publisher_run, publisher);
-
-    if (failed) {
-        error_set(error, ERROR_INTERNAL, "cannot start a publisher's thread: %s", strerror(failed));
+    if (!thread_start(&publisher->thread, "a publisher's thread", publisher_run, publisher, error)) {
         broker_connection_free(publisher->connection);
         return false;
     }

@@ -4,13 +4,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/log_limiter.h"
+#include "common/thread.h"
 #include "common/timers.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     WINDOW_MAX = 256, /* messages at the broker at once: few enough for live traffic to pass beside them */
@@ -317,7 +317,6 @@ struct spool_drain *spool_drain_start(struct spool *spool, struct broker_pool *p
 {
     int64_t max_ms = pause_max_ms > 0 ? pause_max_ms : BACKOFF_MAX_MS;
     struct spool_drain *drain = calloc(1, sizeof *drain);
-    int failed;
 
     if (!drain) {
         error_set(error, ERROR_NO_MEMORY, "no memory for the drain of the spool");
@@ -331,10 +330,8 @@ struct spool_drain *spool_drain_start(struct spool *spool, struct broker_pool *p
                  (uint64_t)clock_monotonic_us());
     pthread_mutex_init(&drain->mutex, NULL);
     clock_init_condition(&drain->stopped);
-    failed = pthread_create(&drain->thread, NULL, run_drain, drain);
-    if (!failed)
+    if (thread_start(&drain->thread, "the thread that drains the spool", run_drain, drain, error))
         return drain;
-    error_set(error, ERROR_INTERNAL, "cannot start the thread that drains the spool: %s", strerror(failed));
     free_drain(drain);
     return NULL;
 }

@@ -1,13 +1,13 @@
 #include "spool.h"
 
 #include "common/clock.h"
+#include "common/thread.h"
 #include "common/timers.h"
 #include "store.h"
 
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -170,7 +170,6 @@ static void free_spool(struct spool *spool)
 struct spool *spool_start(const struct spool_settings *settings, struct bridge_metrics *metrics, struct error *error)
 {
     struct spool *spool = new_spool(settings, metrics);
-    int failed;
 
     if (!spool) {
         error_set(error, ERROR_NO_MEMORY, "no memory for the spool");
@@ -178,12 +177,10 @@ struct spool *spool_start(const struct spool_settings *settings, struct bridge_m
     }
     spool->queue = handoff_new(QUEUE_MESSAGES, QUEUE_BYTES, error);
     spool->locked = spool->queue && spool_file_lock(settings->path, &spool->file, error);
-    if (spool->locked || (spool->queue && error->code == ERROR_UNAVAILABLE)) { /* a full or failing disk: it is tried again */
-        failed = pthread_create(&spool->writer, NULL, run_writer, spool);
-        if (failed == 0)
-            return spool;
-        error_set(error, ERROR_INTERNAL, "no thread for the spool: %s", strerror(failed));
-    }
+    /* A full or failing disk is tried again. */
+    if ((spool->locked || (spool->queue && error->code == ERROR_UNAVAILABLE)) &&
+        thread_start(&spool->writer, "the spool's thread", run_writer, spool, error))
+        return spool;
     free_spool(spool);
     return NULL;
 }
