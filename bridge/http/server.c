@@ -245,9 +245,7 @@ static bool start_tls(struct http_server *server, struct error *error)
 
     if (len == 0 || server->settings.listen[len - 1] != 's')
         return true;
-    server->tls = tls_listener_start(server->settings.tls_cert_file, error);
-    if (server->tls)
-        tls_listener_on_handshake(server->tls, on_handshake, server);
+    server->tls = tls_listener_start(server->settings.tls_cert_file, on_handshake, server, error);
     return server->tls != NULL;
 }
 

@@ -6,14 +6,12 @@
 #include "common/tls_files.h"
 
 #include <dlfcn.h>
-#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { DOUBT_AGAIN_S = 86400 };
 
@@ -32,50 +30,22 @@ struct tls_listener {
 
 /* ---- the names of OpenSSL ---- */
 
-/* Beside the program: in the build tree, and where the install target puts them. */
-static const char *const folders[] = {"openssl_names", "../lib/dropbridge"};
-
-/* The folder that the program lies in. dlopen's $ORIGIN would be the sanitizer's library where one wraps dlopen. */
-static bool program_folder(char *out, size_t size)
-{
-    ssize_t length = readlink("/proc/self/exe", out, size - 1);
-    if (length <= 0 || (size_t)length == size - 1)
-        return false;
-    out[length] = '\0';
-    char *slash = strrchr(out, '/');
-    if (!slash)
-        return false;
-    *slash = '\0';
-    return true;
-}
-
-/* Loaded once, the library answers to its SONAME whatever its path was. */
-static bool load_name(const char *name, struct error *error)
-{
-    char problem[ERROR_TEXT] = "its own place cannot be read from /proc/self/exe";
-    char beside[PATH_MAX];
-
-    size_t tried = program_folder(beside, sizeof beside) ? 0 : sizeof folders / sizeof folders[0];
-    for (size_t i = tried; i < sizeof folders / sizeof folders[0]; i++) {
-        char path[PATH_MAX + 64];
-
-        (void)snprintf(path, sizeof path, "%s/%s/%s", beside, folders[i], name);
-        if (dlopen(path, RTLD_NOW | RTLD_LOCAL))
-            return true;
-        const char *reason = dlerror();
-        (void)snprintf(problem, sizeof problem, "%s", reason ? reason : "no reason given");
-    }
-    error_set(
-        error, ERROR_CONFIG,
-        "LISTEN asks for TLS, for which the program's own %s is missing (%.300s): install all of lib/dropbridge beside "
-        "bin, or leave out the s behind the port and put a proxy in front",
-        name, problem);
-    return false;
-}
-
+/* The program's RPATH leads to ours (bridge/CMakeLists.txt). Where they are missing the loader may come upon those of libssl-dev, which
+   lack the symbol. */
 bool tls_listener_load_names(struct error *error)
 {
-    return load_name("libcrypto.so", error) && load_name("libssl.so", error);
+    void *crypto = dlopen("libcrypto.so", RTLD_NOW | RTLD_LOCAL);
+    void *ssl = crypto ? dlopen("libssl.so", RTLD_NOW | RTLD_LOCAL) : NULL;
+    const char *problem;
+
+    if (ssl && dlsym(ssl, "SSL_get_peer_certificate"))
+        return true;
+    problem = dlerror();
+    error_set(error, ERROR_CONFIG,
+              "LISTEN asks for TLS, for which the program's own libcrypto.so or libssl.so is missing (%.300s): install all of "
+              "lib/dropbridge beside bin, or leave out the s behind the port and put a proxy in front",
+              problem ? problem : "no reason given");
+    return false;
 }
 
 /* ---- handshakes ---- */
@@ -98,6 +68,15 @@ static int use_identity(SSL *ssl, void *context)
     return done;
 }
 
+static void on_info(const SSL *tls, int where, int result)
+{
+    const struct tls_listener *listener = SSL_CTX_get_app_data(SSL_get_SSL_CTX(tls));
+
+    (void)result;
+    if ((where & SSL_CB_HANDSHAKE_START) != 0)
+        listener->on_handshake(listener->on_handshake_context, SSL_get_fd(tls));
+}
+
 static SSL_CTX *context_new(struct tls_listener *listener)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -116,6 +95,8 @@ static SSL_CTX *context_new(struct tls_listener *listener)
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_cert_cb(context, use_identity, listener);
+    (void)SSL_CTX_set_app_data(context, listener);
+    SSL_CTX_set_info_callback(context, on_info);
     return context;
 }
 
@@ -193,29 +174,15 @@ void tls_listener_look(struct tls_listener *listener, struct config_report *repo
 
 /* ---- its life ---- */
 
-static void on_info(const SSL *tls, int where, int result)
-{
-    const struct tls_listener *listener = SSL_CTX_get_app_data(SSL_get_SSL_CTX(tls));
-
-    (void)result;
-    if (listener && (where & SSL_CB_HANDSHAKE_START) != 0)
-        listener->on_handshake(listener->on_handshake_context, SSL_get_fd(tls));
-}
-
-void tls_listener_on_handshake(struct tls_listener *listener, void (*begin)(void *context, int fd), void *context)
-{
-    listener->on_handshake = begin;
-    listener->on_handshake_context = context;
-    (void)SSL_CTX_set_app_data(listener->context, listener);
-    SSL_CTX_set_info_callback(listener->context, on_info);
-}
-
-struct tls_listener *tls_listener_start(const char *path, struct error *error)
+struct tls_listener *tls_listener_start(const char *path, void (*on_handshake)(void *context, int fd), void *context,
+                                        struct error *error)
 {
     struct tls_listener *listener = calloc(1, sizeof *listener);
 
     if (listener) {
         listener->path = path;
+        listener->on_handshake = on_handshake;
+        listener->on_handshake_context = context;
         pthread_mutex_init(&listener->mutex, NULL);
         listener->context = context_new(listener);
     }
@@ -227,7 +194,7 @@ struct tls_listener *tls_listener_start(const char *path, struct error *error)
        the settings has told. */
     listener->tried = file_version_of(path);
     listener->doubted_s = clock_wall_ms() / 1000;
-    if (tls_listener_load_names(error) && load(listener, error))
+    if (load(listener, error))
         return listener;
 out:
     ERR_clear_error();

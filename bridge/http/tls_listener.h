@@ -11,17 +11,16 @@
 struct ssl_ctx_st;
 struct tls_listener;
 
-/* Makes the names known under which civetweb looks for OpenSSL. False with *error (ERROR_CONFIG): a file of the
-   installation is missing. May be called again. */
+/* Loads OpenSSL by the names under which civetweb looks for it. False with *error (ERROR_CONFIG): a file of the installation is
+   missing. tls_listener_start relies on it. */
 bool tls_listener_load_names(struct error *error);
 
-/* NULL with *error on failure (ERROR_CONFIG, beginning with TLS_CERT_FILE: the file). The path must outlive it. */
-struct tls_listener *tls_listener_start(const char *path, struct error *error);
+/* `on_handshake` is called at each handshake's start, in its thread. (Once more if TLS asks for it.) NULL with *error on failure
+   (ERROR_CONFIG, beginning with TLS_CERT_FILE: the file). The path and the context must outlive it. */
+struct tls_listener *tls_listener_start(const char *path, void (*on_handshake)(void *context, int fd), void *context,
+                                        struct error *error);
 /* After the last handshake. NULL is fine. */
 void tls_listener_stop(struct tls_listener *listener);
-
-/* Before the first handshake: `begin` is called at each one's start, in its thread. (Once more if TLS asks for it.) */
-void tls_listener_on_handshake(struct tls_listener *listener, void (*begin)(void *context, int fd), void *context);
 
 /* Whether the file was renewed; what is wrong with it, each time, goes to the report. One thread at a time. */
 void tls_listener_look(struct tls_listener *listener, struct config_report *report);

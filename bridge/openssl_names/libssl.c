@@ -1,7 +1,7 @@
 /* civetweb, as Debian 12 and 13 build it, cannot do TLS there: it loads OpenSSL by the names libssl.so and
    libcrypto.so, which only libssl-dev has, and needs the symbol SSL_get_peer_certificate, which OpenSSL 3 has renamed
-   (civetweb's issue 1334). This library is found by the first name, has that symbol, and depends on the real library
-   for all others. libcrypto.c is the same for the other name. tls_listener.c loads both. */
+   (civetweb's issue 1334). This library has that symbol, and depends on the real ones for all others. It is built under
+   both names; tls_listener.c loads them. */
 #include <openssl/ssl.h>
 
 #undef SSL_get_peer_certificate
