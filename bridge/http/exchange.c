@@ -58,8 +58,8 @@ static void begin_answer(struct exchange *x)
 
 static void write_answer(struct exchange *x, enum response answer, bool close)
 {
-    const char *body = response_body(answer);
-    const size_t body_len = strlen(body);
+    const struct response_row *row = response_row(answer);
+    const size_t body_len = strlen(row->body);
     char text[HEAD_SIZE + 256];
     char extra[64] = "";
     int len;
@@ -68,13 +68,12 @@ static void write_answer(struct exchange *x, enum response answer, bool close)
         snprintf(extra, sizeof extra, "Allow: %s\r\n", routes_allow(x->decision.match.route));
     else if (answer == RESPONSE_UNAVAILABLE) /* spread, so that those refused together do not come back together */
         snprintf(extra, sizeof extra, "Retry-After: %u\r\n", 1 + atomic_fetch_add(&x->service->retry_turn, 1) % 5);
-    len =
-        snprintf(text, sizeof text,
-                 "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%sConnection: %s\r\n\r\n",
-                 response_status(answer), response_status_text(answer), body_len, extra, close ? "close" : "keep-alive");
+    len = snprintf(text, sizeof text,
+                   "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%sConnection: %s\r\n\r\n", row->status,
+                   mg_get_response_code_text(x->connection, row->status), body_len, extra, close ? "close" : "keep-alive");
     /* HEAD_SIZE holds the longest head, the rest the longest body of errors.def. */
     if (!x->request.method || strcmp(x->request.method, "HEAD") != 0) {
-        memcpy(text + len, body, body_len);
+        memcpy(text + len, row->body, body_len);
         len += (int)body_len;
     }
     if (mg_write(x->connection, text, (size_t)len) != len)
@@ -90,7 +89,7 @@ static void count_answer(struct exchange *x, enum response answer)
     bridge_count(metrics, METRIC_REQUESTS + answer, 1);
     if (kept)
         bridge_count(metrics, METRIC_KEPT_INVALID, 1);
-    if (kept || !response_remedy(answer))
+    if (kept || !response_row(answer)->remedy)
         return;
     if (x->decision.match.route == ROUTE_CALLBACK)
         bridge_count(metrics, METRIC_REFUSED_CALLBACKS, 1);
@@ -234,7 +233,7 @@ int exchange_serve(struct mg_connection *connection, struct exchange_service *se
     body_clear(&x.body, &service->body);
     (void)connection_enter(x.place, CONNECTION_IDLE, 0);
     bridge_count(x.service->metrics, METRIC_IN_FLIGHT, -1);
-    return response_status(answer);
+    return response_row(answer)->status;
 }
 
 void exchange_refuse(struct mg_connection *connection, struct exchange_service *service, int status)

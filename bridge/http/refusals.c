@@ -156,9 +156,9 @@ static void say(const struct kind *line)
     snprintf(number, sizeof number, "%" PRIu64 " more", line->untold);
     log_message(line->stray ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "refused %s%s (%s)%s%s, %s%s: %s. %s",
                 line->untold < line->count ? number : "a request", line->other ? " of other kinds" : "",
-                response_code(line->answer), *line->campaign ? " for campaign " : "", line->campaign,
+                response_row(line->answer)->code, *line->campaign ? " for campaign " : "", line->campaign,
                 line->untold < line->count ? "the last " : "", line->detail,
-                line->stray ? "most likely a scanner's" : "each is a result lost", response_remedy(line->answer));
+                line->stray ? "most likely a scanner's" : "each is a result lost", response_row(line->answer)->remedy);
 }
 
 void refusals_note(struct refusals *refusals, const struct refusal *refusal, int64_t now_ms, int64_t wall_ms)
@@ -200,11 +200,11 @@ void refusals_tell(struct refusals *refusals, int64_t now_ms)
 
 static void report_kind(const struct kind *kind, struct buf *members)
 {
-    const char *remedy = response_remedy(kind->answer);
+    const char *remedy = response_row(kind->answer)->remedy;
     char last[CLOCK_ISO_SIZE];
 
     buf_printf(members, "{\"code\":\"%s\",\"campaign\":\"%s\",\"count\":%" PRIu64 ",\"last\":\"%s\",\"detail\":",
-               kind->other ? "others" : response_code(kind->answer), kind->campaign, kind->count,
+               kind->other ? "others" : response_row(kind->answer)->code, kind->campaign, kind->count,
                clock_iso8601_ms(kind->last_wall_ms, last));
     buf_append_json_string(members, kind->detail, strlen(kind->detail));
     buf_append_text(members, ",\"remedy\":");

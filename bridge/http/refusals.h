@@ -16,7 +16,7 @@ enum {
 };
 
 struct refusal {
-    enum response answer; /* one with a remedy (response_remedy) */
+    enum response answer; /* one with a remedy (response_row) */
     const struct ingest_request *request;
     const struct route_match *match;
     const char *address; /* of the client */

@@ -12,14 +12,14 @@ enum response {
     RESPONSE_COUNT
 };
 
-int response_status(enum response answer);
-/* "Bad Request" for 400. */
-const char *response_status_text(enum response answer);
-/* "received", "healthy" or the error's code. */
-const char *response_code(enum response answer);
-/* What the operator does about an event that was lost by it, without a full stop; NULL: it loses none, or is told elsewhere. */
-const char *response_remedy(enum response answer);
-/* The whole JSON body. */
-const char *response_body(enum response answer);
+struct response_row {
+    const char *code; /* "received", "healthy" or the error's */
+    int status;
+    const char *body;   /* the whole JSON */
+    const char *remedy; /* what the operator does about an event that was lost by it, without a full stop; NULL: it loses none, or is
+                           told elsewhere */
+};
+
+const struct response_row *response_row(enum response answer);
 
 #endif

@@ -233,7 +233,7 @@ static void run_case(struct ingest *ingest, const struct request_case *c)
     if (answer == RESPONSE_RECEIVED)
         answer = accept_body(ingest, &decision, &request, c->body);
     if (answer != c->answer || decision.scheme != c->scheme || broker.calls != (c->kept ? 1 : 0))
-        fail_msg("%s: %s, scheme %d, %d kept", c->name, response_code(answer), (int)decision.scheme, broker.calls);
+        fail_msg("%s: %s, scheme %d, %d kept", c->name, response_row(answer)->code, (int)decision.scheme, broker.calls);
     if (!c->kept)
         return;
     if (strcmp(broker.reason, c->rejected ? c->rejected : "") != 0)

@@ -308,9 +308,9 @@ static void every_refusal_has_a_remedy_but_unavailable(void **state)
 {
     (void)state;
     for (int answer = 0; answer < RESPONSE_COUNT; answer++) {
-        const bool told = response_status((enum response)answer) >= 400 && answer != RESPONSE_UNAVAILABLE;
+        const bool told = response_row((enum response)answer)->status >= 400 && answer != RESPONSE_UNAVAILABLE;
 
-        CHECK_CASE(response_code((enum response)answer), (response_remedy((enum response)answer) != NULL) == told);
+        CHECK_CASE(response_row((enum response)answer)->code, (response_row((enum response)answer)->remedy != NULL) == told);
     }
 }
 
