@@ -112,8 +112,8 @@ WHO_MAY_SEND = [
     Mutation(
         "chunks-without-end", "a chunked body ends with an empty line",
         "bridge/http/chunks.c",
-        "chunks->state = chunks->left > 0 ? CHUNK_DATA : CHUNK_LAST_CR;",
-        "chunks->state = chunks->left > 0 ? CHUNK_DATA : CHUNK_END;",
+        "chunks->due = chunks->left > 0 ? 1 : 3;",
+        "chunks->due = 1;",
         ["test_chunks"],
     ),
     Mutation(

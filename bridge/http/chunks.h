@@ -15,16 +15,8 @@ enum {
 
 /* All 0 at first. */
 struct chunks {
-    enum {
-        CHUNK_SIZE,
-        CHUNK_SIZE_LF,
-        CHUNK_DATA,
-        CHUNK_DATA_CR,
-        CHUNK_DATA_LF,
-        CHUNK_LAST_CR,
-        CHUNK_LAST_LF,
-        CHUNK_END
-    } state;
+    enum { CHUNK_SIZE, CHUNK_DATA, CHUNK_END } state;
+    size_t due;      /* so many bytes of "\n\r\n", its last ones, must come first */
     unsigned digits; /* of the size, so far */
     size_t left;     /* of the chunk */
     size_t decoded;  /* of the body */
