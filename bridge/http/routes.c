@@ -6,29 +6,48 @@
 
 #include <string.h>
 
-/* The longest route: callbacks, dropcowboy, campaign, t, token. */
-enum { MOST_SEGMENTS = 5 };
+#define CALLBACKS "/callbacks/dropcowboy"
+
+static const struct {
+    const char *path;
+    enum route route;
+} routes[] = {
+    {"/webhooks/dropcowboy", ROUTE_WEBHOOK},
+    {"/webhook", ROUTE_WEBHOOK},
+    {CALLBACKS, ROUTE_CALLBACK},
+    {CALLBACKS "/{campaign}", ROUTE_CALLBACK},
+    {CALLBACKS "/{campaign}/t/{token}", ROUTE_CALLBACK},
+    {"/health", ROUTE_HEALTH},
+    {"/healthz", ROUTE_HEALTH},
+};
 
 /* What stands between slashes, as received: an encoded slash is none. Several slashes count as one, those at the end as none.
-   MOST_SEGMENTS + 1: there are more. */
-static size_t split_path(const char *path, struct bytes segments[MOST_SEGMENTS])
+   Empty: there is no more. */
+static struct bytes next_segment(const char **path)
 {
-    size_t count = 0;
+    const char *begin = *path + strspn(*path, "/");
+    const size_t len = strcspn(begin, "/");
 
-    while (*(path += strspn(path, "/")) != '\0') {
-        const size_t len = strcspn(path, "/");
-
-        if (count == MOST_SEGMENTS)
-            return count + 1;
-        segments[count++] = bytes_of(path, len);
-        path += len;
-    }
-    return count;
+    *path = begin + len;
+    return bytes_of(begin, len);
 }
 
-static bool is_word(struct bytes segment, const char *word)
+static bool path_fits(const char *path, const char *pattern, struct bytes *campaign, struct bytes *token)
 {
-    return bytes_equal(segment, bytes_of_text(word));
+    struct bytes expected, given;
+
+    *campaign = *token = bytes_of(NULL, 0);
+    do {
+        expected = next_segment(&pattern);
+        given = next_segment(&path);
+        if (given.len > 0 && bytes_equal(expected, bytes_of_text("{campaign}")))
+            *campaign = given;
+        else if (given.len > 0 && bytes_equal(expected, bytes_of_text("{token}")))
+            *token = given;
+        else if (!bytes_equal(expected, given))
+            return false;
+    } while (expected.len > 0);
+    return true;
 }
 
 static void read_query_tokens(const char *query, struct route_match *out)
@@ -44,9 +63,7 @@ static void read_query_tokens(const char *query, struct route_match *out)
                 out->token_repeated = true;
             out->token = bytes_of(query + name_len, len - name_len);
         }
-        query += len;
-        if (*query == '&')
-            query++;
+        query += len + (query[len] == '&');
     }
 }
 
@@ -62,25 +79,6 @@ static bool decode_campaign(struct bytes segment, char *out)
     return true;
 }
 
-static enum route find_route(const char *path, struct bytes *campaign, struct bytes *token)
-{
-    struct bytes at[MOST_SEGMENTS];
-    const size_t count = *path == '/' ? split_path(path, at) : 0;
-    const bool named = count >= 2 && is_word(at[1], "dropcowboy");
-
-    if ((count == 1 && is_word(at[0], "webhook")) || (count == 2 && named && is_word(at[0], "webhooks")))
-        return ROUTE_WEBHOOK;
-    if (count == 1 && (is_word(at[0], "health") || is_word(at[0], "healthz")))
-        return ROUTE_HEALTH;
-    if (!named || !is_word(at[0], "callbacks") || count == 4 || count > MOST_SEGMENTS || (count == 5 && !is_word(at[3], "t")))
-        return ROUTE_NONE;
-    if (count > 2)
-        *campaign = at[2];
-    if (count == 5)
-        *token = at[4];
-    return ROUTE_CALLBACK;
-}
-
 static bool method_fits(enum route route, const char *method)
 {
     if (route == ROUTE_HEALTH)
@@ -90,12 +88,16 @@ static bool method_fits(enum route route, const char *method)
 
 enum response routes_match(const char *method, const char *path, const char *query, struct route_match *out)
 {
-    struct bytes campaign = {0};
+    struct bytes campaign, token;
 
     memset(out, 0, sizeof *out);
-    out->route = find_route(path, &campaign, &out->token);
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0] && *path == '/' && out->route == ROUTE_NONE; i++) {
+        if (path_fits(path, routes[i].path, &campaign, &token))
+            out->route = routes[i].route;
+    }
     if (out->route == ROUTE_NONE)
         return RESPONSE_NOT_FOUND;
+    out->token = token;
     if (!method_fits(out->route, method))
         return RESPONSE_METHOD_NOT_ALLOWED;
     if (campaign.len > 0 && !decode_campaign(campaign, out->campaign))
