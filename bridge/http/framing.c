@@ -1,6 +1,8 @@
 #include "framing.h"
 
-#include <ctype.h>
+#include "common/text.h"
+
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -19,36 +21,25 @@ const char *framing_field(const struct http_field *fields, size_t count, const c
 
 bool framing_text(const struct http_field *fields, size_t count, const char *name, char *out, size_t size)
 {
-    const char *value = framing_field(fields, count, name);
-    size_t len;
+    const struct bytes value = text_trim(bytes_of_text(framing_field(fields, count, name)));
+    const size_t len = value.len < size ? value.len : size - 1;
 
-    if (!value)
-        return false;
-    value += strspn(value, " \t");
-    len = strlen(value);
-    while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
-        len--;
     if (len == 0)
         return false;
-    if (len >= size)
-        len = size - 1;
-    memcpy(out, value, len);
+    memcpy(out, value.data, len);
     out[len] = '\0';
     return true;
 }
 
 static bool any_repeated(const struct http_field *fields, size_t count)
 {
-    unsigned seen = 0;
+    for (size_t k = 0; k < sizeof single_fields / sizeof single_fields[0]; k++) {
+        size_t times = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < sizeof single_fields / sizeof single_fields[0]; k++) {
-            if (strcasecmp(fields[i].name, single_fields[k]) != 0)
-                continue;
-            if (seen & (1u << k))
-                return true;
-            seen |= 1u << k;
-        }
+        for (size_t i = 0; i < count; i++)
+            times += strcasecmp(fields[i].name, single_fields[k]) == 0;
+        if (times > 1)
+            return true;
     }
     return false;
 }
@@ -56,14 +47,11 @@ static bool any_repeated(const struct http_field *fields, size_t count)
 static bool parse_length(const char *text, uint64_t *out)
 {
     const size_t digits = strspn(text, "0123456789");
-    uint64_t length = 0;
 
     /* 18 digits are far past any body that is taken, and fit 64 bits. */
     if (digits == 0 || digits > 18 || text[digits + strspn(text + digits, " \t")] != '\0')
         return false;
-    for (size_t i = 0; i < digits; i++)
-        length = length * 10 + (uint64_t)(text[i] - '0');
-    *out = length;
+    *out = strtoull(text, NULL, 10);
     return true;
 }
 
@@ -97,11 +85,7 @@ const char *framing_of_fields(const char *version, const struct http_field *fiel
 /* Tokens of RFC 9110, 5.6.2. */
 static bool is_token(const char *name)
 {
-    for (; *name; name++) {
-        if (!isalnum((unsigned char)*name) && !strchr("-_!#$%&'*+.^`|~", *name))
-            return false;
-    }
-    return true;
+    return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_!#$%&'*+.^`|~")] == '\0';
 }
 
 static bool is_request_line(const struct http_head *head)
@@ -123,15 +107,14 @@ const char *framing_of_head(const struct http_head *head)
         return "a malformed request line";
     for (size_t i = 0; i < head->count; i++) {
         const struct http_field *field = &head->fields[i];
+        const char *behind_name = field->name + strlen(field->name) + 1;
 
         if (field->name != end + 2)
             return "a line does not end with CRLF";
         if (!is_token(field->name))
             return "a malformed field name";
-        for (const char *p = field->name + strlen(field->name) + 1; p < field->value; p++) {
-            if (*p == '\0')
-                return "a space before a colon";
-        }
+        if (memchr(behind_name, '\0', (size_t)(field->value - behind_name)))
+            return "a space before a colon";
         end = field->value + strlen(field->value);
     }
     /* The empty line: its CR is unread behind fields, its LF is where the parser ended the text. */
@@ -140,28 +123,17 @@ const char *framing_of_head(const struct http_head *head)
     return NULL;
 }
 
-static bool has_option(const char *list, const char *option)
-{
-    const size_t option_len = strlen(option);
-
-    while (*list) {
-        list += strspn(list, ", \t");
-        const size_t len = strcspn(list, ",");
-        size_t trimmed = len;
-        while (trimmed > 0 && (list[trimmed - 1] == ' ' || list[trimmed - 1] == '\t'))
-            trimmed--;
-        if (trimmed == option_len && strncasecmp(list, option, option_len) == 0)
-            return true;
-        list += len;
-    }
-    return false;
-}
-
 bool framing_keeps_alive(const char *version, const struct http_field *fields, size_t count)
 {
-    const char *connection = framing_field(fields, count, "Connection");
+    const char *list = framing_field(fields, count, "Connection");
+    size_t len;
 
-    if (connection)
-        return has_option(connection, "keep-alive");
-    return strcmp(version, "1.1") == 0;
+    if (!list)
+        return strcmp(version, "1.1") == 0;
+    for (; *list; list += len + (list[len] == ',')) {
+        len = strcspn(list, ",");
+        if (text_is(text_trim(bytes_of(list, len)), "keep-alive"))
+            return true;
+    }
+    return false;
 }

@@ -42,7 +42,7 @@ const char *framing_of_head(const struct http_head *head);
 /* Whether the HTTP library will keep the connection after this request. */
 bool framing_keeps_alive(const char *version, const struct http_field *fields, size_t count);
 
-/* Copies the value of the first field of that name without outer spaces and tabs; a longer one is cut. False, with
+/* Copies the value of the first field of that name without outer white space; a longer one is cut. False, with
    `out` untouched, if there is none or nothing is left of it. */
 bool framing_text(const struct http_field *fields, size_t count, const char *name, char *out, size_t size);
 
