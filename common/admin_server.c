@@ -181,12 +181,6 @@ static bool check_address(const char *listen, struct error *error)
     return true;
 }
 
-static void count_listener(void *context, int fd)
-{
-    struct admin_server *server = context;
-    server->listeners += descriptor_listens(fd, &server->port, 1);
-}
-
 static void note_address(struct admin_server *server)
 {
     struct mg_server_port port = {0};
@@ -197,7 +191,7 @@ static void note_address(struct admin_server *server)
         return;
     }
     server->port = (uint16_t)port.port;
-    (void)descriptors_each(count_listener, server);
+    server->listeners = descriptors_of_port(server->port, true, -1);
     log_info("admin listening on %.*s:%d", host_len, listen, port.port);
 }
 
@@ -251,25 +245,17 @@ out:
     return result;
 }
 
-/* A listener that is shut, and a connection that is not read any more, are readable: the polls return, however early
-   this comes. A request that has come is answered. */
-static void wake(void *context, int fd)
-{
-    const struct admin_server *server = context;
-    if (descriptor_listens(fd, &server->port, 1))
-        (void)shutdown(fd, SHUT_RDWR);
-    else if (descriptor_serves(fd, &server->port, 1))
-        (void)shutdown(fd, SHUT_RD);
-}
-
 void admin_server_stop(struct admin_server *server)
 {
     if (!server)
         return;
-    /* mg_stop waits for polls of 2 s. With two listeners on this port, at two addresses, their connections cannot be
-       told apart: the polls time out instead. */
-    if (server->listeners == 1)
-        (void)descriptors_each(wake, server);
+    /* mg_stop waits for polls of 2 s. A listener that is shut, and a connection that is not read any more, are readable: the polls
+       return, however early this comes. A request that has come is answered. With two listeners on this port, at two addresses,
+       their connections cannot be told apart: the polls time out instead. */
+    if (server->listeners == 1) {
+        (void)descriptors_of_port(server->port, true, SHUT_RDWR);
+        (void)descriptors_of_port(server->port, false, SHUT_RD);
+    }
     mg_stop(server->context);
     free(server);
     (void)mg_exit_library();

@@ -58,30 +58,45 @@ bool descriptor_peer(int fd, char address[DESCRIPTOR_ADDRESS], uint16_t *remote_
     return local_port_of(fd, local_port) && inet_ntop(peer.ss_family, raw, address, DESCRIPTOR_ADDRESS);
 }
 
-static bool is_one_of(uint16_t port, const uint16_t *ports, int count)
-{
-    for (int i = 0; i < count; i++) {
-        if (ports[i] == port)
-            return true;
-    }
-    return false;
-}
-
-bool descriptor_listens(int fd, const uint16_t *ports, int count)
+bool descriptor_listens(int fd, uint16_t port)
 {
     int accepts = 0;
     socklen_t len = sizeof accepts;
-    uint16_t port;
+    uint16_t own;
 
-    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &len) == 0 && accepts && local_port_of(fd, &port) &&
-           is_one_of(port, ports, count);
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &len) == 0 && accepts && local_port_of(fd, &own) && own == port;
 }
 
-bool descriptor_serves(int fd, const uint16_t *ports, int count)
+struct count {
+    uint16_t port;
+    bool listening;
+    int how;
+    int found;
+};
+
+static bool is_connection(int fd, uint16_t port)
 {
     char address[DESCRIPTOR_ADDRESS];
-    uint16_t remote_port;
-    uint16_t port;
+    uint16_t remote, own;
 
-    return descriptor_peer(fd, address, &remote_port, &port) && is_one_of(port, ports, count);
+    return descriptor_peer(fd, address, &remote, &own) && own == port;
+}
+
+static void count_one(void *context, int fd)
+{
+    struct count *count = context;
+
+    if (!(count->listening ? descriptor_listens(fd, count->port) : is_connection(fd, count->port)))
+        return;
+    count->found++;
+    if (count->how >= 0)
+        (void)shutdown(fd, count->how);
+}
+
+int descriptors_of_port(uint16_t port, bool listening, int how)
+{
+    struct count count = {.port = port, .listening = listening, .how = how};
+
+    (void)descriptors_each(count_one, &count);
+    return count.found;
 }

@@ -15,10 +15,11 @@ enum { DESCRIPTOR_ADDRESS = INET6_ADDRSTRLEN };
 /* The peer's numeric address and port and our own port; false if it is no connected TCP socket. */
 bool descriptor_peer(int fd, char address[DESCRIPTOR_ADDRESS], uint16_t *remote_port, uint16_t *local_port);
 
-/* Whether fd is a TCP socket that listens on one of the ports. */
-bool descriptor_listens(int fd, const uint16_t *ports, int count);
+/* Whether fd is a TCP socket that listens on the port. */
+bool descriptor_listens(int fd, uint16_t port);
 
-/* Whether fd is a TCP connection of one of the ports. */
-bool descriptor_serves(int fd, const uint16_t *ports, int count);
+/* How many of our TCP sockets listen on the port, or are connections of it. Each is shut down by `how` (SHUT_RD and the like; -1: it
+   stays as it is), in spite of what was said above: whoever asks for that makes sure that it does no harm. */
+int descriptors_of_port(uint16_t port, bool listening, int how);
 
 #endif

@@ -16,7 +16,7 @@
 
 bool listener_open(struct listener *listener, const char *listen, struct error *error)
 {
-    *listener = (struct listener){.listen = listen, .handed_over = {.fd = -1}};
+    *listener = (struct listener){.listen = listen, .tls = listen[strlen(listen) - 1] == 's', .handed_over = {.fd = -1}};
     /* From the start, since a stop may find no descriptor left. */
     listener->plug = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (listener->plug < 0) {
@@ -29,8 +29,7 @@ bool listener_open(struct listener *listener, const char *listen, struct error *
     if (listener->handed_over.fd < 0)
         snprintf(listener->ports, sizeof listener->ports, "%s,0.0.0.0:0", listen);
     else
-        snprintf(listener->ports, sizeof listener->ports, "0.0.0.0:0%s,0.0.0.0:0",
-                 listen[strlen(listen) - 1] == 's' ? "s" : "");
+        snprintf(listener->ports, sizeof listener->ports, "0.0.0.0:0%s,0.0.0.0:0", listener->tls ? "s" : "");
     return true;
 }
 
@@ -53,7 +52,7 @@ static void replace_one(void *context, int fd)
 {
     struct replacement *replacement = context;
 
-    if (!descriptor_listens(fd, &replacement->port, 1))
+    if (!descriptor_listens(fd, replacement->port))
         return;
     if (replacement->shut)
         (void)shutdown(fd, SHUT_RDWR);
@@ -85,8 +84,7 @@ void listener_log(const struct listener *listener)
 {
     const char *listen = listener->listen;
     const struct listen_fds_socket *handed_over = &listener->handed_over;
-    const bool tls = listen[strlen(listen) - 1] == 's';
-    const char *with_tls = tls ? " with TLS" : "";
+    const char *with_tls = listener->tls ? " with TLS" : "";
     char served[INET_ADDRSTRLEN + 8];
 
     if (handed_over->fd < 0) {
@@ -94,7 +92,7 @@ void listener_log(const struct listener *listener)
         return;
     }
     log_info("listening on %s:%d%s (socket from systemd)", handed_over->address, handed_over->port, with_tls);
-    snprintf(served, sizeof served, "%s:%d%s", handed_over->address, handed_over->port, tls ? "s" : "");
+    snprintf(served, sizeof served, "%s:%d%s", handed_over->address, handed_over->port, listener->tls ? "s" : "");
     if (strcmp(served, listen) != 0)
         log_warn("LISTEN=%s is not what is served: systemd has opened %s. Let ListenStream= of dropbridge.socket "
                  "(systemctl edit dropbridge.socket) and LISTEN name the same address and port",

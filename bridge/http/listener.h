@@ -15,6 +15,7 @@ enum { LISTENER_PORTS = 320 };
 
 struct listener {
     const char *listen; /* LISTEN: host:port, an s behind it for TLS */
+    bool tls;
     struct listen_fds_socket handed_over;
     int plug;      /* an eventfd: polled beside the listener, and in its place once that is taken away */
     bool attached;

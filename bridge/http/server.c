@@ -12,7 +12,6 @@
 #include "tls_listener.h"
 
 #include <civetweb.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +28,7 @@ enum {
     GOODBYE_HANDED_OVER_MS = 500,
     /* How long those who are cut off at the end have for their answer. */
     LAST_ANSWER_MS = 500,
-    COMPLAINTS_LOG_MS = 60000,
+    TALLY_LOG_MS = 60000,
 };
 
 struct http_server {
@@ -40,16 +39,16 @@ struct http_server {
     struct tls_listener *tls; /* NULL: plain HTTP */
     struct mg_context *context;
     struct listener listener;
-    int64_t goodbye_ms;          /* while draining: when connections without a request are ended */
-    _Atomic uint64_t complaints; /* of the HTTP library */
-    _Atomic int64_t complaints_logged_ms;
-    _Atomic uint64_t handshakes_failed;
-    _Atomic int64_t handshakes_logged_ms;
-    /* What the thread in mg_start complains of is kept. */
-    atomic_bool starting;
-    pthread_t starter;
+    int64_t goodbye_ms; /* while draining: when connections without a request are ended */
+    struct tally {
+        _Atomic uint64_t count;
+        _Atomic int64_t next_ms;   /* when the log is told again */
+    } complaints, handshakes_failed; /* of the HTTP library */
     char start_problem[256];
 };
+
+static _Thread_local struct http_server *starting; /* of the thread in mg_start: what the library complains of there is kept */
+static _Thread_local struct connection *place;     /* of an HTTP thread */
 
 /* ---- civetweb's calls ---- */
 
@@ -77,55 +76,42 @@ static int on_http_error(struct mg_connection *connection, int status, const cha
     return 0;
 }
 
-/* True once a minute. */
-static bool is_due(_Atomic int64_t *logged_ms)
+/* One more. Returns how many there were so far if the log is to be told, once a minute; else 0. */
+static unsigned long long tally(struct tally *tally)
 {
+    const unsigned long long count = atomic_fetch_add(&tally->count, 1) + 1;
     const int64_t now_ms = clock_monotonic_ms();
-    int64_t last_ms = atomic_load(logged_ms);
+    int64_t next_ms = atomic_load(&tally->next_ms);
+    const bool due = now_ms >= next_ms && atomic_compare_exchange_strong(&tally->next_ms, &next_ms, now_ms + TALLY_LOG_MS);
 
-    return (last_ms == 0 || now_ms - last_ms >= COMPLAINTS_LOG_MS) &&
-           atomic_compare_exchange_strong(logged_ms, &last_ms, now_ms);
+    return due ? count : 0;
 }
 
-/* The library's words may quote a request, with its token or phone number: they are counted. */
-static void log_complaint(struct http_server *server)
-{
-    if (!server)
-        return;
-    const uint64_t count = atomic_fetch_add(&server->complaints, 1) + 1;
-    if (is_due(&server->complaints_logged_ms))
-        log_warn("the HTTP library complains of a connection or of a lack of resources (%llu times so far)",
-                 (unsigned long long)count);
-}
-
-/* Scanners on the Internet cause it, or a client that does not trust our certificate: then OpenSSL's words say so.
-   Nothing of a request can be in them. */
+/* Scanners on the Internet cause it, or a client that does not trust our certificate: then OpenSSL's words say so. */
 static bool is_failed_handshake(const char *message)
 {
     return strncmp(message, "sslize error", strlen("sslize error")) == 0 ||
            strncmp(message, "SSL syscall error", strlen("SSL syscall error")) == 0;
 }
 
-static void log_failed_handshake(struct http_server *server, const char *message)
-{
-    const char *reason = strrchr(message, ':');
-    const uint64_t count = atomic_fetch_add(&server->handshakes_failed, 1) + 1;
-
-    if (is_due(&server->handshakes_logged_ms))
-        log_info("a client failed in its TLS handshake (%llu so far): %s", (unsigned long long)count,
-                 reason && reason[1] ? reason + 1 : "it ended the connection");
-}
-
+/* The library's words may quote a request, with its token or phone number: they are counted. Those of a failed handshake cannot. */
 static int on_log(const struct mg_connection *connection, const char *message)
 {
     struct http_server *server = mg_get_user_data(mg_get_context(connection));
+    unsigned long long count;
 
-    if (server && server->tls && is_failed_handshake(message))
-        log_failed_handshake(server, message);
-    else if (!server || !atomic_load(&server->starting) || !pthread_equal(server->starter, pthread_self()))
-        log_complaint(server);
-    else if (server->start_problem[0] == '\0') /* the first one names the cause */
-        snprintf(server->start_problem, sizeof server->start_problem, "%s", message);
+    if (starting) {
+        if (starting->start_problem[0] == '\0') /* the first one names the cause */
+            snprintf(starting->start_problem, sizeof starting->start_problem, "%s", message);
+    } else if (is_failed_handshake(message)) {
+        const char *reason = strrchr(message, ':');
+
+        if ((count = tally(&server->handshakes_failed)) > 0)
+            log_info("a client failed in its TLS handshake (%llu so far): %s", count,
+                     reason && reason[1] ? reason + 1 : "it ended the connection");
+    } else if ((count = tally(&server->complaints)) > 0) {
+        log_warn("the HTTP library complains of a connection or of a lack of resources (%llu times so far)", count);
+    }
     return 1;
 }
 
@@ -139,8 +125,6 @@ static int on_tls_context(void **context, void *user_data)
     *context = tls_listener_context(server->tls);
     return 1;
 }
-
-static _Thread_local struct connection *place; /* of an HTTP thread */
 
 static void *on_thread_start(const struct mg_context *context, int type)
 {
@@ -181,50 +165,36 @@ static void on_connection_end(const struct mg_connection *connection)
 static bool start_civetweb(struct http_server *server, struct error *error)
 {
     char threads[24], keep_alive[24], queue[24];
-    const char *options[] = {"listening_ports",
-                             server->listener.ports,
-                             "num_threads",
-                             threads,
-                             "connection_queue",
-                             queue,
-                             "listen_backlog",
-                             "4096",
-                             "enable_keep_alive",
-                             "yes",
-                             "keep_alive_timeout_ms",
-                             keep_alive,
-                             "request_timeout_ms",
-                             "10000",
-                             "tcp_nodelay",
-                             "1",
-                             "decode_url",
-                             "no",
-                             "decode_query_string",
-                             "no",
-                             "enable_auth_domain_check",
-                             "no",
-                             "max_request_size",
-                             "16384",
-                             NULL};
-    struct mg_callbacks callbacks;
+    const char *options[] = {
+        "listening_ports", server->listener.ports,
+        "num_threads", threads,
+        "connection_queue", queue,
+        "listen_backlog", "4096",
+        "enable_keep_alive", "yes",
+        "keep_alive_timeout_ms", keep_alive,
+        "request_timeout_ms", "10000",
+        "tcp_nodelay", "1",
+        "decode_url", "no",
+        "decode_query_string", "no",
+        "enable_auth_domain_check", "no",
+        "max_request_size", "16384",
+        NULL};
+    const struct mg_callbacks callbacks = {.init_context = on_context,
+                                           .begin_request = on_request,
+                                           .http_error = on_http_error,
+                                           .log_message = on_log,
+                                           .external_ssl_ctx = on_tls_context,
+                                           .init_thread = on_thread_start,
+                                           .init_connection = on_connection,
+                                           .connection_close = on_connection_end};
 
     snprintf(threads, sizeof threads, "%lld", (long long)server->settings.threads);
     snprintf(keep_alive, sizeof keep_alive, "%lld", (long long)server->settings.keep_alive_s * 1000);
     /* Connections that wait for a thread need descriptors as well. */
     snprintf(queue, sizeof queue, "%lld", (long long)http_server_queue(server->settings.threads));
-    memset(&callbacks, 0, sizeof callbacks);
-    callbacks.init_context = on_context;
-    callbacks.begin_request = on_request;
-    callbacks.http_error = on_http_error;
-    callbacks.log_message = on_log;
-    callbacks.external_ssl_ctx = on_tls_context;
-    callbacks.init_thread = on_thread_start;
-    callbacks.init_connection = on_connection;
-    callbacks.connection_close = on_connection_end;
-    server->starter = pthread_self();
-    atomic_store(&server->starting, true);
+    starting = server;
     server->context = mg_start(&callbacks, server, options);
-    atomic_store(&server->starting, false);
+    starting = NULL;
     if (server->context && !server->listener.attached) {
         error_set(error, ERROR_INTERNAL, "its own descriptors cannot be found in /proc/self/fd: is /proc mounted?");
         return false;
@@ -241,12 +211,9 @@ static bool start_civetweb(struct http_server *server, struct error *error)
 
 static bool start_tls(struct http_server *server, struct error *error)
 {
-    const size_t len = strlen(server->settings.listen);
-
-    if (len == 0 || server->settings.listen[len - 1] != 's')
-        return true;
-    server->tls = tls_listener_start(server->settings.tls_cert_file, on_handshake, server, error);
-    return server->tls != NULL;
+    if (server->listener.tls)
+        server->tls = tls_listener_start(server->settings.tls_cert_file, on_handshake, server, error);
+    return server->tls || !server->listener.tls;
 }
 
 struct http_server *http_server_start(const struct http_settings *settings, struct ingest *ingest,
@@ -307,32 +274,12 @@ void http_server_refuse(struct http_server *server, int64_t deadline_ms)
     listener_take_away(&server->listener);
 }
 
-struct connections {
-    const struct http_server *server;
-    bool end;
-    int count;
-};
-
-static void visit_connection(void *context, int fd)
-{
-    struct connections *connections = context;
-
-    if (!descriptor_serves(fd, &connections->server->listener.port, 1))
-        return;
-    connections->count++;
-    /* Its thread still reads what has come, answers that, and then finds the end. (Should another thread have closed
-       the descriptor and opened a connection to the broker under its number meanwhile, that one ends: it is to end.) */
-    if (connections->end)
-        (void)shutdown(fd, SHUT_RD);
-}
-
-/* How many connections there are; with `end` no more is read from them than has come. */
+/* How many connections there are; with `end` no more is read from them than has come: their threads still read that, answer it, and
+   then find the end. (Should another thread have closed the descriptor and opened a connection to the broker under its number
+   meanwhile, that one ends: it is to end.) */
 static int count_connections(const struct http_server *server, bool end)
 {
-    struct connections connections = {.server = server, .end = end};
-
-    (void)descriptors_each(visit_connection, &connections);
-    return connections.count;
+    return descriptors_of_port(server->listener.port, false, end ? SHUT_RD : -1);
 }
 
 static bool is_served(const struct http_server *server, int64_t now_ms)
