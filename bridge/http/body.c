@@ -21,14 +21,12 @@ enum {
 static bool take_memory(struct body *body, struct body_limits *limits, const struct connection *connection, size_t capacity)
 {
     const size_t more = capacity - body->taken;
-    int64_t deadline_ms;
 
     if (body_memory_take(&limits->memory, body->taken, more))
         return true;
     if (more > limits->memory.limit || !connections_cut_oldest_body(limits->connections, connection))
         return false;
-    deadline_ms = clock_monotonic_ms() + MEMORY_WAIT_MS;
-    while (clock_monotonic_ms() < deadline_ms) {
+    for (int64_t deadline_ms = clock_monotonic_ms() + MEMORY_WAIT_MS; clock_monotonic_ms() < deadline_ms;) {
         if (body_memory_take(&limits->memory, body->taken, more))
             return true;
         clock_sleep_ms(MEMORY_LOOK_MS);
@@ -51,23 +49,19 @@ static bool grow(struct body *body, struct body_limits *limits, struct connectio
     return message != NULL;
 }
 
-/* Up to `want` bytes in all: the count, fewer at the end of the body, -1 on a broken one. */
-static long read_up_to(struct body *body, struct mg_connection *mg, size_t want)
+/* Reads up to `want` bytes in all: mg_read waits for them, for longer than BODY_TIMEOUT_MS can be. False: the body ended before. */
+static bool read_up_to(struct body *body, struct mg_connection *mg, size_t want)
 {
-    while (body->len < want) {
-        const int n = mg_read(mg, body->message->body + body->len, want - body->len);
+    const int n = mg_read(mg, body->message->body + body->len, want - body->len);
 
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
+    if (n > 0)
         body->len += (size_t)n;
-    }
-    return (long)body->len;
+    return body->len == want;
 }
 
-/* The same of a chunked body, without what makes its chunks. It is read no further than where it must go on. */
-static long read_chunks_up_to(struct body *body, struct mg_connection *mg, size_t want)
+/* The same of a chunked body, without what makes its chunks. It is read no further than where it must go on. Fewer at its end;
+   false: it is broken. */
+static bool read_chunks_up_to(struct body *body, struct mg_connection *mg, size_t want)
 {
     size_t ahead;
 
@@ -75,14 +69,14 @@ static long read_chunks_up_to(struct body *body, struct mg_connection *mg, size_
         const size_t before = body->len;
         const size_t len = ahead < want - before ? ahead : want - before;
 
-        if (read_up_to(body, mg, before + len) != (long)(before + len))
-            return -1;
+        if (!read_up_to(body, mg, before + len))
+            return false;
         const long decoded = chunks_decode(&body->chunks, body->message->body + before, len);
         if (decoded < 0)
-            return -1;
+            return false;
         body->len = before + (size_t)decoded;
     }
-    return (long)body->len;
+    return true;
 }
 
 static size_t first_capacity(const struct framing *framing, size_t want)
@@ -103,12 +97,10 @@ static enum response read_all(struct body *body, struct mg_connection *mg, struc
     for (;;) {
         if (!grow(body, limits, connection, capacity))
             return RESPONSE_UNAVAILABLE;
-        const long got = sized ? read_up_to(body, mg, capacity) : read_chunks_up_to(body, mg, capacity);
-
-        if (got < 0)
+        if (!(sized ? read_up_to(body, mg, capacity) : read_chunks_up_to(body, mg, capacity)))
             return RESPONSE_BAD_REQUEST;
-        if ((size_t)got < capacity)
-            return sized ? RESPONSE_BAD_REQUEST : RESPONSE_RECEIVED;
+        if (body->len < capacity)
+            return RESPONSE_RECEIVED;
         if (body->len == want)
             return sized ? RESPONSE_RECEIVED : RESPONSE_PAYLOAD_TOO_LARGE;
         capacity = capacity < LARGE_FIRST / 2 ? capacity * 4 : capacity * 2;
