@@ -101,7 +101,8 @@ static bool describe(const struct refusal *refusal, int64_t wall_ms, struct kind
     out->answer = refusal->answer;
     out->stray = !routed && !request->guide_signature && !request->v1_signature && !strcasestr(request->path, "dropcowboy") &&
                  !strcasestr(request->path, "webhook") && !strcasestr(request->path, "callback");
-    routes_campaign_for_log(refusal->match->campaign, out->campaign);
+    snprintf(out->campaign, sizeof out->campaign, "%s", refusal->match->campaign);
+    mask_digits(out->campaign, strlen(out->campaign));
     const size_t len = (size_t)snprintf(out->detail, sizeof out->detail, "from %.47s", refusal->address);
     char *rest = out->detail + len;
     const size_t size = sizeof out->detail - len;
@@ -138,34 +139,27 @@ static struct kind *find_kind(struct refusals *refusals, const struct kind *like
     return oldest;
 }
 
-/* Whether the kind is to be told now; *line then has what is to be said, and all of it counts as told. */
-static bool take_due(struct kind *kind, int64_t now_ms, struct kind *line)
+/* Under the mutex: the log is not waited for. */
+static void tell_if_due(struct kind *kind, int64_t now_ms)
 {
-    if (kind->untold == 0 || (kind->untold < kind->count && now_ms - kind->told_ms < REFUSALS_AGAIN_MS))
-        return false;
-    *line = *kind;
-    kind->untold = 0;
-    kind->told_ms = now_ms;
-    return true;
-}
-
-static void say(const struct kind *line)
-{
+    const bool first = kind->untold == kind->count;
     char number[40];
 
-    snprintf(number, sizeof number, "%" PRIu64 " more", line->untold);
-    log_message(line->stray ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "refused %s%s (%s)%s%s, %s%s: %s. %s",
-                line->untold < line->count ? number : "a request", line->other ? " of other kinds" : "",
-                response_row(line->answer)->code, *line->campaign ? " for campaign " : "", line->campaign,
-                line->untold < line->count ? "the last " : "", line->detail,
-                line->stray ? "most likely a scanner's" : "each is a result lost", response_row(line->answer)->remedy);
+    if (kind->untold == 0 || (!first && now_ms - kind->told_ms < REFUSALS_AGAIN_MS))
+        return;
+    snprintf(number, sizeof number, "%" PRIu64 " more", kind->untold);
+    log_message(kind->stray ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "refused %s%s (%s)%s%s, %s%s: %s. %s", first ? "a request" : number,
+                kind->other ? " of other kinds" : "", response_row(kind->answer)->code, *kind->campaign ? " for campaign " : "",
+                kind->campaign, first ? "" : "the last ", kind->detail,
+                kind->stray ? "most likely a scanner's" : "each is a result lost", response_row(kind->answer)->remedy);
+    kind->untold = 0;
+    kind->told_ms = now_ms;
 }
 
 void refusals_note(struct refusals *refusals, const struct refusal *refusal, int64_t now_ms, int64_t wall_ms)
 {
-    struct kind now, line;
+    struct kind now;
     struct kind *kind;
-    bool due;
 
     if (!describe(refusal, wall_ms, &now))
         return;
@@ -179,23 +173,16 @@ void refusals_note(struct refusals *refusals, const struct refusal *refusal, int
     now.last_ms = now_ms;
     now.last_wall_ms = wall_ms;
     *kind = now;
-    due = take_due(kind, now_ms, &line);
+    tell_if_due(kind, now_ms);
     pthread_mutex_unlock(&refusals->mutex);
-    if (due)
-        say(&line);
 }
 
 void refusals_tell(struct refusals *refusals, int64_t now_ms)
 {
-    for (size_t i = 0; i <= REFUSALS_KINDS; i++) {
-        struct kind line;
-
-        pthread_mutex_lock(&refusals->mutex);
-        const bool due = take_due(&refusals->kinds[i], now_ms, &line);
-        pthread_mutex_unlock(&refusals->mutex);
-        if (due)
-            say(&line);
-    }
+    pthread_mutex_lock(&refusals->mutex);
+    for (size_t i = 0; i <= REFUSALS_KINDS; i++)
+        tell_if_due(&refusals->kinds[i], now_ms);
+    pthread_mutex_unlock(&refusals->mutex);
 }
 
 static void report_kind(const struct kind *kind, struct buf *members)

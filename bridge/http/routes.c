@@ -1,7 +1,6 @@
 #include "routes.h"
 
 #include "common/callback_token.h"
-#include "common/mask.h"
 #include "common/uri.h"
 
 #include <string.h>
@@ -110,13 +109,4 @@ enum response routes_match(const char *method, const char *path, const char *que
 const char *routes_allow(enum route route)
 {
     return route == ROUTE_HEALTH ? "GET, HEAD" : "POST";
-}
-
-void routes_campaign_for_log(const char *campaign, char out[LIMIT_CAMPAIGN + 1])
-{
-    const size_t len = strnlen(campaign, LIMIT_CAMPAIGN);
-
-    memcpy(out, campaign, len);
-    out[len] = '\0';
-    mask_digits(out, len);
 }

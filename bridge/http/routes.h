@@ -22,9 +22,6 @@ struct route_match {
    NOT_FOUND. */
 enum response routes_match(const char *method, const char *path, const char *query, struct route_match *out);
 
-/* The campaign as a log line may show it, masked by mask_digits. */
-void routes_campaign_for_log(const char *campaign, char out[LIMIT_CAMPAIGN + 1]);
-
 /* The value of Allow. */
 const char *routes_allow(enum route route);
 
