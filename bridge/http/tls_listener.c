@@ -9,9 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { DOUBT_AGAIN_S = 86400 };
 
@@ -23,9 +21,9 @@ struct tls_listener {
     pthread_mutex_t mutex; /* guards the next */
     SSL_CTX *identity; /* holds the key and the certificates in use, nothing else */
     /* Of who looks. */
-    struct file_version tried; /* the last one that was loaded, or could not be */
-    int64_t doubted_s;         /* when the log was told of the certificate's end */
-    char problem[ERROR_TEXT];  /* of the last one; empty: it is in use */
+    struct file_version tried; /* the last one that was loaded, or */
+    bool failed;               /* could not be */
+    int64_t doubted_s; /* when the log was told of the certificate's end */
 };
 
 /* ---- the names of OpenSSL ---- */
@@ -111,7 +109,7 @@ struct ssl_ctx_st *tls_listener_context(struct tls_listener *listener)
 static bool load(struct tls_listener *listener, struct error *error)
 {
     SSL_CTX *identity = SSL_CTX_new(TLS_server_method());
-    SSL_CTX *old = NULL;
+    SSL_CTX *old;
     struct error inner;
 
     if (!identity) {
@@ -158,17 +156,15 @@ void tls_listener_look(struct tls_listener *listener, struct config_report *repo
 {
     struct error error;
 
-    if (file_version_update(&listener->tried, listener->path) || listener->problem[0] != '\0') {
-        listener->problem[0] = '\0';
-        if (load(listener, &error)) {
+    if (file_version_update(&listener->tried, listener->path) || listener->failed) {
+        listener->failed = !load(listener, &error);
+        if (listener->failed) {
+            config_problem(report, "%s; the certificate that was there before stays in use", error.text);
+        } else {
             listener->doubted_s = 0;
             log_renewed(listener);
-        } else {
-            snprintf(listener->problem, sizeof listener->problem, "%s", error.text);
         }
     }
-    if (listener->problem[0] != '\0')
-        config_problem(report, "%s; the certificate that was there before stays in use", listener->problem);
     log_doubt(listener, clock_wall_ms() / 1000);
 }
 
