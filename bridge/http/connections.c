@@ -30,7 +30,7 @@ struct connection {
     struct connections *owner;
     _Atomic uint32_t word; /* state, cut, large, sequence: the watcher cuts by compare-and-exchange, so it cuts what it saw */
     _Atomic int64_t since_ms, deadline_ms, verified_ms; /* of the state; 0: none; or the connection's begin */
-    int fd;                                             /* -1: no connection; under `open` */
+    atomic_int fd;        /* -1: no connection */
     pthread_mutex_t open; /* holding it keeps the socket open: its thread cannot end the connection */
 } __attribute__((aligned(128)));
 
@@ -53,15 +53,13 @@ struct connections {
     struct connection items[];
 };
 
-static const char *const state_names[CONNECTION_STATES] = {[CONNECTION_HEAD] = "head",
-                                                           [CONNECTION_BODY] = "body",
-                                                           [CONNECTION_CONFIRM] = "confirm",
-                                                           [CONNECTION_WRITING] = "writing",
-                                                           [CONNECTION_IDLE] = "idle"};
-
 const char *connection_state_name(enum connection_state state)
 {
-    return state_names[state];
+    static const char *const names[CONNECTION_STATES] = {
+        [CONNECTION_HEAD] = "head",       [CONNECTION_BODY] = "body", [CONNECTION_CONFIRM] = "confirm",
+        [CONNECTION_WRITING] = "writing", [CONNECTION_IDLE] = "idle"};
+
+    return names[state];
 }
 
 /* ---- the threads' side ---- */
@@ -95,9 +93,7 @@ size_t connection_begin(struct connection *connection, int fd)
         return atomic_load(&owner->held);
     atomic_store(&connection->verified_ms, now_ms);
     (void)connection_enter(connection, CONNECTION_HEAD, 0);
-    pthread_mutex_lock(&connection->open);
-    connection->fd = fd;
-    pthread_mutex_unlock(&connection->open);
+    atomic_store(&connection->fd, fd);
     const size_t held = atomic_fetch_add(&owner->held, 1) + 1;
     if (held == 1 || held == high_mark(owner))
         wake_watcher(owner);
@@ -162,16 +158,6 @@ static bool cut(struct connection *connection, uint32_t word, enum connection_cu
     }
     pthread_mutex_unlock(&connection->open);
     return done;
-}
-
-static bool is_held(struct connection *connection)
-{
-    bool held;
-
-    pthread_mutex_lock(&connection->open);
-    held = connection->fd >= 0;
-    pthread_mutex_unlock(&connection->open);
-    return held;
 }
 
 bool connections_cut_oldest_body(struct connections *connections, const struct connection *own)
@@ -240,7 +226,8 @@ static size_t look(struct connections *connections, int64_t now_ms)
             continue;
         if (deadline_ms && now_ms >= deadline_ms)
             (void)cut(connection, word, CUT_DEADLINE);
-        else if (threads_short && (word & STATE_MASK) != CONNECTION_CONFIRM && now_ms - verified_ms >= MIN_AGE_MS && is_held(connection))
+        else if (threads_short && (word & STATE_MASK) != CONNECTION_CONFIRM && now_ms - verified_ms >= MIN_AGE_MS &&
+                 atomic_load(&connection->fd) >= 0)
             connections->candidates[count++] = (struct candidate){verified_ms, connection, word};
     }
     return count;
@@ -292,7 +279,7 @@ void connections_status(struct connections *connections, struct connections_stat
     out->threads = connections->size;
     out->threads_short = connections_are_short(connections);
     for (size_t i = 0; i < connections->size; i++) {
-        if (is_held(&connections->items[i])) {
+        if (atomic_load(&connections->items[i].fd) >= 0) {
             out->held++;
             out->states[atomic_load(&connections->items[i].word) & STATE_MASK]++;
         }
@@ -302,15 +289,6 @@ void connections_status(struct connections *connections, struct connections_stat
 }
 
 /* ---- start and stop ---- */
-
-static bool start_watcher(struct connections *connections, struct error *error)
-{
-    const int failed = pthread_create(&connections->watcher, NULL, watch, connections);
-
-    if (failed)
-        error_set(error, ERROR_INTERNAL, "cannot start the watch over connections: %s", strerror(failed));
-    return !failed;
-}
 
 static void destroy(struct connections *connections)
 {
@@ -324,10 +302,10 @@ static void destroy(struct connections *connections)
 
 struct connections *connections_start(size_t threads, struct bridge_metrics *metrics, struct error *error)
 {
-    const size_t align = _Alignof(struct connection);
     const size_t bytes = sizeof(struct connections) + threads * sizeof(struct connection);
-    struct connections *connections = aligned_alloc(align, (bytes + align - 1) / align * align);
+    struct connections *connections = aligned_alloc(_Alignof(struct connection), bytes);
     struct candidate *candidates = calloc(threads, sizeof *candidates);
+    int failed;
 
     if (!connections || !candidates) {
         error_set(error, ERROR_NO_MEMORY, "no memory for %zu connections", threads);
@@ -343,11 +321,13 @@ struct connections *connections_start(size_t threads, struct bridge_metrics *met
     clock_init_condition(&connections->wake);
     for (size_t i = 0; i < threads; i++) {
         connections->items[i].owner = connections;
-        connections->items[i].fd = -1;
+        atomic_init(&connections->items[i].fd, -1);
         pthread_mutex_init(&connections->items[i].open, NULL);
     }
-    if (start_watcher(connections, error))
+    failed = pthread_create(&connections->watcher, NULL, watch, connections);
+    if (!failed)
         return connections;
+    error_set(error, ERROR_INTERNAL, "cannot start the watch over connections: %s", strerror(failed));
     destroy(connections);
     return NULL;
 }
