@@ -4,13 +4,15 @@
 #include "common/log.h"
 #include "common/timers.h"
 
-#include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
     TICK_MS = 100,
@@ -24,6 +26,7 @@ enum {
     CUT_MASK = 0x30,
     LARGE = 0x40,
     SEQUENCE = 0x100, /* distinguishes one state from the next of the same kind */
+    SPARE = 16,       /* threads that wait for a connection, at least */
 };
 
 struct connection {
@@ -41,6 +44,8 @@ struct connections {
     pthread_cond_t wake;
     bool stop;
     atomic_size_t joined, held;
+    atomic_size_t let_go; /* threads that may wait for connections */
+    int gate;             /* a semaphore for them: one read, one thread */
     atomic_bool threads_short;
     int64_t short_ms; /* the watcher's: when they last ran short */
     uint64_t closed;  /* the watcher's: since the log was told */
@@ -64,11 +69,36 @@ const char *connection_state_name(enum connection_state state)
 
 /* ---- the threads' side ---- */
 
+/* Up to so many in all. */
+static void let_go(struct connections *connections, size_t wanted)
+{
+    size_t before = atomic_load(&connections->let_go);
+
+    if (wanted > connections->size)
+        wanted = connections->size;
+    while (before < wanted) {
+        if (atomic_compare_exchange_weak(&connections->let_go, &before, wanted)) {
+            (void)eventfd_write(connections->gate, wanted - before);
+            return;
+        }
+    }
+}
+
+void connections_let_all_go(struct connections *connections)
+{
+    let_go(connections, connections->size);
+}
+
 struct connection *connections_join(struct connections *connections)
 {
     const size_t index = atomic_fetch_add(&connections->joined, 1);
+    eventfd_t one;
 
-    return index < connections->size ? &connections->items[index] : NULL;
+    if (index >= connections->size)
+        return NULL;
+    while (eventfd_read(connections->gate, &one) != 0 && errno == EINTR)
+        ;
+    return &connections->items[index];
 }
 
 /* Threads are short from seven eighths on. */
@@ -84,20 +114,20 @@ static void wake_watcher(struct connections *connections)
     pthread_mutex_unlock(&connections->mutex);
 }
 
-size_t connection_begin(struct connection *connection, int fd)
+void connection_begin(struct connection *connection, int fd)
 {
     struct connections *owner = connection->owner;
-    const int64_t now_ms = clock_monotonic_ms();
 
     if (connection->fd >= 0) /* only its own thread writes it */
-        return atomic_load(&owner->held);
-    atomic_store(&connection->verified_ms, now_ms);
+        return;
+    atomic_store(&connection->verified_ms, clock_monotonic_ms());
     (void)connection_enter(connection, CONNECTION_HEAD, 0);
     atomic_store(&connection->fd, fd);
     const size_t held = atomic_fetch_add(&owner->held, 1) + 1;
     if (held == 1 || held == high_mark(owner))
         wake_watcher(owner);
-    return held;
+    if (held + SPARE > atomic_load(&owner->let_go))
+        let_go(owner, held + 2 * SPARE);
 }
 
 enum connection_cut connection_enter(struct connection *connection, enum connection_state state, int64_t deadline_ms)
@@ -296,6 +326,8 @@ static void destroy(struct connections *connections)
         pthread_mutex_destroy(&connections->items[i].open);
     pthread_cond_destroy(&connections->wake);
     pthread_mutex_destroy(&connections->mutex);
+    if (connections->gate >= 0)
+        close(connections->gate);
     free(connections->candidates);
     free(connections);
 }
@@ -317,6 +349,7 @@ struct connections *connections_start(size_t threads, struct bridge_metrics *met
     connections->metrics = metrics;
     connections->candidates = candidates;
     connections->size = threads;
+    connections->gate = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
     pthread_mutex_init(&connections->mutex, NULL);
     clock_init_condition(&connections->wake);
     for (size_t i = 0; i < threads; i++) {
@@ -324,12 +357,14 @@ struct connections *connections_start(size_t threads, struct bridge_metrics *met
         atomic_init(&connections->items[i].fd, -1);
         pthread_mutex_init(&connections->items[i].open, NULL);
     }
-    failed = pthread_create(&connections->watcher, NULL, watch, connections);
-    if (!failed)
-        return connections;
-    error_set(error, ERROR_INTERNAL, "cannot start the watch over connections: %s", strerror(failed));
-    destroy(connections);
-    return NULL;
+    failed = connections->gate < 0 ? errno : pthread_create(&connections->watcher, NULL, watch, connections);
+    if (failed) {
+        error_set(error, ERROR_INTERNAL, "cannot start the watch over connections: %s", strerror(failed));
+        destroy(connections);
+        return NULL;
+    }
+    let_go(connections, 2 * SPARE);
+    return connections;
 }
 
 void connections_stop(struct connections *connections)

@@ -1,7 +1,10 @@
 /* Who holds an HTTP thread, since when, and doing what. Deadlines that a slow client cannot stretch: the HTTP library loops in
    its reads and writes as long as bytes trickle, so a watcher thread shuts the socket down, and the call returns. When threads
    run short the connections that have waited longest without a verified request are closed (as nginx does with idle ones),
-   whatever their address: behind a balancer all have one. */
+   whatever their address: behind a balancer all have one.
+   civetweb 1.15 starts all threads, and those that have nothing to do wait on one condition variable: on kernels with a small futex
+   hash every wake-up of any thread then walks them all (2,048 of them cost a quarter of what the bridge can take in). So most of
+   them stay here, each asleep in a read, until connections come. A thread that was let go does not come back. */
 #ifndef DROPBRIDGE_HTTP_CONNECTIONS_H
 #define DROPBRIDGE_HTTP_CONNECTIONS_H
 
@@ -31,12 +34,14 @@ struct connections *connections_start(size_t threads, struct bridge_metrics *met
 /* All HTTP threads have ended. NULL is fine. */
 void connections_stop(struct connections *connections);
 
-/* An HTTP thread has started: its place; NULL once `threads` have theirs. */
+/* An HTTP thread has started: its place, once the thread is needed; NULL if `threads` have theirs. */
 struct connection *connections_join(struct connections *connections);
+/* The end: no thread waits there any more. */
+void connections_let_all_go(struct connections *connections);
 
-/* The thread has a connection on that socket, which stays open until connection_end. How many are held now. A second call
-   changes nothing. */
-size_t connection_begin(struct connection *connection, int fd);
+/* The thread has a connection on that socket, which stays open until connection_end; more threads are let go if too few wait. A
+   second call changes nothing. */
+void connection_begin(struct connection *connection, int fd);
 /* What it does from now on, at the most until deadline_ms (CLOCK_MONOTONIC; 0: no matter), give or take 100 ms. Returns why the
    state that ends here was cut: reading then finds the end, and the connection is to be closed. */
 enum connection_cut connection_enter(struct connection *connection, enum connection_state state, int64_t deadline_ms);

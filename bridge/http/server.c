@@ -7,7 +7,6 @@
 #include "civetweb_quirks.h"
 #include "connections.h"
 #include "exchange.h"
-#include "idle_threads.h"
 #include "listener.h"
 #include "tls_listener.h"
 
@@ -35,7 +34,6 @@ struct http_server {
     struct http_settings settings;
     struct exchange_service service;
     struct connections *connections;
-    struct idle_threads *idle;
     struct tls_listener *tls; /* NULL: plain HTTP */
     struct mg_context *context;
     struct listener listener;
@@ -132,25 +130,20 @@ static void *on_thread_start(const struct mg_context *context, int type)
 
     if (type != 1)
         return NULL;
-    idle_threads_wait(server->idle);
     place = connections_join(server->connections);
     return place;
 }
 
 /* A handshake comes before on_connection. */
-static void on_handshake(void *context, int fd)
+static void on_handshake(int fd)
 {
-    const struct http_server *server = context;
-
-    idle_threads_need(server->idle, connection_begin(place, fd));
+    connection_begin(place, fd);
 }
 
 static int on_connection(const struct mg_connection *connection, void **data)
 {
-    const struct http_server *server = mg_get_user_data(mg_get_context(connection));
-
     (void)data;
-    idle_threads_need(server->idle, connection_begin(place, civetweb_socket(connection)));
+    connection_begin(place, civetweb_socket(connection));
     return 0;
 }
 
@@ -212,7 +205,7 @@ static bool start_civetweb(struct http_server *server, struct error *error)
 static bool start_tls(struct http_server *server, struct error *error)
 {
     if (server->listener.tls)
-        server->tls = tls_listener_start(server->settings.tls_cert_file, on_handshake, server, error);
+        server->tls = tls_listener_start(server->settings.tls_cert_file, on_handshake, error);
     return server->tls || !server->listener.tls;
 }
 
@@ -237,8 +230,7 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
                                                 .last_ms = INT64_MAX};
     server->connections = connections_start((size_t)settings->threads, metrics, error);
     server->service.body.connections = server->connections;
-    server->idle = idle_threads_new((size_t)settings->threads, error);
-    if (!server->connections || !server->idle || !civetweb_is_known(error) ||
+    if (!server->connections || !civetweb_is_known(error) ||
         !listener_open(&server->listener, settings->listen, error) || !start_tls(server, error) ||
         !start_civetweb(server, error)) {
         http_server_stop(server);
@@ -317,12 +309,11 @@ void http_server_stop(struct http_server *server)
         (void)count_connections(server, true);
         await_last_answers(server);
         listener_wake(&server->listener);
-        idle_threads_let_all_go(server->idle);
+        connections_let_all_go(server->connections);
         mg_stop(server->context);
     }
     listener_close(&server->listener);
     connections_stop(server->connections);
-    idle_threads_free(server->idle);
     tls_listener_stop(server->tls);
     mg_exit_library();
     free(server);

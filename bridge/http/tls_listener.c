@@ -14,8 +14,7 @@
 enum { DOUBT_AGAIN_S = 86400 };
 
 struct tls_listener {
-    void (*on_handshake)(void *context, int fd);
-    void *on_handshake_context;
+    void (*on_handshake)(int fd);
     const char *path;
     SSL_CTX *context; /* civetweb's; without a certificate */
     pthread_mutex_t mutex; /* guards the next */
@@ -72,7 +71,7 @@ static void on_info(const SSL *tls, int where, int result)
 
     (void)result;
     if ((where & SSL_CB_HANDSHAKE_START) != 0)
-        listener->on_handshake(listener->on_handshake_context, SSL_get_fd(tls));
+        listener->on_handshake(SSL_get_fd(tls));
 }
 
 static SSL_CTX *context_new(struct tls_listener *listener)
@@ -170,15 +169,13 @@ void tls_listener_look(struct tls_listener *listener, struct config_report *repo
 
 /* ---- its life ---- */
 
-struct tls_listener *tls_listener_start(const char *path, void (*on_handshake)(void *context, int fd), void *context,
-                                        struct error *error)
+struct tls_listener *tls_listener_start(const char *path, void (*on_handshake)(int fd), struct error *error)
 {
     struct tls_listener *listener = calloc(1, sizeof *listener);
 
     if (listener) {
         listener->path = path;
         listener->on_handshake = on_handshake;
-        listener->on_handshake_context = context;
         pthread_mutex_init(&listener->mutex, NULL);
         listener->context = context_new(listener);
     }

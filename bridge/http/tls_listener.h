@@ -16,9 +16,8 @@ struct tls_listener;
 bool tls_listener_load_names(struct error *error);
 
 /* `on_handshake` is called at each handshake's start, in its thread. (Once more if TLS asks for it.) NULL with *error on failure
-   (ERROR_CONFIG, beginning with TLS_CERT_FILE: the file). The path and the context must outlive it. */
-struct tls_listener *tls_listener_start(const char *path, void (*on_handshake)(void *context, int fd), void *context,
-                                        struct error *error);
+   (ERROR_CONFIG, beginning with TLS_CERT_FILE: the file). The path must outlive it. */
+struct tls_listener *tls_listener_start(const char *path, void (*on_handshake)(int fd), struct error *error);
 /* After the last handshake. NULL is fine. */
 void tls_listener_stop(struct tls_listener *listener);
 
