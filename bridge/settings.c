@@ -93,16 +93,15 @@ static bool check_tls(const struct bridge_settings *config, struct config_report
                        "LISTEN=%s asks for TLS: set TLS_CERT_FILE to a PEM file with the key, the certificate and "
                        "its chain",
                        config->listen);
-        return false;
-    }
-    if (!tls_listener_load_names(&error)) {
+    } else if (!tls_listener_load_names(&error)) {
         config_problem(report, "%s", error.text);
-        return false;
+    } else {
+        if (tls_files_validity_of(config->tls_cert_file, &validity) &&
+            tls_files_doubt(&validity, config->tls_cert_file, clock_wall_ms() / 1000, doubt))
+            config_warning(report, "%s", doubt);
+        return true;
     }
-    if (tls_files_validity_of(config->tls_cert_file, &validity) &&
-        tls_files_doubt(&validity, config->tls_cert_file, clock_wall_ms() / 1000, doubt))
-        config_warning(report, "%s", doubt);
-    return true;
+    return false;
 }
 
 const struct setting *bridge_settings_rows(size_t *count)

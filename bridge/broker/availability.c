@@ -160,14 +160,16 @@ void availability_status(struct availability *availability, int64_t now_ms, stru
 {
     const char *problem = "";
     size_t open;
-    const size_t refusing = count_refusing(availability, MESSAGE_EVENT, now_ms, &open);
 
-    *out = (struct broker_status){.state = BROKER_AWAY, .refusing = refusing > 0 && refusing == open};
+    *out = (struct broker_status){.state = BROKER_AWAY};
     for (size_t i = 0; i < availability->count; i++) {
         const enum broker_state state = handoff_state(availability->items[i].queue);
 
         out->state = state > out->state ? state : out->state;
     }
+    const size_t refusing = count_refusing(availability, MESSAGE_EVENT, now_ms, &open);
+
+    out->refusing = out->state == BROKER_OPEN && refusing > 0 && refusing == open;
     pthread_mutex_lock(&availability->mutex);
     if (out->state != BROKER_OPEN)
         problem = availability->problem;

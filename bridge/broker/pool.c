@@ -26,7 +26,7 @@ struct publisher {
     char name[32];
     size_t url_index;
     bool connected_before;
-    struct log_limiter limiter; /* of the attempts to connect */
+    struct log_limiter limiter; /* of what is wrong, until it is connected */
 };
 
 struct broker_pool {
