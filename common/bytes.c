@@ -1,5 +1,13 @@
 #include "bytes.h"
 
+void bytes_copy_text(struct bytes text, char *out, size_t size)
+{
+    if (text.len == 0 || text.len >= size || memchr(text.data, '\0', text.len))
+        return;
+    memcpy(out, text.data, text.len);
+    out[text.len] = '\0';
+}
+
 int bytes_compare(struct bytes a, struct bytes b)
 {
     const size_t shorter = a.len < b.len ? a.len : b.len;

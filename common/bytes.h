@@ -27,6 +27,9 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* Copies a text that has room in `out` with a NUL behind it, and has none inside; else `out` stays as it is. */
+void bytes_copy_text(struct bytes text, char *out, size_t size);
+
 /* Byte order, a prefix before what it begins: <0, 0, >0 as memcmp. */
 int bytes_compare(struct bytes a, struct bytes b);
 

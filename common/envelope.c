@@ -139,15 +139,6 @@ static const amqp_field_value_t *find_header(const amqp_basic_properties_t *prop
     return NULL;
 }
 
-/* Copies a text that fits and has no NUL; else leaves `out` empty. */
-static void copy_text(struct bytes text, char *out, size_t size)
-{
-    if (text.len == 0 || text.len >= size || memchr(text.data, '\0', text.len))
-        return;
-    memcpy(out, text.data, text.len);
-    out[text.len] = '\0';
-}
-
 static struct bytes text_header(const amqp_basic_properties_t *properties, const char *name)
 {
     const amqp_field_value_t *value = find_header(properties, name);
@@ -191,12 +182,12 @@ void envelope_from_properties(const amqp_basic_properties_t *properties, struct 
     const struct bytes campaign = text_header(properties, header_campaign);
 
     if ((properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) != 0)
-        copy_text(view(properties->message_id), envelope.message_id, sizeof envelope.message_id);
+        bytes_copy_text(view(properties->message_id), envelope.message_id, sizeof envelope.message_id);
     envelope.received_at_ms = received_at(properties);
     /* The name becomes a part of Redis keys: what no URL could carry counts as absent. */
     if (campaign_name_valid(campaign))
-        copy_text(campaign, envelope.campaign, sizeof envelope.campaign);
-    copy_text(text_header(properties, header_event_id), envelope.event_id, sizeof envelope.event_id);
-    copy_text(text_header(properties, header_attempt), envelope.attempt, sizeof envelope.attempt);
+        bytes_copy_text(campaign, envelope.campaign, sizeof envelope.campaign);
+    bytes_copy_text(text_header(properties, header_event_id), envelope.event_id, sizeof envelope.event_id);
+    bytes_copy_text(text_header(properties, header_attempt), envelope.attempt, sizeof envelope.attempt);
     *out = envelope;
 }

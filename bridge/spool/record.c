@@ -67,15 +67,6 @@ bool spool_record_checksum(const struct spool_record *row, uint8_t digest[SHA256
     return done;
 }
 
-/* Left empty if the text has no room with a NUL behind it, or has one inside. */
-static void copy_text(struct bytes text, char *out, size_t size)
-{
-    if (text.len == 0 || text.len >= size || memchr(text.data, '\0', text.len))
-        return;
-    memcpy(out, text.data, text.len);
-    out[text.len] = '\0';
-}
-
 /* What cannot be read, in a damaged row, is left empty. */
 static struct envelope read_envelope(const struct spool_record *row)
 {
@@ -83,19 +74,19 @@ static struct envelope read_envelope(const struct spool_record *row)
                                 .type = envelope_type_of(row->columns[SPOOL_TYPE]),
                                 .scheme = envelope_scheme_of(row->columns[SPOOL_SCHEME])};
 
-    copy_text(row->columns[SPOOL_MESSAGE_ID], envelope.message_id, sizeof envelope.message_id);
-    copy_text(row->columns[SPOOL_EVENT_ID], envelope.event_id, sizeof envelope.event_id);
-    copy_text(row->columns[SPOOL_ATTEMPT], envelope.attempt, sizeof envelope.attempt);
+    bytes_copy_text(row->columns[SPOOL_MESSAGE_ID], envelope.message_id, sizeof envelope.message_id);
+    bytes_copy_text(row->columns[SPOOL_EVENT_ID], envelope.event_id, sizeof envelope.event_id);
+    bytes_copy_text(row->columns[SPOOL_ATTEMPT], envelope.attempt, sizeof envelope.attempt);
     if (campaign_name_valid(row->columns[SPOOL_CAMPAIGN])) /* it becomes a part of Redis keys */
-        copy_text(row->columns[SPOOL_CAMPAIGN], envelope.campaign, sizeof envelope.campaign);
+        bytes_copy_text(row->columns[SPOOL_CAMPAIGN], envelope.campaign, sizeof envelope.campaign);
     return envelope;
 }
 
 static void set_rejected(struct pending_message *message, const struct envelope *envelope, const struct spool_record *row)
 {
     message_set_rejected(message, envelope, "", "");
-    copy_text(row->columns[SPOOL_REJECT_REASON], message->reject_reason, sizeof message->reject_reason);
-    copy_text(row->columns[SPOOL_REJECT_DETAIL], message->reject_detail, sizeof message->reject_detail);
+    bytes_copy_text(row->columns[SPOOL_REJECT_REASON], message->reject_reason, sizeof message->reject_reason);
+    bytes_copy_text(row->columns[SPOOL_REJECT_DETAIL], message->reject_detail, sizeof message->reject_detail);
 }
 
 static void set_damaged(struct pending_message *message, const struct envelope *envelope, int64_t id)
