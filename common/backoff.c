@@ -12,9 +12,9 @@ static uint64_t next_random(uint64_t *state)
 
 void backoff_init(struct backoff *backoff, int64_t first_ms, int64_t max_ms, uint64_t seed)
 {
-    const int64_t first = first_ms < 1 ? 1 : first_ms;
-    *backoff = (struct backoff){
-        .first_ms = first, .max_ms = max_ms < first ? first : max_ms, .step_ms = first, .random = seed};
+    const int64_t max = max_ms < 1 ? 1 : max_ms;
+    const int64_t first = first_ms < 1 ? 1 : first_ms < max ? first_ms : max;
+    *backoff = (struct backoff){.first_ms = first, .max_ms = max, .step_ms = first, .random = seed};
 }
 
 int64_t backoff_next_ms(struct backoff *backoff)

@@ -15,7 +15,7 @@ struct backoff {
 /* `seed`: anything that differs between processes. */
 void backoff_init(struct backoff *backoff, int64_t first_ms, int64_t max_ms, uint64_t seed);
 
-/* The next wait: in [step/2, step], the step doubling from first_ms to max_ms. */
+/* The next wait: in [step/2, step], the step doubling from first_ms to max_ms, which bounds the first one too. */
 int64_t backoff_next_ms(struct backoff *backoff);
 
 /* After a success: starts from first_ms again. */

@@ -315,7 +315,6 @@ static void free_drain(struct spool_drain *drain)
 struct spool_drain *spool_drain_start(struct spool *spool, struct broker_pool *publishers, int64_t pause_max_ms,
                                       int64_t round_ms, struct error *error)
 {
-    int64_t max_ms = pause_max_ms > 0 ? pause_max_ms : BACKOFF_MAX_MS;
     struct spool_drain *drain = calloc(1, sizeof *drain);
 
     if (!drain) {
@@ -326,8 +325,7 @@ struct spool_drain *spool_drain_start(struct spool *spool, struct broker_pool *p
     drain->publishers = publishers;
     drain->window = WINDOW_MAX;
     drain->round_ms = round_ms > 0 ? round_ms : ROUND_MS;
-    backoff_init(&drain->backoff, max_ms < BACKOFF_FIRST_MS ? max_ms : BACKOFF_FIRST_MS, max_ms,
-                 (uint64_t)clock_monotonic_us());
+    backoff_init(&drain->backoff, BACKOFF_FIRST_MS, pause_max_ms > 0 ? pause_max_ms : BACKOFF_MAX_MS, (uint64_t)clock_monotonic_us());
     pthread_mutex_init(&drain->mutex, NULL);
     clock_init_condition(&drain->stopped);
     if (thread_start(&drain->thread, "the thread that drains the spool", run_drain, drain, error))

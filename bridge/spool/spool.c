@@ -137,7 +137,6 @@ static int64_t first_id(void)
 /* All but the queue and the thread. NULL without memory. */
 static struct spool *new_spool(const struct spool_settings *settings, struct bridge_metrics *metrics)
 {
-    int64_t max_ms = settings->reopen_max_ms > 0 ? settings->reopen_max_ms : REOPEN_MAX_MS;
     struct spool *spool = calloc(1, sizeof *spool);
 
     if (!spool)
@@ -146,7 +145,7 @@ static struct spool *new_spool(const struct spool_settings *settings, struct bri
     spool->settings.look_ms = settings->look_ms > 0 ? settings->look_ms : LOOK_MS;
     spool->metrics = metrics;
     spool->next_id = first_id();
-    backoff_init(&spool->backoff, max_ms < REOPEN_FIRST_MS ? max_ms : REOPEN_FIRST_MS, max_ms,
+    backoff_init(&spool->backoff, REOPEN_FIRST_MS, settings->reopen_max_ms > 0 ? settings->reopen_max_ms : REOPEN_MAX_MS,
                  (uint64_t)getpid() ^ (uint64_t)clock_wall_ms());
     pthread_mutex_init(&spool->turnstile, NULL);
     pthread_mutex_init(&spool->disk, NULL);
