@@ -80,16 +80,9 @@ static void put_body(const struct publish_frames *publish, struct buf *out)
 
 bool publish_frames_append(const struct publish_frames *publish, struct buf *out)
 {
-    const size_t before = out->len;
-    bool good;
-
     put_method(publish, out);
-    good = put_header(publish, out);
+    const bool good = put_header(publish, out);
+
     put_body(publish, out);
-    good = good && !out->overflow;
-    if (!good) {
-        out->len = before;
-        out->overflow = false;
-    }
-    return good;
+    return good && !out->overflow;
 }

@@ -19,7 +19,7 @@ struct publish_frames {
 };
 
 /* Appends a method frame, a header frame and as many body frames as it takes. False without memory, or with properties of more
-   than a frame; `out` is as before then. */
+   than a frame: what `out` has then is not to be sent. */
 bool publish_frames_append(const struct publish_frames *publish, struct buf *out);
 
 #endif
