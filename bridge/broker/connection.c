@@ -27,7 +27,6 @@ enum {
     /* How often exchanges, queues and bindings are declared again, and how soon when a message came back. */
     DECLARE_MS = TIMER_MS(10000),
     DECLARE_SOON_MS = TIMER_MS(1000),
-    REASON_SHOWN = 200,
     GRACE_MS = 1000, /* behind the deadline of a stop, for a goodbye to the broker; then calls are cut */
 };
 
@@ -79,8 +78,7 @@ static void handle_blocked(struct broker_connection *connection, const amqp_conn
 {
     char text[ERROR_TEXT];
 
-    (void)snprintf(text, sizeof text, "%s takes no messages for now: %.*s", peer(connection),
-                   blocked->reason.len > REASON_SHOWN ? REASON_SHOWN : (int)blocked->reason.len,
+    (void)snprintf(text, sizeof text, "%s takes no messages for now: %.*s", peer(connection), (int)blocked->reason.len,
                    (const char *)blocked->reason.bytes);
     log_warn("%s", text);
     availability_say(connection->settings.availability, text);
@@ -99,13 +97,9 @@ static bool handle_connection_method(struct broker_connection *connection, const
         connection->facts.blocked = false;
         publish_facts(connection);
         return true;
-    case AMQP_CONNECTION_CLOSE_METHOD: {
-        amqp_connection_close_ok_t ok = {0};
-
+    case AMQP_CONNECTION_CLOSE_METHOD:
         amqp_error_of_close(error, "publishing to", peer(connection), method);
-        (void)amqp_send_method(amqp_session_connection(connection->session), 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
         return false;
-    }
     case AMQP_CHANNEL_CLOSE_METHOD: /* opening the connection again says what is to be done */
         amqp_error_of_close(error, "declaring exchanges and queues at", peer(connection), method);
         return false;
