@@ -39,7 +39,7 @@ struct broker_connection {
     struct handoff *queue; /* availability's */
     struct watch *watch;
     struct broker_channel channels[CHANNELS]; /* by enum message_target */
-    struct pending_message **burst;
+    struct pending_message *burst[BURST];
     struct buf out; /* frames for one send */
 
     struct amqp_session *session;    /* NULL: closed; what follows is of the open one */
@@ -390,9 +390,8 @@ struct broker_connection *broker_connection_new(const struct broker_connection_s
         connection->settings = *settings;
         connection->queue = availability_queue(settings->availability, settings->index);
         connection->watch = watch_new(settings->dog);
-        connection->burst = calloc(BURST, sizeof(struct pending_message *));
         buf_init(&connection->out, OUT_LIMIT);
-        ok = connection->watch && connection->burst;
+        ok = connection->watch != NULL;
         for (int i = 0; i < CHANNELS; i++)
             ok &= broker_channel_init(&connection->channels[i], &connection->settings, (enum message_target)i, &connection->out);
     }
@@ -409,7 +408,6 @@ void broker_connection_free(struct broker_connection *connection)
         return;
     for (int i = 0; i < CHANNELS; i++)
         broker_channel_clear(&connection->channels[i]);
-    free(connection->burst);
     buf_clear(&connection->out);
     watch_free(connection->watch);
     free(connection);
