@@ -66,16 +66,14 @@ static void read_query_tokens(const char *query, struct route_match *out)
     }
 }
 
-static bool decode_campaign(struct bytes segment, char *out)
+static bool decode_campaign(struct bytes segment, char out[LIMIT_CAMPAIGN + 1])
 {
-    char decoded[LIMIT_CAMPAIGN + 1];
-    const long len = uri_percent_decode(segment, decoded, sizeof decoded);
+    const long len = uri_percent_decode(segment, out, LIMIT_CAMPAIGN + 1);
 
-    if (len < 0 || !campaign_name_valid(bytes_of(decoded, (size_t)len)))
-        return false;
-    memcpy(out, decoded, (size_t)len);
-    out[len] = '\0';
-    return true;
+    if (len >= 0 && campaign_name_valid(bytes_of(out, (size_t)len)))
+        return true;
+    out[0] = '\0';
+    return false;
 }
 
 static bool method_fits(enum route route, const char *method)
