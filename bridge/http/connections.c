@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/thread.h"
 #include "common/timers.h"
 
 #include <errno.h>
@@ -337,7 +338,6 @@ struct connections *connections_start(size_t threads, struct bridge_metrics *met
     const size_t bytes = sizeof(struct connections) + threads * sizeof(struct connection);
     struct connections *connections = aligned_alloc(_Alignof(struct connection), bytes);
     struct candidate *candidates = calloc(threads, sizeof *candidates);
-    int failed;
 
     if (!connections || !candidates) {
         error_set(error, ERROR_NO_MEMORY, "no memory for %zu connections", threads);
@@ -357,14 +357,14 @@ struct connections *connections_start(size_t threads, struct bridge_metrics *met
         atomic_init(&connections->items[i].fd, -1);
         pthread_mutex_init(&connections->items[i].open, NULL);
     }
-    failed = connections->gate < 0 ? errno : pthread_create(&connections->watcher, NULL, watch, connections);
-    if (failed) {
-        error_set(error, ERROR_INTERNAL, "cannot start the watch over connections: %s", strerror(failed));
-        destroy(connections);
-        return NULL;
+    if (connections->gate < 0) {
+        error_set(error, ERROR_INTERNAL, "eventfd: %s", strerror(errno));
+    } else if (thread_start(&connections->watcher, "the watch over connections", watch, connections, error)) {
+        let_go(connections, 2 * SPARE);
+        return connections;
     }
-    let_go(connections, 2 * SPARE);
-    return connections;
+    destroy(connections);
+    return NULL;
 }
 
 void connections_stop(struct connections *connections)
