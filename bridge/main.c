@@ -158,21 +158,14 @@ static bool start_listeners(struct bridge *bridge, struct error *error)
                                        .refresh = refresh_metrics,
                                        .context = bridge,
                                        .reread = bridge->reread};
-    struct http_settings http = {.listen = config->listen,
-                                 .tls_cert_file = config->tls_cert_file,
-                                 .max_body_bytes = config->max_body_bytes,
-                                 .body_timeout_ms = config->body_timeout_ms,
-                                 .body_memory_bytes = config->body_memory_bytes,
-                                 .keep_alive_s = config->keep_alive_s,
-                                 .refusals = bridge->refusals};
 
     /* First what needs a few threads: HTTP_THREADS takes nearly all that are left. */
     if (!reread_start(bridge->reread, &(struct reread_ops){take_secrets, look_at_certificate, bridge}, error))
         return false;
     bridge->admin = admin_server_start(&admin, error);
-    http.threads = capacity_threads(config->http_threads);
     if (bridge->admin)
-        atomic_store(&bridge->http, http_server_start(&http, bridge->ingest, bridge->metrics, error));
+        atomic_store(&bridge->http, http_server_start(config, capacity_threads(config->http_threads), bridge->ingest, bridge->refusals,
+                                                      bridge->metrics, error));
     return atomic_load(&bridge->http) != NULL;
 }
 

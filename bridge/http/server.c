@@ -31,7 +31,7 @@ enum {
 };
 
 struct http_server {
-    struct http_settings settings;
+    const struct bridge_settings *config;
     struct exchange_service service;
     struct connections *connections;
     struct tls_listener *tls; /* NULL: plain HTTP */
@@ -155,12 +155,12 @@ static void on_connection_end(const struct mg_connection *connection)
 
 /* ---- start and stop ---- */
 
-static bool start_civetweb(struct http_server *server, struct error *error)
+static bool start_civetweb(struct http_server *server, int64_t threads, struct error *error)
 {
-    char threads[24], keep_alive[24], queue[24];
+    char count[24], keep_alive[24], queue[24];
     const char *options[] = {
         "listening_ports", server->listener.ports,
-        "num_threads", threads,
+        "num_threads", count,
         "connection_queue", queue,
         "listen_backlog", "4096",
         "enable_keep_alive", "yes",
@@ -181,10 +181,10 @@ static bool start_civetweb(struct http_server *server, struct error *error)
                                            .init_connection = on_connection,
                                            .connection_close = on_connection_end};
 
-    snprintf(threads, sizeof threads, "%lld", (long long)server->settings.threads);
-    snprintf(keep_alive, sizeof keep_alive, "%lld", (long long)server->settings.keep_alive_s * 1000);
+    snprintf(count, sizeof count, "%lld", (long long)threads);
+    snprintf(keep_alive, sizeof keep_alive, "%lld", (long long)server->config->keep_alive_s * 1000);
     /* Connections that wait for a thread need descriptors as well. */
-    snprintf(queue, sizeof queue, "%lld", (long long)http_server_queue(server->settings.threads));
+    snprintf(queue, sizeof queue, "%lld", (long long)http_server_queue(threads));
     starting = server;
     server->context = mg_start(&callbacks, server, options);
     starting = NULL;
@@ -197,7 +197,7 @@ static bool start_civetweb(struct http_server *server, struct error *error)
             log_warn("the HTTP library: %s", server->start_problem);
         return true;
     }
-    error_set(error, listen_error_code(server->start_problem), "cannot listen on %s: %s", server->settings.listen,
+    error_set(error, listen_error_code(server->start_problem), "cannot listen on %s: %s", server->config->listen,
               server->start_problem);
     return false;
 }
@@ -205,12 +205,12 @@ static bool start_civetweb(struct http_server *server, struct error *error)
 static bool start_tls(struct http_server *server, struct error *error)
 {
     if (server->listener.tls)
-        server->tls = tls_listener_start(server->settings.tls_cert_file, on_handshake, error);
+        server->tls = tls_listener_start(server->config->tls_cert_file, on_handshake, error);
     return server->tls || !server->listener.tls;
 }
 
-struct http_server *http_server_start(const struct http_settings *settings, struct ingest *ingest,
-                                      struct bridge_metrics *metrics, struct error *error)
+struct http_server *http_server_start(const struct bridge_settings *config, int64_t threads, struct ingest *ingest,
+                                      struct refusals *refusals, struct bridge_metrics *metrics, struct error *error)
 {
     struct http_server *server = calloc(1, sizeof *server);
 
@@ -220,19 +220,19 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
     }
     mg_init_library(MG_FEATURES_DEFAULT);
     server->listener = (struct listener){.plug = -1, .handed_over = {.fd = -1}};
-    server->settings = *settings;
+    server->config = config;
     server->service = (struct exchange_service){.ingest = ingest,
                                                 .metrics = metrics,
-                                                .refusals = settings->refusals,
-                                                .body = {.max_bytes = (size_t)settings->max_body_bytes,
-                                                         .timeout_ms = settings->body_timeout_ms,
-                                                         .memory = {.limit = (size_t)settings->body_memory_bytes}},
+                                                .refusals = refusals,
+                                                .body = {.max_bytes = (size_t)config->max_body_bytes,
+                                                         .timeout_ms = config->body_timeout_ms,
+                                                         .memory = {.limit = (size_t)config->body_memory_bytes}},
                                                 .last_ms = INT64_MAX};
-    server->connections = connections_start((size_t)settings->threads, metrics, error);
+    server->connections = connections_start((size_t)threads, metrics, error);
     server->service.body.connections = server->connections;
     if (!server->connections || !civetweb_is_known(error) ||
-        !listener_open(&server->listener, settings->listen, error) || !start_tls(server, error) ||
-        !start_civetweb(server, error)) {
+        !listener_open(&server->listener, config->listen, error) || !start_tls(server, error) ||
+        !start_civetweb(server, threads, error)) {
         http_server_stop(server);
         return NULL;
     }

@@ -1,35 +1,22 @@
-/* The public listener: HTTP ↔ ingest. The only file of the bridge that sees civetweb. */
+/* The public listener: HTTP ↔ ingest. */
 #ifndef DROPBRIDGE_HTTP_SERVER_H
 #define DROPBRIDGE_HTTP_SERVER_H
 
-#include "common/config_report.h"
-#include "common/error.h"
-#include "bridge/metrics.h"
 #include "bridge/ingest.h"
+#include "bridge/metrics.h"
+#include "bridge/settings.h"
 #include "connections.h"
-#include "bridge/handoff.h"
+#include "refusals.h"
 
-#include <stdbool.h>
 #include <stdint.h>
-
-struct http_settings {
-    const char *listen;        /* host:port; port 0 picks a free one; an s behind it: TLS */
-    const char *tls_cert_file; /* with TLS: key, certificate and chain */
-    int64_t threads;           /* connections served at once */
-    int64_t max_body_bytes;
-    int64_t body_timeout_ms;
-    int64_t body_memory_bytes;
-    int64_t keep_alive_s;
-    struct refusals *refusals; /* told there, by any number of threads */
-};
 
 struct http_server;
 
-/* Listens, or serves the socket that systemd hands over; logs "listening on host:port". What the arguments point to must
-   outlive the server. NULL with *error (ERROR_CONFIG: the address, that socket or the certificate cannot be used;
+/* Listens, or serves the socket that systemd hands over, with so many threads; logs "listening on host:port". What the arguments
+   point to must outlive the server. NULL with *error (ERROR_CONFIG: the address, that socket or the certificate cannot be used;
    ERROR_NOT_YET: the address not now) on failure. */
-struct http_server *http_server_start(const struct http_settings *settings, struct ingest *ingest,
-                                      struct bridge_metrics *metrics, struct error *error);
+struct http_server *http_server_start(const struct bridge_settings *config, int64_t threads, struct ingest *ingest,
+                                      struct refusals *refusals, struct bridge_metrics *metrics, struct error *error);
 
 /* How many connections may wait for one of so many threads. */
 int64_t http_server_queue(int64_t threads);
