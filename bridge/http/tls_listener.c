@@ -128,43 +128,34 @@ static bool load(struct tls_listener *listener, struct error *error)
     return true;
 }
 
-static void log_doubt(struct tls_listener *listener, int64_t now_s)
+static void tell_validity(struct tls_listener *listener, bool renewed)
 {
+    const int64_t now_s = clock_wall_ms() / 1000;
     struct tls_validity validity;
     char text[ERROR_TEXT];
 
-    if (now_s - listener->doubted_s < DOUBT_AGAIN_S || !tls_files_validity(listener->identity, &validity) ||
-        !tls_files_doubt(&validity, listener->path, now_s, text))
-        return;
-    listener->doubted_s = now_s;
-    log_warn("%s", text);
-}
-
-static void log_renewed(const struct tls_listener *listener)
-{
-    struct tls_validity validity;
-    char until[TLS_TIME_TEXT];
-
     if (!tls_files_validity(listener->identity, &validity))
         return;
-    tls_files_time_text(validity.until_s, until);
-    log_info("%s was renewed: new connections are given the certificate that is valid until %s", listener->path, until);
+    if (renewed) {
+        tls_files_time_text(validity.until_s, text);
+        log_info("%s was renewed: new connections are given the certificate that is valid until %s", listener->path, text);
+    }
+    if ((renewed || now_s - listener->doubted_s >= DOUBT_AGAIN_S) && tls_files_doubt(&validity, listener->path, now_s, text)) {
+        listener->doubted_s = now_s;
+        log_warn("%s", text);
+    }
 }
 
 void tls_listener_look(struct tls_listener *listener, struct config_report *report)
 {
+    const bool again = file_version_update(&listener->tried, listener->path) || listener->failed;
     struct error error;
 
-    if (file_version_update(&listener->tried, listener->path) || listener->failed) {
+    if (again)
         listener->failed = !load(listener, &error);
-        if (listener->failed) {
-            config_problem(report, "%s; the certificate that was there before stays in use", error.text);
-        } else {
-            listener->doubted_s = 0;
-            log_renewed(listener);
-        }
-    }
-    log_doubt(listener, clock_wall_ms() / 1000);
+    if (listener->failed)
+        config_problem(report, "%s; the certificate that was there before stays in use", error.text);
+    tell_validity(listener, again && !listener->failed);
 }
 
 /* ---- its life ---- */
