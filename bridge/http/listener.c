@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -26,10 +25,8 @@ bool listener_open(struct listener *listener, const char *listen, struct error *
     if (!listen_fds_take(&listener->handed_over, error))
         return false;
     /* The second port becomes the plug's number. */
-    if (listener->handed_over.fd < 0)
-        snprintf(listener->ports, sizeof listener->ports, "%s,0.0.0.0:0", listen);
-    else
-        snprintf(listener->ports, sizeof listener->ports, "0.0.0.0:0%s,0.0.0.0:0", listener->tls ? "s" : "");
+    snprintf(listener->ports, sizeof listener->ports, "%s,0.0.0.0:0",
+             listener->handed_over.fd < 0 ? listen : listener->tls ? "0.0.0.0:0s" : "0.0.0.0:0");
     return true;
 }
 
