@@ -4,13 +4,12 @@
 #define DROPBRIDGE_HTTP_BODY_H
 
 #include "body_memory.h"
-#include "bridge/handoff.h"
+#include "bridge/pending_message.h"
 #include "chunks.h"
 #include "connections.h"
 #include "framing.h"
 #include "response.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

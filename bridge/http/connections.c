@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -41,9 +40,9 @@ struct connection {
 struct connections {
     struct bridge_metrics *metrics;
     pthread_t watcher;
-    pthread_mutex_t mutex; /* guards `stop`; the condition */
+    pthread_mutex_t mutex; /* of the condition */
     pthread_cond_t wake;
-    bool stop;
+    atomic_bool stop;
     atomic_size_t joined, held;
     atomic_size_t let_go; /* threads that may wait for connections */
     int gate;             /* a semaphore for them: one read, one thread */
@@ -286,18 +285,17 @@ static void *watch(void *argument)
     struct connections *connections = argument;
 
     pthread_mutex_lock(&connections->mutex);
-    while (!connections->stop) {
-        const int64_t now_ms = clock_monotonic_ms();
+    while (!atomic_load(&connections->stop)) {
         const bool threads_short = connections_are_short(connections);
-        const struct timespec tick = clock_timespec_of_ms(now_ms + (threads_short ? TICK_SHORT_MS : TICK_MS));
+        const struct timespec tick = clock_timespec_of_ms(clock_monotonic_ms() + (threads_short ? TICK_SHORT_MS : TICK_MS));
 
         if (atomic_load(&connections->held) == 0 && !threads_short)
             (void)pthread_cond_wait(&connections->wake, &connections->mutex);
         else
             (void)pthread_cond_timedwait(&connections->wake, &connections->mutex, &tick);
         pthread_mutex_unlock(&connections->mutex);
-        const int64_t looked_ms = clock_monotonic_ms();
-        judge_shortage(connections, look(connections, looked_ms), looked_ms);
+        const int64_t now_ms = clock_monotonic_ms();
+        judge_shortage(connections, look(connections, now_ms), now_ms);
         pthread_mutex_lock(&connections->mutex);
     }
     pthread_mutex_unlock(&connections->mutex);
@@ -371,10 +369,8 @@ void connections_stop(struct connections *connections)
 {
     if (!connections)
         return;
-    pthread_mutex_lock(&connections->mutex);
-    connections->stop = true;
-    pthread_cond_signal(&connections->wake);
-    pthread_mutex_unlock(&connections->mutex);
+    atomic_store(&connections->stop, true);
+    wake_watcher(connections);
     pthread_join(connections->watcher, NULL);
     destroy(connections);
 }
