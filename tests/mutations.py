@@ -138,6 +138,13 @@ WHO_MAY_SEND = [
         ["test_connections"],
     ),
     Mutation(
+        "threads-stay-out-of-the-way", "more HTTP threads wait for connections as these come",
+        "bridge/http/connections.c",
+        "let_go(owner, held + 2 * SPARE);",
+        "let_go(owner, SPARE);",
+        ["test_connections"], hangs=True,
+    ),
+    Mutation(
         "kept-events-cut", "a connection whose event is being kept is never closed",
         "bridge/http/connections.c",
         "threads_short && (word & STATE_MASK) != CONNECTION_CONFIRM && now_ms",

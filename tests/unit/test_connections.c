@@ -4,9 +4,12 @@
 #include "cases.h"
 #include "common/clock.h"
 
+#include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { THREADS = 8, LONG_MS = 60000 };
@@ -173,6 +176,37 @@ static void the_oldest_large_body_gives_way_to_another(void **state)
     end(&scene);
 }
 
+static void *join(void *connections)
+{
+    return connections_join(connections);
+}
+
+static void more_threads_are_let_go_as_connections_come(void **state)
+{
+    enum { AT_FIRST = 32, FEW_WAIT = 17 };
+    const struct timespec guard = {.tv_sec = time(NULL) + HANG_GUARD_MS / 1000};
+    struct bridge_metrics *metrics = bridge_metrics_new();
+    struct connection *places[AT_FIRST];
+    struct error error;
+    struct connections *connections = connections_start(AT_FIRST + 1, metrics, &error);
+    pthread_t last;
+    void *place = NULL;
+
+    (void)state;
+    assert_non_null(connections);
+    for (int i = 0; i < AT_FIRST; i++)
+        assert_non_null(places[i] = connections_join(connections));
+    assert_int_equal(pthread_create(&last, NULL, join, connections), 0);
+    for (int i = 0; i < FEW_WAIT; i++)
+        connection_begin(places[i], INT_MAX);
+    assert_int_equal(pthread_timedjoin_np(last, &place, &guard), 0);
+    assert_non_null(place);
+    for (int i = 0; i < FEW_WAIT; i++)
+        connection_end(places[i]);
+    connections_stop(connections);
+    bridge_metrics_free(metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +214,7 @@ int main(void)
         cmocka_unit_test(what_entered_another_state_in_time_is_not_cut),
         cmocka_unit_test(when_threads_run_short_the_longest_unverified_go_but_never_one_that_waits_for_its_confirm),
         cmocka_unit_test(the_oldest_large_body_gives_way_to_another),
+        cmocka_unit_test(more_threads_are_let_go_as_connections_come),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
