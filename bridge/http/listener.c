@@ -72,9 +72,9 @@ void listener_attach(struct listener *listener, const struct mg_context *context
 
     if (mg_get_server_ports(context, 2, ports) != 2)
         return;
-    listener->port = handed_over->fd < 0 ? (uint16_t)ports[0].port : handed_over->port;
-    listener->attached = replace((uint16_t)ports[1].port, listener->plug, false) &&
-                         (handed_over->fd < 0 || replace((uint16_t)ports[0].port, handed_over->fd, false));
+    if (replace((uint16_t)ports[1].port, listener->plug, false) &&
+        (handed_over->fd < 0 || replace((uint16_t)ports[0].port, handed_over->fd, false)))
+        listener->port = handed_over->fd < 0 ? (uint16_t)ports[0].port : handed_over->port;
 }
 
 void listener_log(const struct listener *listener)

@@ -18,8 +18,7 @@ struct listener {
     bool tls;
     struct listen_fds_socket handed_over;
     int plug;      /* an eventfd: polled beside the listener, and in its place once that is taken away */
-    bool attached;
-    uint16_t port; /* once attached */
+    uint16_t port; /* once attached; 0: it is not */
     char ports[LISTENER_PORTS]; /* civetweb's option listening_ports */
 };
 

@@ -188,7 +188,7 @@ static bool start_civetweb(struct http_server *server, int64_t threads, struct e
     starting = server;
     server->context = mg_start(&callbacks, server, options);
     starting = NULL;
-    if (server->context && !server->listener.attached) {
+    if (server->context && server->listener.port == 0) {
         error_set(error, ERROR_INTERNAL, "its own descriptors cannot be found in /proc/self/fd: is /proc mounted?");
         return false;
     }
