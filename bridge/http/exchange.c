@@ -15,6 +15,7 @@ enum {
     HEAD_SIZE = 320,
     /* Longer than any header value that can be right: a longer one is cut and stays wrong. */
     HEADER_SIZE = 192,
+    OUR_HEADERS = 6,
 };
 
 /* One request on its way through. */
@@ -31,14 +32,8 @@ struct exchange {
     struct connection *place;
     struct body body;
     enum connection_cut cut;
-    struct header_texts {
-        char guide_signature[HEADER_SIZE];
-        char v1_signature[HEADER_SIZE];
-        char v1_timestamp[HEADER_SIZE];
-        char v1_version[HEADER_SIZE];
-        char event_id[HEADER_SIZE];
-        char attempt[HEADER_SIZE];
-    } texts;
+    char texts[OUR_HEADERS][HEADER_SIZE];
+    size_t text_count;
     bool body_unread;   /* the client may still be sending */
     bool continued;     /* 100 Continue was said */
     bool must_close;
@@ -133,10 +128,12 @@ static enum response read_body(struct exchange *x)
 
 /* ---- one request ---- */
 
-/* The header's text without outer white space, kept in `out`; NULL if there is none. */
-static const char *header(const struct exchange *x, const char *name, char out[HEADER_SIZE])
+/* The text of one of OUR_HEADERS without outer white space; NULL if there is none. */
+static const char *header(struct exchange *x, const char *name)
 {
-    return framing_text(x->fields, x->field_count, name, out, HEADER_SIZE) ? out : NULL;
+    char *text = x->texts[x->text_count++];
+
+    return framing_text(x->fields, x->field_count, name, text, HEADER_SIZE) ? text : NULL;
 }
 
 static void read_head(struct exchange *x)
@@ -150,12 +147,12 @@ static void read_head(struct exchange *x)
         .method = info->request_method,
         .path = info->local_uri_raw ? info->local_uri_raw : "",
         .query = info->query_string,
-        .guide_signature = header(x, "X-DropCowboy-Signature", x->texts.guide_signature),
-        .v1_signature = header(x, "X-Signature", x->texts.v1_signature),
-        .v1_timestamp = header(x, "X-Timestamp", x->texts.v1_timestamp),
-        .v1_version = header(x, "X-Signature-Version", x->texts.v1_version),
-        .event_id = header(x, "X-Event-Id", x->texts.event_id),
-        .attempt = header(x, "X-Attempt", x->texts.attempt),
+        .guide_signature = header(x, "X-DropCowboy-Signature"),
+        .v1_signature = header(x, "X-Signature"),
+        .v1_timestamp = header(x, "X-Timestamp"),
+        .v1_version = header(x, "X-Signature-Version"),
+        .event_id = header(x, "X-Event-Id"),
+        .attempt = header(x, "X-Attempt"),
     };
 }
 
