@@ -9,12 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-enum {
-    FEATURE_IPV6 = 8,
-    FEATURE_WEBSOCKET = 16,
-    /* What else a build can have that changes the structures below: statistics, compression, HTTP/2, Unix sockets. */
-    FEATURES_UNKNOWN = 256 | 512 | 1024 | 2048,
-};
+/* What else a build can have that changes the structures below. */
+static const unsigned features_unknown = MG_FEATURES_STATS | MG_FEATURES_COMPRESSION | MG_FEATURES_HTTP2 | MG_FEATURES_X_DOMAIN_SOCKET;
 
 /* How struct mg_connection begins. Before the first request nothing public tells of it. */
 struct known_begin {
@@ -48,8 +44,8 @@ bool civetweb_is_known(struct error *error)
 {
     const char *version = mg_version();
 
-    if ((strcmp(version, "1.15") == 0 || strcmp(version, "1.16") == 0) && mg_check_feature(FEATURE_WEBSOCKET) &&
-        !mg_check_feature(FEATURES_UNKNOWN))
+    if ((strcmp(version, "1.15") == 0 || strcmp(version, "1.16") == 0) && mg_check_feature(MG_FEATURES_WEBSOCKET) &&
+        !mg_check_feature(features_unknown))
         return true;
     error_set(error, ERROR_INTERNAL, "the civetweb library %s, as it was built here, is not known to this program: use Debian's 1.15 or 1.16",
               version);
@@ -58,7 +54,7 @@ bool civetweb_is_known(struct error *error)
 
 static struct known_rest *rest_of(const struct mg_connection *connection)
 {
-    const size_t address = mg_check_feature(FEATURE_IPV6) ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    const size_t address = mg_check_feature(MG_FEATURES_IPV6) ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
     const size_t end = offsetof(struct known_begin, socket) + sizeof(int) + 2 * address + 3;
     const size_t align = _Alignof(struct known_rest);
 
