@@ -109,13 +109,9 @@ static bool load(struct tls_listener *listener, struct error *error)
 {
     SSL_CTX *identity = SSL_CTX_new(TLS_server_method());
     SSL_CTX *old;
-    struct error inner;
+    struct error inner = {ERROR_NO_MEMORY, "finds no memory"};
 
-    if (!identity) {
-        error_set(error, ERROR_NO_MEMORY, "no memory for TLS");
-        return false;
-    }
-    if (!tls_files_identify(identity, listener->path, &inner)) {
+    if (!identity || !tls_files_identify(identity, listener->path, &inner)) {
         error_set(error, inner.code, "TLS_CERT_FILE %.490s", inner.text);
         SSL_CTX_free(identity);
         return false;
@@ -168,19 +164,16 @@ struct tls_listener *tls_listener_start(const char *path, void (*on_handshake)(i
         listener->path = path;
         listener->on_handshake = on_handshake;
         pthread_mutex_init(&listener->mutex, NULL);
+        /* First its version: what replaces it meanwhile is found by the first look. Of an end that is near, the check of the
+           settings has told. */
+        listener->tried = file_version_of(path);
+        listener->doubted_s = clock_wall_ms() / 1000;
         listener->context = context_new(listener);
     }
-    if (!listener || !listener->context) {
+    if (!listener || !listener->context)
         error_set(error, ERROR_NO_MEMORY, "no memory for TLS");
-        goto out;
-    }
-    /* First its version: what replaces it meanwhile is found by the first look. Of an end that is near, the check of
-       the settings has told. */
-    listener->tried = file_version_of(path);
-    listener->doubted_s = clock_wall_ms() / 1000;
-    if (load(listener, error))
+    else if (load(listener, error))
         return listener;
-out:
     ERR_clear_error();
     tls_listener_stop(listener);
     return NULL;
