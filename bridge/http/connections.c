@@ -168,23 +168,18 @@ bool connections_are_short(const struct connections *connections)
 
 /* ---- cutting ---- */
 
-/* Reading ends first: what was read can still be answered. Only what does not read its answers loses both sides. */
-static int side_of(uint32_t word)
-{
-    return (word & STATE_MASK) == CONNECTION_WRITING ? SHUT_RDWR : SHUT_RD;
-}
-
 /* Shuts the socket down, if the connection is still in the state that was seen. */
 static bool cut(struct connection *connection, uint32_t word, enum connection_cut reason)
 {
-    bool done = false;
+    const bool writes = (word & STATE_MASK) == CONNECTION_WRITING;
 
     pthread_mutex_lock(&connection->open);
-    if (connection->fd >= 0 &&
-        atomic_compare_exchange_strong(&connection->word, &word, word | (uint32_t)reason << CUT_SHIFT)) {
+    const bool done = connection->fd >= 0 &&
+                      atomic_compare_exchange_strong(&connection->word, &word, word | (uint32_t)reason << CUT_SHIFT);
+    if (done) {
         bridge_count(connection->owner->metrics, METRIC_CLOSED + reason - 1, 1); /* whoever sees the end finds it counted */
-        (void)shutdown(connection->fd, side_of(word));
-        done = true;
+        /* What was read can still be answered. Only what does not read its answers loses both sides. */
+        (void)shutdown(connection->fd, writes ? SHUT_RDWR : SHUT_RD);
     }
     pthread_mutex_unlock(&connection->open);
     return done;
