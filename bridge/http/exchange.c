@@ -203,15 +203,11 @@ static enum response judge(struct exchange *x)
 
 int exchange_serve(struct mg_connection *connection, struct exchange_service *service)
 {
-    struct exchange x;
+    struct exchange x = {.service = service, .connection = connection, .place = mg_get_thread_pointer(connection),
+                         .info = mg_get_request_info(connection)};
     enum response answer;
     bool close;
 
-    memset(&x, 0, sizeof x);
-    x.connection = connection;
-    x.place = mg_get_thread_pointer(connection);
-    x.info = mg_get_request_info(connection);
-    x.service = service;
     bridge_count(x.service->metrics, METRIC_IN_FLIGHT, 1);
     read_head(&x);
     answer = judge(&x);
@@ -235,14 +231,10 @@ int exchange_serve(struct mg_connection *connection, struct exchange_service *se
 
 void exchange_refuse(struct mg_connection *connection, struct exchange_service *service, int status)
 {
-    struct exchange x;
+    struct exchange x = {.service = service, .connection = connection, .place = mg_get_thread_pointer(connection),
+                         .info = mg_get_request_info(connection)};
     enum response answer;
 
-    memset(&x, 0, sizeof x);
-    x.connection = connection;
-    x.place = mg_get_thread_pointer(connection);
-    x.info = mg_get_request_info(connection);
-    x.service = service;
     log_debug("refused a request: the HTTP library says %d", status);
     begin_answer(&x);
     answer = civetweb_head_is_too_large(connection) ? RESPONSE_HEADERS_TOO_LARGE : answer_to_cut_off(&x);
