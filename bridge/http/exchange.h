@@ -9,7 +9,6 @@
 
 #include <civetweb.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 /* What all requests share. The thread pointer of each civetweb thread is its struct connection. */

@@ -16,8 +16,7 @@ struct response_row {
     const char *code; /* "received", "healthy" or the error's */
     int status;
     const char *body;   /* the whole JSON */
-    const char *remedy; /* what the operator does about an event that was lost by it, without a full stop; NULL: it loses none, or is
-                           told elsewhere */
+    const char *remedy; /* what the operator does about an event lost by it, without a full stop; NULL: none is lost, or others tell */
 };
 
 const struct response_row *response_row(enum response answer);
