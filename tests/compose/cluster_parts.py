@@ -68,9 +68,12 @@ class Cluster(composition.Composition):
     def bring_back(self, service):
         self.run("docker", "start", *(one["Id"] for one in self.containers(service)))
 
+    def addresses(self, service):
+        """In each of its networks."""
+        return [network["IPAddress"] for network in self.containers(service)[0]["NetworkSettings"]["Networks"].values()]
+
     def address(self, service):
-        networks = self.containers(service)[0]["NetworkSettings"]["Networks"]
-        return next(iter(networks.values()))["IPAddress"]
+        return self.addresses(service)[0]
 
     # -- cuts: every packet is dropped without a word; they end with the container at the latest --
 
@@ -80,8 +83,7 @@ class Cluster(composition.Composition):
 
     def cut(self, service, others):
         """Off from these others; the rest still reaches it, and it them."""
-        for other in others:
-            address = self.address(other)
+        for address in (one for other in others for one in self.addresses(other)):
             self.iptables(service, "-A", "INPUT", "-s", address, "-j", "DROP")
             self.iptables(service, "-A", "OUTPUT", "-d", address, "-j", "DROP")
 
