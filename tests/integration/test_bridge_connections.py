@@ -56,8 +56,9 @@ def test_honest_requests_are_answered_beside_more_connections_than_threads(start
             assert wire.post(bridge.port, wire.WEBHOOK, BODY, wire.guide(BODY)).status == 200
         servers.wait_until(lambda: "connections run short" in bridge.stderr, lambda: bridge.stderr[-2000:])
         assert f"of {THREADS} HTTP threads" in bridge.stderr and "HTTP_THREADS" in bridge.stderr
-        servers.wait_until(lambda: bridge.metrics()['dropbridge_connections_closed_total{reason="threads_short"}'] > 0,
-                           lambda: bridge.stderr[-2000:])
+        if kind != "idle after a request":  # of these, enough may be closed with their answers
+            servers.wait_until(lambda: bridge.metrics()['dropbridge_connections_closed_total{reason="threads_short"}'] > 0,
+                               lambda: bridge.stderr[-2000:])
     servers.wait_until(lambda: not is_short(bridge), lambda: bridge.readyz())
     assert "connections suffice again" in bridge.stderr
     queues.take("AMQP_QUEUE", 20)
