@@ -27,7 +27,7 @@ size_t chunks_ahead(const struct chunks *chunks)
 /* One byte of what is not data. False if it has no place there. */
 static bool take_byte(struct chunks *chunks, uint8_t c)
 {
-    static const char line_ends[] = {'\n', '\r', '\n'};
+    static const uint8_t line_ends[] = {'\n', '\r', '\n'};
     const int digit = hex_digit_value((char)c);
     const bool has_size = chunks->digits > 0;
 

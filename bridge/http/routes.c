@@ -85,7 +85,7 @@ static bool method_fits(enum route route, const char *method)
 
 enum response routes_match(const char *method, const char *path, const char *query, struct route_match *out)
 {
-    struct bytes campaign, token;
+    struct bytes campaign = {0}, token = {0};
 
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < sizeof routes / sizeof routes[0] && *path == '/' && out->route == ROUTE_NONE; i++) {
