@@ -67,7 +67,7 @@ static void check_spool_size(const struct bridge_settings *config, struct config
     if (!config_row_failed(report, "MAX_BODY_BYTES") && !config_row_failed(report, "SPOOL_MAX_BYTES") &&
         config->spool_max_bytes < needed)
         config_warning(report,
-                       "a body of MAX_BODY_BYTES=%lld does not fit into a spool of SPOOL_MAX_BYTES=%lld: such a one is "
+                       "a body of MAX_BODY_BYTES=%lld does not fit into a spool of SPOOL_MAX_BYTES=%lld: it is "
                        "refused while RabbitMQ does not take it; allow at least %lld",
                        (long long)config->max_body_bytes, (long long)config->spool_max_bytes, (long long)needed);
 }

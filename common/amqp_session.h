@@ -1,6 +1,6 @@
 /* One connection to RabbitMQ: connect, log in, declare the topology, close, and words for what went wrong.
    A session belongs to one thread at a time. Opening takes open_timeout_ms at the most and closing about a second,
-   but for the resolution of a host's name (getaddrinfo has no deadline: seconds to half a minute when no name server
+   except for the resolution of a host's name (getaddrinfo has no deadline: seconds to half a minute when no name server
    answers). The library's own deadlines have holes (a send waits for ever, and so does reading from a peer that sends
    without a pause): the calls of opening and closing are under the watch that the session is given. What the caller
    does with the open connection has no deadline in the library: put it under a watch. */

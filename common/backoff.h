@@ -1,4 +1,4 @@
-/* Exponential waiting times with full jitter between half and the whole of the step. Pure but for the random state
+/* Exponential waiting times with full jitter between half and the whole of the step. Pure except for the random state
  * inside. */
 #ifndef DROPBRIDGE_BACKOFF_H
 #define DROPBRIDGE_BACKOFF_H

@@ -118,7 +118,8 @@ void connection_begin(struct connection *connection, int fd)
 {
     struct connections *owner = connection->owner;
 
-    if (connection->fd >= 0) /* only its own thread writes it */
+    /* Only its own thread writes it. A peer that was gone when it was accepted holds nothing. */
+    if (connection->fd >= 0 || fd < 0)
         return;
     atomic_store(&connection->verified_ms, clock_monotonic_ms());
     (void)connection_enter(connection, CONNECTION_HEAD, 0);

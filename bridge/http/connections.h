@@ -40,7 +40,7 @@ struct connection *connections_join(struct connections *connections);
 void connections_let_all_go(struct connections *connections);
 
 /* The thread has a connection on that socket, which stays open until connection_end; more threads are let go if too few wait. A
-   second call changes nothing. */
+   second call changes nothing, nor does one with -1. */
 void connection_begin(struct connection *connection, int fd);
 /* What it does from now on, at the most until deadline_ms (CLOCK_MONOTONIC; 0: no matter), give or take 100 ms. Returns why the
    state that ends here was cut: reading then finds the end, and the connection is to be closed. */

@@ -1,5 +1,5 @@
 /* One connection to one server that speaks the Redis protocol: Redis or a sentinel. The only place that sees hiredis.
-   One thread owns a connection. Every call returns within the connection's deadlines, but for the resolution of a
+   One thread owns a connection. Every call returns within the connection's deadlines, except for the resolution of a
    host's name (getaddrinfo has none). */
 #ifndef DROPBRIDGE_REDIS_CONNECTION_H
 #define DROPBRIDGE_REDIS_CONNECTION_H

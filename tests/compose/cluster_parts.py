@@ -49,7 +49,7 @@ class Cluster(composition.Composition):
     # -- commands --
 
     def compose(self, *arguments, **options):
-        """As a user types it, but for the project's name and the user's own .env."""
+        """As a user types it, except for the project's name and the user's own .env."""
         return self.run("docker", "compose", "--env-file", os.devnull, "-p", self.project, "-f", str(self.file),
                         *arguments, **options)
 

@@ -116,6 +116,25 @@ static void what_entered_another_state_in_time_is_not_cut(void **state)
     end(&scene);
 }
 
+/* The peer was gone before its connection was accepted: no socket is known then. */
+static void who_was_gone_at_once_holds_no_thread(void **state)
+{
+    struct scene scene;
+    struct connection *one;
+
+    (void)state;
+    begin(&scene);
+    for (int i = 0; i < THREADS; i++) {
+        connection_begin(scene.places[1], -1);
+        connection_end(scene.places[1]);
+    }
+    one = connect_one(&scene);
+    (void)connection_enter(one, CONNECTION_BODY, clock_monotonic_ms() + 1);
+    assert_true(is_cut(&scene, 0, HANG_GUARD_MS)); /* the watcher has looked */
+    assert_false(connections_are_short(scene.connections));
+    end(&scene);
+}
+
 static void when_threads_run_short_the_longest_unverified_go_but_never_one_that_waits_for_its_confirm(void **state)
 {
     static const enum connection_state states[THREADS] = {CONNECTION_CONFIRM, CONNECTION_IDLE,    CONNECTION_HEAD,    CONNECTION_CONFIRM,
@@ -212,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_state_ends_at_its_deadline),
         cmocka_unit_test(what_entered_another_state_in_time_is_not_cut),
+        cmocka_unit_test(who_was_gone_at_once_holds_no_thread),
         cmocka_unit_test(when_threads_run_short_the_longest_unverified_go_but_never_one_that_waits_for_its_confirm),
         cmocka_unit_test(the_oldest_large_body_gives_way_to_another),
         cmocka_unit_test(more_threads_are_let_go_as_connections_come),
