@@ -3,6 +3,7 @@ have waited longest without a verified request give way, so that honest senders 
 
 import contextlib
 import socket
+import struct
 
 import pytest
 import servers
@@ -85,6 +86,18 @@ def test_the_longest_without_a_verified_request_goes_first(start_bridge, queues)
                                lambda: bridge.readyz())
             assert honest.send(WEBHOOK + BODY).answer().status == 200
     queues.take("AMQP_QUEUE", 2)
+
+
+def test_clients_that_reset_their_connection_at_once_hold_no_threads(start_bridge):
+    """As the probes of some balancers do. Of one that is gone when it is accepted no socket is known."""
+    bridge = start_bridge(HTTP_THREADS=THREADS)
+    for _ in range(30 * THREADS):
+        with socket.create_connection(("127.0.0.1", bridge.port)) as gone:
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    servers.wait_until(lambda: bridge.readyz()[1]["connections"]["held"] == 0, lambda: bridge.readyz())
+    with wire.Raw(bridge.port) as honest:
+        assert not honest.send(HEALTH).answer().closes
+    assert "connections run short" not in bridge.stderr
 
 
 def test_a_client_that_never_reads_its_answers_is_closed_by_a_deadline(start_bridge):
