@@ -49,7 +49,7 @@ bool amqp_urls_ask_for_tls(const char *urls);
    what to do). */
 struct amqp_session *amqp_session_open(const struct amqp_settings *settings, size_t index, const char *name,
                                        struct watch *watch, struct error *error);
-/* The two halves of it, for who must tell a refused login from a refused declaration. The calls of opening and closing
+/* The two halves of it, for a caller that tells a refused login from a refused declaration. The calls of opening and closing
    are under `watch` (NULL: none), which must outlive the session, from the moment there is a socket. */
 struct amqp_session *amqp_session_connect(const struct amqp_settings *settings, size_t index, const char *name,
                                           struct watch *watch, struct error *error);

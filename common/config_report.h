@@ -11,14 +11,14 @@ struct config_report {
     struct buf problems;
     struct buf warnings;
     struct buf failed; /* names of rows */
-    bool lasting;      /* some problem is not one that may pass by itself */
+    bool lasting;      /* some problem is not transient */
 };
 
 void config_report_init(struct config_report *report);
 void config_report_clear(struct config_report *report);
 /* Appends a sentence to the problems; for checks across settings. */
 void config_problem(struct config_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* One that may pass by itself, such as a name that cannot be resolved now. */
+/* A transient one, such as a name that cannot be resolved now. */
 void config_passing_problem(struct config_report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void config_warning(struct config_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
